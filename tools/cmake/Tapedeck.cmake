@@ -1,0 +1,63 @@
+# How every target of the project is built: options, flags, and the two functions that declare a folder and a test.
+
+option(TAPEDECK_TESTS "Build the tests" ON)
+option(TAPEDECK_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(TAPEDECK_CANARY "Plant a pointer-ordered walk that the determinism test must catch" OFF)
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+# CHECK does not depend on NDEBUG; -O2 everywhere keeps one set of code generation choices.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+
+add_library(tapedeck_flags INTERFACE)
+target_compile_options(tapedeck_flags INTERFACE
+  -Wall -Wextra -Wconversion -Wshadow -Werror
+  # Headers are overlaid on packet bytes, as in the kernel, and as in the kernel that is made legal by this flag.
+  -fno-strict-aliasing
+  # No floating point decides anything in the core; this keeps what is printed equal across compilers too.
+  -ffp-contract=off
+  # Assertions and debug paths name files from the root, wherever the build directory lies.
+  -ffile-prefix-map=${PROJECT_BINARY_DIR}/include-trees/= -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+# OSS-Fuzz sets its own sanitizers through LIB_FUZZING_ENGINE; then we must add none.
+if(TAPEDECK_ASAN AND NOT DEFINED ENV{LIB_FUZZING_ENGINE})
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address,undefined)
+endif()
+
+# tapedeck_library(<name> DIR <folder> SOURCES <files...> HEADERS_ONLY DEPS <targets...>)
+# Declares the folder <folder> as the library <name>. Its headers are reached only through an include tree of its own
+# (a directory that holds nothing but a link to this folder under its full path), so code that does not link <name>
+# cannot include them: the layering of the design is checked by the compiler.
+function(tapedeck_library name)
+  cmake_parse_arguments(ARG "" "DIR" "SOURCES;DEPS" ${ARGN})
+  set(tree ${PROJECT_BINARY_DIR}/include-trees/${name})
+  cmake_path(GET ARG_DIR PARENT_PATH parent)
+  file(MAKE_DIRECTORY ${tree}/${parent})
+  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${ARG_DIR} ${tree}/${ARG_DIR} SYMBOLIC)
+  if(ARG_SOURCES)
+    add_library(${name} STATIC ${ARG_SOURCES})
+    target_include_directories(${name} PUBLIC ${tree})
+    target_link_libraries(${name} PUBLIC tapedeck_flags ${ARG_DEPS})
+  else()
+    add_library(${name} INTERFACE)
+    target_include_directories(${name} INTERFACE ${tree})
+    target_link_libraries(${name} INTERFACE tapedeck_flags ${ARG_DEPS})
+  endif()
+endfunction()
+
+# tapedeck_test(<name> [SOURCES <files...>] DEPS <targets...>)
+# A GoogleTest program <name> from <name>.cc (or SOURCES), run by ctest. It runs in the source directory.
+function(tapedeck_test name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  if(NOT ARG_SOURCES)
+    set(ARG_SOURCES ${name}.cc)
+  endif()
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+endfunction()
