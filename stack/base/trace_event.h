@@ -1,0 +1,74 @@
+// What a run says about itself: typed events with a virtual time. They are the only thing that leaves the core, and the
+// digest is a hash over their canonical encoding, so a field here must never hold an address, a host time or an
+// arena size.
+#ifndef TAPEDECK_STACK_BASE_TRACE_EVENT_H_
+#define TAPEDECK_STACK_BASE_TRACE_EVENT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "stack/base/time.h"
+
+namespace tapedeck {
+
+// X(name, where, what, argument names...). `where` is the column of the printed trace, `what` the event's words;
+// up to four arguments. Events that carry a frame's bytes say so in the comment. Order is part of the digest: append only.
+#define TAPEDECK_TRACE_KINDS(X)                                                              \
+  /* A frame's last bit has entered / left a NIC; bytes = the frame without FCS. */          \
+  X(kWireRx, "wire", "rx", "frame_id", "len", "first_bit_ps", "flags")                       \
+  X(kWireTx, "wire", "tx", "frame_id", "len", "first_bit_ps", "flags")                       \
+  /* A packet left the path. `layer_fn` is the TracePoint that dropped it. */                \
+  X(kDrop, "drop", "drop", "frame_id", "reason", "len", "")                                  \
+  /* A packet reached its user: a socket's queue, or the code that answers it. */            \
+  X(kDeliver, "recv", "deliver", "frame_id", "len", "proto", "port")                         \
+  X(kInterrupt, "irq", "msix", "vector", "frames_pending", "", "")                           \
+  X(kNapiPoll, "napi", "poll", "vector", "work", "budget", "complete")                       \
+  X(kSoftirq, "softirq", "run", "pending", "", "", "")                                       \
+  X(kSyscallEnter, "syscall", "enter", "call", "fd", "arg", "thread")                        \
+  X(kSyscallExit, "syscall", "exit", "call", "fd", "result", "thread")                       \
+  X(kTimer, "timer", "expire", "timer_kind", "", "", "")                                     \
+  X(kNeighState, "neigh", "state", "ip", "from", "to", "")                                   \
+  X(kSockState, "sock", "state", "sock_id", "from", "to", "")                                \
+  X(kDeviceFault, "dma", "driver bug", "device", "fault", "bus_addr", "len")                 \
+  X(kLink, "link", "carrier", "ifindex", "up", "mbps", "")                                   \
+  X(kNicDrop, "nic", "drop", "frame_id", "reason", "len", "")                                \
+  X(kStateDigest, "state", "digest", "hash", "draws", "objects", "")
+
+enum class TraceKind : uint16_t {
+#define X(name, ...) name,
+  TAPEDECK_TRACE_KINDS(X)
+#undef X
+      kCount
+};
+
+struct TraceEvent {
+  SimTime time;
+  TraceKind kind = TraceKind::kCount;
+  uint8_t host = 0;  // index in the Lab
+  uint8_t cpu = 0;
+  uint64_t args[4] = {};
+  std::span<const uint8_t> bytes = {};  // valid only during Emit
+};
+
+// What an event's printed form is made of; nullptr or "" where a kind has fewer arguments.
+struct TraceKindInfo {
+  const char* name;
+  const char* where;
+  const char* what;
+  const char* arg_names[4];
+};
+// REQUIRES: kind < kCount.
+const TraceKindInfo& GetTraceKindInfo(TraceKind kind);
+
+// Where events go. One per Lab; the Lab outlives nothing of it.
+class TraceSink {
+ public:
+  virtual ~TraceSink() = default;
+  // Called in the order in which things happen to be computed; on one CPU or device times never decrease.
+  virtual void Emit(const TraceEvent& event) = 0;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_BASE_TRACE_EVENT_H_
