@@ -1,5 +1,6 @@
-// Integers as they lie on the wire or in a file: fixed byte order, alignment 1, size exact. Structs made of them can be
-// laid over packet bytes at any address. They convert to and from host integers; they do no arithmetic.
+// Integers as they lie on the wire or in a file: fixed byte order, alignment 1, size exact. Structs
+// made of them can be laid over packet bytes at any address. They convert to and from host
+// integers; they do no arithmetic.
 //
 //   struct UdpHeader { be16 source; be16 dest; be16 len; be16 check; };
 //   header.len = 8 + payload_bytes;          // stored big-endian
@@ -66,15 +67,9 @@ constexpr uint64_t LoadLe64(const uint8_t* p) {
   return LoadInteger<uint64_t, std::endian::little>(p);
 }
 
-constexpr void StoreBe16(uint8_t* p, uint16_t v) {
-  StoreInteger<uint16_t, std::endian::big>(p, v);
-}
-constexpr void StoreBe32(uint8_t* p, uint32_t v) {
-  StoreInteger<uint32_t, std::endian::big>(p, v);
-}
-constexpr void StoreBe64(uint8_t* p, uint64_t v) {
-  StoreInteger<uint64_t, std::endian::big>(p, v);
-}
+constexpr void StoreBe16(uint8_t* p, uint16_t v) { StoreInteger<uint16_t, std::endian::big>(p, v); }
+constexpr void StoreBe32(uint8_t* p, uint32_t v) { StoreInteger<uint32_t, std::endian::big>(p, v); }
+constexpr void StoreBe64(uint8_t* p, uint64_t v) { StoreInteger<uint64_t, std::endian::big>(p, v); }
 constexpr void StoreLe16(uint8_t* p, uint16_t v) {
   StoreInteger<uint16_t, std::endian::little>(p, v);
 }
@@ -85,7 +80,8 @@ constexpr void StoreLe64(uint8_t* p, uint64_t v) {
   StoreInteger<uint64_t, std::endian::little>(p, v);
 }
 
-// A T kept in byte order `order`. A fresh one is zero, so that no emitted header holds an uninitialised byte.
+// A T kept in byte order `order`. A fresh one is zero, so that no emitted header holds an
+// uninitialised byte.
 template <typename T, std::endian order>
 class Stored {
  public:

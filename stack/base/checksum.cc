@@ -6,7 +6,8 @@
 namespace tapedeck {
 namespace {
 
-// Words are summed in the machine's own byte order and the folded result is swapped once at the end (RFC 1071 2(B)).
+// Words are summed in the machine's own byte order and the folded result is swapped once at the end
+// (RFC 1071 2(B)).
 uint16_t BigEndianSum(uint64_t native_sum) {
   const uint16_t folded = csum_from64to16(native_sum);
   return std::endian::native == std::endian::little ? ByteSwap(folded) : folded;
@@ -22,8 +23,9 @@ T LoadNative(const uint8_t* bytes) {
 // Two 64-bit lanes: the widest vector every x86-64 has, and one NEON register on arm64.
 using Lanes = uint64_t __attribute__((vector_size(16)));
 
-// Sums 32-bit words without ever testing for a carry: `all` adds whole 64-bit lanes and wraps, `high` adds their upper
-// halves and cannot wrap below 64 GiB; the sum of the lower halves is what remains of `all` without `high`.
+// Sums 32-bit words without ever testing for a carry: `all` adds whole 64-bit lanes and wraps,
+// `high` adds their upper halves and cannot wrap below 64 GiB; the sum of the lower halves is what
+// remains of `all` without `high`.
 struct LaneSums {
   Lanes all = {0, 0};
   Lanes high = {0, 0};
@@ -42,7 +44,8 @@ struct LaneSums {
 constexpr size_t kLaneBytes = sizeof(Lanes);
 constexpr size_t kBlockBytes = 4 * kLaneBytes;
 
-// Sums, and with `kCopy` also copies, whole blocks of 64 bytes. The loads of a block come before its stores.
+// Sums, and with `kCopy` also copies, whole blocks of 64 bytes. The loads of a block come before
+// its stores.
 template <bool kCopy>
 uint64_t SumBlocks(uint8_t* dst, const uint8_t* src, size_t blocks) {
   LaneSums even;

@@ -1,9 +1,10 @@
 // The Internet checksum (RFC 1071) and its incremental update (RFC 1624), under the kernel's names
 // (include/net/checksum.h).
 //
-// A `wsum` is a one's complement sum of big-endian 16-bit words, as a host number, not yet complemented. Every function
-// returning one returns it folded to 16 bits, and zero only if everything summed was zero: so a wsum may be stored,
-// compared and digested, and is the same for every compiler and vector width. Functions accept any 32-bit value.
+// A `wsum` is a one's complement sum of big-endian 16-bit words, as a host number, not yet
+// complemented. Every function returning one returns it folded to 16 bits, and zero only if
+// everything summed was zero: so a wsum may be stored, compared and digested, and is the same for
+// every compiler and vector width. Functions accept any 32-bit value.
 #ifndef TAPEDECK_STACK_BASE_CHECKSUM_H_
 #define TAPEDECK_STACK_BASE_CHECKSUM_H_
 
@@ -30,19 +31,15 @@ constexpr uint16_t csum_from64to16(uint64_t sum) {
 }
 
 // The checksum that goes into a header: the sum, folded and complemented.
-constexpr uint16_t csum_fold(wsum sum) {
-  return static_cast<uint16_t>(~csum_from64to16(sum));
-}
+constexpr uint16_t csum_fold(wsum sum) { return static_cast<uint16_t>(~csum_from64to16(sum)); }
 
 // The reverse of csum_fold: the sum that a header's checksum field stands for.
 constexpr wsum csum_unfold(uint16_t checksum) { return static_cast<uint16_t>(~checksum); }
 
-// Sum of two sums, and the sum of what is left when what gave `b` is taken out. One's complement has two zeros: a
-// difference of equal sums is 0xffff.
+// Sum of two sums, and the sum of what is left when what gave `b` is taken out. One's complement
+// has two zeros: a difference of equal sums is 0xffff.
 constexpr wsum csum_add(wsum a, wsum b) { return csum_from64to16(uint64_t{a} + b); }
-constexpr wsum csum_sub(wsum a, wsum b) {
-  return csum_from64to16(uint64_t{a} + csum_fold(b));
-}
+constexpr wsum csum_sub(wsum a, wsum b) { return csum_from64to16(uint64_t{a} + csum_fold(b)); }
 
 // `sum` of bytes that moved by `offset_bytes`: at an odd offset high and low bytes trade places.
 constexpr wsum csum_shift(wsum sum, size_t offset_bytes) {
@@ -50,7 +47,8 @@ constexpr wsum csum_shift(wsum sum, size_t offset_bytes) {
   return (offset_bytes & 1) != 0 ? ByteSwap(folded) : folded;
 }
 
-// Sum of a block and of the piece `part` that starts `offset_bytes` into it; and the sum without that piece.
+// Sum of a block and of the piece `part` that starts `offset_bytes` into it; and the sum without
+// that piece.
 constexpr wsum csum_block_add(wsum sum, wsum part, size_t offset_bytes) {
   return csum_add(sum, csum_shift(part, offset_bytes));
 }
@@ -58,10 +56,12 @@ constexpr wsum csum_block_sub(wsum sum, wsum part, size_t offset_bytes) {
   return csum_sub(sum, csum_shift(part, offset_bytes));
 }
 
-// Sum of `bytes`, which need no alignment, plus `seed`. An odd last byte counts as the high half of a word.
+// Sum of `bytes`, which need no alignment, plus `seed`. An odd last byte counts as the high half of
+// a word.
 wsum csum_partial(std::span<const uint8_t> bytes, wsum seed);
 
-// Copies `n` bytes and returns their sum plus `seed` in one pass. REQUIRES: the areas do not overlap.
+// Copies `n` bytes and returns their sum plus `seed` in one pass. REQUIRES: the areas do not
+// overlap.
 wsum csum_and_copy(uint8_t* dst, const uint8_t* src, size_t n, wsum seed = 0);
 
 // The definition, one word at a time; what the two above are tested against.
@@ -73,7 +73,8 @@ constexpr wsum csum_partial_scalar(std::span<const uint8_t> bytes, wsum seed) {
   return csum_from64to16(sum);
 }
 
-// Checksum of a whole buffer: what ICMPv4 and IGMP carry. Zero over data that includes a right checksum.
+// Checksum of a whole buffer: what ICMPv4 and IGMP carry. Zero over data that includes a right
+// checksum.
 inline uint16_t ip_compute_csum(std::span<const uint8_t> bytes) {
   return csum_fold(csum_partial(bytes, 0));
 }
@@ -86,7 +87,8 @@ constexpr uint16_t ip_fast_csum(const uint8_t* header, unsigned ihl) {
   return static_cast<uint16_t>(~csum_from64to16(sum));
 }
 
-// Adds the pseudo-header of RFC 793 / RFC 768. `len` is that of the transport header and payload, in bytes.
+// Adds the pseudo-header of RFC 793 / RFC 768. `len` is that of the transport header and payload,
+// in bytes.
 constexpr wsum csum_tcpudp_nofold(be32 saddr, be32 daddr, uint32_t len, uint8_t protocol,
                                   wsum sum) {
   return csum_from64to16(uint64_t{saddr.host()} + daddr.host() + len + protocol + sum);
@@ -96,7 +98,8 @@ constexpr uint16_t csum_tcpudp_magic(be32 saddr, be32 daddr, uint32_t len, uint8
   return csum_fold(csum_tcpudp_nofold(saddr, daddr, len, protocol, sum));
 }
 
-// Adds the pseudo-header of RFC 8200 8.1; `protocol` is the upper layer's, not that of an extension header.
+// Adds the pseudo-header of RFC 8200 8.1; `protocol` is the upper layer's, not that of an extension
+// header.
 constexpr wsum csum_ipv6_nofold(std::span<const uint8_t, 16> saddr,
                                 std::span<const uint8_t, 16> daddr, uint32_t len, uint8_t protocol,
                                 wsum sum) {
@@ -111,8 +114,8 @@ constexpr uint16_t csum_ipv6_magic(std::span<const uint8_t, 16> saddr,
   return csum_fold(csum_ipv6_nofold(saddr, daddr, len, protocol, sum));
 }
 
-// Keeps a header's checksum right when a covered field at an even offset changes from `from` to `to` (RFC 1624,
-// equation 3). A checksum that was wrong stays wrong by the same amount.
+// Keeps a header's checksum right when a covered field at an even offset changes from `from` to
+// `to` (RFC 1624, equation 3). A checksum that was wrong stays wrong by the same amount.
 constexpr void csum_replace2(be16& checksum, be16 from, be16 to) {
   checksum = csum_fold(csum_add(csum_sub(csum_unfold(checksum.host()), from.host()), to.host()));
 }

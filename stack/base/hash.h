@@ -1,9 +1,10 @@
-// Hash functions for the stack's own tables and secrets. Pure functions of their arguments and the same on every
-// machine: keys and seeds come from the Lab, never from the process.
+// Hash functions for the stack's own tables and secrets. Pure functions of their arguments and the
+// same on every machine: keys and seeds come from the Lab, never from the process.
 //
-//   jhash       Bob Jenkins' lookup3 (public domain, 2006), what the kernel uses for tables that need no secret strength.
-//   SipHash24   Aumasson and Bernstein, "SipHash: a fast short-input PRF", 2012. ISNs, ports, TCP fast open cookies.
-//   SipHash13   the same with fewer rounds: what the kernel's hsiphash() is on 64-bit machines. Tables open to attack.
+//   jhash       Bob Jenkins' lookup3 (public domain, 2006), what the kernel uses for tables that
+//   need no secret strength. SipHash24   Aumasson and Bernstein, "SipHash: a fast short-input PRF",
+//   2012. ISNs, ports, TCP fast open cookies. SipHash13   the same with fewer rounds: what the
+//   kernel's hsiphash() is on 64-bit machines. Tables open to attack.
 #ifndef TAPEDECK_STACK_BASE_HASH_H_
 #define TAPEDECK_STACK_BASE_HASH_H_
 
@@ -85,7 +86,8 @@ constexpr uint32_t jhash(std::span<const uint8_t> key, uint32_t seed) {
   return s.Final();
 }
 
-// lookup3's hashword() with the length counted in bytes, so jhash2 of words equals jhash of their little-endian bytes.
+// lookup3's hashword() with the length counted in bytes, so jhash2 of words equals jhash of their
+// little-endian bytes.
 constexpr uint32_t jhash2(std::span<const uint32_t> words, uint32_t seed) {
   hash_internal::JhashState s(static_cast<uint32_t>(4 * words.size()), seed);
   if (words.empty()) return s.c;
@@ -151,7 +153,8 @@ class SipState {
     v0_ ^= word;
   }
 
-  // `tail` holds the message's last length % 8 bytes, little-endian; its top byte is free for the length.
+  // `tail` holds the message's last length % 8 bytes, little-endian; its top byte is free for the
+  // length.
   constexpr uint64_t Finish(uint64_t tail, size_t length_bytes) {
     Add(tail | uint64_t{length_bytes & 0xff} << 56);
     v2_ ^= 0xff;

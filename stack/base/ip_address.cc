@@ -63,7 +63,8 @@ struct Groups {
   }
 };
 
-// Groups joined by ':', the last two perhaps as a dotted quad where `allow_quad`. Empty text gives no groups.
+// Groups joined by ':', the last two perhaps as a dotted quad where `allow_quad`. Empty text gives
+// no groups.
 std::optional<Groups> ParseGroups(std::string_view text, bool allow_quad) {
   Groups groups;
   if (text.empty()) return groups;
@@ -90,7 +91,8 @@ void AppendHexGroup(std::string& out, uint16_t group) {
   for (; shift >= 0; shift -= 4) out += kHexDigits[group >> shift & 0xf];
 }
 
-// The first longest run of zero groups, [begin, end); empty when no run has two groups (RFC 5952 4.2).
+// The first longest run of zero groups, [begin, end); empty when no run has two groups (RFC
+// 5952 4.2).
 struct Run {
   size_t begin = 0;
   size_t end = 0;
@@ -170,9 +172,12 @@ std::optional<IpAddress> IpAddress::Parse(std::string_view text) {
 
 std::string IpAddress::ToString() const {
   switch (family_) {
-    case AddressFamily::kNone: return "none";
-    case AddressFamily::kIpv4: return v4().ToString();
-    case AddressFamily::kIpv6: return bytes_.ToString();
+    case AddressFamily::kNone:
+      return "none";
+    case AddressFamily::kIpv4:
+      return v4().ToString();
+    case AddressFamily::kIpv6:
+      return bytes_.ToString();
   }
   return "none";
 }

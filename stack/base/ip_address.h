@@ -1,6 +1,7 @@
-// Addresses as values: IPv4, IPv6, either of them, Ethernet, address with port, IPv4 prefix. All hold their bytes as the
-// wire does, have alignment 1 and no padding, order as their bytes do, and read and print without a locale.
-// Predicates keep the kernel's names (include/linux/in.h, include/net/ipv6.h).
+// Addresses as values: IPv4, IPv6, either of them, Ethernet, address with port, IPv4 prefix. All
+// hold their bytes as the wire does, have alignment 1 and no padding, order as their bytes do, and
+// read and print without a locale. Predicates keep the kernel's names (include/linux/in.h,
+// include/net/ipv6.h).
 #ifndef TAPEDECK_STACK_BASE_IP_ADDRESS_H_
 #define TAPEDECK_STACK_BASE_IP_ADDRESS_H_
 
@@ -32,7 +33,8 @@ class Ipv4Address {
   constexpr be32 wire() const { return value_; }
   constexpr const std::array<uint8_t, 4>& bytes() const { return value_.bytes(); }
 
-  // Dotted quad: four decimal numbers 0..255 without leading zeros, as inet_pton(3). Nullopt for anything else.
+  // Dotted quad: four decimal numbers 0..255 without leading zeros, as inet_pton(3). Nullopt for
+  // anything else.
   static std::optional<Ipv4Address> Parse(std::string_view text);
   std::string ToString() const;
 
@@ -53,7 +55,9 @@ inline constexpr Ipv4Address kIpv4AllHosts{224, 0, 0, 1};
 constexpr bool ipv4_is_loopback(Ipv4Address a) { return a.host() >> 24 == 127; }
 constexpr bool ipv4_is_multicast(Ipv4Address a) { return a.host() >> 28 == 0xe; }
 constexpr bool ipv4_is_local_multicast(Ipv4Address a) { return a.host() >> 8 == 0xe00000; }
-constexpr bool ipv4_is_lbcast(Ipv4Address a) { return a.host() == 0xffffffff; }  // limited broadcast
+constexpr bool ipv4_is_lbcast(Ipv4Address a) {
+  return a.host() == 0xffffffff;
+}  // limited broadcast
 // The kernel's name says "net"; since 5.3 it means 0.0.0.0 alone, 0.0.0.0/8 being usable.
 constexpr bool ipv4_is_zeronet(Ipv4Address a) { return a.host() == 0; }
 constexpr bool ipv4_is_private_10(Ipv4Address a) { return a.host() >> 24 == 10; }
@@ -85,7 +89,8 @@ class Ipv6Address {
 
   // RFC 4291 2.2: groups, "::" once, a dotted quad at the end. No zone. Nullopt for anything else.
   static std::optional<Ipv6Address> Parse(std::string_view text);
-  // RFC 5952: lower case, the first longest run of two or more zero groups as "::", mapped addresses with a dotted quad.
+  // RFC 5952: lower case, the first longest run of two or more zero groups as "::", mapped
+  // addresses with a dotted quad.
   std::string ToString() const;
 
   friend constexpr bool operator==(const Ipv6Address&, const Ipv6Address&) = default;
@@ -110,15 +115,20 @@ inline constexpr uint32_t IPV6_ADDR_SITELOCAL = 0x0040;
 inline constexpr uint32_t IPV6_ADDR_COMPATv4 = 0x0080;
 inline constexpr uint32_t IPV6_ADDR_MAPPED = 0x1000;
 
-// What kind of address this is: a union of the bits above. A multicast address carries the bit of its scope.
+// What kind of address this is: a union of the bits above. A multicast address carries the bit of
+// its scope.
 constexpr uint32_t ipv6_addr_type(const Ipv6Address& a) {
   const uint32_t top = a.word(0);
   if (top >> 24 == 0xff) {
     switch (top >> 16 & 0xf) {
-      case 0x1: return IPV6_ADDR_MULTICAST | IPV6_ADDR_LOOPBACK;
-      case 0x2: return IPV6_ADDR_MULTICAST | IPV6_ADDR_LINKLOCAL;
-      case 0x5: return IPV6_ADDR_MULTICAST | IPV6_ADDR_SITELOCAL;
-      default: return IPV6_ADDR_MULTICAST;
+      case 0x1:
+        return IPV6_ADDR_MULTICAST | IPV6_ADDR_LOOPBACK;
+      case 0x2:
+        return IPV6_ADDR_MULTICAST | IPV6_ADDR_LINKLOCAL;
+      case 0x5:
+        return IPV6_ADDR_MULTICAST | IPV6_ADDR_SITELOCAL;
+      default:
+        return IPV6_ADDR_MULTICAST;
     }
   }
   if (top >> 22 == 0xfe80 >> 6) return IPV6_ADDR_UNICAST | IPV6_ADDR_LINKLOCAL;
@@ -151,8 +161,8 @@ constexpr Ipv6Address addrconf_addr_solict_mult(const Ipv6Address& target) {
 
 enum class AddressFamily : uint8_t { kNone, kIpv4, kIpv6 };
 
-// An address of either family. An IPv4 address lies in its mapped form, so that code for both families can compare and
-// hash 16 bytes; it is still not equal to the IPv6 address ::ffff:a.b.c.d.
+// An address of either family. An IPv4 address lies in its mapped form, so that code for both
+// families can compare and hash 16 bytes; it is still not equal to the IPv6 address ::ffff:a.b.c.d.
 class IpAddress {
  public:
   constexpr IpAddress() = default;  // no family, equal only to another such
@@ -169,7 +179,9 @@ class IpAddress {
   // The IPv6 address, or the mapped form of the IPv4 one: what an AF_INET6 socket sees.
   constexpr const Ipv6Address& v6() const { return bytes_; }
   // Turns ::ffff:a.b.c.d into a.b.c.d; other addresses stay.
-  constexpr IpAddress Unmapped() const { return ipv6_addr_v4mapped(bytes_) ? IpAddress(v4()) : *this; }
+  constexpr IpAddress Unmapped() const {
+    return ipv6_addr_v4mapped(bytes_) ? IpAddress(v4()) : *this;
+  }
 
   constexpr bool IsAny() const { return is_v4() ? v4() == kIpv4Any : bytes_ == kIpv6Any; }
   constexpr bool IsMulticast() const {
@@ -222,7 +234,8 @@ class MacAddress {
   // May be the address of a station (is_valid_ether_addr()).
   constexpr bool IsValidStation() const { return !IsZero() && !IsMulticast(); }
 
-  // Six groups of two hexadecimal digits, all joined by ':' or all by '-'. Nullopt for anything else.
+  // Six groups of two hexadecimal digits, all joined by ':' or all by '-'. Nullopt for anything
+  // else.
   static std::optional<MacAddress> Parse(std::string_view text);
   std::string ToString() const;  // 02:00:00:00:00:01
 
@@ -274,7 +287,8 @@ class Ipv4Prefix {
     return ((address.host() ^ network_.host()) & mask()) == 0;
   }
 
-  // "10.0.0.0/8"; nullopt for anything else and for a prefix with host bits set, which `ip route` refuses as well.
+  // "10.0.0.0/8"; nullopt for anything else and for a prefix with host bits set, which `ip route`
+  // refuses as well.
   static std::optional<Ipv4Prefix> Parse(std::string_view text);
   std::string ToString() const;
 

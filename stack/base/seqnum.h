@@ -1,5 +1,6 @@
-// TCP sequence numbers: 32 bits that wrap. There is no `<`, for it would be wrong half of the time; there are before and
-// after, which hold for numbers less than 2^31 apart (RFC 9293 3.4; Linux: before(), after(), between()).
+// TCP sequence numbers: 32 bits that wrap. There is no `<`, for it would be wrong half of the time;
+// there are before and after, which hold for numbers less than 2^31 apart (RFC 9293 3.4; Linux:
+// before(), after(), between()).
 #ifndef TAPEDECK_STACK_BASE_SEQNUM_H_
 #define TAPEDECK_STACK_BASE_SEQNUM_H_
 
