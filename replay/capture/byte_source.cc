@@ -1,0 +1,161 @@
+#include "replay/capture/byte_source.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <limits>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace tapedeck::capture {
+namespace {
+
+constexpr size_t kReadBytes = 1 << 16;
+
+// Closes a file descriptor that it owns; standard input it leaves open.
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() {
+    if (fd_ > STDIN_FILENO) close(fd_);
+  }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+// zlib's state for a gzip stream, ended when it goes out of scope.
+class GzipStream {
+ public:
+  explicit GzipStream(std::span<const uint8_t> packed) : rest_(packed) {
+    constexpr int kGzipWindow = 15 + 16;  // the largest window, gzip wrapping
+    ready_ = inflateInit2(&stream_, kGzipWindow) == Z_OK;
+  }
+  GzipStream(const GzipStream&) = delete;
+  GzipStream& operator=(const GzipStream&) = delete;
+  ~GzipStream() {
+    if (ready_) inflateEnd(&stream_);
+  }
+
+  // Appends at most kReadBytes to `out`. False at the end of the last member or at damage, of which
+  // `damage` tells.
+  bool Step(std::vector<uint8_t>& out, std::string& damage) {
+    if (!ready_) {
+      damage = "zlib has no memory";
+      return false;
+    }
+    const size_t old_size = out.size();
+    out.resize(old_size + kReadBytes);
+    Feed();
+    stream_.next_out = out.data() + old_size;
+    stream_.avail_out = kReadBytes;
+    const int result = inflate(&stream_, Z_NO_FLUSH);
+    out.resize(old_size + kReadBytes - stream_.avail_out);
+    if (result == Z_STREAM_END) return NextMember();
+    if (result == Z_OK) return true;
+    damage = result == Z_BUF_ERROR ? "gzip stream is cut short" : "gzip stream is damaged";
+    return false;
+  }
+
+ private:
+  // Hands zlib more input; its counter is narrower than ours.
+  void Feed() {
+    if (stream_.avail_in != 0 || rest_.empty()) return;
+    const size_t n = std::min<size_t>(rest_.size(), std::numeric_limits<uInt>::max());
+    stream_.next_in = const_cast<Bytef*>(rest_.data());  // zlib does not write through it
+    stream_.avail_in = static_cast<uInt>(n);
+    rest_ = rest_.subspan(n);
+  }
+
+  // gzip -c a b > c makes two members; what is no gzip header is padding and ends the stream.
+  bool NextMember() {
+    Feed();
+    return stream_.avail_in >= 2 && stream_.next_in[0] == 0x1f && stream_.next_in[1] == 0x8b &&
+           inflateReset(&stream_) == Z_OK;
+  }
+
+  std::span<const uint8_t> rest_;
+  z_stream stream_ = {};
+  bool ready_ = false;
+};
+
+}  // namespace
+
+absl::StatusOr<ByteSource> ByteSource::Open(const std::string& path, uint64_t read_bytes_max) {
+  const bool is_stdin = path == "-";
+  const std::string name = is_stdin ? "(standard input)" : path;
+  const Descriptor file(is_stdin ? STDIN_FILENO : open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return absl::ErrnoToStatus(errno, absl::StrCat(name, ": cannot open"));
+  struct stat info = {};
+  if (fstat(file.get(), &info) != 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat(name, ": cannot read"));
+  }
+  if (S_ISDIR(info.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, ": is a directory, expected a capture file"));
+  }
+  // Standard input may stand anywhere in its file, and the files of /proc claim to be empty.
+  if (S_ISREG(info.st_mode) && info.st_size > 0 && !is_stdin) {
+    return Map(file.get(), static_cast<size_t>(info.st_size), name);
+  }
+  return ReadAll(file.get(), read_bytes_max, name);
+}
+
+absl::StatusOr<ByteSource> ByteSource::Map(int fd, size_t size, const std::string& name) {
+  void* const start = mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
+  if (start == MAP_FAILED) return absl::ErrnoToStatus(errno, absl::StrCat(name, ": cannot map"));
+  madvise(start, size, MADV_SEQUENTIAL);  // advice: nothing depends on its being taken
+  const auto unmap = [size](const void* p) { munmap(const_cast<void*>(p), size); };
+  return ByteSource({static_cast<const uint8_t*>(start), size},
+                    std::shared_ptr<const void>(start, unmap));
+}
+
+absl::StatusOr<ByteSource> ByteSource::ReadAll(int fd, uint64_t bytes_max,
+                                               const std::string& name) {
+  auto bytes = std::make_shared<std::vector<uint8_t>>();
+  for (;;) {
+    const size_t old_size = bytes->size();
+    bytes->resize(old_size + kReadBytes);
+    const ssize_t n = read(fd, bytes->data() + old_size, kReadBytes);
+    if (n < 0 && errno != EINTR) {
+      return absl::ErrnoToStatus(errno, absl::StrCat(name, ": cannot read"));
+    }
+    bytes->resize(old_size + static_cast<size_t>(std::max<ssize_t>(n, 0)));
+    if (n == 0) break;
+    if (bytes->size() > bytes_max) {
+      return absl::ResourceExhaustedError(absl::StrCat(
+          name, ": more than ", bytes_max, " bytes in a stream; save it to a file first"));
+    }
+  }
+  return ByteSource(*bytes, bytes);
+}
+
+bool ByteSource::IsGzip() const {
+  return bytes_.size() >= 2 && bytes_[0] == 0x1f && bytes_[1] == 0x8b;
+}
+
+absl::Status ByteSource::Unpack(uint64_t unpacked_bytes_max, ByteSource& unpacked) const {
+  auto out = std::make_shared<std::vector<uint8_t>>();
+  GzipStream stream(bytes_);
+  std::string damage;
+  while (stream.Step(*out, damage)) {
+    if (out->size() > unpacked_bytes_max) {
+      damage = absl::StrCat("gzip stream unpacks to more than ", unpacked_bytes_max,
+                            " bytes; unpack it with gunzip first");
+      break;
+    }
+  }
+  unpacked = ByteSource(*out, out);
+  return damage.empty() ? absl::OkStatus() : absl::DataLossError(damage);
+}
+
+}  // namespace tapedeck::capture

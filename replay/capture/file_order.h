@@ -1,0 +1,29 @@
+// Integers of a file whose byte order is known only at run time.
+#ifndef TAPEDECK_REPLAY_CAPTURE_FILE_ORDER_H_
+#define TAPEDECK_REPLAY_CAPTURE_FILE_ORDER_H_
+
+#include <bit>
+#include <cstdint>
+
+#include "stack/base/byteorder.h"
+
+namespace tapedeck::capture {
+
+// Reads unaligned integers in one byte order. REQUIRES of each call: that many readable bytes.
+class FileOrder {
+ public:
+  constexpr FileOrder() = default;
+  constexpr explicit FileOrder(std::endian order) : big_(order == std::endian::big) {}
+
+  constexpr std::endian order() const { return big_ ? std::endian::big : std::endian::little; }
+  constexpr uint16_t U16(const uint8_t* p) const { return big_ ? LoadBe16(p) : LoadLe16(p); }
+  constexpr uint32_t U32(const uint8_t* p) const { return big_ ? LoadBe32(p) : LoadLe32(p); }
+  constexpr uint64_t U64(const uint8_t* p) const { return big_ ? LoadBe64(p) : LoadLe64(p); }
+
+ private:
+  bool big_ = false;
+};
+
+}  // namespace tapedeck::capture
+
+#endif  // TAPEDECK_REPLAY_CAPTURE_FILE_ORDER_H_

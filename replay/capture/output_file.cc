@@ -1,0 +1,131 @@
+#include "replay/capture/output_file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "stack/base/check.h"
+
+namespace tapedeck::capture {
+namespace {
+
+constexpr size_t kBufferBytes = 1 << 18;
+constexpr int kAttemptsMax = 100;
+
+// `path` with its symbolic links resolved, so that a link stays one and its target is replaced.
+std::string Resolved(const std::string& path) {
+  const std::unique_ptr<char, decltype(&free)> real(realpath(path.c_str(), nullptr), &free);
+  return real == nullptr ? path : std::string(real.get());
+}
+
+// A name in the directory of `path` that is unlikely to be taken.
+std::string TemporaryName(const std::string& path, int attempt) {
+  const size_t slash = path.rfind('/');
+  const std::string directory = slash == std::string::npos ? "" : path.substr(0, slash + 1);
+  return absl::StrCat(directory, ".tapedeck-", getpid(), "-", attempt, ".tmp");
+}
+
+}  // namespace
+
+absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path) {
+  OutputFile file;
+  if (path == "-") {
+    file.path_ = "(standard output)";
+    file.fd_ = STDOUT_FILENO;
+    return file;
+  }
+  file.path_ = Resolved(path);
+  struct stat info = {};
+  const bool exists = stat(file.path_.c_str(), &info) == 0;
+  if (exists && !S_ISREG(info.st_mode)) {
+    file.fd_ = open(file.path_.c_str(), O_WRONLY | O_CLOEXEC);
+    if (file.fd_ < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot write"));
+    return file;
+  }
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const std::string name = TemporaryName(file.path_, attempt);
+    file.fd_ = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (file.fd_ >= 0) {
+      file.temporary_path_ = name;
+      return file;
+    }
+    if (errno != EEXIST) break;
+  }
+  return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot create"));
+}
+
+OutputFile OutputFile::InMemory(std::vector<uint8_t>& bytes) {
+  OutputFile file;
+  file.memory_ = &bytes;
+  return file;
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_path_(std::exchange(other.temporary_path_, {})),
+      fd_(std::exchange(other.fd_, -1)),
+      buffer_(std::move(other.buffer_)),
+      memory_(std::exchange(other.memory_, nullptr)),
+      status_(std::move(other.status_)) {}
+
+OutputFile::~OutputFile() {
+  if (fd_ > STDERR_FILENO) close(fd_);
+  if (!temporary_path_.empty()) unlink(temporary_path_.c_str());
+}
+
+absl::Status OutputFile::Append(std::span<const uint8_t> bytes) {
+  CHECK(fd_ >= 0 || memory_ != nullptr);
+  if (memory_ != nullptr) {
+    memory_->insert(memory_->end(), bytes.begin(), bytes.end());
+    return absl::OkStatus();
+  }
+  if (buffer_.size() + bytes.size() > kBufferBytes) {
+    if (absl::Status status = Flush(); !status.ok()) return status;
+  }
+  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  return status_;
+}
+
+absl::Status OutputFile::Flush() {
+  std::span<const uint8_t> rest = buffer_;
+  while (status_.ok() && !rest.empty()) {
+    const ssize_t n = write(fd_, rest.data(), rest.size());
+    if (n >= 0) {
+      rest = rest.subspan(static_cast<size_t>(n));
+    } else if (errno != EINTR) {
+      return Fail("cannot write");
+    }
+  }
+  buffer_.clear();
+  return status_;
+}
+
+absl::Status OutputFile::Close() {
+  if (memory_ != nullptr) {
+    memory_ = nullptr;
+    return absl::OkStatus();
+  }
+  CHECK_GE(fd_, 0);
+  Flush().IgnoreError();  // kept in status_
+  const int fd = std::exchange(fd_, -1);
+  // A network file system may tell of a full disk only here.
+  if (fd > STDERR_FILENO && close(fd) != 0 && status_.ok()) return Fail("cannot write");
+  if (!status_.ok() || temporary_path_.empty()) return status_;
+  if (rename(temporary_path_.c_str(), path_.c_str()) != 0) return Fail("cannot rename to it");
+  temporary_path_.clear();
+  return absl::OkStatus();
+}
+
+absl::Status OutputFile::Fail(const char* what) {
+  status_ = absl::ErrnoToStatus(errno, absl::StrCat(path_, ": ", what));
+  buffer_.clear();
+  return status_;
+}
+
+}  // namespace tapedeck::capture

@@ -1,0 +1,51 @@
+// A file that gets its name only when it is complete.
+#ifndef TAPEDECK_REPLAY_CAPTURE_OUTPUT_FILE_H_
+#define TAPEDECK_REPLAY_CAPTURE_OUTPUT_FILE_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace tapedeck::capture {
+
+// Buffered bytes on their way to a file. They go to a temporary file beside it, which Close()
+// renames; without Close() the destructor removes it, so that nothing half-written ever bears the
+// name. What is no regular file ("-" for standard output, a pipe, /dev/null) cannot be renamed over
+// and is written to directly.
+//
+// An error of the disk is kept: every later call returns it, and so does Close().
+class OutputFile {
+ public:
+  // Errors are one line that begins with the path.
+  static absl::StatusOr<OutputFile> Create(const std::string& path);
+  // Writes into `bytes`, which must outlive the file, instead of a file.
+  static OutputFile InMemory(std::vector<uint8_t>& bytes);
+
+  OutputFile(OutputFile&& other) noexcept;
+  OutputFile& operator=(OutputFile&&) = delete;
+  ~OutputFile();
+
+  absl::Status Append(std::span<const uint8_t> bytes);
+  // Writes what is left and gives the file its name. Nothing may be appended after it.
+  absl::Status Close();
+
+ private:
+  OutputFile() = default;
+  absl::Status Flush();
+  absl::Status Fail(const char* what);
+
+  std::string path_;            // where the file goes; empty for memory
+  std::string temporary_path_;  // what it is called until then; empty when written to directly
+  int fd_ = -1;
+  std::vector<uint8_t> buffer_;
+  std::vector<uint8_t>* memory_ = nullptr;
+  absl::Status status_;
+};
+
+}  // namespace tapedeck::capture
+
+#endif  // TAPEDECK_REPLAY_CAPTURE_OUTPUT_FILE_H_
