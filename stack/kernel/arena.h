@@ -1,0 +1,142 @@
+// The memory of a Lab: one contiguous region that holds all of its state, so that a snapshot is a copy of what was used
+// and freeing a Lab costs nothing.
+//
+//   | hot: bump-allocated pages, slabs, tables ->            | packet pool: pages of packet buffers ->      |
+//
+// The hot part is kept small (a Lab's working set) and copied whole by a snapshot. Packet pages are copied only where a
+// packet has ever been in them: the pool's allocator and the DMA layer, which own all writes to fresh buffers, mark them.
+// Bookkeeping of the pool lies in the hot part, never in the buffers.
+//
+// Addresses and byte counts of the arena differ between builds and never decide or print anything: limits and ledgers
+// count objects and logical sizes.
+//
+// In AddressSanitizer builds unused memory is poisoned, objects have red zones and freed memory rests before reuse.
+#ifndef TAPEDECK_STACK_KERNEL_ARENA_H_
+#define TAPEDECK_STACK_KERNEL_ARENA_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+#include <vector>
+
+#include "stack/base/check.h"
+
+namespace tapedeck {
+
+inline constexpr size_t kPageBytes = 4096;
+
+// A copy of an arena's state. It can be restored any number of times, into the arena it was taken from only.
+class Snapshot {
+ public:
+  // What one restore copies, in bytes.
+  size_t bytes() const { return hot_.size() + pool_data_.size(); }
+
+ private:
+  friend class Arena;
+  std::vector<uint8_t> hot_;
+  std::vector<uint8_t> hot_shadow_;   // AddressSanitizer's view of the hot part
+  std::vector<uint32_t> pool_pages_;  // the pool pages in pool_data_, ascending
+  std::vector<uint8_t> pool_data_;
+  std::vector<uint8_t> pool_shadow_;
+  std::vector<uint64_t> pool_touched_;
+  size_t pool_used_pages_ = 0;
+};
+
+class Arena {
+ public:
+  struct Options {
+    // Where the region is asked for: free under every sanitizer and Valgrind. Taken elsewhere when occupied.
+    uint64_t address = 0x7ea000000000;
+    // Reserved, not used: pages cost memory when they are first written.
+    size_t hot_reserve_bytes = size_t{256} << 20;
+    size_t pool_reserve_bytes = size_t{1} << 30;
+    // Memory is filled with this before it is first handed out: a run may not depend on it.
+    uint8_t fill = 0x00;
+  };
+
+  Arena() : Arena(Options{}) {}
+  explicit Arena(const Options& options);
+  ~Arena();
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  // Forgets everything; the next allocations are as in a new arena. No destructor runs.
+  void Reset();
+
+  // Memory that lives as long as the arena's state; never freed. REQUIRES: align is a power of two, at most a page.
+  void* Allocate(size_t bytes, size_t align);
+  template <typename T, typename... Args>
+  T* New(Args&&... args) {
+    return new (Allocate(sizeof(T), alignof(T))) T(std::forward<Args>(args)...);
+  }
+  // `count` value-initialised elements.
+  template <typename T>
+  T* NewArray(size_t count) {
+    return new (Allocate(sizeof(T) * count, alignof(T))) T[count]();
+  }
+
+  // `pages` whole pages of the hot part, aligned to `align_pages` pages (a power of two).
+  void* AllocateHotPages(size_t pages, size_t align_pages);
+
+  // The packet pool. Pages are handed out once and recycled by the caches above.
+  uint8_t* AllocatePoolPages(size_t pages);
+  bool InPool(const void* p) const {
+    return p >= pool_ && p < pool_ + options_.pool_reserve_bytes;
+  }
+  // Says that the pool bytes [p, p + bytes) are about to be written for the first time since they were allocated.
+  void Touch(const void* p, size_t bytes) {
+    const size_t first = static_cast<size_t>(static_cast<const uint8_t*>(p) - pool_) / kPageBytes;
+    const size_t last =
+        (static_cast<size_t>(static_cast<const uint8_t*>(p) - pool_) + bytes - 1) / kPageBytes;
+    for (size_t page = first; page <= last; ++page) {
+      touched_[page / 64] |= uint64_t{1} << (page % 64);
+    }
+  }
+
+  // Both leave the arena as it is at the time of the call. Restore wants a snapshot of this arena.
+  void Take(Snapshot* snapshot) const;
+  void Restore(const Snapshot& snapshot);
+
+  // For reports only; they differ between builds.
+  size_t hot_used_bytes() const { return hot_used_; }
+  size_t pool_used_bytes() const { return pool_used_pages_ * kPageBytes; }
+  // Whether the region lies where it was asked for.
+  bool at_wanted_address() const {
+    return reinterpret_cast<uint64_t>(hot_) == options_.address;
+  }
+
+ private:
+  void Extend(size_t hot_bytes);
+
+  Options options_;
+  uint8_t* hot_ = nullptr;
+  uint8_t* pool_ = nullptr;
+  size_t hot_used_ = 0;
+  size_t hot_filled_ = 0;  // what Options::fill has been applied to
+  size_t pool_used_pages_ = 0;
+  std::vector<uint64_t> touched_;  // one bit a pool page
+};
+
+// AddressSanitizer's manual poisoning; nothing in other builds.
+void PoisonMemory(const void* p, size_t bytes);
+void UnpoisonMemory(const void* p, size_t bytes);
+
+// What a sanitizer build keeps round each object, in bytes: 0 in other builds.
+#if defined(__SANITIZE_ADDRESS__)
+#define TAPEDECK_ASAN_BUILD 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define TAPEDECK_ASAN_BUILD 1
+#endif
+#endif
+#ifdef TAPEDECK_ASAN_BUILD
+inline constexpr bool kAsanBuild = true;
+#else
+inline constexpr bool kAsanBuild = false;
+#endif
+inline constexpr size_t kRedZoneBytes = kAsanBuild ? 32 : 0;
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_KERNEL_ARENA_H_

@@ -1,0 +1,222 @@
+#include "stack/kernel/bus.h"
+
+#include "stack/kernel/kernel.h"
+
+namespace tapedeck {
+
+namespace {
+
+constexpr uint32_t kMappingBytesMax = 128 * 1024;
+
+}  // namespace
+
+const char* DmaFaultName(DmaFault fault) {
+  switch (fault) {
+    case DmaFault::kNotMapped: return "not mapped";
+    case DmaFault::kBeyondMapping: return "beyond mapping";
+    case DmaFault::kWrongDirection: return "wrong direction";
+    case DmaFault::kOwnedByCpu: return "owned by the CPU";
+    case DmaFault::kDoubleUnmap: return "unmapped twice";
+    case DmaFault::kDescriptor: return "inconsistent descriptor";
+  }
+  CheckFailed(__FILE__, __LINE__, "a member of DmaFault");
+}
+
+DeviceBus::DeviceBus(World& world, Kernel& kernel, const BusTiming& timing)
+    : world_(world), kernel_(kernel), timing_(timing) {}
+
+int DeviceBus::Attach(PciDevice* device) {
+  CHECK_LT(device_count_, kDevicesMax);
+  devices_[device_count_] = device;
+  return device_count_++;
+}
+
+void DeviceBus::SyncDevices() {
+  const SimTime now = kernel_.now();
+  world_.BringDevicesTo(now);
+  for (int slot = 0; slot < device_count_; ++slot) devices_[slot]->AdvanceTo(now);
+}
+
+uint32_t DeviceBus::readl(int slot, int bar, uint32_t offset) {
+  Cpu& cpu = kernel_.this_cpu();
+  const Duration there = {timing_.mmio_read.ps / 2};
+  // A non-posted read pushes earlier posted writes ahead of it (PCIe ordering).
+  const SimTime at = Later(kernel_.now() + there, last_write_[slot]);
+  world_.BringDevicesTo(at);
+  devices_[slot]->AdvanceTo(at);
+  const uint32_t value = devices_[slot]->MmioRead32(at, bar, offset);
+  cpu.Stall(at + (timing_.mmio_read - there) - cpu.now());
+  return value;
+}
+
+void DeviceBus::writel(int slot, int bar, uint32_t offset, uint32_t value) {
+  Cpu& cpu = kernel_.this_cpu();
+  cpu.Charge(CostPoint::k_mmio_write);
+  const SimTime now = kernel_.now();
+  world_.BringDevicesTo(now);
+  const SimTime at = Later(now + timing_.mmio_write, last_write_[slot]);
+  last_write_[slot] = at;
+  devices_[slot]->MmioWrite32(at, bar, offset, value);
+}
+
+uint32_t DeviceBus::ReadConfig(int slot, uint32_t offset, int bytes) {
+  return devices_[slot]->ConfigRead(offset, bytes);
+}
+
+void DeviceBus::WriteConfig(int slot, uint32_t offset, int bytes, uint32_t value) {
+  devices_[slot]->ConfigWrite(offset, bytes, value);
+}
+
+void DeviceBus::GrowMappings() {
+  const uint32_t chunk = mapping_count_ / kChunk;
+  CHECK_LT(chunk, kChunksMax);
+  chunks_[chunk] = world_.arena().NewArray<Mapping>(kChunk);
+  // The lowest index is handed out first.
+  for (uint32_t i = kChunk; i-- > 0;) {
+    chunks_[chunk][i].next_free = free_head_;
+    free_head_ = mapping_count_ + i;
+  }
+  mapping_count_ += kChunk;
+}
+
+dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection direction,
+                          bool coherent) {
+  CHECK(bytes > 0 && bytes <= kMappingBytesMax);
+  if (free_head_ == kNoMapping) GrowMappings();
+  const uint32_t index = free_head_;
+  Mapping& mapping = chunks_[index / kChunk][index % kChunk];
+  free_head_ = mapping.next_free;
+  mapping.memory = static_cast<uint8_t*>(memory);
+  mapping.bytes = bytes;
+  mapping.frame_id = 0;
+  mapping.direction = direction;
+  mapping.cpu_owns = false;
+  mapping.coherent = coherent;
+  mapping.slot = static_cast<uint8_t>(slot);
+  ++live_mappings_;
+  return static_cast<dma_addr_t>(mapping.generation) << 48 |
+         static_cast<dma_addr_t>(index) << kOffsetBits;
+}
+
+const DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) const {
+  const auto index =
+      static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
+  if (index >= mapping_count_) return nullptr;
+  const Mapping& mapping = chunks_[index / kChunk][index % kChunk];
+  if (mapping.memory == nullptr || mapping.generation != addr >> 48) return nullptr;
+  return &mapping;
+}
+
+DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) {
+  return const_cast<Mapping*>(static_cast<const DeviceBus*>(this)->Find(addr));
+}
+
+void DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes) {
+  Mapping* const mapping = Find(addr);
+  if (mapping == nullptr || mapping->bytes != bytes) {
+    return ReportFault(slot, kernel_.now(), DmaFault::kDoubleUnmap, addr, bytes);
+  }
+  const auto index =
+      static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
+  mapping->memory = nullptr;
+  // Generation 0 is never used, so bus address 0 is never valid.
+  if (++mapping->generation == 0) mapping->generation = 1;
+  mapping->next_free = free_head_;
+  free_head_ = index;
+  --live_mappings_;
+}
+
+dma_addr_t DeviceBus::dma_map_single(int slot, void* memory, uint32_t bytes,
+                                     DmaDirection direction) {
+  return Map(slot, memory, bytes, direction, /*coherent=*/false);
+}
+
+void DeviceBus::dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection) {
+  SyncDevices();
+  Unmap(slot, addr, bytes);
+}
+
+void* DeviceBus::dma_alloc_coherent(int slot, uint32_t bytes, dma_addr_t* addr) {
+  CHECK(bytes > 0 && bytes <= kMappingBytesMax);
+  const PacketBuffer buffer = world_.packets().Alloc(bytes);
+  CHECK(buffer.data != nullptr);
+  for (uint32_t i = 0; i < bytes; ++i) buffer.data[i] = 0;
+  *addr = Map(slot, buffer.data, bytes, DmaDirection::kBidirectional, /*coherent=*/true);
+  Find(*addr)->buffer = buffer;
+  return buffer.data;
+}
+
+void DeviceBus::dma_free_coherent(int slot, uint32_t bytes, void*, dma_addr_t addr) {
+  SyncDevices();
+  const Mapping* const mapping = Find(addr);
+  const PacketBuffer buffer = mapping == nullptr ? PacketBuffer{} : mapping->buffer;
+  Unmap(slot, addr, bytes);
+  if (buffer.data != nullptr) world_.packets().Free(buffer);
+}
+
+void DeviceBus::dma_sync_single_for_cpu(dma_addr_t addr, uint32_t, DmaDirection) {
+  if (Mapping* const mapping = Find(addr)) mapping->cpu_owns = true;
+}
+
+void DeviceBus::dma_sync_single_for_device(dma_addr_t addr, uint32_t, DmaDirection) {
+  if (Mapping* const mapping = Find(addr)) mapping->cpu_owns = false;
+}
+
+void DeviceBus::SetFrameId(dma_addr_t addr, uint32_t frame_id) {
+  if (Mapping* const mapping = Find(addr)) mapping->frame_id = frame_id;
+}
+
+uint32_t DeviceBus::FrameId(dma_addr_t addr) const {
+  const Mapping* const mapping = Find(addr);
+  return mapping == nullptr ? 0 : mapping->frame_id;
+}
+
+DeviceBus::Mapping* DeviceBus::Access(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
+                                      bool write) {
+  Mapping* const mapping = Find(addr);
+  const auto offset = static_cast<uint32_t>(addr & ((uint32_t{1} << kOffsetBits) - 1));
+  DmaFault fault = DmaFault::kNotMapped;
+  if (mapping != nullptr && mapping->slot == slot) {
+    const DmaDirection wrong = write ? DmaDirection::kToDevice : DmaDirection::kFromDevice;
+    if (bytes > mapping->bytes || offset > mapping->bytes - bytes) {
+      fault = DmaFault::kBeyondMapping;
+    } else if (mapping->direction == wrong) {
+      fault = DmaFault::kWrongDirection;
+    } else if (mapping->cpu_owns) {
+      fault = DmaFault::kOwnedByCpu;
+    } else {
+      return mapping;
+    }
+  }
+  ReportFault(slot, at, fault, addr, bytes);
+  return nullptr;
+}
+
+const uint8_t* DeviceBus::DeviceRead(int slot, SimTime at, dma_addr_t addr, uint32_t bytes) {
+  const Mapping* const mapping = Access(slot, at, addr, bytes, /*write=*/false);
+  if (mapping == nullptr) return nullptr;
+  return mapping->memory + (addr & ((uint32_t{1} << kOffsetBits) - 1));
+}
+
+uint8_t* DeviceBus::DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes) {
+  const Mapping* const mapping = Access(slot, at, addr, bytes, /*write=*/true);
+  if (mapping == nullptr) return nullptr;
+  uint8_t* const target = mapping->memory + (addr & ((uint32_t{1} << kOffsetBits) - 1));
+  if (!mapping->coherent) world_.arena().Touch(target, bytes);
+  return target;
+}
+
+void DeviceBus::ReportFault(int slot, SimTime at, DmaFault fault, dma_addr_t addr,
+                            uint32_t bytes) {
+  ++faults_;
+  world_.Trace({.time = at,
+                .kind = TraceKind::kDeviceFault,
+                .host = static_cast<uint8_t>(kernel_.host()),
+                .args = {static_cast<uint64_t>(slot), static_cast<uint64_t>(fault), addr, bytes}});
+}
+
+void DeviceBus::SendMsix(int slot, SimTime at, int vector) {
+  kernel_.DeliverMsix(slot, vector, at + timing_.msix);
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,171 @@
+// The device bus: the only way between a host's drivers and its devices. A driver reads and writes registers (MMIO), maps
+// memory for DMA and gets interrupt messages; a device sees register accesses and bus addresses, never host pointers.
+//
+// Time: a posted write costs the CPU a few cycles and takes effect at the device `mmio_write` later, in order; a read
+// stalls the CPU for `mmio_read` and samples the register in the middle of it, behind all earlier writes. Before either,
+// wires and devices are brought up to the CPU's local time.
+//
+// DMA map: a device can only touch what is mapped, in the mapped direction, while the device owns it. Anything else is a
+// reported driver bug (TraceKind::kDeviceFault, DmaFaults), reads as all ones, and never crashes. Bus addresses are made of
+// a mapping's slot and generation, so a stale address is recognised after its slot has a new tenant.
+#ifndef TAPEDECK_STACK_KERNEL_BUS_H_
+#define TAPEDECK_STACK_KERNEL_BUS_H_
+
+#include <cstdint>
+#include <span>
+
+#include "stack/base/time.h"
+#include "stack/kernel/event_queue.h"
+#include "stack/kernel/slab.h"
+
+namespace tapedeck {
+
+class Cpu;
+class Kernel;
+class World;
+
+using dma_addr_t = uint64_t;
+
+enum class DmaDirection : uint8_t { kBidirectional, kToDevice, kFromDevice };
+
+// What a driver or a device did wrong. Names are stable: oracles and reports print them.
+enum class DmaFault : uint8_t {
+  kNotMapped,       // no mapping there, or one that has been unmapped
+  kBeyondMapping,   // starts inside a mapping and runs past its end
+  kWrongDirection,  // a write to a kToDevice mapping, or a read from a kFromDevice one
+  kOwnedByCpu,      // between dma_sync_single_for_cpu and _for_device
+  kDoubleUnmap,     // a driver unmaps what is not mapped
+  kDescriptor,      // a device found its descriptors inconsistent (tail outside the ring, ...)
+};
+const char* DmaFaultName(DmaFault fault);
+
+// Latencies of the PCIe path, all parameters. Defaults: nicmodel.md's sources, named beside each.
+struct BusTiming {
+  Duration mmio_read = Duration::Nanoseconds(800);   // e1000 708-875 ns (mmdio_test), 787-796 ns (pcie-lat)
+  Duration mmio_write = Duration::Nanoseconds(250);  // guess: half a DMA read round trip
+  Duration dma_read = Duration::Nanoseconds(547);    // 64 B round trip, Neugebauer et al., SIGCOMM 2018
+  Duration dma_write = Duration::Nanoseconds(250);   // guess: half a read; a posted write cannot be measured
+  Duration msix = Duration::Nanoseconds(250);        // guess: as a posted write
+};
+
+// The device's side of the bus. Objects live in the arena; callbacks never run CPU code.
+class PciDevice {
+ public:
+  virtual ~PciDevice() = default;
+
+  // A register read that reaches the device at `at`. 32-bit registers; `offset` is a multiple of 4.
+  virtual uint32_t MmioRead32(SimTime at, int bar, uint32_t offset) = 0;
+  // A register write that takes effect at `at`; calls come in order of `at`, possibly before the device has reached it.
+  virtual void MmioWrite32(SimTime at, int bar, uint32_t offset, uint32_t value) = 0;
+  // PCI configuration space, `bytes` = 1, 2 or 4.
+  virtual uint32_t ConfigRead(uint32_t offset, int bytes) = 0;
+  virtual void ConfigWrite(uint32_t offset, int bytes, uint32_t value) = 0;
+  // Does all that the device does by itself until `time` inclusive: after it, host memory is as a CPU sees it at `time`.
+  // Devices act lazily: only what others can see (an interrupt message, a frame on the wire) needs an event.
+  virtual void AdvanceTo(SimTime time) = 0;
+};
+
+// One host's bus, with up to kDevicesMax devices and their interrupt vectors.
+class DeviceBus {
+ public:
+  static constexpr int kDevicesMax = 8;
+
+  DeviceBus(World& world, Kernel& kernel, const BusTiming& timing);
+  DeviceBus(const DeviceBus&) = delete;
+  DeviceBus& operator=(const DeviceBus&) = delete;
+
+  World& world() { return world_; }
+  const BusTiming& timing() const { return timing_; }
+
+  // Plugs a device in; the returned slot names it below.
+  int Attach(PciDevice* device);
+  int devices() const { return device_count_; }
+  PciDevice* device(int slot) { return devices_[slot]; }
+
+  // --- The driver's side. Time passes on the CPU that runs. ---
+
+  uint32_t readl(int slot, int bar, uint32_t offset);
+  void writel(int slot, int bar, uint32_t offset, uint32_t value);
+  uint32_t ReadConfig(int slot, uint32_t offset, int bytes);
+  void WriteConfig(int slot, uint32_t offset, int bytes, uint32_t value);
+
+  // Lets the devices act up to the CPU's local time. A driver calls it before it looks at memory that a device writes
+  // (descriptors); the dma_sync calls do it themselves.
+  void SyncDevices();
+
+  // Maps [memory, memory + bytes) for the device; the device owns it from now on. Only buffers of the packet pool.
+  // REQUIRES: 0 < bytes <= 128 KiB.
+  dma_addr_t dma_map_single(int slot, void* memory, uint32_t bytes, DmaDirection direction);
+  void dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction);
+  // Memory that driver and device share (rings): both may touch it at any time. Lives until dma_free_coherent.
+  void* dma_alloc_coherent(int slot, uint32_t bytes, dma_addr_t* addr);
+  void dma_free_coherent(int slot, uint32_t bytes, void* memory, dma_addr_t addr);
+  // Ownership of a mapped buffer goes to the CPU / back to the device.
+  void dma_sync_single_for_cpu(dma_addr_t addr, uint32_t bytes, DmaDirection direction);
+  void dma_sync_single_for_device(dma_addr_t addr, uint32_t bytes, DmaDirection direction);
+
+  // Which frame a buffer holds (World::NewFrameId), so that a trace can follow a packet through DMA. Set by the side that
+  // filled the buffer, read by the other; it decides nothing. 0 where unknown or unmapped.
+  void SetFrameId(dma_addr_t addr, uint32_t frame_id);
+  uint32_t FrameId(dma_addr_t addr) const;
+
+  // --- The device's side. ---
+
+  // Host memory behind [addr, addr + bytes) for a device that is about to read / write it, or nullptr after reporting the
+  // fault at time `at`. The pointer is good for this access only.
+  const uint8_t* DeviceRead(int slot, SimTime at, dma_addr_t addr, uint32_t bytes);
+  uint8_t* DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes);
+  // A fault that the device itself has found.
+  void ReportFault(int slot, SimTime at, DmaFault fault, dma_addr_t addr, uint32_t bytes);
+
+  // An MSI-X message for `vector` of the device leaves at `at`; its handler runs on the CPU that the vector is bound to.
+  void SendMsix(int slot, SimTime at, int vector);
+
+  // --- Ledgers. ---
+  uint32_t live_mappings() const { return live_mappings_; }
+  uint64_t faults() const { return faults_; }
+
+ private:
+  struct Mapping {
+    uint8_t* memory = nullptr;
+    uint32_t bytes = 0;
+    uint32_t frame_id = 0;
+    uint32_t next_free = 0;
+    uint16_t generation = 1;
+    DmaDirection direction = DmaDirection::kBidirectional;
+    bool cpu_owns = false;
+    bool coherent = false;
+    uint8_t slot = 0;
+    PacketBuffer buffer;  // what dma_alloc_coherent took
+  };
+  // A bus address: generation << 48 | mapping << 20 | offset; offsets below 1 MiB, so addresses carry no host pointer.
+  static constexpr int kOffsetBits = 20;
+  static constexpr int kIndexBits = 28;
+  static constexpr uint32_t kNoMapping = ~uint32_t{0};
+
+  dma_addr_t Map(int slot, void* memory, uint32_t bytes, DmaDirection direction, bool coherent);
+  void Unmap(int slot, dma_addr_t addr, uint32_t bytes);
+  Mapping* Find(dma_addr_t addr);
+  const Mapping* Find(dma_addr_t addr) const;
+  Mapping* Access(int slot, SimTime at, dma_addr_t addr, uint32_t bytes, bool write);
+  void GrowMappings();
+
+  World& world_;
+  Kernel& kernel_;
+  BusTiming timing_;
+  int device_count_ = 0;
+  PciDevice* devices_[kDevicesMax] = {};
+  SimTime last_write_[kDevicesMax] = {};  // when the newest posted write arrives
+  // Mappings in chunks that never move.
+  static constexpr uint32_t kChunk = 256;
+  static constexpr uint32_t kChunksMax = 256;
+  Mapping* chunks_[kChunksMax] = {};
+  uint32_t mapping_count_ = 0;
+  uint32_t free_head_ = kNoMapping;
+  uint32_t live_mappings_ = 0;
+  uint64_t faults_ = 0;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_KERNEL_BUS_H_

@@ -1,0 +1,150 @@
+#include "stack/kernel/cpu.h"
+
+#include <bit>
+
+#include "stack/kernel/kernel.h"
+
+namespace tapedeck {
+
+Cpu::Cpu(Kernel& kernel, int id)
+    : kernel_(kernel),
+      id_(id),
+      event_source_(kernel.world().NewEventSource()),
+      costs_free_(kernel.costs().free),
+      clock_(kernel.costs().cpu_hz),
+      now_(kernel.world().now()),
+      timers_(*this, event_source_) {}
+
+Jiffies Cpu::jiffies() const { return kernel_.JiffiesAt(now_); }
+
+uint32_t Cpu::CyclesOf(CostPoint point) const {
+  return kernel_.costs().cycles[static_cast<size_t>(point)];
+}
+
+void Cpu::Trace(TraceKind kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+  World& world = kernel_.world();
+  if (!world.tracing()) return;
+  world.Trace({.time = now_,
+               .kind = kind,
+               .host = static_cast<uint8_t>(kernel_.host()),
+               .cpu = static_cast<uint8_t>(id_),
+               .args = {a, b, c, d}});
+}
+
+void Cpu::RaiseIrq(int irq, SimTime at) {
+  // An idle CPU wakes at the interrupt; a busy one takes it when its local time has come past it, which it has.
+  if (!runnable()) WakeAt(at);
+  irq_pending_ |= uint64_t{1} << irq;
+}
+
+void Cpu::EnqueueThread(Thread* thread, SimTime at) {
+  if (!runnable()) WakeAt(at);
+  run_queue_.PushBack(thread);
+}
+
+void Cpu::RunOne() {
+  Cpu* const before = kernel_.running_;
+  kernel_.running_ = this;
+  if (irq_pending_ != 0) {
+    RunIrq();
+  } else if (softirq_active_) {
+    RunSoftirqSlice();
+  } else if (ksoftirqd_ && (ksoftirqd_turn_ || run_queue_.empty())) {
+    ksoftirqd_ = false;
+    ksoftirqd_turn_ = false;
+    EnterSoftirq();
+  } else if (softirq_pending_ != 0 && !ksoftirqd_) {
+    EnterSoftirq();
+  } else {
+    ksoftirqd_turn_ = true;
+    RunThread();
+  }
+  kernel_.running_ = before;
+}
+
+void Cpu::RunIrq() {
+  const Context before = context_;
+  context_ = Context::kHardirq;
+  const int irq = std::countr_zero(irq_pending_);
+  irq_pending_ &= irq_pending_ - 1;
+  ++interrupts_;
+  Charge(CostPoint::k_hardirq);
+  if (irq == kLocalTimerIrq) {
+    RunLocalTimer();
+  } else {
+    const Kernel::IrqDesc& desc = kernel_.irqs_[irq];
+    // A line that has been freed meanwhile has nobody to call.
+    if (desc.handler != nullptr) desc.handler(*this, desc.context);
+  }
+  context_ = before;
+  // irq_exit: softirqs run now, unless the interrupt came in the middle of them or ksoftirqd has them.
+  if (irq_pending_ == 0 && !softirq_active_ && softirq_pending_ != 0 && !ksoftirqd_) {
+    EnterSoftirq();
+  }
+}
+
+void Cpu::RunLocalTimer() {
+  while (HrTimer* const timer = hrtimers_due_.PopFront()) {
+    Charge(CostPoint::k_timer);
+    timer->function(timer);
+  }
+  if (timers_.pending() != 0) raise_softirq(TIMER_SOFTIRQ);
+}
+
+void Cpu::EnterSoftirq() {
+  Charge(CostPoint::k_softirq);
+  Trace(TraceKind::kSoftirq, softirq_pending_);
+  softirq_active_ = true;
+  softirq_restarts_left_ = kSoftirqRestartMax;
+  softirq_end_ = now_ + kSoftirqTimeMax;
+  softirq_round_ = softirq_pending_;
+  softirq_pending_ = 0;
+}
+
+// One slice of __do_softirq: the lowest vector of this round.
+void Cpu::RunSoftirqSlice() {
+  const Context before = context_;
+  context_ = Context::kSoftirq;
+  const auto vector = static_cast<SoftirqVector>(std::countr_zero(softirq_round_));
+  SoftirqSlice slice = SoftirqSlice::kDone;
+  if (vector == TIMER_SOFTIRQ) {
+    timers_.Run();
+  } else if (kernel_.softirqs_[vector] != nullptr) {
+    slice = kernel_.softirqs_[vector](*this);
+  }
+  context_ = before;
+  if (slice == SoftirqSlice::kYield) return;
+  ++softirq_count_[vector];
+  softirq_round_ &= static_cast<uint8_t>(softirq_round_ - 1);
+  if (softirq_round_ != 0) return;
+  if (softirq_pending_ == 0) {
+    softirq_active_ = false;
+    return;
+  }
+  // Raised again meanwhile: go on, but not for ever. Then ksoftirqd takes turns with the tasks.
+  if (now_ < softirq_end_ && --softirq_restarts_left_ > 0) {
+    softirq_round_ = softirq_pending_;
+    softirq_pending_ = 0;
+    return;
+  }
+  softirq_active_ = false;
+  ksoftirqd_ = true;
+}
+
+void Cpu::local_bh_enable() {
+  if (context_ != Context::kTask || softirq_active_ || softirq_pending_ == 0 || ksoftirqd_) return;
+  EnterSoftirq();
+  while (softirq_active_) RunSoftirqSlice();
+}
+
+void Cpu::RunThread() {
+  Thread* const thread = run_queue_.PopFront();
+  context_ = Context::kTask;
+  current_ = thread;
+  Charge(CostPoint::k_context_switch);
+  thread->Run();
+  current_ = nullptr;
+  context_ = Context::kIdle;
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,131 @@
+// A virtual CPU. It runs one thing at a time, in one of three contexts, and its local time runs ahead of the world while
+// code runs on it. What it does next is decided at defined points (between interrupt handlers, between slices of softirq
+// work, between steps of tasks): pending interrupts first, then softirqs, then tasks.
+#ifndef TAPEDECK_STACK_KERNEL_CPU_H_
+#define TAPEDECK_STACK_KERNEL_CPU_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "stack/base/list.h"
+#include "stack/base/time.h"
+#include "stack/base/trace_event.h"
+#include "stack/kernel/cost.h"
+#include "stack/kernel/timer.h"
+
+namespace tapedeck {
+
+class Kernel;
+class Thread;
+
+enum class Context : uint8_t { kIdle, kHardirq, kSoftirq, kTask };
+
+// The kernel's softirq vectors that the network uses, in its order of priority.
+enum SoftirqVector : uint8_t { TIMER_SOFTIRQ, NET_TX_SOFTIRQ, NET_RX_SOFTIRQ, kSoftirqs };
+
+// What a softirq action says after a slice of work: kYield leaves work undone on purpose, so that interrupts that have come
+// meanwhile are taken before the next slice; it is not a restart of the softirq loop.
+enum class SoftirqSlice : uint8_t { kDone, kYield };
+using SoftirqAction = SoftirqSlice (*)(Cpu& cpu);
+
+class Cpu {
+ public:
+  Cpu(Kernel& kernel, int id);
+  Cpu(const Cpu&) = delete;
+  Cpu& operator=(const Cpu&) = delete;
+
+  Kernel& kernel() { return kernel_; }
+  int id() const { return id_; }
+  Context context() const { return context_; }
+
+  // The CPU's local time: what ktime_get() tells the code that runs.
+  SimTime now() const { return now_; }
+  // Ticks at now(), starting at INITIAL_JIFFIES.
+  Jiffies jiffies() const;
+
+  // Spends what `point` costs, once or a number of times.
+  void Charge(CostPoint point, uint64_t times = 1) {
+    if (!costs_free_) ChargeCycles(static_cast<uint64_t>(CyclesOf(point)) * times);
+  }
+  // For points per byte.
+  void ChargeBytes(CostPoint point, size_t bytes) {
+    if (!costs_free_) ChargeCycles(static_cast<uint64_t>(CyclesOf(point)) * bytes / 256);
+  }
+  // Time in which the CPU waits (for a register read).
+  void Stall(Duration duration) { now_ += duration; }
+
+  // --- Interrupts and softirqs. ---
+  // An interrupt reaches the CPU at `at`; its handler runs at the next defined point.
+  void RaiseIrq(int irq, SimTime at);
+  void raise_softirq(SoftirqVector vector) { softirq_pending_ |= uint8_t(1U << vector); }
+  bool softirq_pending() const { return softirq_pending_ != 0; }
+  // Runs pending softirqs at once when a task calls it (the last act of code that had bottom halves off).
+  void local_bh_enable();
+
+  // --- Tasks. ---
+  // Makes `thread` runnable; an idle CPU goes on with it at `at`.
+  void EnqueueThread(Thread* thread, SimTime at);
+
+  // Whether it has anything to do at now().
+  bool runnable() const {
+    return irq_pending_ != 0 || softirq_active_ || softirq_pending_ != 0 || ksoftirqd_ ||
+           !run_queue_.empty();
+  }
+  // Does the next thing. REQUIRES: runnable().
+  void RunOne();
+
+  TimerWheel& timers() { return timers_; }
+  uint16_t event_source() const { return event_source_; }
+  Thread* current() const { return current_; }
+
+  // Emits a trace event at now().
+  void Trace(TraceKind kind, uint64_t a = 0, uint64_t b = 0, uint64_t c = 0, uint64_t d = 0);
+
+  // What /proc/softirqs and /proc/interrupts count.
+  uint64_t softirqs(SoftirqVector vector) const { return softirq_count_[vector]; }
+  uint64_t interrupts() const { return interrupts_; }
+
+ private:
+  friend struct HrTimer;
+  friend class TimerWheel;
+
+  static constexpr int kLocalTimerIrq = 63;
+  static constexpr int kSoftirqRestartMax = 10;                                 // MAX_SOFTIRQ_RESTART
+  static constexpr Duration kSoftirqTimeMax = Duration::Milliseconds(2);        // MAX_SOFTIRQ_TIME
+
+  uint32_t CyclesOf(CostPoint point) const;
+  void ChargeCycles(uint64_t cycles) { now_ += clock_.Advance(Cycles{cycles}); }
+  void RunIrq();
+  void RunLocalTimer();
+  void EnterSoftirq();
+  void RunSoftirqSlice();
+  void RunThread();
+  void WakeAt(SimTime at) { now_ = Later(now_, at); }
+
+  Kernel& kernel_;
+  int id_;
+  uint16_t event_source_;
+  Context context_ = Context::kIdle;
+  bool costs_free_;
+  ClockDomain clock_;
+  SimTime now_;
+
+  uint64_t irq_pending_ = 0;
+  uint8_t softirq_pending_ = 0;
+  uint8_t softirq_round_ = 0;  // vectors left in this round of the softirq loop
+  bool softirq_active_ = false;
+  bool ksoftirqd_ = false;       // has been woken to go on with softirqs as a task
+  bool ksoftirqd_turn_ = false;  // tasks and ksoftirqd take turns
+  int softirq_restarts_left_ = 0;
+  SimTime softirq_end_;
+  Thread* current_ = nullptr;
+  List<Thread> run_queue_;
+  List<HrTimer> hrtimers_due_;
+  TimerWheel timers_;
+  uint64_t interrupts_ = 0;
+  uint64_t softirq_count_[kSoftirqs] = {};
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_KERNEL_CPU_H_

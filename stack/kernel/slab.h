@@ -1,0 +1,151 @@
+// Slab caches over the arena, as kmem_cache: objects of one size in slabs of a few pages, found and freed in O(1), with a
+// count of live objects for the ledgers. Which objects are free is kept in a bit map beside them, never inside them.
+#ifndef TAPEDECK_STACK_KERNEL_SLAB_H_
+#define TAPEDECK_STACK_KERNEL_SLAB_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <new>
+#include <utility>
+
+#include "stack/base/check.h"
+#include "stack/kernel/arena.h"
+
+namespace tapedeck {
+
+// Up to 64 objects of one cache, and which of them are free.
+struct Slab {
+  Slab* next = nullptr;  // on the cache's list of slabs with a free object
+  uint8_t* base = nullptr;
+  uint64_t free_bits = 0;
+  bool listed = false;
+};
+
+// A cache of objects of `object_bytes`. It and its bookkeeping live in the hot part of the arena; the objects in the hot
+// part too, or in the packet pool (see PacketPool).
+class KmemCache {
+ public:
+  enum class Place : uint8_t { kHot, kPool };
+
+  KmemCache(Arena& arena, const char* name, size_t object_bytes, Place place = Place::kHot);
+  KmemCache(const KmemCache&) = delete;
+  KmemCache& operator=(const KmemCache&) = delete;
+
+  // Uninitialised memory, aligned to 64 bytes; nullptr only where a fault was injected. `slab` receives what Free wants.
+  void* Alloc(Slab** slab);
+  // REQUIRES: `object` came from Alloc with this `slab` and is live (checked).
+  void Free(void* object, Slab* slab);
+
+  // For objects in the hot part, whose slab is found from their address.
+  void* Alloc() {
+    Slab* slab = nullptr;
+    return Alloc(&slab);
+  }
+  void Free(void* object) { Free(object, SlabOf(object)); }
+
+  // Lets the `nth` allocation from now on fail, once (1: the next). 0: none.
+  void FailNth(uint64_t nth) { fail_nth_ = nth; }
+
+  const char* name() const { return name_; }
+  size_t object_bytes() const { return object_bytes_; }
+  uint64_t live_objects() const { return live_objects_; }
+
+ private:
+  Slab* NewSlab();
+  Slab* SlabOf(const void* object) const;
+  void ReleaseNow(void* object, Slab* slab);
+
+  struct Resting {
+    void* object;
+    Slab* slab;
+  };
+  static constexpr uint32_t kQuarantine = kAsanBuild ? 64 : 0;
+
+  Arena& arena_;
+  const char* name_;
+  size_t object_bytes_;
+  size_t stride_bytes_;
+  size_t slab_pages_;
+  uint32_t objects_per_slab_;
+  Place place_;
+  uint64_t live_objects_ = 0;
+  uint64_t fail_nth_ = 0;
+  Slab* partial_ = nullptr;
+  // Sanitizer builds: freed objects rest here, oldest first, before they are used again.
+  Resting quarantine_[kQuarantine + 1] = {};
+  uint32_t quarantine_next_ = 0;
+};
+
+// A cache of T.
+template <typename T>
+class SlabCache {
+ public:
+  SlabCache(Arena& arena, const char* name) : cache_(arena, name, sizeof(T)) {
+    static_assert(alignof(T) <= 64);
+  }
+  // nullptr only where a fault was injected.
+  template <typename... Args>
+  T* New(Args&&... args) {
+    void* const memory = cache_.Alloc();
+    return memory == nullptr ? nullptr : new (memory) T(std::forward<Args>(args)...);
+  }
+  void Delete(T* object) {
+    object->~T();
+    cache_.Free(object);
+  }
+  KmemCache& cache() { return cache_; }
+  const KmemCache& cache() const { return cache_; }
+
+ private:
+  KmemCache cache_;
+};
+
+// A packet's buffer in the pool. Copied freely; one holder frees it.
+struct PacketBuffer {
+  uint8_t* data = nullptr;
+  uint32_t bytes = 0;  // capacity: the size class, a power of two
+  Slab* slab = nullptr;
+};
+
+// Packet buffers in power-of-two classes from 512 B to 128 KiB.
+class PacketPool {
+ public:
+  static constexpr uint32_t kMinBytes = 512;
+  static constexpr uint32_t kMaxBytes = 128 * 1024;
+
+  explicit PacketPool(Arena& arena);
+
+  // The smallest class that holds `bytes`; data == nullptr where `bytes` is above kMaxBytes or a fault was injected.
+  // With `touch` the caller will write it at once; without, whoever writes first (DMA) calls Arena::Touch.
+  PacketBuffer Alloc(uint32_t bytes, bool touch = true);
+  void Free(PacketBuffer buffer);
+
+  static constexpr int kClasses = 9;
+  const KmemCache& cache(int size_class) const { return *caches_[size_class]; }
+  KmemCache& cache(int size_class) { return *caches_[size_class]; }
+  uint64_t live_objects() const;
+
+ private:
+  Arena& arena_;
+  KmemCache* caches_[kClasses];
+};
+
+// kmalloc: general memory of the hot part in power-of-two classes from 64 B to 64 KiB, for what has no cache of its own
+// (coroutine frames, tables that grow). CHECKs on a larger size.
+class Kmalloc {
+ public:
+  explicit Kmalloc(Arena& arena);
+  void* Alloc(size_t bytes);
+  // REQUIRES: the size given to Alloc.
+  void Free(void* p, size_t bytes);
+
+  uint64_t live_objects() const;
+
+ private:
+  static constexpr int kClasses = 11;
+  KmemCache* caches_[kClasses];
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_KERNEL_SLAB_H_

@@ -1,0 +1,72 @@
+// The sysctl tree: settings by their /proc/sys paths, read and written as text with Linux's parsing, ranges and errors. An
+// entry points at the variable that the stack reads, so a write takes effect at once.
+#ifndef TAPEDECK_STACK_KERNEL_SYSCTL_H_
+#define TAPEDECK_STACK_KERNEL_SYSCTL_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "stack/kernel/arena.h"
+
+namespace tapedeck {
+
+// How the value reads and writes, as the kernel's proc handlers of the same names.
+enum class SysctlKind : uint8_t {
+  kInt,            // proc_dointvec_minmax over `count` ints
+  kUnsigned,       // proc_douintvec_minmax
+  kJiffies,        // proc_dointvec_jiffies: seconds in the file, jiffies in the variable
+  kMsJiffies,      // proc_dointvec_ms_jiffies: milliseconds in the file, jiffies in the variable
+  kString,         // proc_dostring: `count` bytes
+};
+
+struct SysctlEntry {
+  const char* path;  // "net/ipv4/ip_forward", below /proc/sys
+  SysctlKind kind;
+  void* value;
+  uint32_t count;  // elements; bytes of a string's buffer
+  int64_t min;
+  int64_t max;
+  bool read_only;
+  // Called after a successful write; may be null.
+  void (*changed)(void* context);
+  void* context;
+  SysctlEntry* next;
+};
+
+class SysctlTree {
+ public:
+  SysctlTree(Arena& arena, uint32_t hz) : arena_(arena), hz_(hz) {}
+
+  // `path` and the variable must live as long as the tree.
+  SysctlEntry* RegisterInt(const char* path, int32_t* value, int64_t min = INT32_MIN,
+                           int64_t max = INT32_MAX, uint32_t count = 1);
+  SysctlEntry* RegisterUnsigned(const char* path, uint32_t* value, int64_t min = 0,
+                                int64_t max = UINT32_MAX);
+  SysctlEntry* RegisterJiffies(const char* path, int32_t* value);
+  SysctlEntry* RegisterMsJiffies(const char* path, int32_t* value);
+  SysctlEntry* RegisterString(const char* path, char* value, uint32_t bytes);
+
+  // The file's text with its newline. 0, or -ENOENT.
+  int Read(std::string_view path, std::string* text) const;
+  // 0, -ENOENT, -EACCES (read-only), -EINVAL (not a number, out of range, too many values).
+  // `path` may be "net/ipv4/x", "/proc/sys/net/ipv4/x" or "net.ipv4.x".
+  int Write(std::string_view path, std::string_view text);
+
+  const SysctlEntry* first() const { return first_; }
+
+ private:
+  SysctlEntry* Add(const SysctlEntry& entry);
+  SysctlEntry* Find(std::string_view path) const;
+
+  Arena& arena_;
+  uint32_t hz_;
+  SysctlEntry* first_ = nullptr;
+  SysctlEntry** last_ = &first_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_KERNEL_SYSCTL_H_
