@@ -106,6 +106,11 @@ std::span<const OtherBlock> CaptureReader::other_blocks() const {
   return pcapng == nullptr ? std::span<const OtherBlock>() : pcapng->other_blocks();
 }
 
+uint64_t CaptureReader::custom_blocks() const {
+  const auto* const pcapng = std::get_if<PcapngReader>(&format_);
+  return pcapng == nullptr ? 0 : pcapng->custom_blocks();
+}
+
 uint64_t CaptureReader::offset_bytes() const {
   return std::visit([](const auto& reader) { return reader.offset_bytes(); }, format_);
 }

@@ -82,6 +82,9 @@ class CaptureReader {
   std::span<const CaptureSection> sections() const;
   // Empty unless CaptureReaderOptions::keep_other_blocks.
   std::span<const OtherBlock> other_blocks() const;
+  // Custom blocks stepped over so far. They are no frames, though tshark numbers them as if they
+  // were.
+  uint64_t custom_blocks() const;
   // For progress: how far the reading has come, and the size of what is read.
   uint64_t offset_bytes() const;
   uint64_t size_bytes() const { return source_.bytes().size(); }

@@ -18,7 +18,7 @@ enum class Oddity : uint8_t {
   kFractionTooLarge,  // microseconds above 999999
   kOriginalBelowCaptured,
   kCapturedAboveSnaplen,
-  kTimeSaturated,
+  kTimeOutOfRange,
   kPacketOptions,
   kBlockLengthUnaligned,
   kStatistics,

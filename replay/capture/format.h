@@ -43,6 +43,9 @@ inline constexpr uint16_t kPcapngVersionMajor = 1;
 inline constexpr size_t kBlockHeaderBytes = 8;
 inline constexpr size_t kBlockTrailerBytes = 4;
 inline constexpr size_t kBlockBytesMin = kBlockHeaderBytes + kBlockTrailerBytes;
+inline constexpr size_t kEnhancedPacketHeaderBytes = 20;  // interface, time, both lengths
+inline constexpr size_t kEnhancedPacketDataOffset = kBlockHeaderBytes + kEnhancedPacketHeaderBytes;
+inline constexpr size_t kEnhancedPacketBytesMin = kBlockBytesMin + kEnhancedPacketHeaderBytes;
 
 // Options. Codes are per block type but for the first two and the custom ones.
 inline constexpr uint16_t kOptionEnd = 0;

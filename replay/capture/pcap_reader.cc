@@ -56,10 +56,10 @@ absl::StatusOr<PcapReader> PcapReader::Open(std::span<const uint8_t> bytes, Find
   const FileOrder order = magic.order;
   const uint16_t major = order.U16(bytes.data() + 4);
   const uint16_t minor = order.U16(bytes.data() + 6);
-  if (major != kPcapVersionMajor || minor != kPcapVersionMinor) {
+  if (major != kPcapVersionMajor || minor > kPcapVersionMinor) {
     return absl::InvalidArgumentError(
-        findings.At(4, absl::StrFormat("pcap version %d.%d, expected %d.%d", major, minor,
-                                       kPcapVersionMajor, kPcapVersionMinor)));
+        findings.At(4, absl::StrFormat("pcap version %d.%d, expected %d.0 to %d.%d", major, minor,
+                                       kPcapVersionMajor, kPcapVersionMajor, kPcapVersionMinor)));
   }
   const uint32_t link = order.U32(bytes.data() + 20);
   if ((link & kPcapLinkReservedMask) != 0) {
@@ -68,6 +68,9 @@ absl::StatusOr<PcapReader> PcapReader::Open(std::span<const uint8_t> bytes, Find
   }
   const uint32_t snaplen_bytes = order.U32(bytes.data() + 16);
   reader.order_ = order;
+  // Writers of 2.3 and before disagreed on which length comes first (libpcap, sf-pcap.c). The
+  // captured one is never the longer.
+  reader.lengths_may_be_swapped_ = minor < kPcapVersionMinor;
   reader.next_ += kPcapFileHeaderBytes;
   reader.interface_.link_type = static_cast<LinkType>(link & kPcapLinkTypeMask);
   reader.interface_.snaplen_bytes = snaplen_bytes;

@@ -1,12 +1,12 @@
 // Reads classic pcap: microseconds or nanoseconds, either byte order, and Kuznetzov's longer record
-// header. Source: draft-ietf-opsawg-pcap. Left out: versions before 2.4 (1990s; editcap rewrites
-// them), the time zone field of the file header (no writer fills it), the variants of Navtel, IXIA
-// and Endace.
+// header. Source: draft-ietf-opsawg-pcap. Left out: the time zone field of the
+// file header (no writer fills it), the variants of Navtel, IXIA and Endace.
 #ifndef TAPEDECK_REPLAY_CAPTURE_PCAP_READER_H_
 #define TAPEDECK_REPLAY_CAPTURE_PCAP_READER_H_
 
 #include <cstdint>
 #include <span>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "replay/capture/file_order.h"
@@ -48,7 +48,8 @@ class PcapReader {
   const uint8_t* next_;  // the header of the next record
   const uint8_t* end_;
   FileOrder order_;
-  bool has_packet_type_ = false;  // Kuznetzov's header
+  bool has_packet_type_ = false;         // Kuznetzov's header
+  bool lengths_may_be_swapped_ = false;  // before version 2.4 of the format
   uint8_t header_bytes_ = kPcapRecordHeaderBytes;
   uint32_t ns_per_fraction_ = 1000;
   uint32_t fractions_per_second_ = 1'000'000;
@@ -68,8 +69,11 @@ inline ReadResult PcapReader::Next(Record& record) {
   const uint8_t* const header = next_;
   const uint32_t seconds = order_.U32(header);
   const uint32_t fraction = order_.U32(header + 4);
-  const uint32_t captured_bytes = order_.U32(header + 8);
+  uint32_t captured_bytes = order_.U32(header + 8);
   uint32_t original_bytes = order_.U32(header + 12);
+  if (lengths_may_be_swapped_ && captured_bytes > original_bytes) [[unlikely]] {
+    std::swap(captured_bytes, original_bytes);
+  }
   if (captured_bytes > left_bytes - header_bytes_ || captured_bytes > captured_bytes_max_)
       [[unlikely]] {
     return BadLength(captured_bytes, left_bytes);
@@ -95,6 +99,7 @@ inline ReadResult PcapReader::Next(Record& record) {
       has_packet_type_ ? DirectionFromPacketType(header[kPacketTypeOffset]) : Direction::kUnknown;
   record.fcs_bytes = interface_.fcs_bytes;
   next_ = header + header_bytes_ + captured_bytes;
+  PrefetchAhead(next_, header_bytes_ + captured_bytes);
   return ReadResult::kRecord;
 }
 

@@ -14,7 +14,6 @@ namespace {
 // Fixed parts of the block bodies, in bytes, options and frames not counted.
 constexpr size_t kSectionHeaderBytes = 16;
 constexpr size_t kInterfaceHeaderBytes = 8;
-constexpr size_t kEnhancedPacketHeaderBytes = 20;
 constexpr size_t kObsoletePacketHeaderBytes = 20;
 constexpr size_t kSimplePacketHeaderBytes = 4;
 constexpr size_t kStatisticsHeaderBytes = 12;
@@ -49,7 +48,7 @@ absl::StatusOr<PcapngReader> PcapngReader::Open(std::span<const uint8_t> bytes,
   return reader;
 }
 
-ReadResult PcapngReader::Next(Record& record) {
+ReadResult PcapngReader::ReadAnyPacket(Record& record) {
   for (;;) {
     Block block;
     ReadResult result = NextBlock(block);
@@ -92,8 +91,9 @@ ReadResult PcapngReader::NextBlock(Block& block) {
   if (CheckFraming(length_bytes, left_bytes) != ReadResult::kRecord) return ReadResult::kDamaged;
   block.type = order_.U32(next_);
   block.offset_bytes = offset;
-  block.body = {next_ + kBlockHeaderBytes, length_bytes - kBlockBytesMin};
-  next_ += PaddedTo4(length_bytes);
+  const size_t padded_bytes = PaddedTo4(length_bytes);
+  block.body = {next_ + kBlockHeaderBytes, padded_bytes - kBlockBytesMin};
+  next_ += padded_bytes;
   return ReadResult::kRecord;
 }
 
@@ -174,7 +174,7 @@ ReadResult PcapngReader::StartSection(const Block& block) {
     return Stop(block.offset_bytes, "an option of the section header runs past its block");
   }
   sections_.push_back(std::move(section));
-  section_interface_ = interfaces_.size();
+  section_interface_ = static_cast<uint32_t>(interfaces_.size());
   return ReadResult::kRecord;
 }
 
@@ -213,6 +213,7 @@ ReadResult PcapngReader::AddInterface(const Block& block) {
 
 ReadResult PcapngReader::ReadOtherBlock(const Block& block) {
   if (block.type == kBlockInterfaceStatistics) ReadStatistics(block);
+  if (block.type == kBlockCustomCopied || block.type == kBlockCustomNotCopied) ++custom_blocks_;
   if (keep_other_blocks_) {
     other_blocks_.push_back({block.type, order_, block.offset_bytes, block.body});
   }
@@ -305,12 +306,11 @@ ReadResult PcapngReader::FillRecord(const Block& block, uint32_t interface_id, s
   record.direction = Direction::kUnknown;
   record.fcs_bytes = interface->fcs_bytes;
   last_time_ns_ = record.time_ns;
-  using Limits = std::numeric_limits<int64_t>;
-  if (record.time_ns == Limits::max() || record.time_ns == Limits::min()) [[unlikely]] {
-    findings_->WarnOnce(
-        Oddity::kTimeSaturated, block.offset_bytes,
-        absl::StrFormat("time of record %d lies outside of what 64 bits of nanoseconds hold",
-                        index_));
+  if (record.time_ns < 0 || record.time_ns == std::numeric_limits<int64_t>::max()) [[unlikely]] {
+    findings_->WarnOnce(Oddity::kTimeOutOfRange, block.offset_bytes,
+                        absl::StrFormat("time of record %d lies before 1970 or after 2262; taken "
+                                        "as %d ns",
+                                        index_, record.time_ns));
   }
   if (!record.options.empty() && block.type != kBlockSimplePacket) ReadPacketOptions(block, record);
   return ReadResult::kRecord;
@@ -388,7 +388,7 @@ void PcapngReader::ReportLosses() {
                     absl::StrFormat("the capture lost %d frames on interface %d%s", lost,
                                     i - section_interface_, name));
   }
-  section_interface_ = interfaces_.size();
+  section_interface_ = static_cast<uint32_t>(interfaces_.size());
 }
 
 ReadResult PcapngReader::Stop(uint64_t offset_bytes, std::string_view text) {

@@ -15,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "replay/capture/file_order.h"
 #include "replay/capture/findings.h"
+#include "replay/capture/format.h"
 #include "replay/capture/record.h"
 
 namespace tapedeck::capture {
@@ -30,12 +31,15 @@ class PcapngReader {
                                            Findings& findings);
 
   // Reads up to and including the next packet block; see CaptureReader::Next().
-  ReadResult Next(Record& record);
+  ReadResult Next(Record& record) {
+    return ReadPlainPacket(record) ? ReadResult::kRecord : ReadAnyPacket(record);
+  }
 
   uint64_t offset_bytes() const { return static_cast<uint64_t>(next_ - begin_); }
   const std::vector<CaptureInterface>& interfaces() const { return interfaces_; }
   const std::vector<CaptureSection>& sections() const { return sections_; }
   const std::vector<OtherBlock>& other_blocks() const { return other_blocks_; }
+  uint64_t custom_blocks() const { return custom_blocks_; }
 
  private:
   struct Block {
@@ -50,6 +54,11 @@ class PcapngReader {
         end_(begin_ + bytes.size()),
         keep_other_blocks_(keep_other_blocks),
         findings_(&findings) {}
+
+  // The short way for what most files are full of: an enhanced packet block without options of
+  // which nothing is odd. False, with nothing changed, where the next block is anything else.
+  bool ReadPlainPacket(Record& record);
+  ReadResult ReadAnyPacket(Record& record);
 
   // Frames the next block and steps over it. kRecord means that there is one.
   ReadResult NextBlock(Block& block);
@@ -89,13 +98,52 @@ class PcapngReader {
   FileOrder order_;
   uint64_t index_ = 0;
   int64_t last_time_ns_ = -1;  // of the record before; -1 puts a first record without a time at 0
-  size_t section_interface_ = 0;  // index of the section's interface 0 in interfaces_
+  uint32_t section_interface_ = 0;  // index of the section's interface 0 in interfaces_
   std::vector<CaptureInterface> interfaces_;
   std::vector<CaptureSection> sections_;
   std::vector<OtherBlock> other_blocks_;
+  uint64_t custom_blocks_ = 0;
   bool keep_other_blocks_;
   Findings* findings_;
 };
+
+inline bool PcapngReader::ReadPlainPacket(Record& record) {
+  const auto left_bytes = static_cast<size_t>(end_ - next_);
+  if (left_bytes < kEnhancedPacketBytesMin) [[unlikely]]
+    return false;
+  const uint8_t* const block = next_;
+  const uint32_t length_bytes = order_.U32(block + 4);
+  const uint32_t interface_index = section_interface_ + order_.U32(block + 8);
+  const uint32_t captured_bytes = order_.U32(block + 20);
+  const uint32_t original_bytes = order_.U32(block + 24);
+  const bool plain = order_.U32(block) == kBlockEnhancedPacket && length_bytes <= left_bytes &&
+                     length_bytes == kEnhancedPacketBytesMin + PaddedTo4(captured_bytes) &&
+                     order_.U32(block + length_bytes - kBlockTrailerBytes) == length_bytes &&
+                     interface_index >= section_interface_ &&
+                     interface_index < interfaces_.size() && original_bytes >= captured_bytes;
+  if (!plain) [[unlikely]]
+    return false;
+  const CaptureInterface& interface = interfaces_[interface_index];
+  const uint64_t ticks = (uint64_t{order_.U32(block + 12)} << 32) | order_.U32(block + 16);
+  const int64_t time_ns = interface.time_scale.ToNs(ticks);
+  if (time_ns < 0 || time_ns == INT64_MAX) [[unlikely]]
+    return false;
+  record.data = {block + kEnhancedPacketDataOffset, captured_bytes};
+  record.options = {};
+  record.time_ns = time_ns;
+  record.index = ++index_;
+  record.offset_bytes = static_cast<uint64_t>(block - begin_);
+  record.original_length_bytes = original_bytes;
+  record.interface_index = interface_index;
+  record.link_type = interface.link_type;
+  record.order = order_;
+  record.direction = Direction::kUnknown;
+  record.fcs_bytes = interface.fcs_bytes;
+  last_time_ns_ = time_ns;
+  next_ = block + length_bytes;
+  PrefetchAhead(next_, length_bytes);
+  return true;
+}
 
 }  // namespace tapedeck::capture
 

@@ -28,7 +28,7 @@ constexpr Direction DirectionFromPacketType(uint32_t packet_type) {
 struct Record {
   std::span<const uint8_t> data;       // the captured bytes, FCS included if there is one
   std::span<const uint8_t> options;    // pcapng options as they lie in the file; see options.h
-  int64_t time_ns = 0;                 // since 1970-01-01 UTC; saturates in the year 2262
+  int64_t time_ns = 0;                 // since 1970-01-01 UTC; see TimeScale for what does not fit
   uint64_t index = 0;                  // number of the record in the file, from 1
   uint64_t offset_bytes = 0;           // where the record's header begins in the file
   uint32_t original_length_bytes = 0;  // length on the wire, never below data.size()

@@ -18,15 +18,28 @@ constexpr uint64_t PowerOfTen(unsigned exponent) {
   return power;
 }
 
-// `ticks` of 2^-n seconds in nanoseconds. n is at most 127, and the product stays below 2^94.
-Wide FromBinary(uint64_t ticks, unsigned n) { return (Wide{ticks} * kNsPerSecond) >> n; }
+// `ticks` of 2^-n seconds in nanoseconds. n is at most 127, and the product stays within 2^94.
+Wide FromBinary(Wide ticks, unsigned n) { return (ticks * kNsPerSecond) >> n; }
 
 // `ticks` of 10^-n seconds in nanoseconds.
-Wide FromDecimal(uint64_t ticks, unsigned n) {
-  if (n <= 9) return Wide{ticks} * static_cast<Wide>(PowerOfTen(9 - n));
+Wide FromDecimal(Wide ticks, unsigned n) {
   constexpr unsigned kExponentMax = 19;  // of a power of ten in 64 bits
-  return n - 9 > kExponentMax ? 0 : Wide{ticks / PowerOfTen(n - 9)};
+  if (n <= 9) return ticks * static_cast<Wide>(PowerOfTen(9 - n));
+  if (n - 9 > kExponentMax) return ticks < 0 ? -1 : 0;
+  const Wide divisor = static_cast<Wide>(PowerOfTen(n - 9));
+  const Wide quotient = ticks / divisor;
+  return quotient - (ticks % divisor < 0 ? 1 : 0);
 }
+
+// `ticks` in nanoseconds since 1970, without regard to what 64 bits hold.
+Wide Exactly(Wide ticks, uint8_t resolution, int64_t offset_s) {
+  const unsigned exponent = resolution & ~kPowerOfTwo;
+  const Wide since_offset =
+      (resolution & kPowerOfTwo) != 0 ? FromBinary(ticks, exponent) : FromDecimal(ticks, exponent);
+  return since_offset + Wide{offset_s} * kNsPerSecond;
+}
+
+bool Fits(Wide ns) { return ns >= kNsMin && ns <= kNsMax; }
 
 }  // namespace
 
@@ -38,13 +51,11 @@ TimeScale::TimeScale(uint8_t resolution, int64_t offset_s)
 }
 
 int64_t TimeScale::ToNsSlowly(uint64_t ticks) const {
-  const unsigned exponent = resolution_ & ~kPowerOfTwo;
-  const Wide since_offset =
-      (resolution_ & kPowerOfTwo) != 0 ? FromBinary(ticks, exponent) : FromDecimal(ticks, exponent);
-  const Wide ns = since_offset + Wide{offset_s_} * kNsPerSecond;
-  if (ns > kNsMax) return kNsMax;
-  if (ns < kNsMin) return kNsMin;
-  return static_cast<int64_t>(ns);
+  const Wide ns = Exactly(Wide{ticks}, resolution_, offset_s_);
+  if (Fits(ns)) return static_cast<int64_t>(ns);
+  const Wide negative = Exactly(Wide{static_cast<int64_t>(ticks)}, resolution_, offset_s_);
+  if (Fits(negative)) return static_cast<int64_t>(negative);
+  return ns > kNsMax ? kNsMax : kNsMin;
 }
 
 }  // namespace tapedeck::capture

@@ -8,8 +8,9 @@
 namespace tapedeck::capture {
 
 // Ticks of 10^-n or 2^-n seconds plus an offset in seconds. Exact where nanoseconds can hold the
-// result; finer ticks are cut to whole nanoseconds towards the past, and what 64 bits cannot hold
-// saturates.
+// result; finer ticks are cut to whole nanoseconds towards the past. Stamps that would lie after
+// the year 2262 are read as negative, which is what writers mean whose clock stood before 1970;
+// what fits neither way saturates.
 class TimeScale {
  public:
   // Microseconds, the resolution of an interface that names none.
