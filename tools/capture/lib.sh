@@ -152,13 +152,14 @@ settle6() {
 #   NAME.pcapng          nanoseconds, written as pcapng afterwards
 #   NAME.pcap            nanoseconds
 #   NAME.<k>.part.pcap   nanoseconds, the k-th interface of NAME.pcapng
+# It is written below /run first: tcpdump wants to own its file, and out's belong to whoever started the kernel.
 recorders=()
 record() {
   local host=$1 interface=$2 file=$3 raw tries
   shift 3
   raw=${file/%.pcapng/.ng.pcap}
   ip netns exec "$host" tcpdump -Z root -n -i "$interface" -s 0 -U --immediate-mode --time-stamp-precision=nano "$@" \
-    -w "$out/$raw" 2>"/run/$raw.err" &
+    -w "/run/$raw" 2>"/run/$raw.err" &
   recorders+=($!)
   for ((tries = 0; tries < 100; tries++)); do
     if grep -q '^tcpdump: listening' "/run/$raw.err"; then break; fi
@@ -175,7 +176,7 @@ record() {
 convert() {
   local raw name
   mkdir -p "$out/captures"
-  for raw in "$out"/*.pcap; do
+  for raw in /run/*.pcap; do
     name=${raw##*/}
     case $name in
       # -I none: one interface each, although they are alike.
@@ -199,7 +200,11 @@ origin() {
 stop_recording() {
   local pid
   sleep 1
-  for pid in "${recorders[@]}"; do kill -INT "$pid"; done
+  for pid in "${recorders[@]}"; do
+    kill -INT "$pid" && continue
+    cat /run/*.err
+    return 1
+  done
   for pid in "${recorders[@]}"; do wait "$pid" || true; done
   recorders=()
 }
