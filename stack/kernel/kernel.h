@@ -86,6 +86,11 @@ class Kernel {
   // Keyed randomness of this host, for what Linux takes from get_random_*().
   Prng& prng() { return prng_; }
 
+  // The network of this host (struct net), which registers itself here: opaque to the kernel, and how its softirq actions
+  // find it.
+  void set_network(void* network) { network_ = network; }
+  void* network() const { return network_; }
+
  private:
   friend class Cpu;
   friend class Thread;
@@ -124,6 +129,7 @@ class Kernel {
   IrqDesc irqs_[kIrqsMax];
   int irq_count_ = 0;
   int next_tid_ = 1;
+  void* network_ = nullptr;
 };
 
 }  // namespace tapedeck
