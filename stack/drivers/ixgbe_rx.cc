@@ -1,0 +1,169 @@
+#include "stack/core/eth.h"
+#include "stack/drivers/ixgbe_adapter.h"
+
+namespace tapedeck::ixgbe {
+
+namespace {
+
+// ixgbe_rx_checksum: what the device has verified need not be verified again; what it found wrong is left to the stack, so
+// that the drop gets the stack's reason.
+void RxChecksum(Adapter& adapter, uint32_t pkt_info, uint32_t status_error, sk_buff* skb) {
+  skb->ip_summed = CHECKSUM_NONE;
+  if ((adapter.netdev->features & NETIF_F_RXCSUM) == 0) return;
+  if ((status_error & RXD_STAT_IPCS) != 0 && (status_error & RXD_ERR_IPE) != 0) {
+    ++adapter.rx.csum_err;
+    return;
+  }
+  if ((status_error & RXD_STAT_L4CS) == 0) return;
+  if ((status_error & RXD_ERR_L4E) != 0) {
+    // A UDP checksum of zero is reported as an error by the 82599.
+    if ((pkt_info & RXD_PKTTYPE_UDP) == 0) ++adapter.rx.csum_err;
+    return;
+  }
+  skb->ip_summed = CHECKSUM_UNNECESSARY;
+}
+
+void RxHash(Adapter& adapter, const RxDesc& desc, uint32_t pkt_info, sk_buff* skb) {
+  const uint32_t rss_type = pkt_info & RXD_RSSTYPE_MASK;
+  if ((adapter.netdev->features & NETIF_F_RXHASH) == 0 || rss_type == 0) return;
+  skb->hash = desc.wb.rss.host();
+  skb->l4_hash = (RXD_RSSTYPE_L4 >> rss_type & 1) != 0;
+}
+
+// Takes the buffer at the ring's head as a packet; nullptr (and the buffer freed) where no sk_buff is to be had.
+sk_buff* BuildSkb(Adapter& adapter, RxBuffer& slot, uint32_t bytes) {
+  DeviceBus& bus = *adapter.bus;
+  const uint32_t frame_id = bus.FrameId(slot.dma);
+  bus.dma_unmap_single(adapter.slot, slot.dma, adapter.rx_packet_bytes,
+                       DmaDirection::kFromDevice);
+  sk_buff* const skb = build_skb(*adapter.host_net, slot.buffer, adapter.rx_buffer_bytes);
+  if (skb == nullptr) {
+    ++adapter.rx.alloc_failed;
+    adapter.host_net->kernel.packets().Free(slot.buffer);
+  } else {
+    skb_reserve(skb, NET_SKB_PAD);
+    skb_put(skb, bytes);
+    skb->frame_id = frame_id;
+  }
+  slot = RxBuffer{};
+  return skb;
+}
+
+// A frame that spans several buffers: each further one hangs in the first's frag_list.
+sk_buff* AppendBuffer(sk_buff* head, sk_buff* next) {
+  if (head == nullptr) return next;
+  sk_buff** last = &skb_shinfo(head)->frag_list;
+  while (*last != nullptr) last = &(*last)->next;
+  *last = next;
+  head->len += next->len;
+  head->data_len += next->len;
+  head->truesize += next->truesize;
+  return head;
+}
+
+}  // namespace
+
+void ixgbe_alloc_rx_buffers(Adapter& adapter, uint16_t count) {
+  RxRing& ring = adapter.rx;
+  PacketPool& packets = adapter.host_net->kernel.packets();
+  const uint16_t before = ring.next_to_use;
+  while (count-- > 0) {
+    const PacketBuffer buffer = packets.Alloc(adapter.rx_buffer_bytes, /*touch=*/false);
+    if (buffer.data == nullptr) {
+      ++ring.alloc_failed;
+      break;
+    }
+    RxBuffer& slot = ring.buffers[ring.next_to_use];
+    slot.buffer = buffer;
+    slot.dma = adapter.bus->dma_map_single(adapter.slot, buffer.data + NET_SKB_PAD,
+                                           adapter.rx_packet_bytes, DmaDirection::kFromDevice);
+    RxDesc& desc = ring.desc[ring.next_to_use];
+    desc.read.pkt_addr = slot.dma;
+    desc.read.hdr_addr = 0;  // also clears DD
+    ring.next_to_use = ring.Next(ring.next_to_use);
+  }
+  if (ring.next_to_use != before) adapter.Write(RDT(ring.queue), ring.next_to_use);
+}
+
+int ixgbe_clean_rx_irq(Adapter& adapter, int budget) {
+  RxRing& ring = adapter.rx;
+  Cpu& cpu = adapter.host_net->this_cpu();
+  uint16_t cleaned = ring.unused();
+  int received = 0;
+  bool synced = false;
+  while (received < budget) {
+    if (cleaned >= kRxBufferWrite) {
+      ixgbe_alloc_rx_buffers(adapter, cleaned);
+      cleaned = ring.unused();
+    }
+    // An empty-handed ring after a failed refill has nothing for the device to fill.
+    if (ring.next_to_clean == ring.next_to_use) break;
+    const RxDesc& desc = ring.desc[ring.next_to_clean];
+    const uint32_t status_error = desc.wb.status_error.host();
+    if ((status_error & RXD_STAT_DD) == 0) {
+      // Frames that have arrived while this poll ran count too: look once more as of now.
+      if (synced) break;
+      adapter.bus->SyncDevices();
+      synced = true;
+      continue;
+    }
+    synced = false;
+    cpu.Charge(CostPoint::k_driver_rx_packet);
+    const uint32_t pkt_info = desc.wb.pkt_info.host();
+    const uint32_t bytes = desc.wb.length.host();
+    RxBuffer& slot = ring.buffers[ring.next_to_clean];
+    ring.next_to_clean = ring.Next(ring.next_to_clean);
+    ++cleaned;
+    // A length that the buffer cannot hold is the device's fault; it must not become ours.
+    const bool sane = bytes != 0 && bytes <= adapter.rx_packet_bytes;
+    if (!sane) {
+      adapter.bus->ReportFault(adapter.slot, cpu.now(), DmaFault::kDescriptor, slot.dma, bytes);
+    }
+    cpu.Charge(CostPoint::k_build_skb);
+    sk_buff* const piece = BuildSkb(adapter, slot, sane ? bytes : 0);
+    if (piece == nullptr) continue;
+    sk_buff* const skb = AppendBuffer(ring.partial, piece);
+    if ((status_error & RXD_STAT_EOP) == 0) {
+      ring.partial = skb;
+      ++ring.non_eop;
+      continue;
+    }
+    ring.partial = nullptr;
+    ++received;
+    if (!sane || skb->len < ETH_HLEN || !pskb_may_pull(skb, ETH_HLEN) ||
+        (status_error & RXD_ERR_RXE) != 0) {
+      ++adapter.netdev->stats.rx_errors;
+      kfree_skb_reason(skb, SKB_DROP_REASON_PKT_TOO_SMALL);
+      continue;
+    }
+    ring.bytes += skb->len;
+    ++ring.packets;
+    RxHash(adapter, desc, pkt_info, skb);
+    RxChecksum(adapter, pkt_info, status_error, skb);
+    if ((status_error & RXD_STAT_VP) != 0) {
+      skb->vlan_proto = wire::kEtherTypeVlan;
+      skb->vlan_tci = desc.wb.vlan.host();
+    }
+    skb->protocol = eth_type_trans(skb, adapter.netdev);
+    cpu.Charge(CostPoint::k_gro_receive);
+    napi_gro_receive(&adapter.napi, skb);
+  }
+  return received;
+}
+
+void ixgbe_clean_rx_ring(Adapter& adapter) {
+  RxRing& ring = adapter.rx;
+  if (ring.partial != nullptr) kfree_skb_reason(ring.partial, SKB_DROP_REASON_DEV_READY);
+  ring.partial = nullptr;
+  for (uint16_t i = 0; i < ring.entries; ++i) {
+    RxBuffer& slot = ring.buffers[i];
+    if (slot.buffer.data == nullptr) continue;
+    adapter.bus->dma_unmap_single(adapter.slot, slot.dma, adapter.rx_packet_bytes,
+                                  DmaDirection::kFromDevice);
+    adapter.host_net->kernel.packets().Free(slot.buffer);
+    slot = RxBuffer{};
+  }
+  ring.next_to_clean = ring.next_to_use = 0;
+}
+
+}  // namespace tapedeck::ixgbe
