@@ -1,0 +1,93 @@
+#include "replay/script/capture_source.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "replay/script/script.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr Duration kBackwardsTolerated = Duration::Milliseconds(1);
+constexpr uint64_t kNsMax = kScriptDurationMax.ns();
+
+std::string Frames(uint64_t count) {
+  return count == 1 ? "1 frame" : absl::StrCat(count, " frames");
+}
+
+}  // namespace
+
+bool CaptureSource::Next(TimedFrame* frame) {
+  capture::Record record;
+  while (reader_.Next(record) == capture::ReadResult::kRecord) {
+    if (counts_.records++ == 0) start_ns_ = last_ns_ = record.time_ns;
+    const capture::SkipReason reason = capture::ToEthernet(record, ethernet_);
+    if (reason == capture::SkipReason::kNone) [[likely]] {
+      Deliver(record, frame);
+      return true;
+    }
+    ++counts_.skipped[static_cast<size_t>(reason)];
+  }
+  return false;
+}
+
+void CaptureSource::Deliver(const capture::Record& record, TimedFrame* frame) {
+  ++counts_.frames;
+  counts_.truncated += ethernet_.truncated();
+  counts_.synthesised += ethernet_.synthesised;
+  counts_.fcs_stripped += ethernet_.fcs_stripped_bytes != 0;
+  frame->time = TimeOf(record.time_ns);
+  frame->file_index = record.index;
+  if (!ethernet_.synthesised) {
+    frame->bytes = ethernet_.payload;
+    return;
+  }
+  const size_t frame_bytes = ethernet_.size_bytes();
+  if (built_.size() < frame_bytes) built_.resize(frame_bytes);
+  ethernet_.CopyTo(built_);
+  frame->bytes = std::span<const uint8_t>(built_).first(frame_bytes);
+}
+
+SimTime CaptureSource::TimeOf(int64_t time_ns) {
+  if (time_ns < last_ns_) {
+    // Unsigned, so that the distance of the farthest times fits.
+    const uint64_t by_ns = static_cast<uint64_t>(last_ns_) - static_cast<uint64_t>(time_ns);
+    ++counts_.backwards;
+    counts_.backwards_max = std::max(counts_.backwards_max, Duration::Nanoseconds(by_ns));
+  } else {
+    last_ns_ = time_ns;
+  }
+  uint64_t since_start_ns = static_cast<uint64_t>(last_ns_) - static_cast<uint64_t>(start_ns_);
+  if (since_start_ns > kNsMax) [[unlikely]] {
+    ++counts_.beyond_end;
+    since_start_ns = kNsMax;
+  }
+  return SimTime::At(Duration::Nanoseconds(since_start_ns));
+}
+
+std::vector<std::string> Warnings(const CaptureSourceCounts& counts) {
+  std::vector<std::string> lines;
+  for (size_t i = 0; i < counts.skipped.size(); ++i) {
+    if (counts.skipped[i] == 0) continue;
+    const char* const text = SkipReasonText(static_cast<capture::SkipReason>(i));
+    lines.push_back(absl::StrCat(Frames(counts.skipped[i]), " skipped: ", text));
+  }
+  if (counts.truncated != 0) {
+    lines.push_back(absl::StrCat(Frames(counts.truncated),
+                                 " not captured whole (snaplen): injected as short as captured"));
+  }
+  if (counts.backwards_max > kBackwardsTolerated) {
+    lines.push_back(absl::StrFormat("time goes backwards %u times, by up to %u.%03u ms: held",
+                                    counts.backwards, counts.backwards_max.ms(),
+                                    counts.backwards_max.us() % 1'000));
+  }
+  if (counts.beyond_end != 0) {
+    lines.push_back(absl::StrCat(Frames(counts.beyond_end), " later than ",
+                                 kScriptDurationMax.seconds() / 86'400,
+                                 " days after the first record: injected then"));
+  }
+  return lines;
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,96 @@
+// One pass over a capture to learn who is in it: which addresses, at which MAC addresses, how busy,
+// with which UDP ports. Chooses the host that a replay puts under test.
+#ifndef TAPEDECK_REPLAY_SCRIPT_CAPTURE_SUMMARY_H_
+#define TAPEDECK_REPLAY_SCRIPT_CAPTURE_SUMMARY_H_
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "replay/capture/capture_reader.h"
+#include "replay/capture/link_layer.h"
+#include "stack/base/ip_address.h"
+
+namespace tapedeck {
+
+// Addresses and (address, port) pairs beyond these many are not told apart from nothing;
+// CaptureSummary says how often that happened.
+inline constexpr size_t kAddressesTrackedMax = 65'536;
+inline constexpr size_t kUdpPortsTrackedMax = 262'144;
+
+// The MAC address that goes with an IP address in most frames, in constant memory (Boyer and
+// Moore's majority vote): right whenever one address has more than half of the frames.
+struct MacVote {
+  MacAddress mac;
+  uint64_t lead = 0;     // 0: no frame, or a tie
+  bool is_only = true;   // no other address was seen
+
+  void Add(const MacAddress& seen) {
+    if (seen == mac) {
+      ++lead;
+    } else if (lead == 0) {
+      is_only = is_only && mac.IsZero();
+      mac = seen;
+      lead = 1;
+    } else {
+      is_only = false;
+      --lead;
+    }
+  }
+};
+
+// One unicast IP address of the capture. Only the outermost IP header of a frame counts.
+struct AddressSummary {
+  IpAddress address;
+  uint64_t frames_sent = 0;      // frames that come from it
+  uint64_t frames_received = 0;  // frames to it, by a unicast MAC address
+  uint64_t frames_received_tagged = 0;  // of these, with a VLAN tag
+  uint64_t arp_requests_for = 0;        // ARP requests that ask for it
+  // As source, ARP's claims included; as destination. MACs that a station can have only.
+  MacVote mac_as_source;
+  MacVote mac_as_destination;
+  // Ports of UDP datagrams it sent, ascending.
+  std::vector<uint16_t> udp_source_ports;
+};
+
+struct VlanCount {
+  uint16_t id = 0;
+  uint64_t frames = 0;
+};
+
+struct CaptureSummary {
+  uint64_t records = 0;
+  uint64_t frames = 0;  // records that can enter a NIC
+  std::array<uint64_t, static_cast<size_t>(capture::SkipReason::kCount)> skipped = {};
+  uint64_t truncated = 0;
+  uint64_t frame_bytes = 0;  // as captured, all frames
+  // Over all records, since 1970; 0 without any.
+  int64_t first_ns = 0;
+  int64_t last_ns = 0;  // of the latest, which need not be the last in the file
+  std::vector<VlanCount> vlans;  // of outermost tags, ascending by id
+  uint64_t untagged_frames = 0;
+  std::vector<AddressSummary> addresses;  // ascending: IPv4, then IPv6
+  // Frames whose address, and datagrams whose port, found no room in the tables.
+  uint64_t untracked_addresses = 0;
+  uint64_t untracked_ports = 0;
+
+  // Null if it is not in the capture.
+  const AddressSummary* Find(const IpAddress& address) const;
+  // The address to which most frames went; of equals the lower. Addresses of `family` only, and
+  // loopback ones only if there is no other. Where no frame went to any, the one that ARP asked for
+  // most. Null if there is none at all.
+  const AddressSummary* BusiestReceiver(AddressFamily family) const;
+  // The same with IPv4 preferred: an IPv6 address only where no IPv4 one is.
+  const AddressSummary* BusiestReceiver() const;
+  // Lines a user should see: that tables were full.
+  std::vector<std::string> Warnings() const;
+};
+
+// Reads `reader` to its end.
+CaptureSummary ScanCapture(capture::CaptureReader& reader);
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_SCRIPT_CAPTURE_SUMMARY_H_

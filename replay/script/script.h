@@ -1,0 +1,185 @@
+// The only kind of input: an ordered list of timed steps. A capture, a test by hand, a fuzz input,
+// a recording and a crash are all Scripts, in three spellings (text.h, bytes.h, capture_source.h)
+// that convert into each other as far as each can carry the content.
+//
+// Time is relative: a step happens `delay` after the one before it began. Hosts are numbered from
+// 0. Descriptors have the script's own names: whatever a host's `socket` really returns is known by
+// SocketCall::fd from then on, so that taking a step out does not rename what the others use.
+#ifndef TAPEDECK_REPLAY_SCRIPT_SCRIPT_H_
+#define TAPEDECK_REPLAY_SCRIPT_SCRIPT_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <variant>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "stack/base/ip_address.h"
+#include "stack/base/time.h"
+
+namespace tapedeck {
+
+// --- Bounds of a well-formed Script; ValidateScript() checks them ---
+
+inline constexpr size_t kStepsMax = size_t{1} << 22;
+// Far below the range of SimTime, so that timers armed by the last step still fit behind it.
+inline constexpr Duration kScriptDurationMax = Duration::Seconds(100 * 86'400);
+inline constexpr uint8_t kHostsMax = 16;
+// Above the longest frame the 82599 takes (15.5 KiB), so that its limit can be tested.
+inline constexpr size_t kFrameBytesMax = 16 * 1024;
+inline constexpr int32_t kFdMax = 1023;
+inline constexpr size_t kPollEntriesMax = 16;
+inline constexpr uint32_t kTransferBytesMax = 1U << 20;
+inline constexpr int32_t kErrnoMax = 4095;  // MAX_ERRNO, include/linux/err.h
+
+// --- System calls ---
+
+// A descriptor that is none: -1 is passed to the call.
+inline constexpr int32_t kFdNone = -1;
+// The domain of the script's own IP version ("..." in the text spelling).
+inline constexpr int32_t kDomainDefault = -1;
+
+// A socket address as a call gets it, or as one that it returns must be.
+struct AddressArgument {
+  enum class Kind : uint8_t {
+    kNull,     // a null pointer: no address is given or asked for
+    kDefault,  // given: the obvious one, namely the host's own address and port for `bind`, those of
+               // its peer for `connect` and `sendto`. Returned: any will do.
+    kGiven,
+  };
+  Kind kind = Kind::kNull;
+  Endpoint endpoint;  // for kGiven; then it has a family
+  // What is passed as the length; none: the right one.
+  std::optional<int32_t> length_bytes;
+
+  static AddressArgument Default() { return {Kind::kDefault, {}, {}}; }
+  static AddressArgument Given(const Endpoint& endpoint) { return {Kind::kGiven, endpoint, {}}; }
+
+  friend bool operator==(const AddressArgument&, const AddressArgument&) = default;
+};
+
+// Integers are Linux's values on x86-64 and arm64: AF_INET is 2, whatever the machine that runs us.
+struct SocketCall {
+  int32_t domain = kDomainDefault;
+  int32_t type = 0;
+  int32_t protocol = 0;
+  int32_t fd = kFdNone;  // how the script calls the descriptor, if the call returns one
+
+  friend bool operator==(const SocketCall&, const SocketCall&) = default;
+};
+
+struct BindCall {
+  int32_t fd = kFdNone;
+  AddressArgument address;
+
+  friend bool operator==(const BindCall&, const BindCall&) = default;
+};
+
+struct ConnectCall {
+  int32_t fd = kFdNone;
+  AddressArgument address;
+
+  friend bool operator==(const ConnectCall&, const ConnectCall&) = default;
+};
+
+struct SendtoCall {
+  int32_t fd = kFdNone;
+  uint32_t length_bytes = 0;
+  int32_t flags = 0;
+  AddressArgument address;
+
+  friend bool operator==(const SendtoCall&, const SendtoCall&) = default;
+};
+
+struct RecvfromCall {
+  int32_t fd = kFdNone;
+  uint32_t length_bytes = 0;  // of the buffer
+  int32_t flags = 0;
+  AddressArgument address;
+
+  friend bool operator==(const RecvfromCall&, const RecvfromCall&) = default;
+};
+
+struct PollEntry {
+  int32_t fd = kFdNone;
+  uint16_t events = 0;
+  std::optional<uint16_t> revents;  // none: anything will do
+
+  friend bool operator==(const PollEntry&, const PollEntry&) = default;
+};
+
+struct PollCall {
+  std::vector<PollEntry> entries;
+  int32_t timeout_ms = 0;  // below zero: without end
+
+  friend bool operator==(const PollCall&, const PollCall&) = default;
+};
+
+struct CloseCall {
+  int32_t fd = kFdNone;
+
+  friend bool operator==(const CloseCall&, const CloseCall&) = default;
+};
+
+// --- Steps ---
+
+// Time passes and nothing else.
+struct PauseStep {
+  friend bool operator==(const PauseStep&, const PauseStep&) = default;
+};
+
+// A frame whose first bit reaches a host's NIC. Without preamble and FCS.
+struct FrameStep {
+  std::vector<uint8_t> bytes;
+  bool bad_fcs = false;  // its frame check sequence is wrong
+  // Before it enters, the checksums of all layers that can be found are made right
+  // (wire::RepairChecksums). For fuzzers: a mutated frame gets past the checks, which stay in the
+  // stack; without the flag the frame goes in as it is.
+  bool repair_checksums = false;
+
+  friend bool operator==(const FrameStep&, const FrameStep&) = default;
+};
+
+// A system call on a host, made by a thread of its own, and what it must return.
+struct CallStep {
+  std::variant<SocketCall, BindCall, ConnectCall, SendtoCall, RecvfromCall, PollCall, CloseCall>
+      call;
+  // A length, a descriptor or a count, or -1 with `expected_errno`. None: anything will do.
+  std::optional<int32_t> expected;
+  int32_t expected_errno = 0;
+  // The call blocks, and returns this long after it was made. None: it returns at once.
+  std::optional<Duration> returns_after;
+
+  friend bool operator==(const CallStep&, const CallStep&) = default;
+};
+
+struct Step {
+  Duration delay;
+  uint8_t host = 0;
+  std::variant<PauseStep, FrameStep, CallStep> what;
+  uint32_t line = 0;  // where it stands in its text, from 1; 0: nowhere. For messages; not content
+
+  friend bool operator==(const Step& a, const Step& b) {
+    return a.delay == b.delay && a.host == b.host && a.what == b.what;
+  }
+};
+
+struct Script {
+  std::vector<Step> steps;
+
+  friend bool operator==(const Script&, const Script&) = default;
+};
+
+// --- Well-formedness ---
+
+// What a well-formed Script is, in one place. The parser, the decoder and every mutation make only
+// such Scripts; the printer, the encoder and the player rely on it. An error names the step by its
+// number from 1: "step 3: descriptor 2000 is not in -1..1023".
+absl::Status ValidateScript(const Script& script);
+// The same for one step, without its number.
+absl::Status ValidateStep(const Step& step);
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_SCRIPT_SCRIPT_H_
