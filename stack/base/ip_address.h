@@ -250,8 +250,8 @@ inline constexpr MacAddress kMacBroadcast{0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
 
 // A transport address. `port` is a host integer by host().
 struct Endpoint {
-  IpAddress address;
-  be16 port;
+  IpAddress address{};
+  be16 port{};
 
   // "10.0.0.1:80", "[2001:db8::1]:80". The port is decimal, 0..65535, without leading zeros.
   static std::optional<Endpoint> Parse(std::string_view text);

@@ -22,11 +22,11 @@ struct ArpPacket {
   be16 ar_pro = uint16_t{0x0800};
   uint8_t ar_hln = 6;
   uint8_t ar_pln = 4;
-  be16 ar_op;
-  MacAddress ar_sha;  // sender
-  Ipv4Address ar_sip;
-  MacAddress ar_tha;  // target
-  Ipv4Address ar_tip;
+  be16 ar_op{};
+  MacAddress ar_sha{};  // sender
+  Ipv4Address ar_sip{};
+  MacAddress ar_tha{};  // target
+  Ipv4Address ar_tip{};
 
   // Announces the sender's own address (RFC 5227 2.3; kernel: is_garp without the operation).
   constexpr bool IsGratuitous() const { return ar_sip == ar_tip; }

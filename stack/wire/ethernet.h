@@ -26,16 +26,16 @@ inline constexpr size_t kEthernetMaxBytes =
 inline constexpr size_t kVlanTagsMax = 8;  // tags that ParseEthernet() steps over
 
 struct EthernetHeader {
-  MacAddress dest;
-  MacAddress source;
-  be16 proto;  // type of what follows, possibly a tag's; or a length below kEtherTypeMin
+  MacAddress dest{};
+  MacAddress source{};
+  be16 proto{};  // type of what follows, possibly a tag's; or a length below kEtherTypeMin
 };
 static_assert(sizeof(EthernetHeader) == 14 && alignof(EthernetHeader) == 1);
 
 // What follows a proto of 0x8100 or 0x88a8.
 struct VlanTag {
-  be16 tci;
-  be16 proto;  // type of what follows the tag
+  be16 tci{};
+  be16 proto{};  // type of what follows the tag
 
   constexpr uint16_t id() const { return tci.host() & 0x0fff; }
   constexpr uint8_t priority() const { return static_cast<uint8_t>(tci.host() >> 13); }
@@ -55,9 +55,9 @@ constexpr bool IsVlanType(uint16_t proto) {
 
 struct EthernetView {
   const EthernetHeader* header = nullptr;
-  std::span<const VlanTag> tags;  // outermost first
-  uint16_t proto = 0;             // of the payload: the last tag's, or the header's
-  std::span<const uint8_t> payload;
+  std::span<const VlanTag> tags{};  // outermost first
+  uint16_t proto = 0;               // of the payload: the last tag's, or the header's
+  std::span<const uint8_t> payload{};
 
   bool has_length() const { return proto < kEtherTypeMin; }  // 802.3 with LLC
 };

@@ -68,7 +68,7 @@ inline constexpr uint8_t kIcmpReassemblyTimeExceeded = 1;
 struct IcmpHeader {
   uint8_t type = 0;
   uint8_t code = 0;
-  be16 checksum;
+  be16 checksum{};
   std::array<uint8_t, 4> rest{};
 
   // Echo, timestamp, information, address mask.
@@ -103,15 +103,15 @@ static_assert(sizeof(IcmpHeader) == 8 && alignof(IcmpHeader) == 1);
 
 // Body of timestamp and timestamp reply: milliseconds since midnight UT.
 struct IcmpTimestamps {
-  be32 originate_ms;
-  be32 receive_ms;
-  be32 transmit_ms;
+  be32 originate_ms{};
+  be32 receive_ms{};
+  be32 transmit_ms{};
 };
 static_assert(sizeof(IcmpTimestamps) == 12);
 
 struct IcmpView {
   const IcmpHeader* header = nullptr;
-  std::span<const uint8_t> body;
+  std::span<const uint8_t> body{};
 
   // Nullptr where the type is another one or the body too short.
   const IcmpTimestamps* timestamps() const;
@@ -129,8 +129,8 @@ Parsed<Ipv4View> ParseIcmpQuote(const IcmpView& view);
 // where fewer than four bytes were quoted, the datagram is a later fragment, or the protocol has no
 // ports.
 struct QuotedPorts {
-  be16 source;
-  be16 dest;
+  be16 source{};
+  be16 dest{};
 };
 std::optional<QuotedPorts> PortsOf(const Ipv4View& quote);
 

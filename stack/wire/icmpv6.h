@@ -42,7 +42,7 @@ inline constexpr uint8_t kIcmpv6PortUnreachable = 4;
 struct Icmpv6Header {
   uint8_t type = 0;
   uint8_t code = 0;
-  be16 checksum;
+  be16 checksum{};
   std::array<uint8_t, 4> rest{};
 
   // Echo.
@@ -65,7 +65,7 @@ static_assert(sizeof(Icmpv6Header) == 8 && alignof(Icmpv6Header) == 1);
 
 struct Icmpv6View {
   const Icmpv6Header* header = nullptr;
-  std::span<const uint8_t> body;
+  std::span<const uint8_t> body{};
 };
 
 // Errors: kTruncated. Any type and code is accepted.

@@ -32,8 +32,9 @@ struct IgmpHeader {
   uint8_t type = 0;
   uint8_t max_response =
       0;  // query: tenths of a second, or the code of IgmpV3Time(); zero in version 1
-  be16 csum;
-  Ipv4Address group;  // version 3 report: reserved, and the number of records in the last two bytes
+  be16 csum{};
+  Ipv4Address
+      group{};  // version 3 report: reserved, and the number of records in the last two bytes
 
   constexpr uint16_t record_count() const { return static_cast<uint16_t>(group.host() & 0xffff); }
 };
@@ -43,7 +44,7 @@ static_assert(sizeof(IgmpHeader) == 8 && alignof(IgmpHeader) == 1);
 struct IgmpV3Query {
   uint8_t flags = 0;  // suppress router-side processing (bit 3), robustness (bits 0-2)
   uint8_t qqic = 0;   // query interval: seconds, in the code of IgmpV3Time()
-  be16 source_count;
+  be16 source_count{};
 
   constexpr bool suppress() const { return (flags & 0x08) != 0; }
   constexpr uint8_t robustness() const { return flags & 0x07; }
@@ -54,20 +55,20 @@ static_assert(sizeof(IgmpV3Query) == 4 && alignof(IgmpV3Query) == 1);
 struct IgmpGroupRecord {
   uint8_t type = 0;
   uint8_t auxiliary_words = 0;
-  be16 source_count;
-  Ipv4Address group;
+  be16 source_count{};
+  Ipv4Address group{};
 };
 static_assert(sizeof(IgmpGroupRecord) == 8 && alignof(IgmpGroupRecord) == 1);
 
 struct IgmpRecordView {
   const IgmpGroupRecord* record = nullptr;
-  std::span<const Ipv4Address> sources;
+  std::span<const Ipv4Address> sources{};
 };
 
 struct IgmpView {
   const IgmpHeader* header = nullptr;
-  const IgmpV3Query* v3_query = nullptr;  // of a query of 12 bytes or more
-  std::span<const Ipv4Address> sources;   // of a version 3 query
+  const IgmpV3Query* v3_query = nullptr;   // of a query of 12 bytes or more
+  std::span<const Ipv4Address> sources{};  // of a version 3 query
   std::span<const uint8_t>
       records;  // of a version 3 report: whole records, walk with IgmpRecordCursor
 };

@@ -35,14 +35,14 @@ inline constexpr uint8_t kEcnCe = 3;
 struct Ipv4Header {
   uint8_t version_ihl = 0;
   uint8_t tos = 0;
-  be16 tot_len;  // header and payload, bytes
-  be16 id;
-  be16 frag_off;
+  be16 tot_len{};  // header and payload, bytes
+  be16 id{};
+  be16 frag_off{};
   uint8_t ttl = 0;
   uint8_t protocol = 0;
-  be16 check;
-  Ipv4Address saddr;
-  Ipv4Address daddr;
+  be16 check{};
+  Ipv4Address saddr{};
+  Ipv4Address daddr{};
 
   constexpr uint8_t version() const { return version_ihl >> 4; }
   constexpr uint8_t ihl() const { return version_ihl & 0xf; }  // 32-bit words
@@ -69,8 +69,8 @@ static_assert(sizeof(Ipv4Header) == 20 && alignof(Ipv4Header) == 1);
 
 struct Ipv4View {
   const Ipv4Header* header = nullptr;
-  std::span<const uint8_t> options;
-  std::span<const uint8_t> payload;  // up to tot_len, without link padding
+  std::span<const uint8_t> options{};
+  std::span<const uint8_t> payload{};  // up to tot_len, without link padding
 };
 
 // Checks what ip_rcv() checks, save for the checksum: Ipv4ChecksumOk().

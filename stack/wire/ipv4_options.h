@@ -35,7 +35,7 @@ inline constexpr uint8_t kIpv4TimestampPrespecified = 3;
 // the first; one beyond the option means full (or, for a source route, used up).
 struct Ipv4RouteOption {
   uint8_t pointer = 4;
-  std::span<const uint8_t> addresses;  // whole addresses only
+  std::span<const uint8_t> addresses{};  // whole addresses only
 
   constexpr size_t count() const { return addresses.size() / 4; }
   constexpr Ipv4Address address(size_t index) const {
@@ -47,14 +47,14 @@ struct Ipv4TimestampOption {
   uint8_t pointer = 5;
   uint8_t overflow = 0;  // hosts that found no room
   uint8_t flag = kIpv4TimestampOnly;
-  std::span<const uint8_t> entries;  // 4 bytes each, or 8 with addresses
+  std::span<const uint8_t> entries{};  // 4 bytes each, or 8 with addresses
 };
 
 // One option. `bytes` are all of its bytes: the type alone for end-of-list and no-operation.
 struct Ipv4Option {
   uint8_t type = kIpv4OptEnd;
   size_t offset = 0;  // from the start of the options
-  std::span<const uint8_t> bytes;
+  std::span<const uint8_t> bytes{};
 
   constexpr bool copied() const { return (type & kIpv4OptCopiedBit) != 0; }
   std::span<const uint8_t> data() const {

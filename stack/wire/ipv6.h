@@ -18,12 +18,12 @@ namespace tapedeck::wire {
 inline constexpr size_t kIpv6MinMtu = 1280;  // RFC 8200 5
 
 struct Ipv6Header {
-  be32 ver_tc_flow;  // version (4 bits), traffic class (8), flow label (20)
-  be16 payload_len;  // all that follows this header, bytes; zero with a jumbo option
+  be32 ver_tc_flow{};  // version (4 bits), traffic class (8), flow label (20)
+  be16 payload_len{};  // all that follows this header, bytes; zero with a jumbo option
   uint8_t nexthdr = 0;
   uint8_t hop_limit = 0;
-  Ipv6Address saddr;
-  Ipv6Address daddr;
+  Ipv6Address saddr{};
+  Ipv6Address daddr{};
 
   constexpr uint8_t version() const { return static_cast<uint8_t>(ver_tc_flow.host() >> 28); }
   constexpr uint8_t traffic_class() const {
@@ -40,7 +40,7 @@ static_assert(sizeof(Ipv6Header) == 40 && alignof(Ipv6Header) == 1);
 
 struct Ipv6View {
   const Ipv6Header* header = nullptr;
-  std::span<const uint8_t> payload;  // up to payload_len, extension headers included
+  std::span<const uint8_t> payload{};  // up to payload_len, extension headers included
 };
 
 // A payload_len of zero is accepted and gives an empty payload. Errors: kTruncated, kVersion,
@@ -57,8 +57,8 @@ size_t EmitIpv6(std::span<uint8_t> out, Ipv6Header header);
 struct Ipv6FragmentHeader {
   uint8_t nexthdr = 0;
   uint8_t reserved = 0;
-  be16 frag_off;  // offset in units of 8 bytes (13 bits), reserved (2), more fragments (1)
-  be32 identification;
+  be16 frag_off{};  // offset in units of 8 bytes (13 bits), reserved (2), more fragments (1)
+  be32 identification{};
 
   constexpr uint32_t offset_bytes() const { return frag_off.host() & 0xfff8U; }
   constexpr bool more_fragments() const { return (frag_off.host() & 1) != 0; }
@@ -114,7 +114,7 @@ struct Ipv6UpperLayer {
   uint8_t protocol = kIpProtoNoNext;
   size_t offset = 0;                             // from the end of the IPv6 header
   const Ipv6FragmentHeader* fragment = nullptr;  // the last one met, if any
-  std::span<const uint8_t> payload;              // of a later fragment: its data
+  std::span<const uint8_t> payload{};            // of a later fragment: its data
 };
 
 // Errors: kExtensionHeader.
@@ -130,7 +130,7 @@ inline constexpr uint8_t kIpv6OptJumbo = 0xc2;
 struct Ipv6Option {
   uint8_t type = 0;
   size_t offset = 0;  // from the start of the extension header
-  std::span<const uint8_t> data;
+  std::span<const uint8_t> data{};
 };
 
 // Walks the options of a hop-by-hop or destination options header, paddings included.

@@ -32,14 +32,14 @@ inline constexpr uint16_t kTcpReservedMask = 0xe00;  // must be zero
 inline constexpr uint16_t kTcpFlagsMask = 0xfff;     // everything beside the data offset
 
 struct TcpHeader {
-  be16 source;
-  be16 dest;
-  be32 seq;
-  be32 ack_seq;
-  be16 doff_flags;  // data offset in 32-bit words (4 bits), reserved (3), flags (9)
-  be16 window;      // not scaled
-  be16 check;
-  be16 urg_ptr;
+  be16 source{};
+  be16 dest{};
+  be32 seq{};
+  be32 ack_seq{};
+  be16 doff_flags{};  // data offset in 32-bit words (4 bits), reserved (3), flags (9)
+  be16 window{};      // not scaled
+  be16 check{};
+  be16 urg_ptr{};
 
   constexpr SeqNum sequence() const { return SeqNum(seq.host()); }
   constexpr SeqNum acknowledgment() const { return SeqNum(ack_seq.host()); }
@@ -72,8 +72,8 @@ static_assert(sizeof(TcpHeader) == 20 && alignof(TcpHeader) == 1);
 
 struct TcpView {
   const TcpHeader* header = nullptr;
-  std::span<const uint8_t> options;
-  std::span<const uint8_t> payload;
+  std::span<const uint8_t> options{};
+  std::span<const uint8_t> payload{};
 
   // Sequence numbers this segment uses: its payload, and one each for SYN and FIN.
   uint32_t SequenceLength() const {

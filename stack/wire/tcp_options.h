@@ -55,7 +55,7 @@ struct TcpSackBlocks {
 
 // A fast open cookie; empty asks for one.
 struct TcpFastOpen {
-  std::span<const uint8_t> cookie;
+  std::span<const uint8_t> cookie{};
   bool experimental = false;
 };
 
@@ -82,7 +82,7 @@ struct TcpAccEcn {
 // have.
 struct TcpOption {
   uint8_t kind = kTcpOptEnd;
-  std::span<const uint8_t> data;
+  std::span<const uint8_t> data{};
 
   std::optional<uint16_t> AsMss() const;
   std::optional<uint8_t> AsWindowScale() const;  // as received: may exceed 14

@@ -13,17 +13,17 @@
 namespace tapedeck::wire {
 
 struct UdpHeader {
-  be16 source;
-  be16 dest;
-  be16 len;  // header and payload, bytes
-  be16 check;
+  be16 source{};
+  be16 dest{};
+  be16 len{};  // header and payload, bytes
+  be16 check{};
 };
 static_assert(sizeof(UdpHeader) == 8 && alignof(UdpHeader) == 1);
 
 struct UdpView {
   const UdpHeader* header = nullptr;
-  std::span<const uint8_t> payload;   // up to len
-  std::span<const uint8_t> datagram;  // header and payload: what the checksum covers
+  std::span<const uint8_t> payload{};   // up to len
+  std::span<const uint8_t> datagram{};  // header and payload: what the checksum covers
 };
 
 // Errors: kTruncated, kLength (below 8), kLengthBeyondData. Bytes after `len` are not looked at.
