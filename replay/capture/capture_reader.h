@@ -53,8 +53,9 @@ class CaptureReader {
                                   ? std::get_if<PcapReader>(&format_)->Next(record)
                                   : std::get_if<PcapngReader>(&format_)->Next(record);
     if (result == ReadResult::kRecord) [[likely]] {
-      if (record.time_ns < last_time_ns_) [[unlikely]]
+      if (record.time_ns < last_time_ns_) [[unlikely]] {
         NoteDisorder(record.time_ns);
+      }
       last_time_ns_ = record.time_ns;
       return result;
     }

@@ -64,8 +64,9 @@ class PcapReader {
 
 inline ReadResult PcapReader::Next(Record& record) {
   const auto left_bytes = static_cast<size_t>(end_ - next_);
-  if (left_bytes < header_bytes_) [[unlikely]]
+  if (left_bytes < header_bytes_) [[unlikely]] {
     return EndWithin(left_bytes);
+  }
   const uint8_t* const header = next_;
   const uint32_t seconds = order_.U32(header);
   const uint32_t fraction = order_.U32(header + 4);

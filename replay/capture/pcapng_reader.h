@@ -109,8 +109,9 @@ class PcapngReader {
 
 inline bool PcapngReader::ReadPlainPacket(Record& record) {
   const auto left_bytes = static_cast<size_t>(end_ - next_);
-  if (left_bytes < kEnhancedPacketBytesMin) [[unlikely]]
+  if (left_bytes < kEnhancedPacketBytesMin) [[unlikely]] {
     return false;
+  }
   const uint8_t* const block = next_;
   const uint32_t length_bytes = order_.U32(block + 4);
   const uint32_t interface_index = section_interface_ + order_.U32(block + 8);
@@ -121,13 +122,15 @@ inline bool PcapngReader::ReadPlainPacket(Record& record) {
                      order_.U32(block + length_bytes - kBlockTrailerBytes) == length_bytes &&
                      interface_index >= section_interface_ &&
                      interface_index < interfaces_.size() && original_bytes >= captured_bytes;
-  if (!plain) [[unlikely]]
+  if (!plain) [[unlikely]] {
     return false;
+  }
   const CaptureInterface& interface = interfaces_[interface_index];
   const uint64_t ticks = (uint64_t{order_.U32(block + 12)} << 32) | order_.U32(block + 16);
   const int64_t time_ns = interface.time_scale.ToNs(ticks);
-  if (time_ns < 0 || time_ns == INT64_MAX) [[unlikely]]
+  if (time_ns < 0 || time_ns == INT64_MAX) [[unlikely]] {
     return false;
+  }
   record.data = {block + kEnhancedPacketDataOffset, captured_bytes};
   record.options = {};
   record.time_ns = time_ns;

@@ -20,8 +20,9 @@ class TimeScale {
   TimeScale(uint8_t resolution, int64_t offset_s);
 
   int64_t ToNs(uint64_t ticks) const {
-    if (ticks < fast_ticks_) [[likely]]
+    if (ticks < fast_ticks_) [[likely]] {
       return static_cast<int64_t>(ticks * ns_per_tick_);
+    }
     return ToNsSlowly(ticks);
   }
 

@@ -82,8 +82,9 @@ std::vector<Row> ReadIndex(const fs::path& path) {
   while (std::getline(file, line)) {
     const std::vector<std::string> fields = SplitTabs(line);
     Row row;
-    for (size_t i = 0; i < std::min(columns.size(), fields.size()); ++i)
+    for (size_t i = 0; i < std::min(columns.size(), fields.size()); ++i) {
       row[columns[i]] = fields[i];
+    }
     rows.push_back(std::move(row));
   }
   return rows;
@@ -155,8 +156,9 @@ std::string Output(const std::string& command) {
   FILE* const pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return output;
   std::array<char, 4096> buffer;
-  for (size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+  for (size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
     output.append(buffer.data(), n);
+  }
   return pclose(pipe) == 0 ? output : std::string();
 }
 

@@ -96,8 +96,9 @@ class Writer : public ::testing::Test {
   std::string Path(const std::string& name) const { return directory_ + "/" + name; }
   std::vector<std::string> Files() const {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(directory_))
+    for (const auto& entry : fs::directory_iterator(directory_)) {
       names.push_back(entry.path().filename());
+    }
     std::sort(names.begin(), names.end());
     return names;
   }
@@ -133,8 +134,7 @@ using PcapWriterTest = Writer;
 using PcapngWriterTest = Writer;
 using OutputFileTest = Writer;
 
-// --- pcap
-// -------------------------------------------------------------------------------------------------------------
+// pcap.
 
 TEST_F(PcapWriterTest, RoundTripInBothResolutions) {
   for (const PcapResolution resolution :
@@ -167,8 +167,7 @@ TEST_F(PcapWriterTest, TimesThatDoNotFitAreRefused) {
   EXPECT_THAT(ReadBack(), SizeIs(1)) << "what was refused left no trace";
 }
 
-// --- pcapng
-// -----------------------------------------------------------------------------------------------------------
+// pcapng.
 
 TEST_F(PcapngWriterTest, RoundTripOfEverything) {
   ASSERT_TRUE(WriteEverything(Memory()).ok());
@@ -265,8 +264,7 @@ TEST_F(PcapngWriterTest, KeptBlocksGoThroughUnchanged) {
   EXPECT_EQ(Text(reader->other_blocks()[0].body), body);
 }
 
-// --- the file
-// ---------------------------------------------------------------------------------------------------------
+// the file.
 
 TEST_F(OutputFileTest, HasItsNameOnlyWhenClosed) {
   std::ofstream(Path("out")) << "old";
@@ -333,8 +331,7 @@ TEST_F(OutputFileTest, UnusablePathsAreRefusedInOneLine) {
               HasSubstr("cannot write: Is a directory"));
 }
 
-// --- other readers
-// ----------------------------------------------------------------------------------------------------
+// other readers.
 
 // What `command` prints, or nothing if it fails.
 std::string Output(const std::string& command) {
@@ -342,8 +339,9 @@ std::string Output(const std::string& command) {
   FILE* const pipe = popen(command.c_str(), "r");
   if (pipe == nullptr) return output;
   std::array<char, 4096> buffer;
-  for (size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;)
+  for (size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) {
     output.append(buffer.data(), n);
+  }
   return pclose(pipe) == 0 ? output : std::string();
 }
 
