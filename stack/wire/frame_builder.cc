@@ -214,7 +214,9 @@ PseudoHeader FrameBuilder::PseudoHeaderAround(size_t layer_index) const {
     }
     if (layers_[i].kind == Kind::kIpv6) {
       const auto* header = HeaderOf<Ipv6Header>(layers_[i]);
-      return {header->saddr, header->daddr};
+      const Parsed<Ipv6UpperLayer> upper =
+          FindUpperLayer({header, From(layers_[i]).subspan(sizeof(Ipv6Header))});
+      return {header->saddr, upper ? *upper->final_daddr : header->daddr};
     }
   }
   return {kIpv4Any, kIpv4Any};

@@ -46,6 +46,29 @@ const Ipv6FragmentHeader* Ipv6Extension::AsFragment() const {
   return type == kIpProtoFragment ? Overlay<Ipv6FragmentHeader>(bytes) : nullptr;
 }
 
+const Ipv6RoutingHeader* Ipv6Extension::AsRouting() const {
+  return type == kIpProtoRouting ? Overlay<Ipv6RoutingHeader>(bytes) : nullptr;
+}
+
+const Ipv6Address* Ipv6Extension::FinalDestination() const {
+  const Ipv6RoutingHeader* routing = AsRouting();
+  if (routing == nullptr || routing->segments_left == 0) return nullptr;
+  constexpr size_t kAddressesAt = 8;
+  if (bytes.size() < kAddressesAt) return nullptr;
+  const size_t addresses = (bytes.size() - kAddressesAt) / sizeof(Ipv6Address);
+  if (addresses == 0) return nullptr;
+  switch (routing->type) {
+    case kIpv6RoutingSource:
+    case kIpv6RoutingMobility:
+      return Overlay<Ipv6Address>(
+          bytes.subspan(kAddressesAt + (addresses - 1) * sizeof(Ipv6Address)));
+    case kIpv6RoutingSegments:  // listed from the last to the first
+      return Overlay<Ipv6Address>(bytes.subspan(kAddressesAt));
+    default:
+      return nullptr;
+  }
+}
+
 std::optional<Ipv6Extension> Ipv6ExtensionCursor::Next() {
   if (malformed_ || in_later_fragment_ || !IsIpv6ExtensionHeader(nexthdr_)) return std::nullopt;
   const std::span<const uint8_t> rest = payload_.subspan(offset_);
@@ -65,12 +88,14 @@ std::optional<Ipv6Extension> Ipv6ExtensionCursor::Next() {
 Parsed<Ipv6UpperLayer> FindUpperLayer(const Ipv6View& view) {
   Ipv6ExtensionCursor cursor(view);
   const Ipv6FragmentHeader* fragment = nullptr;
+  const Ipv6Address* final_daddr = &view.header->daddr;
   while (const auto extension = cursor.Next()) {
     if (extension->AsFragment() != nullptr) fragment = extension->AsFragment();
+    if (extension->FinalDestination() != nullptr) final_daddr = extension->FinalDestination();
   }
   if (cursor.malformed()) return ParseError::kExtensionHeader;
   return Ipv6UpperLayer{cursor.nexthdr(), cursor.offset(), fragment,
-                        view.payload.subspan(cursor.offset())};
+                        view.payload.subspan(cursor.offset()), final_daddr};
 }
 
 std::optional<Ipv6Option> Ipv6OptionCursor::Next() {

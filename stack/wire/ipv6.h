@@ -65,6 +65,18 @@ struct Ipv6FragmentHeader {
 };
 static_assert(sizeof(Ipv6FragmentHeader) == 8 && alignof(Ipv6FragmentHeader) == 1);
 
+// The start of every routing header. Addresses, where the type has them, begin at byte 8.
+struct Ipv6RoutingHeader {
+  uint8_t nexthdr = 0;
+  uint8_t hdrlen = 0;  // in units of 8 bytes, the first not counted
+  uint8_t type = 0;
+  uint8_t segments_left = 0;
+};
+static_assert(sizeof(Ipv6RoutingHeader) == 4 && alignof(Ipv6RoutingHeader) == 1);
+inline constexpr uint8_t kIpv6RoutingSource = 0;    // RFC 2460 4.4, deprecated by RFC 5095
+inline constexpr uint8_t kIpv6RoutingMobility = 2;  // RFC 6275 6.4
+inline constexpr uint8_t kIpv6RoutingSegments = 4;  // RFC 8754 2
+
 // A header that may stand between the IPv6 header and the upper layer, as the kernel's
 // ipv6_ext_hdr() but for no-next-header, which has nothing to step over.
 constexpr bool IsIpv6ExtensionHeader(uint8_t nexthdr) {
@@ -79,8 +91,12 @@ struct Ipv6Extension {
       bytes;            // all of it; for a fragment header 8, for others a multiple of 4 or 8
   uint8_t nexthdr = 0;  // what follows it
 
-  // Nullptr where this is no fragment header.
+  // Nullptr where this is no fragment (routing) header.
   const Ipv6FragmentHeader* AsFragment() const;
+  const Ipv6RoutingHeader* AsRouting() const;
+  // The last address that a routing header still leads to; nullptr where this is none, where no
+  // segments are left, and for types that are not known.
+  const Ipv6Address* FinalDestination() const;
 };
 
 // Walks extension headers from first to last, whatever their order. Ends at the upper layer, at a
@@ -115,6 +131,9 @@ struct Ipv6UpperLayer {
   size_t offset = 0;                             // from the end of the IPv6 header
   const Ipv6FragmentHeader* fragment = nullptr;  // the last one met, if any
   std::span<const uint8_t> payload{};            // of a later fragment: its data
+  // Where the packet goes in the end, which the upper layer's checksum covers (RFC 8200 8.1): the
+  // header's daddr, or what a routing header leads to.
+  const Ipv6Address* final_daddr = nullptr;
 };
 
 // Errors: kExtensionHeader.

@@ -77,7 +77,7 @@ Carried RepairIpv6(std::span<uint8_t> packet) {
     return {};
   }
   const std::span<uint8_t> payload = Writable(packet, upper->payload);
-  RepairUpperLayer({ip->header->saddr, ip->header->daddr}, upper->protocol, payload);
+  RepairUpperLayer({ip->header->saddr, *upper->final_daddr}, upper->protocol, payload);
   return {upper->protocol, payload};
 }
 

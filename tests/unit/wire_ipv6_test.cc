@@ -99,6 +99,33 @@ TEST(WireIpv6, ALaterFragmentHoldsNoHeaders) {
   EXPECT_EQ(upper->fragment->offset_bytes(), 1280U);
 }
 
+TEST(WireIpv6, FinalDestinationOfRoutingHeaders) {
+  const auto a1 = *Ipv6Address::Parse("2001:db8::a1");
+  const auto a2 = *Ipv6Address::Parse("2001:db8::a2");
+  const auto header_daddr = *Ipv6Address::Parse("2001:db8::2");
+  const struct {
+    uint8_t type;
+    uint8_t segments_left;
+    Ipv6Address final_daddr;
+  } cases[] = {{kIpv6RoutingSource, 2, a2},
+               {kIpv6RoutingSource, 0, header_daddr},
+               {kIpv6RoutingMobility, 1, a2},
+               {kIpv6RoutingSegments, 1, a1},
+               {99, 1, header_daddr}};
+  for (const auto& c : cases) {
+    Bytes routing = {kIpProtoUdp, 4, c.type, c.segments_left, 0, 0, 0, 0};
+    routing.insert(routing.end(), a1.bytes().begin(), a1.bytes().end());
+    routing.insert(routing.end(), a2.bytes().begin(), a2.bytes().end());
+    const Bytes bytes = Packet(kIpProtoRouting, routing);
+    const auto upper = FindUpperLayer(*ParseIpv6(bytes));
+    ASSERT_TRUE(upper);
+    EXPECT_EQ(*upper->final_daddr, c.final_daddr) << int{c.type} << " " << int{c.segments_left};
+  }
+  // No room for an address: the header's stays.
+  const Bytes bytes = Packet(kIpProtoRouting, {kIpProtoUdp, 0, kIpv6RoutingSource, 1, 0, 0, 0, 0});
+  EXPECT_EQ(*FindUpperLayer(*ParseIpv6(bytes))->final_daddr, header_daddr);
+}
+
 TEST(WireIpv6, NoNextHeaderAndEspEndTheWalk) {
   for (const uint8_t last : {kIpProtoNoNext, kIpProtoEsp, kIpProtoTcp}) {
     const Bytes bytes = Packet(last, {0, 0, 0});

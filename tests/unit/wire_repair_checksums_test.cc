@@ -23,13 +23,15 @@ std::vector<Bytes> GoodFrames() {
   const auto add = [&](auto&& build) {
     FrameBuilder builder(buffer);
     builder.Ethernet(kDest, kSource);
-    frames.push_back(ToBytes(build(builder).CountingPayload(23, 1).PadTo(90).Build()));
+    frames.push_back(ToBytes(build(builder).CountingPayload(23, 1).PadTo(130).Build()));
     EXPECT_FALSE(frames.back().empty());
   };
   TcpHeader tcp{.source = uint16_t{1}, .dest = uint16_t{2}};
   tcp.set_flags(kTcpAck);
   const Bytes destination_options = {0, 0, 1, 4, 0, 0, 0, 0};
   const Bytes atomic_fragment(8);
+  Bytes source_route(24, 0x5a);
+  StoreBe32(source_route.data(), 0x00020001);  // one address, one segment left
   add([&](FrameBuilder& b) -> FrameBuilder& { return b.Ipv4(kIpv4).Udp(kUdp); });
   add([&](FrameBuilder& b) -> FrameBuilder& { return b.Ipv4(kIpv4, Bytes(5, 1)).Tcp(tcp); });
   add([&](FrameBuilder& b) -> FrameBuilder& { return b.Vlan(1).Ipv4(kIpv4).Icmp({.type = 8}); });
@@ -41,6 +43,9 @@ std::vector<Bytes> GoodFrames() {
         .Ipv6Extension(kIpProtoDestOptions, destination_options)
         .Ipv6Extension(kIpProtoFragment, atomic_fragment)
         .Tcp(tcp);
+  });
+  add([&](FrameBuilder& b) -> FrameBuilder& {
+    return b.Ipv6(kIpv6).Ipv6Extension(kIpProtoRouting, source_route).Udp(kUdp);
   });
   add([&](FrameBuilder& b) -> FrameBuilder& { return b.Ipv4(kIpv4).Ipv4(kIpv4).Udp(kUdp); });
   add([&](FrameBuilder& b) -> FrameBuilder& { return b.Ipv6(kIpv6).Ipv6(kIpv6).Tcp(tcp); });
