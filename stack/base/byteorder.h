@@ -89,6 +89,7 @@ class Stored {
 
   constexpr Stored() = default;
   // Implicit: assigning a host integer to a wire field is the normal way to fill a header.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   constexpr Stored(T host) { StoreInteger<T, order>(bytes_.data(), host); }
 
   constexpr T host() const { return LoadInteger<T, order>(bytes_.data()); }

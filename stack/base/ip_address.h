@@ -166,8 +166,11 @@ enum class AddressFamily : uint8_t { kNone, kIpv4, kIpv6 };
 class IpAddress {
  public:
   constexpr IpAddress() = default;  // no family, equal only to another such
+  // Implicit both: an address of one family is an address.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   constexpr IpAddress(Ipv4Address v4)
       : family_(AddressFamily::kIpv4), bytes_(Ipv6Address::Mapped(v4)) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
   constexpr IpAddress(const Ipv6Address& v6) : family_(AddressFamily::kIpv6), bytes_(v6) {}
 
   constexpr AddressFamily family() const { return family_; }

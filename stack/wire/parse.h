@@ -41,7 +41,10 @@ std::string_view ToString(ParseError error);
 template <typename T>
 class [[nodiscard]] Parsed {
  public:
+  // Implicit both: `return view;` and `return ParseError::kVersion;` are how a parse ends.
+  // NOLINTNEXTLINE(google-explicit-constructor)
   constexpr Parsed(const T& value) : value_(value) {}
+  // NOLINTNEXTLINE(google-explicit-constructor)
   constexpr Parsed(ParseError error) : error_(error) {}
 
   constexpr bool ok() const { return error_ == ParseError::kNone; }
