@@ -2,7 +2,7 @@
 
 option(TAPEDECK_TESTS "Build the tests" ON)
 option(TAPEDECK_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
-option(TAPEDECK_CANARY "Plant a pointer-ordered walk that the determinism test must catch" OFF)
+
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -29,16 +29,23 @@ if(TAPEDECK_ASAN AND NOT DEFINED ENV{LIB_FUZZING_ENGINE})
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# tapedeck_library(<name> DIR <folder> SOURCES <files...> HEADERS_ONLY DEPS <targets...>)
-# Declares the folder <folder> as the library <name>. Its headers are reached only through an include tree of its own
-# (a directory that holds nothing but a link to this folder under its full path), so code that does not link <name>
-# cannot include them: the layering of the design is checked by the compiler.
+# tapedeck_library(<name> DIR <folder> [HEADERS <files...>] [SOURCES <files...>] DEPS <targets...>)
+# Declares the folder <folder> (or, of it, HEADERS alone) as the library <name>. Its headers are reached only through an
+# include tree of its own (a directory that holds nothing but links to them under their full path), so code that does not link
+# <name> cannot include them: the layering of the design is checked by the compiler.
 function(tapedeck_library name)
-  cmake_parse_arguments(ARG "" "DIR" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "DIR" "HEADERS;SOURCES;DEPS" ${ARGN})
   set(tree ${PROJECT_BINARY_DIR}/include-trees/${name})
-  cmake_path(GET ARG_DIR PARENT_PATH parent)
-  file(MAKE_DIRECTORY ${tree}/${parent})
-  file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${ARG_DIR} ${tree}/${ARG_DIR} SYMBOLIC)
+  if(ARG_HEADERS)
+    file(MAKE_DIRECTORY ${tree}/${ARG_DIR})
+    foreach(header IN LISTS ARG_HEADERS)
+      file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${ARG_DIR}/${header} ${tree}/${ARG_DIR}/${header} SYMBOLIC)
+    endforeach()
+  else()
+    cmake_path(GET ARG_DIR PARENT_PATH parent)
+    file(MAKE_DIRECTORY ${tree}/${parent})
+    file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${ARG_DIR} ${tree}/${ARG_DIR} SYMBOLIC)
+  endif()
   if(ARG_SOURCES)
     add_library(${name} STATIC ${ARG_SOURCES})
     target_include_directories(${name} PUBLIC ${tree})

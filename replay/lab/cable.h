@@ -1,0 +1,77 @@
+// What a NIC's cable leads to: another NIC, or a port where a player puts frames in and takes answers out. Objects live in
+// the arena.
+#ifndef TAPEDECK_REPLAY_LAB_CABLE_H_
+#define TAPEDECK_REPLAY_LAB_CABLE_H_
+
+#include <cstdint>
+#include <span>
+
+#include "nicmodel/nic_82599.h"
+#include "nicmodel/wire.h"
+#include "stack/base/ip_address.h"
+#include "stack/kernel/event_queue.h"
+#include "stack/kernel/slab.h"
+#include "stack/kernel/world.h"
+
+namespace tapedeck {
+
+// One direction of a cable between two NICs: what is sent arrives unchanged, `delay` later.
+class Cable : public nic::WireSink {
+ public:
+  Cable(nic::Nic82599& to, Duration delay) : to_(to), delay_(delay) {}
+  void Transmit(SimTime first_bit, SimTime last_bit, const nic::WireFrame& frame) override;
+
+ private:
+  nic::Nic82599& to_;
+  Duration delay_;
+};
+
+// Who answers a host's ARP requests, where the far end of its cable is a capture: the addresses that the capture shows.
+class Neighbours {
+ public:
+  virtual ~Neighbours() = default;
+  // The MAC address at `address`; false where nobody has it.
+  virtual bool Find(Ipv4Address address, MacAddress* mac) const = 0;
+};
+
+// The far end of a cable whose other side is a player.
+class CapturePort : public nic::WireSink {
+ public:
+  CapturePort(World& world, nic::Nic82599& nic);
+
+  // ARP requests are answered for `neighbours` (may be null), `delay` after their last bit. It must outlive the Lab.
+  void AnswerArp(const Neighbours* neighbours, Duration delay) {
+    neighbours_ = neighbours;
+    arp_delay_ = delay;
+  }
+
+  // A frame's first bit enters the cable at `first_bit`, or when the wire is free after the frame before. Returns its id.
+  // With `stable` the bytes outlive the Lab's next hours and are not copied.
+  uint32_t Inject(SimTime first_bit, std::span<const uint8_t> bytes, bool stable, uint8_t flags);
+
+  void Transmit(SimTime first_bit, SimTime last_bit, const nic::WireFrame& frame) override;
+
+  uint64_t frames_out() const { return frames_out_; }
+
+ private:
+  // An answer on its way.
+  struct Reply : Event {
+    using Event::Event;
+    CapturePort* port = nullptr;
+    uint8_t bytes[42] = {};
+  };
+  static void OnReply(Event* event, SimTime now);
+  void MaybeAnswerArp(SimTime at, std::span<const uint8_t> frame);
+
+  World& world_;
+  nic::Nic82599& nic_;
+  const Neighbours* neighbours_ = nullptr;
+  Duration arp_delay_;
+  SlabCache<Reply> replies_;
+  uint16_t event_source_;
+  uint64_t frames_out_ = 0;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_LAB_CABLE_H_

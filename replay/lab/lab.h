@@ -1,0 +1,101 @@
+// A Lab: hosts with their NICs, and what their cables lead to, in one arena and one virtual time. It is everything that runs;
+// two Labs never touch each other.
+#ifndef TAPEDECK_REPLAY_LAB_LAB_H_
+#define TAPEDECK_REPLAY_LAB_LAB_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nicmodel/config.h"
+#include "nicmodel/nic_82599.h"
+#include "replay/lab/cable.h"
+#include "replay/trace/recorder.h"
+#include "stack/base/ip_address.h"
+#include "stack/drivers/ixgbe.h"
+#include "stack/host.h"
+#include "stack/kernel/arena.h"
+#include "stack/kernel/cost.h"
+#include "stack/kernel/world.h"
+
+namespace tapedeck {
+
+// One host with one NIC, eth0.
+struct LabHostOptions {
+  MacAddress mac{std::array<uint8_t, 6>{0x02, 0, 0, 0, 0, 1}};
+  Ipv4Address address{10, 0, 0, 1};
+  uint8_t prefix_length_bits = 24;
+  // A default route without a gateway: every address is a neighbour. For captures, where nobody knows the routes.
+  bool everything_on_link = false;
+  int cpus = 1;
+  uint32_t hz = 1000;
+  nic::NicConfig nic;  // host and MAC are filled in
+  ixgbe::IxgbeOptions driver;
+};
+
+struct LabOptions {
+  uint64_t seed = 0x5eed0001;
+  CostTable costs = FreeCostTable();
+  Arena::Options arena;
+  std::vector<LabHostOptions> hosts;
+  // The cable leads from host 0 to host 1; otherwise each cable's far end is the player's (CapturePort).
+  bool back_to_back = false;
+  Duration cable_delay = Duration::Nanoseconds(5);  // 1 m of copper
+  bool trace = true;
+};
+
+class Lab {
+ public:
+  // Builds hosts and lets the links come up: now() is then the first moment at which a frame can be received. With `arena`
+  // that memory is reset and used; it must outlive the Lab.
+  explicit Lab(const LabOptions& options, Arena* arena = nullptr);
+  ~Lab();
+  Lab(const Lab&) = delete;
+  Lab& operator=(const Lab&) = delete;
+
+  World& world() { return *world_; }
+  Recorder& recorder() { return recorder_; }
+  Arena& arena() { return *arena_; }
+  int hosts() const { return static_cast<int>(hosts_.size()); }
+  Host& host(int i) { return *hosts_[static_cast<size_t>(i)].host; }
+  nic::Nic82599& nic(int i) { return *hosts_[static_cast<size_t>(i)].nic; }
+  net_device* device(int i) { return hosts_[static_cast<size_t>(i)].device; }
+  // REQUIRES: not back_to_back.
+  CapturePort& port(int i) { return *hosts_[static_cast<size_t>(i)].port; }
+
+  // The state of everything, the trace's included. What is outside (scripts, captures, observers) is the caller's.
+  struct Checkpoint {
+    Snapshot memory;
+    Recorder::State trace;
+  };
+  void Take(Checkpoint* checkpoint) const;
+  void Restore(const Checkpoint& checkpoint);
+
+  // Ends every application, takes the devices down and runs until all is quiet.
+  void Shutdown();
+  // After Shutdown: what is still held, one line each ("sk_buff 2"). Empty where nothing is.
+  std::vector<std::string> Leftovers() const;
+
+ private:
+  struct LabHost {
+    Host* host = nullptr;
+    nic::Nic82599* nic = nullptr;
+    CapturePort* port = nullptr;
+    net_device* device = nullptr;
+  };
+  void Build(const LabOptions& options);
+  // In the canary build only: lets the order of pointers reach the trace, which the determinism test must notice.
+  void PlantCanary();
+  void Connect(const LabOptions& options);
+
+  std::unique_ptr<Arena> own_arena_;
+  Arena* arena_;
+  Recorder recorder_;
+  World* world_ = nullptr;
+  std::vector<LabHost> hosts_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_LAB_LAB_H_

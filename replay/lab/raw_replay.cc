@@ -1,0 +1,196 @@
+#include "replay/lab/raw_replay.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "replay/capture/capture_reader.h"
+#include "replay/lab/frame_player.h"
+#include "replay/lab/udp_sink.h"
+#include "replay/script/capture_source.h"
+#include "replay/script/capture_summary.h"
+
+namespace tapedeck {
+
+namespace {
+
+// Captures name no host of ours where they hold no IP at all; then it is one of the documentation range.
+constexpr Ipv4Address kNoHost{192, 0, 2, 1};
+
+// The MAC addresses that a capture shows.
+class CaptureNeighbours : public Neighbours {
+ public:
+  explicit CaptureNeighbours(const CaptureSummary& summary) : summary_(summary) {}
+  bool Find(Ipv4Address address, MacAddress* mac) const override {
+    const AddressSummary* const found = summary_.Find(IpAddress(address));
+    if (found == nullptr) return false;
+    const MacVote& vote =
+        found->mac_as_source.mac.IsZero() ? found->mac_as_destination : found->mac_as_source;
+    if (vote.mac.IsZero()) return false;
+    *mac = vote.mac;
+    return true;
+  }
+
+ private:
+  const CaptureSummary& summary_;
+};
+
+// Reads the capture once to learn who is in it.
+absl::StatusOr<CaptureSummary> Survey(const std::string& file) {
+  absl::StatusOr<capture::CaptureReader> reader = capture::CaptureReader::Open(file);
+  if (!reader.ok()) return reader.status();
+  CaptureSummary summary = ScanCapture(*reader);
+  if (summary.records == 0 && !reader->damage().ok()) return reader->damage();
+  return summary;
+}
+
+// Who is under test: RawReplayResult::host, host_mac and udp_ports.
+absl::Status ChooseHost(const CaptureSummary& summary, const RawReplayOptions& options,
+                        RawReplayResult* result) {
+  const AddressSummary* chosen =
+      options.host.has_value() ? summary.Find(*options.host) : summary.BusiestReceiver();
+  result->host = options.host.has_value() ? *options.host
+                 : chosen != nullptr      ? chosen->address
+                                          : IpAddress(kNoHost);
+  if (options.host.has_value() && chosen == nullptr) {
+    result->warnings.push_back(
+        absl::StrCat("host ", options.host->ToString(), " does not occur in the capture"));
+  }
+  result->host_mac = LabHostOptions{}.mac;
+  if (chosen != nullptr) {
+    const MacVote& vote = chosen->mac_as_destination.mac.IsZero() ? chosen->mac_as_source
+                                                                   : chosen->mac_as_destination;
+    if (!vote.mac.IsZero()) result->host_mac = vote.mac;
+    result->udp_ports = chosen->udp_source_ports;
+  }
+  if (options.udp_ports.has_value()) result->udp_ports = *options.udp_ports;
+  return absl::OkStatus();
+}
+
+LabOptions MakeLabOptions(const RawReplayOptions& options, const RawReplayResult& result) {
+  LabOptions lab = options.lab;
+  if (lab.hosts.empty()) lab.hosts.emplace_back();
+  LabHostOptions& host = lab.hosts[0];
+  host.mac = result.host_mac;
+  host.address = result.host.is_v4() ? result.host.v4() : kIpv4Any;
+  host.prefix_length_bits = 32;
+  host.everything_on_link = host.address != kIpv4Any;
+  return lab;
+}
+
+void Report(const std::string& file, const capture::CaptureReader& reader,
+            const CaptureSource& source, const FramePlayer& player, RawReplayResult* result) {
+  const CaptureSourceCounts& counts = source.counts();
+  for (int i = 0; i < static_cast<int>(capture::SkipReason::kCount); ++i) {
+    const auto reason = static_cast<capture::SkipReason>(i);
+    if (counts.skipped_of(reason) != 0) {
+      result->skipped[capture::SkipReasonName(reason)] = counts.skipped_of(reason);
+    }
+  }
+  result->records = counts.records;
+  result->custom_blocks = reader.custom_blocks();
+  if (player.oversize() != 0) result->skipped["oversize"] = player.oversize();
+  for (const std::string& warning : Warnings(counts)) {
+    result->warnings.push_back(absl::StrCat(file, ": ", warning));
+  }
+  for (const std::string& warning : reader.warnings()) result->warnings.push_back(warning);
+  if (!reader.damage().ok()) result->warnings.emplace_back(reader.damage().message());
+}
+
+void Account(Lab& lab, RawReplayResult* result) {
+  const Recorder& recorder = lab.recorder();
+  const FrameLedger& ledger = recorder.ledger();
+  result->frames_in = ledger.frames_in();
+  result->frames_out = recorder.count(TraceKind::kWireTx);
+  result->delivered = ledger.delivered();
+  result->queued = ledger.queued();
+  result->dropped_own = ledger.dropped_own();
+  for (int i = 0; i < kDropReasons; ++i) {
+    const auto reason = static_cast<DropReason>(i);
+    if (ledger.dropped(reason) != 0) result->dropped[DropReasonName(reason)] = ledger.dropped(reason);
+  }
+  result->interrupts = recorder.count(TraceKind::kInterrupt);
+  result->polls = recorder.count(TraceKind::kNapiPoll);
+  result->events = recorder.digest().events();
+  result->digest = recorder.digest().ToString();
+  const uint64_t faults = recorder.count(TraceKind::kDeviceFault);
+  if (faults != 0) {
+    result->violations.push_back(absl::StrFormat("%d accesses by the device that the driver did not allow", faults));
+  }
+}
+
+// Runs until the player is done and the time behind its last frame is over.
+void RunToEnd(Lab& lab, const FramePlayer& player, Duration settle, uint64_t file_bytes,
+              const capture::CaptureReader& reader, const RawReplayHooks& hooks) {
+  World& world = lab.world();
+  uint64_t next_report = 0;
+  while (!player.done()) {
+    world.Step(SimTime::Never());
+    if (hooks.progress && player.frames() >= next_report) {
+      next_report = player.frames() + 4096;
+      const double done = file_bytes == 0 ? 0
+                                          : static_cast<double>(reader.offset_bytes()) /
+                                                static_cast<double>(file_bytes);
+      hooks.progress(done, player.frames());
+    }
+  }
+  world.RunUntil(Later(player.last_time(), world.now()) + settle);
+}
+
+// Goes `frames` further, back to where it was, and leaves the run as if nothing had happened.
+void CheckRestore(Lab& lab, FramePlayer& player, uint64_t frames) {
+  World& world = lab.world();
+  while (!player.done() && player.frames() < frames) world.Step(SimTime::Never());
+  player.Pause();
+  Lab::Checkpoint checkpoint;
+  lab.Take(&checkpoint);
+  player.Mark();
+  player.Resume();
+  const uint64_t until = player.frames() + frames;
+  while (!player.done() && player.frames() < until) world.Step(SimTime::Never());
+  player.Pause();
+  lab.Restore(checkpoint);
+  player.Rewind();
+  player.Resume();
+}
+
+}  // namespace
+
+absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawReplayOptions& options,
+                                          const RawReplayHooks& hooks) {
+  RawReplayResult result;
+  result.file = file;
+  const absl::StatusOr<CaptureSummary> summary = Survey(file);
+  if (!summary.ok()) return summary.status();
+  result.capture_start_ns = std::max<int64_t>(summary->first_ns, 0);
+  absl::Status chosen = ChooseHost(*summary, options, &result);
+  if (!chosen.ok()) return chosen;
+
+  absl::StatusOr<capture::CaptureReader> reader = capture::CaptureReader::Open(file);
+  if (!reader.ok()) return reader.status();
+  Lab lab(MakeLabOptions(options, result));
+  if (hooks.started) {
+    absl::Status started = hooks.started(result, lab.recorder());
+    if (!started.ok()) return started;
+  }
+  const CaptureNeighbours neighbours(*summary);
+  if (options.answer_arp) lab.port(0).AnswerArp(&neighbours, options.arp_delay);
+  UdpSinks sinks(lab.host(0), result.udp_ports);
+
+  const SimTime start = lab.world().now();
+  CaptureSource source(*reader);
+  FramePlayer player(lab.world(), lab.port(0), source, start, options.frames_max);
+  if (options.restore_after_frames != 0) CheckRestore(lab, player, options.restore_after_frames);
+  RunToEnd(lab, player, options.settle, reader->size_bytes(), *reader, hooks);
+  result.virtual_time = lab.world().now() - start;
+  result.udp_datagrams_read = sinks.datagrams();
+
+  Account(lab, &result);
+  Report(file, *reader, source, player, &result);
+  lab.Shutdown();
+  for (std::string& left : lab.Leftovers()) result.violations.push_back(std::move(left));
+  return result;
+}
+
+}  // namespace tapedeck

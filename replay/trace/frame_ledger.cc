@@ -1,0 +1,61 @@
+#include "replay/trace/frame_ledger.h"
+
+namespace tapedeck {
+
+void FrameLedger::Add(const TraceEvent& event) {
+  const auto id = static_cast<uint32_t>(event.args[0]);
+  switch (event.kind) {
+    case TraceKind::kWireRx:
+      if ((event.args[3] & kWireFlagAnswer) == 0) Enter(id);
+      return;
+    case TraceKind::kDeliver:
+      return Settle(id, Fate::kDelivered, SKB_DROP_REASON_CONSUMED);
+    case TraceKind::kDrop:
+    case TraceKind::kNicDrop:
+      return Settle(id, Fate::kDropped, static_cast<DropReason>(event.args[1]));
+    default: return;
+  }
+}
+
+void FrameLedger::Enter(uint32_t id) {
+  ++frames_in_;
+  while (true) {
+    Frame& slot = ring_[id & (ring_.size() - 1)];
+    if (slot.id == 0 || slot.fate != Fate::kQueued) {
+      slot = {.id = id};
+      return;
+    }
+    Grow();
+  }
+}
+
+void FrameLedger::Grow() {
+  std::vector<Frame> larger(ring_.size() * 2);
+  for (const Frame& frame : ring_) larger[frame.id & (larger.size() - 1)] = frame;
+  ring_.swap(larger);
+}
+
+void FrameLedger::Settle(uint32_t id, Fate fate, DropReason reason) {
+  auto* const frame = const_cast<Frame*>(Find(id));
+  if (frame == nullptr) {
+    if (fate == Fate::kDropped) ++dropped_own_;
+    return;
+  }
+  // A frame that several listeners got is delivered once, and a copy that one of them dropped does not undo that.
+  if (frame->fate == Fate::kDelivered) return;
+  if (frame->fate == Fate::kDropped) {
+    if (fate == Fate::kDropped) return;
+    --dropped_;
+    --by_reason_[static_cast<size_t>(frame->reason)];
+  }
+  frame->fate = fate;
+  frame->reason = reason;
+  if (fate == Fate::kDelivered) {
+    ++delivered_;
+  } else {
+    ++dropped_;
+    ++by_reason_[static_cast<size_t>(reason)];
+  }
+}
+
+}  // namespace tapedeck

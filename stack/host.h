@@ -1,0 +1,59 @@
+// One host: a kernel and the whole stack on it. Everything lives in the world's arena.
+#ifndef TAPEDECK_STACK_HOST_H_
+#define TAPEDECK_STACK_HOST_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "stack/base/ip_address.h"
+#include "stack/core/net.h"
+#include "stack/drivers/ixgbe.h"
+#include "stack/kernel/cost.h"
+#include "stack/kernel/kernel.h"
+#include "stack/kernel/world.h"
+#include "stack/socket/syscalls.h"
+
+namespace tapedeck {
+
+struct LedgerEntry {
+  const char* name;
+  uint64_t held;
+};
+
+class Host {
+ public:
+  Host(World& world, const KernelOptions& options, const CostTable& costs);
+  Host(const Host&) = delete;
+  Host& operator=(const Host&) = delete;
+
+  Kernel& kernel() { return kernel_; }
+  net& network() { return *net_; }
+  // System calls of the host's one process.
+  Syscalls& syscalls() { return *syscalls_; }
+
+  // Brings up the 82599 in `slot` of the bus as `name`. nullptr where there is none.
+  net_device* AddNic(int slot, std::string_view name, const ixgbe::IxgbeOptions& options);
+  // `ip address add ADDRESS/LENGTH dev DEV`. 0 or -errno.
+  int AddAddress(net_device* dev, Ipv4Address address, uint8_t prefix_length_bits);
+  // `ip route add default dev DEV scope link`. 0 or -errno.
+  int AddOnLinkDefaultRoute(net_device* dev);
+
+  // Closes every descriptor, takes all devices down and empties the tables. Threads of applications must have ended or
+  // sleep; those that sleep are ended. What is still on its way afterwards (none, if the stack is right) shows in the ledger.
+  void Shutdown();
+  static constexpr int kLedgerEntriesMax = 16;
+  // Fills `entries` with what is held and returns how many there are; all are 0 after Shutdown.
+  int Ledger(LedgerEntry entries[kLedgerEntriesMax]) const;
+
+ private:
+  Kernel kernel_;
+  net* net_;
+  Syscalls* syscalls_;
+  static constexpr int kNicsMax = 4;
+  net_device* nics_[kNicsMax] = {};
+  int nic_count_ = 0;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_HOST_H_

@@ -1,0 +1,173 @@
+// Raw replay of whole captures: those of corpus/captures, and a larger collection (good and broken) where there is one. What
+// must hold of every run: each frame is accounted for, nothing is left in any ledger, and the digest depends on nothing but
+// the input.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <regex>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "replay/lab/raw_replay.h"
+
+namespace tapedeck {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<std::string> Corpus() {
+  std::vector<std::string> files;
+  for (const fs::directory_entry& entry : fs::directory_iterator("corpus/captures")) {
+    const std::string extension = entry.path().extension();
+    if (extension == ".pcap" || extension == ".pcapng") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+RawReplayResult Run(const std::string& file, const RawReplayOptions& options = {}) {
+  absl::StatusOr<RawReplayResult> run = RawReplay(file, options);
+  EXPECT_TRUE(run.ok()) << run.status();
+  return run.ok() ? *std::move(run) : RawReplayResult{};
+}
+
+uint64_t Sum(const std::map<std::string, uint64_t>& counts) {
+  uint64_t sum = 0;
+  for (const auto& [name, count] : counts) sum += count;
+  return sum;
+}
+
+class CorpusTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(CorpusTest, EveryFrameIsAccountedForAndNothingIsLeft) {
+  const RawReplayResult run = Run(GetParam());
+  EXPECT_GT(run.frames_in, 0U);
+  EXPECT_EQ(run.frames_in, run.delivered + Sum(run.dropped) + run.queued);
+  EXPECT_THAT(run.violations, testing::IsEmpty());
+}
+
+TEST_P(CorpusTest, RunsAlikeAfterAnotherRunInTheSameProcess) {
+  const std::string first = Run(GetParam()).digest;
+  const std::vector<std::string> corpus = Corpus();
+  const std::string& other = corpus.front() == GetParam() ? corpus.back() : corpus.front();
+  EXPECT_NE(Run(other).digest, first);
+  EXPECT_EQ(Run(GetParam()).digest, first);
+}
+
+TEST_P(CorpusTest, DoesNotDependOnWhatMemoryHeldOrWhereItLies) {
+  const std::string expected = Run(GetParam()).digest;
+  RawReplayOptions options;
+  options.lab.arena.fill = 0xa5;
+  EXPECT_EQ(Run(GetParam(), options).digest, expected);
+  options.lab.arena.fill = 0x00;
+  options.lab.arena.address = 0x7ed000000000;
+  EXPECT_EQ(Run(GetParam(), options).digest, expected);
+}
+
+TEST_P(CorpusTest, GoesOnFromASnapshotAsStraightThrough) {
+  const std::string expected = Run(GetParam()).digest;
+  for (const uint64_t frames : {1, 5, 23}) {
+    RawReplayOptions options;
+    options.restore_after_frames = frames;
+    EXPECT_EQ(Run(GetParam(), options).digest, expected) << "restored after " << frames;
+  }
+}
+
+TEST_P(CorpusTest, AnotherSeedOrTableMakesAnotherRunButTheSameAccounts) {
+  const RawReplayResult expected = Run(GetParam());
+  RawReplayOptions options;
+  options.lab.seed = 1;
+  EXPECT_EQ(Run(GetParam(), options).frames_in, expected.frames_in);
+  std::string error;
+  for (const CostPreset& preset : CostPresets()) {
+    ASSERT_TRUE(ParseCostTable(preset.name, preset.text, &options.lab.costs, &error)) << error;
+    const RawReplayResult run = Run(GetParam(), options);
+    EXPECT_EQ(run.frames_in, expected.frames_in) << preset.name;
+    EXPECT_THAT(run.violations, testing::IsEmpty()) << preset.name;
+  }
+}
+
+std::string NameOf(const testing::TestParamInfo<std::string>& info) {
+  std::string name = fs::path(info.param).stem();
+  std::replace_if(name.begin(), name.end(), [](char c) { return std::isalnum(c) == 0; }, '_');
+  return name + (fs::path(info.param).extension() == ".pcap" ? "_pcap" : "_pcapng");
+}
+INSTANTIATE_TEST_SUITE_P(Corpus, CorpusTest, testing::ValuesIn(Corpus()), NameOf);
+
+TEST(RawReplayInput, MissingFileIsOneClearLine) {
+  const auto run = RawReplay("no/such/file.pcap", {});
+  ASSERT_FALSE(run.ok());
+  EXPECT_THAT(std::string(run.status().message()), testing::HasSubstr("no/such/file.pcap"));
+  EXPECT_THAT(std::string(run.status().message()), testing::Not(testing::HasSubstr("\n")));
+}
+
+TEST(RawReplayInput, DirectoryIsRefused) { EXPECT_FALSE(RawReplay("corpus", {}).ok()); }
+
+// A collection with INDEX.tsv: $TAPEDECK_SHARED/pcaps, then ../shared/pcaps.
+std::optional<fs::path> Collection() {
+  std::vector<fs::path> places;
+  if (const char* shared = std::getenv("TAPEDECK_SHARED")) places.emplace_back(fs::path(shared) / "pcaps");
+  places.emplace_back("../shared/pcaps");
+  for (const fs::path& place : places) {
+    if (fs::exists(place / "INDEX.tsv")) return place;
+  }
+  return std::nullopt;
+}
+
+std::vector<std::string> SplitTabs(const std::string& line) {
+  std::vector<std::string> fields;
+  std::istringstream stream(line);
+  for (std::string field; std::getline(stream, field, '\t');) fields.push_back(field);
+  return fields;
+}
+
+// All files, good and broken: a run, or a refusal or warning that names the offset.
+TEST(RawReplayCollection, EveryFileRunsOrIsRefusedWithAnOffset) {
+  const std::optional<fs::path> place = Collection();
+  if (!place.has_value()) GTEST_SKIP() << "no collection of captures in ../shared/pcaps";
+  std::ifstream index(*place / "INDEX.tsv");
+  std::string line;
+  ASSERT_TRUE(std::getline(index, line));
+  const std::vector<std::string> columns = SplitTabs(line);
+  const auto column = [&](const std::string& name) {
+    return static_cast<size_t>(std::find(columns.begin(), columns.end(), name) - columns.begin());
+  };
+  const size_t file_column = column("file");
+  const size_t packets_column = column("packets_tshark");
+  const std::regex offset(R"(:\d+: )");
+  int good = 0;
+  int broken = 0;
+  while (std::getline(index, line)) {
+    const std::vector<std::string> row = SplitTabs(line);
+    const std::string file = *place / row[file_column];
+    SCOPED_TRACE(file);
+    const absl::StatusOr<RawReplayResult> run = RawReplay(file, {});
+    if (run.ok()) {
+      EXPECT_THAT(run->violations, testing::IsEmpty());
+      EXPECT_EQ(run->frames_in, run->delivered + Sum(run->dropped) + run->queued);
+    }
+    if (row[file_column].starts_with("broken/")) {
+      ++broken;
+      if (!run.ok()) {
+        EXPECT_THAT(std::string(run.status().message()), testing::HasSubstr(fs::path(file).filename()));
+      }
+      continue;
+    }
+    ++good;
+    ASSERT_TRUE(run.ok()) << run.status();
+    // tshark counts pcapng's custom blocks as frames; capture_files_test looks after those.
+    const uint64_t records = run->records;
+    EXPECT_EQ(records + run->custom_blocks, std::stoull(row[packets_column]));
+  }
+  EXPECT_EQ(good, 113);
+  EXPECT_EQ(broken, 28);
+}
+
+}  // namespace
+}  // namespace tapedeck

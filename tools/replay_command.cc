@@ -1,0 +1,361 @@
+// tapedeck replay: captures through the stack.
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "replay/lab/raw_replay.h"
+#include "replay/trace/capture_output.h"
+#include "replay/trace/trace_printer.h"
+#include "stack/kernel/cost.h"
+#include "tools/commands.h"
+
+namespace tapedeck::tools {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Flags {
+  std::vector<std::string> files;
+  std::string host;
+  std::vector<uint16_t> bind;
+  bool no_sockets = false;
+  bool no_arp_answers = false;
+  std::string seed = "5eed0001";
+  std::string costs = "free";
+  uint32_t hz = 1000;
+  uint32_t cpu_fill = 0;
+  uint32_t eitr = ixgbe::IxgbeOptions{}.eitr;
+  uint16_t rx_ring = ixgbe::IxgbeOptions{}.rx_ring_entries;
+  uint16_t tx_ring = ixgbe::IxgbeOptions{}.tx_ring_entries;
+  bool drop_enable = false;
+  uint64_t frames_max = UINT64_MAX;
+  uint64_t restore_after = 0;
+  double settle_s = 5;
+  int verbose = 0;
+  std::string out;
+  bool json = false;
+};
+
+void Complain(const std::string& line) { std::fprintf(stderr, "tapedeck replay: %s\n", line.c_str()); }
+
+// A built-in preset, or else a file in the same format.
+absl::StatusOr<CostTable> LoadCosts(const std::string& name) {
+  CostTable table;
+  std::string error;
+  for (const CostPreset& preset : CostPresets()) {
+    if (name != preset.name) continue;
+    if (!ParseCostTable(name, preset.text, &table, &error)) return absl::InternalError(error);
+    return table;
+  }
+  std::ifstream file(name);
+  if (!file) {
+    std::vector<std::string> names;
+    for (const CostPreset& preset : CostPresets()) names.emplace_back(preset.name);
+    return absl::NotFoundError(absl::StrFormat("--costs %s: no such file, and the presets are %s",
+                                               name, absl::StrJoin(names, ", ")));
+  }
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!ParseCostTable(name, text.str(), &table, &error)) {
+    return absl::InvalidArgumentError(absl::StrCat(name, ": ", error));
+  }
+  return table;
+}
+
+absl::StatusOr<RawReplayOptions> MakeOptions(const Flags& flags) {
+  RawReplayOptions options;
+  size_t used = 0;
+  try {
+    options.lab.seed = std::stoull(flags.seed, &used, 16);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  if (used == 0 || used != flags.seed.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--seed ", flags.seed, ": expected up to 16 hexadecimal digits"));
+  }
+  absl::StatusOr<CostTable> costs = LoadCosts(flags.costs);
+  if (!costs.ok()) return costs.status();
+  options.lab.costs = *costs;
+  options.lab.arena.fill = static_cast<uint8_t>(flags.cpu_fill);
+  LabHostOptions host;
+  host.hz = flags.hz;
+  host.driver.eitr = flags.eitr;
+  host.driver.rx_ring_entries = flags.rx_ring;
+  host.driver.tx_ring_entries = flags.tx_ring;
+  host.driver.drop_enable = flags.drop_enable;
+  options.lab.hosts = {host};
+  if (!flags.host.empty()) {
+    options.host = IpAddress::Parse(flags.host);
+    if (!options.host.has_value()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--host ", flags.host, ": expected an IPv4 or IPv6 address"));
+    }
+  }
+  if (flags.no_sockets) {
+    options.udp_ports.emplace();
+  } else if (!flags.bind.empty()) {
+    options.udp_ports = flags.bind;
+  }
+  options.answer_arp = !flags.no_arp_answers;
+  options.settle = Duration::Nanoseconds(static_cast<uint64_t>(flags.settle_s * 1e9));
+  options.frames_max = flags.frames_max;
+  options.restore_after_frames = flags.restore_after;
+  return options;
+}
+
+// Progress on a terminal, once a run has taken longer than a second.
+class Progress {
+ public:
+  void operator()(double done, uint64_t frames) {
+    const Clock::time_point now = Clock::now();
+    if (isatty(STDERR_FILENO) == 0 || now - last_ < std::chrono::milliseconds(250) ||
+        now - start_ < std::chrono::seconds(1)) {
+      return;
+    }
+    last_ = now;
+    shown_ = true;
+    std::fprintf(stderr, "\r%3d %%  %llu frames ", static_cast<int>(done * 100),
+                 static_cast<unsigned long long>(frames));
+  }
+  ~Progress() {
+    if (shown_) std::fprintf(stderr, "\r%*s\r", 40, "");
+  }
+
+ private:
+  Clock::time_point start_ = Clock::now();
+  Clock::time_point last_ = start_;
+  bool shown_ = false;
+};
+
+std::string SettingsLine(const Flags& flags, const RawReplayResult& run) {
+  return absl::StrFormat(
+      "seed %s  costs %s  hz %d  nic 82599  eitr 0x%x  rx_ring %d  tx_ring %d%s  host %s  mac %s  "
+      "udp %s  arp %s",
+      flags.seed, flags.costs, flags.hz, flags.eitr, flags.rx_ring, flags.tx_ring,
+      flags.drop_enable ? "  drop_en" : "", run.host.ToString(), run.host_mac.ToString(),
+      run.udp_ports.empty() ? "-" : absl::StrJoin(run.udp_ports, ","),
+      flags.no_arp_answers ? "silent" : "answered");
+}
+
+std::string CountsText(const std::map<std::string, uint64_t>& counts) {
+  if (counts.empty()) return "";
+  return absl::StrCat(" (", absl::StrJoin(counts, ", ", [](std::string* out, const auto& entry) {
+                        absl::StrAppend(out, entry.first, " ", entry.second);
+                      }), ")");
+}
+
+uint64_t Total(const std::map<std::string, uint64_t>& counts) {
+  uint64_t total = 0;
+  for (const auto& [name, count] : counts) total += count;
+  return total;
+}
+
+void PrintSummary(const RawReplayResult& run, double wall_s) {
+  const double virtual_s = static_cast<double>(run.virtual_time.ns()) * 1e-9;
+  absl::PrintF("frames in %d = delivered %d + dropped %d%s + queued %d\n", run.frames_in,
+               run.delivered, Total(run.dropped), CountsText(run.dropped), run.queued);
+  if (!run.skipped.empty()) {
+    absl::PrintF("records skipped %d%s\n", Total(run.skipped), CountsText(run.skipped));
+  }
+  absl::PrintF("frames out %d  own packets dropped %d  datagrams read %d  interrupts %d  polls %d  events %d\n",
+               run.frames_out, run.dropped_own, run.udp_datagrams_read, run.interrupts, run.polls,
+               run.events);
+  absl::PrintF("virtual %.6f s  wall %.3f s  %.0f frames per wall second\n", virtual_s, wall_s,
+               wall_s > 0 ? static_cast<double>(run.frames_in) / wall_s : 0);
+  for (const std::string& violation : run.violations) absl::PrintF("violated: %s\n", violation);
+  absl::PrintF("%s  digest %s\n", run.violations.empty() ? "HELD" : "FAILED", run.digest);
+}
+
+void PrintJson(const RawReplayResult& run, double wall_s) {
+  nlohmann::ordered_json json;
+  json["file"] = run.file;
+  json["host"] = run.host.ToString();
+  json["frames_in"] = run.frames_in;
+  json["frames_out"] = run.frames_out;
+  json["delivered"] = run.delivered;
+  json["dropped"] = run.dropped;
+  json["queued"] = run.queued;
+  json["skipped"] = run.skipped;
+  json["interrupts"] = run.interrupts;
+  json["polls"] = run.polls;
+  json["virtual_ns"] = run.virtual_time.ns();
+  json["wall_ns"] = static_cast<uint64_t>(wall_s * 1e9);
+  json["digest"] = run.digest;
+  json["warnings"] = run.warnings;
+  json["violations"] = run.violations;
+  // A name or a message may hold any byte.
+  absl::PrintF("%s\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+// One file; the exit code.
+int ReplayFile(const Flags& flags, const std::string& file, const RawReplayOptions& options) {
+  TracePrinter printer(stdout, flags.verbose >= 3   ? TracePrinter::Detail::kAll
+                               : flags.verbose == 2 ? TracePrinter::Detail::kFrames
+                                                    : TracePrinter::Detail::kChanges);
+  std::optional<CaptureOutput> output;
+  RawReplayHooks hooks;
+  hooks.started = [&](const RawReplayResult& run, Recorder& recorder) {
+    if (!flags.json) {
+      absl::PrintF("%s\n%s\n", file, SettingsLine(flags, run));
+    }
+    if (flags.verbose > 0 && !flags.json) {
+      printer.PrintHeader();
+      recorder.AddObserver(&printer);
+    }
+    if (!flags.out.empty()) {
+      CaptureOutput::Options out_options;
+      out_options.comments = {SettingsLine(flags, run)};
+      out_options.epoch_ns = run.capture_start_ns;
+      absl::StatusOr<CaptureOutput> created = CaptureOutput::Create(flags.out, out_options);
+      if (!created.ok()) return created.status();
+      output.emplace(*std::move(created));
+      recorder.AddObserver(&*output);
+    }
+    return absl::OkStatus();
+  };
+  Progress progress;
+  hooks.progress = [&](double done, uint64_t frames) { progress(done, frames); };
+  const Clock::time_point start = Clock::now();
+  const absl::StatusOr<RawReplayResult> run = RawReplay(file, options, hooks);
+  const double wall_s = std::chrono::duration<double>(Clock::now() - start).count();
+  if (!run.ok()) {
+    Complain(std::string(run.status().message()));
+    return kExitUsage;
+  }
+  if (output.has_value()) {
+    const absl::Status closed = output->Close();
+    if (!closed.ok()) {
+      Complain(std::string(closed.message()));
+      return kExitUsage;
+    }
+  }
+  for (const std::string& warning : run->warnings) Complain(absl::StrCat("warning: ", warning));
+  if (flags.json) {
+    PrintJson(*run, wall_s);
+  } else {
+    PrintSummary(*run, wall_s);
+  }
+  return run->violations.empty() ? kExitHeld : kExitFailed;
+}
+
+int RunReplay(const Flags& flags) {
+  const absl::StatusOr<RawReplayOptions> options = MakeOptions(flags);
+  if (!options.ok()) {
+    Complain(std::string(options.status().message()));
+    return kExitUsage;
+  }
+  if (!flags.out.empty() && flags.files.size() > 1) {
+    Complain("--out takes the run of one file, and several were given");
+    return kExitUsage;
+  }
+  int exit_code = kExitHeld;
+  for (const std::string& file : flags.files) {
+    const int code = ReplayFile(flags, file, *options);
+    if (code > exit_code) exit_code = code;
+  }
+  return exit_code;
+}
+
+}  // namespace
+
+Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* const sub = app.add_subcommand("replay", "Play captures through the stack");
+  *subcommand = sub;
+  sub->description(
+      "Plays each frame of a capture into one host's NIC at its captured time. The frame travels wire, NIC, DMA,\n"
+      "interrupt, softirq, NAPI and protocol; the host's answers travel back out. The host takes the address of the\n"
+      "busiest receiver in the capture. Reads pcap and pcapng, plain or gzipped; \"-\" is standard input.");
+  sub->footer(
+      "Output: the settings, then one line a state change or drop with -v (frames with -vv, everything with -vvv), then\n"
+      "what became of each frame, and the digest, which is the same wherever the same run is made.\n"
+      "\n"
+      "Examples:\n"
+      "  tapedeck replay capture.pcapng\n"
+      "  tapedeck replay --host 10.0.0.2 -v --out run.pcapng capture.pcap\n"
+      "  tapedeck replay --json corpus/captures/*\n"
+      "\n"
+      "Exit codes: 0 all runs held, 1 one did not (frames unaccounted for, something leaked, a driver bug), 2 wrong\n"
+      "flags, or a file of which nothing could be used.");
+  sub->add_option("files", flags->files, "Captures; \"-\" for standard input")
+      ->required()
+      ->type_name("FILE");
+  sub->add_option("--host", flags->host, "Address of the host under test [busiest receiver]")
+      ->type_name("IP");
+  sub->add_option("--bind", flags->bind,
+                  "UDP ports with a reading socket [those the captured host sent from]")
+      ->delimiter(',')
+      ->type_name("PORT,...");
+  sub->add_flag("--no-sockets", flags->no_sockets, "Nobody listens: datagrams are answered by ICMP");
+  sub->add_flag("--no-arp-answers", flags->no_arp_answers,
+                "The host's ARP requests stay without answer");
+  sub->add_option("--seed", flags->seed, "Seed of all random numbers, hexadecimal")
+      ->capture_default_str()
+      ->type_name("HEX");
+  sub->add_option("--costs", flags->costs, "What code costs: a preset (free, xdp18) or a file")
+      ->capture_default_str()
+      ->type_name("NAME");
+  sub->add_option("--hz", flags->hz, "Ticks a second of the host's kernel")
+      ->capture_default_str()
+      ->check(CLI::IsMember({100, 250, 1000}));
+  sub->add_option("--eitr", flags->eitr, "Interrupt moderation register; bits 11:3 count 2.048 us")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 0xfff))
+      ->type_name("N");
+  sub->add_option("--rx-ring", flags->rx_ring, "Receive descriptors, a multiple of 8")
+      ->capture_default_str()
+      ->check(CLI::Range(64, 4096) & CLI::Validator(
+                                         [](std::string& text) {
+                                           return std::stoul(text) % 8 == 0
+                                                      ? std::string()
+                                                      : text + " is no multiple of 8";
+                                         },
+                                         ""));
+  sub->add_option("--tx-ring", flags->tx_ring, "Transmit descriptors, a multiple of 8")
+      ->capture_default_str()
+      ->check(CLI::Range(64, 4096) & CLI::Validator(
+                                         [](std::string& text) {
+                                           return std::stoul(text) % 8 == 0
+                                                      ? std::string()
+                                                      : text + " is no multiple of 8";
+                                         },
+                                         ""));
+  sub->add_flag("--drop-enable", flags->drop_enable,
+                "A full receive ring drops (QPRDC) instead of blocking the packet buffer (MPC)");
+  sub->add_option("--settle", flags->settle_s, "Virtual seconds to go on behind the last frame")
+      ->capture_default_str()
+      ->check(CLI::Range(0.0, 86400.0))
+      ->type_name("S");
+  sub->add_option("--frames", flags->frames_max, "Play only so many frames [all]")->type_name("N");
+  sub->add_flag("-v", flags->verbose, "Print state changes and drops; -vv frames too; -vvv all events");
+  sub->add_option("-o,--out", flags->out,
+                  "Write both directions as pcapng, each frame with what became of it")
+      ->type_name("FILE");
+  sub->add_flag("--json", flags->json, "One JSON object a file instead of text");
+  sub->add_option("--fill", flags->cpu_fill,
+                  "Byte that unused memory is filled with; the digest does not depend on it")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 255))
+      ->type_name("N");
+  sub->add_option("--restore-after", flags->restore_after,
+                  "Snapshot after N frames, run on, restore, go on; the digest does not depend on it")
+      ->type_name("N");
+  return [flags] { return RunReplay(*flags); };
+}
+
+}  // namespace tapedeck::tools

@@ -1,0 +1,30 @@
+// The tapedeck command: parses which subcommand is meant and runs it.
+#include <cstdio>
+#include <string>
+
+#include <CLI/CLI.hpp>
+
+#include "tools/commands.h"
+
+int main(int argc, char** argv) {
+  using namespace tapedeck::tools;
+  CLI::App app{
+      "Tapedeck runs a whole Linux-shaped TCP/IP stack, from NIC registers up to system calls, as one\n"
+      "deterministic program in virtual time, and plays captures through it.\n"};
+  app.name("tapedeck");
+  app.require_subcommand(1);
+  app.footer(
+      "Exit codes: 0 the run held, 1 it did not, 2 wrong flags or input.\n"
+      "`tapedeck SUBCOMMAND --help` tells more of each.");
+  CLI::App* replay = nullptr;
+  const Run run_replay = AddReplayCommand(app, &replay);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    std::fprintf(stderr, "tapedeck: %s\ntapedeck: `tapedeck --help` tells what there is\n",
+                 error.what());
+    return kExitUsage;
+  }
+  return run_replay();
+}
