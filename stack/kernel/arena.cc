@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 #ifdef TAPEDECK_ASAN_BUILD
@@ -58,77 +59,124 @@ void UnpoisonMemory([[maybe_unused]] const void* p, [[maybe_unused]] size_t byte
 
 Arena::Arena(const Options& options)
     : options_(options), touched_(options.pool_reserve_bytes / kPageBytes / 64 + 1) {
+  CHECK_EQ(options_.address % kAlignBytes, 0U);
+  CHECK_EQ(options_.hot_reserve_bytes % kPageBytes, 0U);
   const size_t bytes = options_.hot_reserve_bytes + options_.pool_reserve_bytes;
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+  const int protection = PROT_READ | PROT_WRITE;
   void* const wanted = reinterpret_cast<void*>(options_.address);
-  void* region = mmap(wanted, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE, -1, 0);
-  if (region == MAP_FAILED) region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
-  CHECK(region != MAP_FAILED);
-  hot_ = static_cast<uint8_t*>(region);
+  void* region = mmap(wanted, bytes, protection, flags | MAP_FIXED_NOREPLACE, -1, 0);
+  if (region != MAP_FAILED) {
+    hot_ = static_cast<uint8_t*>(region);
+  } else {
+    // Occupied: anywhere, cut down to an aligned part.
+    region = mmap(nullptr, bytes + kAlignBytes, protection, flags, -1, 0);
+    CHECK(region != MAP_FAILED);
+    auto* const base = static_cast<uint8_t*>(region);
+    const size_t skip = AlignUp(reinterpret_cast<uintptr_t>(base), kAlignBytes) -
+                        reinterpret_cast<uintptr_t>(base);
+    if (skip != 0) munmap(base, skip);
+    munmap(base + skip + bytes, kAlignBytes - skip);
+    hot_ = base + skip;
+  }
   pool_ = hot_ + options_.hot_reserve_bytes;
 }
 
 Arena::~Arena() {
-  const size_t bytes = options_.hot_reserve_bytes + options_.pool_reserve_bytes;
-  UnpoisonMemory(hot_, hot_used_);
-  UnpoisonMemory(pool_, pool_used_pages_ * kPageBytes);
-  munmap(hot_, bytes);
+  // The addresses may be given to somebody else, who finds no poison there.
+  UnpoisonMemory(hot_, hot_poisoned_end_);
+  UnpoisonMemory(pool_, pool_written_end_);
+  munmap(hot_, options_.hot_reserve_bytes + options_.pool_reserve_bytes);
 }
 
 void Arena::Reset() {
-  UnpoisonMemory(hot_, hot_used_);
-  UnpoisonMemory(pool_, pool_used_pages_ * kPageBytes);
-  hot_used_ = 0;
-  hot_filled_ = 0;
+  PoisonMemory(hot_, hot_used_);
+  PoisonMemory(pool_, pool_used_pages_ * kPageBytes);
   std::fill_n(touched_.begin(), pool_used_pages_ / 64 + 1, 0);
+  hot_used_ = small_cursor_ = small_end_ = 0;
   pool_used_pages_ = 0;
 }
 
-// Grows the filled (and, in sanitizer builds, poisoned) part of the hot region to cover `hot_bytes`.
-void Arena::Extend(size_t hot_bytes) {
-  CHECK_LE(hot_bytes, options_.hot_reserve_bytes);
-  if (hot_bytes <= hot_filled_) return;
-  const size_t filled = std::min(AlignUp(hot_bytes, size_t{16} * kPageBytes), options_.hot_reserve_bytes);
-  std::memset(hot_ + hot_filled_, options_.fill, filled - hot_filled_);
-  PoisonMemory(hot_ + hot_filled_, filled - hot_filled_);
-  hot_filled_ = filled;
+// Gives [start, start + bytes) of `part` its fill. `written_end` is how far the part was ever written: behind it lie zeros.
+void Arena::Fill(uint8_t* start, size_t bytes, size_t* written_end, const uint8_t* part) const {
+  const auto end = static_cast<size_t>(start - part) + bytes;
+  const auto begin = static_cast<size_t>(start - part);
+  size_t fill_bytes = bytes;
+  if (options_.fill == 0) fill_bytes = *written_end > begin ? std::min(end, *written_end) - begin : 0;
+  UnpoisonMemory(start, bytes);
+  std::memset(start, options_.fill, fill_bytes);
+  *written_end = std::max(*written_end, end);
+}
+
+// Offset of `pages` fresh, filled pages.
+size_t Arena::TakeHotPages(size_t pages, size_t align_pages) {
+  const size_t start = AlignUp(hot_used_, align_pages * kPageBytes);
+  const size_t bytes = pages * kPageBytes;
+  CHECK(start <= options_.hot_reserve_bytes && bytes <= options_.hot_reserve_bytes - start);
+  if constexpr (kAsanBuild) {
+    // A margin behind what is used, so that running past the end is seen.
+    const size_t margin_end =
+        std::min(start + bytes + size_t{16} * kPageBytes, options_.hot_reserve_bytes);
+    if (margin_end > hot_poisoned_end_) {
+      PoisonMemory(hot_ + hot_poisoned_end_, margin_end - hot_poisoned_end_);
+      hot_poisoned_end_ = margin_end;
+    }
+  }
+  Fill(hot_ + start, bytes, &hot_written_end_, hot_);
+  PoisonMemory(hot_ + start, bytes);
+  hot_used_ = start + bytes;
+  return start;
 }
 
 void* Arena::Allocate(size_t bytes, size_t align) {
   CHECK(align <= kPageBytes);
-  const size_t start = AlignUp(hot_used_, align < 8 ? 8 : align);
-  Extend(start + bytes + kRedZoneBytes);
-  hot_used_ = start + bytes + kRedZoneBytes;
+  const size_t room = bytes + kRedZoneBytes;
+  size_t start = AlignUp(small_cursor_, align < 8 ? 8 : align);
+  if (start + room > small_end_) {
+    const size_t left = small_end_ - small_cursor_;
+    const bool grows = small_end_ == hot_used_;  // no pages were taken in between
+    if (!grows) start = hot_used_;
+    TakeHotPages(AlignUp(start + room - hot_used_, kPageBytes) / kPageBytes, 1);
+    if (!grows && hot_used_ - (start + room) < left) {
+      // What the old pages have left is the larger rest: go on there.
+      UnpoisonMemory(hot_ + start, bytes);
+      return hot_ + start;
+    }
+    small_end_ = hot_used_;
+  }
+  small_cursor_ = start + room;
   UnpoisonMemory(hot_ + start, bytes);
   return hot_ + start;
 }
 
 void* Arena::AllocateHotPages(size_t pages, size_t align_pages) {
-  const size_t start = AlignUp(hot_used_, align_pages * kPageBytes);
-  Extend(start + pages * kPageBytes);
-  hot_used_ = start + pages * kPageBytes;
-  return hot_ + start;
+  CHECK(align_pages * kPageBytes <= kAlignBytes);
+  return hot_ + TakeHotPages(pages, align_pages);
 }
 
 uint8_t* Arena::AllocatePoolPages(size_t pages) {
   CHECK_LE((pool_used_pages_ + pages) * kPageBytes, options_.pool_reserve_bytes);
   uint8_t* const start = pool_ + pool_used_pages_ * kPageBytes;
-  pool_used_pages_ += pages;
-  if (options_.fill != 0) std::memset(start, options_.fill, pages * kPageBytes);
+  Fill(start, pages * kPageBytes, &pool_written_end_, pool_);
   PoisonMemory(start, pages * kPageBytes);
+  pool_used_pages_ += pages;
   return start;
 }
 
 void Arena::Take(Snapshot* snapshot) const {
+  snapshot->arena_ = this;
+  snapshot->small_cursor_ = small_cursor_;
+  snapshot->small_end_ = small_end_;
   snapshot->hot_.resize(hot_used_);
   RawCopy(snapshot->hot_.data(), hot_, hot_used_);
   snapshot->pool_used_pages_ = pool_used_pages_;
   snapshot->pool_touched_.assign(touched_.begin(),
                                  touched_.begin() + static_cast<ptrdiff_t>(pool_used_pages_ / 64 + 1));
   snapshot->pool_pages_.clear();
-  for (size_t page = 0; page < pool_used_pages_; ++page) {
-    if ((touched_[page / 64] >> (page % 64) & 1) != 0) {
-      snapshot->pool_pages_.push_back(static_cast<uint32_t>(page));
+  for (size_t word = 0; word < snapshot->pool_touched_.size(); ++word) {
+    for (uint64_t bits = snapshot->pool_touched_[word]; bits != 0; bits &= bits - 1) {
+      snapshot->pool_pages_.push_back(static_cast<uint32_t>(word * 64) +
+                                      static_cast<uint32_t>(std::countr_zero(bits)));
     }
   }
   snapshot->pool_data_.resize(snapshot->pool_pages_.size() * kPageBytes);
@@ -138,18 +186,21 @@ void Arena::Take(Snapshot* snapshot) const {
   }
   if constexpr (kAsanBuild) {
     snapshot->hot_shadow_.resize(ShadowBytes(hot_used_));
-    RawCopy(snapshot->hot_shadow_.data(), ShadowOf(hot_), ShadowBytes(hot_used_));
+    RawCopy(snapshot->hot_shadow_.data(), ShadowOf(hot_), snapshot->hot_shadow_.size());
     snapshot->pool_shadow_.resize(ShadowBytes(pool_used_pages_ * kPageBytes));
     RawCopy(snapshot->pool_shadow_.data(), ShadowOf(pool_), snapshot->pool_shadow_.size());
   }
 }
 
 void Arena::Restore(const Snapshot& snapshot) {
+  CHECK(snapshot.arena_ == this);
   // What was allocated since is as if it never was.
   PoisonMemory(hot_, hot_used_);
   PoisonMemory(pool_, pool_used_pages_ * kPageBytes);
   RawCopy(hot_, snapshot.hot_.data(), snapshot.hot_.size());
   hot_used_ = snapshot.hot_.size();
+  small_cursor_ = snapshot.small_cursor_;
+  small_end_ = snapshot.small_end_;
   const size_t words = std::max(pool_used_pages_, snapshot.pool_used_pages_) / 64 + 1;
   std::fill_n(touched_.begin(), words, 0);
   std::copy(snapshot.pool_touched_.begin(), snapshot.pool_touched_.end(), touched_.begin());

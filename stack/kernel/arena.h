@@ -26,6 +26,8 @@ namespace tapedeck {
 
 inline constexpr size_t kPageBytes = 4096;
 
+class Arena;
+
 // A copy of an arena's state. It can be restored any number of times, into the arena it was taken from only.
 class Snapshot {
  public:
@@ -41,6 +43,9 @@ class Snapshot {
   std::vector<uint8_t> pool_shadow_;
   std::vector<uint64_t> pool_touched_;
   size_t pool_used_pages_ = 0;
+  size_t small_cursor_ = 0;
+  size_t small_end_ = 0;
+  const Arena* arena_ = nullptr;  // whose state it is
 };
 
 class Arena {
@@ -51,7 +56,8 @@ class Arena {
     // Reserved, not used: pages cost memory when they are first written.
     size_t hot_reserve_bytes = size_t{256} << 20;
     size_t pool_reserve_bytes = size_t{1} << 30;
-    // Memory is filled with this before it is first handed out: a run may not depend on it.
+    // Memory is filled with this whenever it is handed out, after a Reset or Restore too: a run may not depend on it, and
+    // where it does by mistake, it does so each time in the same way.
     uint8_t fill = 0x00;
   };
 
@@ -76,7 +82,8 @@ class Arena {
     return new (Allocate(sizeof(T) * count, alignof(T))) T[count]();
   }
 
-  // `pages` whole pages of the hot part, aligned to `align_pages` pages (a power of two).
+  // `pages` whole pages of the hot part, aligned to `align_pages` pages (a power of two, at most kAlignBytes). In sanitizer
+  // builds they come poisoned; so do the pool's.
   void* AllocateHotPages(size_t pages, size_t align_pages);
 
   // The packet pool. Pages are handed out once and recycled by the caches above.
@@ -85,16 +92,16 @@ class Arena {
     return p >= pool_ && p < pool_ + options_.pool_reserve_bytes;
   }
   // Says that the pool bytes [p, p + bytes) are about to be written for the first time since they were allocated.
+  // REQUIRES: InPool(p).
   void Touch(const void* p, size_t bytes) {
-    const size_t first = static_cast<size_t>(static_cast<const uint8_t*>(p) - pool_) / kPageBytes;
-    const size_t last =
-        (static_cast<size_t>(static_cast<const uint8_t*>(p) - pool_) + bytes - 1) / kPageBytes;
-    for (size_t page = first; page <= last; ++page) {
+    const auto start = static_cast<size_t>(static_cast<const uint8_t*>(p) - pool_);
+    for (size_t page = start / kPageBytes; page * kPageBytes < start + bytes; ++page) {
       touched_[page / 64] |= uint64_t{1} << (page % 64);
     }
   }
 
-  // Both leave the arena as it is at the time of the call. Restore wants a snapshot of this arena.
+  // Take copies the state; Restore puts it back, as often as wanted and whatever happened in between, Reset included.
+  // REQUIRES: a snapshot of this arena (checked).
   void Take(Snapshot* snapshot) const;
   void Restore(const Snapshot& snapshot);
 
@@ -107,14 +114,25 @@ class Arena {
   }
 
  private:
-  void Extend(size_t hot_bytes);
+  // The region's base is aligned to this wherever it lies.
+  static constexpr size_t kAlignBytes = size_t{2} << 20;
+
+  size_t TakeHotPages(size_t pages, size_t align_pages);
+  void Fill(uint8_t* start, size_t bytes, size_t* written_end, const uint8_t* part) const;
 
   Options options_;
   uint8_t* hot_ = nullptr;
   uint8_t* pool_ = nullptr;
+  // Offsets in the hot part. Small objects are cut from [small_cursor_, small_end_), whole pages follow hot_used_.
   size_t hot_used_ = 0;
-  size_t hot_filled_ = 0;  // what Options::fill has been applied to
+  size_t small_cursor_ = 0;
+  size_t small_end_ = 0;
   size_t pool_used_pages_ = 0;
+  // Beyond these offsets nothing was ever written: the system's own zeros.
+  size_t hot_written_end_ = 0;
+  size_t pool_written_end_ = 0;
+  // Sanitizer builds: how far the hot part is poisoned, which is further than it is used.
+  size_t hot_poisoned_end_ = 0;
   std::vector<uint64_t> touched_;  // one bit a pool page
 };
 

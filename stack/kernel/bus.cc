@@ -1,5 +1,8 @@
 #include "stack/kernel/bus.h"
 
+#include <bit>
+#include <cstring>
+
 #include "stack/kernel/kernel.h"
 
 namespace tapedeck {
@@ -7,6 +10,8 @@ namespace tapedeck {
 namespace {
 
 constexpr uint32_t kMappingBytesMax = 128 * 1024;
+// A fault that concerns no mapping, and so no device.
+constexpr int kNoDevice = DeviceBus::kDevicesMax;
 
 }  // namespace
 
@@ -35,6 +40,12 @@ void DeviceBus::SyncDevices() {
   const SimTime now = kernel_.now();
   world_.BringDevicesTo(now);
   for (int slot = 0; slot < device_count_; ++slot) devices_[slot]->AdvanceTo(now);
+}
+
+void DeviceBus::SyncDevice(int slot) {
+  const SimTime now = kernel_.now();
+  world_.BringDevicesTo(now);
+  devices_[slot]->AdvanceTo(now);
 }
 
 uint32_t DeviceBus::readl(int slot, int bar, uint32_t offset) {
@@ -67,26 +78,36 @@ void DeviceBus::WriteConfig(int slot, uint32_t offset, int bytes, uint32_t value
   devices_[slot]->ConfigWrite(offset, bytes, value);
 }
 
+// Chunk n holds the kFirstChunk * 2^n indices from kFirstChunk * (2^n - 1) on.
+DeviceBus::Mapping* DeviceBus::At(uint32_t index) const {
+  const auto chunk = static_cast<uint32_t>(std::bit_width(index / kFirstChunk + 1)) - 1;
+  return &chunks_[chunk][index - kFirstChunk * ((1U << chunk) - 1)];
+}
+
 void DeviceBus::GrowMappings() {
-  const uint32_t chunk = mapping_count_ / kChunk;
-  CHECK_LT(chunk, kChunksMax);
-  chunks_[chunk] = world_.arena().NewArray<Mapping>(kChunk);
+  CHECK_LT(chunk_count_, kChunksMax);
+  const uint32_t count = kFirstChunk << chunk_count_;
+  Mapping* const chunk = world_.arena().NewArray<Mapping>(count);
+  chunks_[chunk_count_++] = chunk;
   // The lowest index is handed out first.
-  for (uint32_t i = kChunk; i-- > 0;) {
-    chunks_[chunk][i].next_free = free_head_;
+  for (uint32_t i = count; i-- > 0;) {
+    chunk[i].next_free = free_head_;
     free_head_ = mapping_count_ + i;
   }
-  mapping_count_ += kChunk;
+  mapping_count_ += count;
 }
 
 dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection direction,
                           bool coherent) {
   CHECK(bytes > 0 && bytes <= kMappingBytesMax);
+  CHECK_LT(slot, device_count_);
+  CHECK(world_.arena().InPool(memory));
   if (free_head_ == kNoMapping) GrowMappings();
   const uint32_t index = free_head_;
-  Mapping& mapping = chunks_[index / kChunk][index % kChunk];
+  Mapping& mapping = *At(index);
   free_head_ = mapping.next_free;
   mapping.memory = static_cast<uint8_t*>(memory);
+  mapping.coherent_slab = nullptr;
   mapping.bytes = bytes;
   mapping.frame_id = 0;
   mapping.direction = direction;
@@ -102,28 +123,35 @@ const DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) const {
   const auto index =
       static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
   if (index >= mapping_count_) return nullptr;
-  const Mapping& mapping = chunks_[index / kChunk][index % kChunk];
-  if (mapping.memory == nullptr || mapping.generation != addr >> 48) return nullptr;
-  return &mapping;
+  const Mapping* const mapping = At(index);
+  if (mapping->memory == nullptr || mapping->generation != addr >> 48) return nullptr;
+  return mapping;
 }
 
 DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) {
   return const_cast<Mapping*>(static_cast<const DeviceBus*>(this)->Find(addr));
 }
 
-void DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes) {
+bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction,
+                      bool coherent) {
   Mapping* const mapping = Find(addr);
-  if (mapping == nullptr || mapping->bytes != bytes) {
-    return ReportFault(slot, kernel_.now(), DmaFault::kDoubleUnmap, addr, bytes);
+  const bool at_start = (addr & ((uint32_t{1} << kOffsetBits) - 1)) == 0;
+  if (mapping == nullptr || !at_start || mapping->slot != slot || mapping->bytes != bytes ||
+      mapping->coherent != coherent) {
+    ReportFault(slot, kernel_.now(), DmaFault::kDoubleUnmap, addr, bytes);
+    return false;
   }
-  const auto index =
-      static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
+  if (mapping->direction != direction) {
+    ReportFault(slot, kernel_.now(), DmaFault::kWrongDirection, addr, bytes);
+    return false;
+  }
   mapping->memory = nullptr;
   // Generation 0 is never used, so bus address 0 is never valid.
   if (++mapping->generation == 0) mapping->generation = 1;
   mapping->next_free = free_head_;
-  free_head_ = index;
+  free_head_ = static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
   --live_mappings_;
+  return true;
 }
 
 dma_addr_t DeviceBus::dma_map_single(int slot, void* memory, uint32_t bytes,
@@ -131,35 +159,46 @@ dma_addr_t DeviceBus::dma_map_single(int slot, void* memory, uint32_t bytes,
   return Map(slot, memory, bytes, direction, /*coherent=*/false);
 }
 
-void DeviceBus::dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection) {
-  SyncDevices();
-  Unmap(slot, addr, bytes);
+void DeviceBus::dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes,
+                                 DmaDirection direction) {
+  SyncDevice(slot);
+  Unmap(slot, addr, bytes, direction, /*coherent=*/false);
 }
 
 void* DeviceBus::dma_alloc_coherent(int slot, uint32_t bytes, dma_addr_t* addr) {
   CHECK(bytes > 0 && bytes <= kMappingBytesMax);
   const PacketBuffer buffer = world_.packets().Alloc(bytes);
   CHECK(buffer.data != nullptr);
-  for (uint32_t i = 0; i < bytes; ++i) buffer.data[i] = 0;
+  std::memset(buffer.data, 0, bytes);
   *addr = Map(slot, buffer.data, bytes, DmaDirection::kBidirectional, /*coherent=*/true);
-  Find(*addr)->buffer = buffer;
+  Find(*addr)->coherent_slab = buffer.slab;
   return buffer.data;
 }
 
-void DeviceBus::dma_free_coherent(int slot, uint32_t bytes, void*, dma_addr_t addr) {
-  SyncDevices();
+void DeviceBus::dma_free_coherent(int slot, uint32_t bytes, void* memory, dma_addr_t addr) {
+  SyncDevice(slot);
   const Mapping* const mapping = Find(addr);
-  const PacketBuffer buffer = mapping == nullptr ? PacketBuffer{} : mapping->buffer;
-  Unmap(slot, addr, bytes);
-  if (buffer.data != nullptr) world_.packets().Free(buffer);
+  Slab* const slab = mapping == nullptr ? nullptr : mapping->coherent_slab;
+  if (!Unmap(slot, addr, bytes, DmaDirection::kBidirectional, /*coherent=*/true)) return;
+  world_.packets().Free({static_cast<uint8_t*>(memory), bytes, slab});
 }
 
-void DeviceBus::dma_sync_single_for_cpu(dma_addr_t addr, uint32_t, DmaDirection) {
-  if (Mapping* const mapping = Find(addr)) mapping->cpu_owns = true;
+// The device first does what it does before the hand-over, under the old owner.
+void DeviceBus::SetOwner(dma_addr_t addr, uint32_t bytes, bool cpu_owns) {
+  Mapping* const mapping = Find(addr);
+  if (mapping == nullptr) {
+    return ReportFault(kNoDevice, kernel_.now(), DmaFault::kNotMapped, addr, bytes);
+  }
+  SyncDevice(mapping->slot);
+  if (!mapping->coherent) mapping->cpu_owns = cpu_owns;
 }
 
-void DeviceBus::dma_sync_single_for_device(dma_addr_t addr, uint32_t, DmaDirection) {
-  if (Mapping* const mapping = Find(addr)) mapping->cpu_owns = false;
+void DeviceBus::dma_sync_single_for_cpu(dma_addr_t addr, uint32_t bytes, DmaDirection) {
+  SetOwner(addr, bytes, /*cpu_owns=*/true);
+}
+
+void DeviceBus::dma_sync_single_for_device(dma_addr_t addr, uint32_t bytes, DmaDirection) {
+  SetOwner(addr, bytes, /*cpu_owns=*/false);
 }
 
 void DeviceBus::SetFrameId(dma_addr_t addr, uint32_t frame_id) {

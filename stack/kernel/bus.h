@@ -34,7 +34,7 @@ enum class DmaFault : uint8_t {
   kBeyondMapping,   // starts inside a mapping and runs past its end
   kWrongDirection,  // a write to a kToDevice mapping, or a read from a kFromDevice one
   kOwnedByCpu,      // between dma_sync_single_for_cpu and _for_device
-  kDoubleUnmap,     // a driver unmaps what is not mapped
+  kDoubleUnmap,     // a driver unmaps what is not mapped so: wrong address, size, device or kind. Nothing is unmapped
   kDescriptor,      // a device found its descriptors inconsistent (tail outside the ring, ...)
 };
 const char* DmaFaultName(DmaFault fault);
@@ -90,7 +90,7 @@ class DeviceBus {
   void WriteConfig(int slot, uint32_t offset, int bytes, uint32_t value);
 
   // Lets the devices act up to the CPU's local time. A driver calls it before it looks at memory that a device writes
-  // (descriptors); the dma_sync calls do it themselves.
+  // (descriptors); dma_unmap_single and the dma_sync calls do it for their device themselves.
   void SyncDevices();
 
   // Maps [memory, memory + bytes) for the device; the device owns it from now on. Only buffers of the packet pool.
@@ -100,7 +100,7 @@ class DeviceBus {
   // Memory that driver and device share (rings): both may touch it at any time. Lives until dma_free_coherent.
   void* dma_alloc_coherent(int slot, uint32_t bytes, dma_addr_t* addr);
   void dma_free_coherent(int slot, uint32_t bytes, void* memory, dma_addr_t addr);
-  // Ownership of a mapped buffer goes to the CPU / back to the device.
+  // Ownership of a mapped buffer goes to the CPU / back to the device. Coherent memory stays with both.
   void dma_sync_single_for_cpu(dma_addr_t addr, uint32_t bytes, DmaDirection direction);
   void dma_sync_single_for_device(dma_addr_t addr, uint32_t bytes, DmaDirection direction);
 
@@ -127,24 +127,31 @@ class DeviceBus {
 
  private:
   struct Mapping {
-    uint8_t* memory = nullptr;
+    uint8_t* memory = nullptr;  // nullptr: free
+    union {
+      Slab* coherent_slab = nullptr;  // of the packet buffer that dma_alloc_coherent took
+      uint32_t next_free;
+    };
     uint32_t bytes = 0;
     uint32_t frame_id = 0;
-    uint32_t next_free = 0;
     uint16_t generation = 1;
-    DmaDirection direction = DmaDirection::kBidirectional;
-    bool cpu_owns = false;
-    bool coherent = false;
     uint8_t slot = 0;
-    PacketBuffer buffer;  // what dma_alloc_coherent took
+    DmaDirection direction : 2 = DmaDirection::kBidirectional;
+    bool cpu_owns : 1 = false;
+    bool coherent : 1 = false;
   };
+  static_assert(sizeof(Mapping) == 32);
   // A bus address: generation << 48 | mapping << 20 | offset; offsets below 1 MiB, so addresses carry no host pointer.
   static constexpr int kOffsetBits = 20;
   static constexpr int kIndexBits = 28;
   static constexpr uint32_t kNoMapping = ~uint32_t{0};
 
   dma_addr_t Map(int slot, void* memory, uint32_t bytes, DmaDirection direction, bool coherent);
-  void Unmap(int slot, dma_addr_t addr, uint32_t bytes);
+  // False where there is no such mapping, which is then reported.
+  bool Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction, bool coherent);
+  void SyncDevice(int slot);
+  void SetOwner(dma_addr_t addr, uint32_t bytes, bool cpu_owns);
+  Mapping* At(uint32_t index) const;
   Mapping* Find(dma_addr_t addr);
   const Mapping* Find(dma_addr_t addr) const;
   Mapping* Access(int slot, SimTime at, dma_addr_t addr, uint32_t bytes, bool write);
@@ -156,10 +163,11 @@ class DeviceBus {
   int device_count_ = 0;
   PciDevice* devices_[kDevicesMax] = {};
   SimTime last_write_[kDevicesMax] = {};  // when the newest posted write arrives
-  // Mappings in chunks that never move.
-  static constexpr uint32_t kChunk = 256;
-  static constexpr uint32_t kChunksMax = 256;
+  // Mappings in chunks that never move; each is twice as large as the one before.
+  static constexpr uint32_t kFirstChunk = 64;
+  static constexpr uint32_t kChunksMax = 12;
   Mapping* chunks_[kChunksMax] = {};
+  uint32_t chunk_count_ = 0;
   uint32_t mapping_count_ = 0;
   uint32_t free_head_ = kNoMapping;
   uint32_t live_mappings_ = 0;

@@ -20,7 +20,8 @@ std::string_view Trim(std::string_view s) {
 }
 
 bool ParseNumber(std::string_view s, uint64_t max, uint64_t* value) {
-  if (s.empty()) return false;
+  // Digits, which underscores may part.
+  if (s.empty() || s.front() == '_' || s.back() == '_') return false;
   *value = 0;
   for (const char c : s) {
     if (c == '_') continue;

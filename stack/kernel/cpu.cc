@@ -33,23 +33,38 @@ void Cpu::Trace(TraceKind kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d) 
 
 void Cpu::RaiseIrq(int irq, SimTime at) {
   // An idle CPU wakes at the interrupt; a busy one takes it when its local time has come past it, which it has.
-  if (!runnable()) WakeAt(at);
+  now_ = Later(now_, at);
   irq_pending_ |= uint64_t{1} << irq;
 }
 
 void Cpu::EnqueueThread(Thread* thread, SimTime at) {
-  if (!runnable()) WakeAt(at);
-  run_queue_.PushBack(thread);
+  thread->ready_at_ = at;
+  Thread* behind = run_queue_.back();
+  while (behind != nullptr && behind->ready_at_ > at) behind = run_queue_.Prev(behind);
+  Thread* const before = behind == nullptr ? run_queue_.front() : run_queue_.Next(behind);
+  if (before == nullptr) {
+    run_queue_.PushBack(thread);
+  } else {
+    run_queue_.InsertBeforeItem(before, thread);
+  }
+  run_queue_ready_ = run_queue_.front()->ready_at_;
+}
+
+void Cpu::DequeueThread(Thread* thread) {
+  thread->Unlink();
+  run_queue_ready_ = run_queue_.empty() ? SimTime::Never() : run_queue_.front()->ready_at_;
 }
 
 void Cpu::RunOne() {
   Cpu* const before = kernel_.running_;
   kernel_.running_ = this;
+  // Nothing runs before what has happened already, also where work was given to an idle CPU from outside.
+  now_ = Later(next_time(), kernel_.world().now());
   if (irq_pending_ != 0) {
     RunIrq();
   } else if (softirq_active_) {
     RunSoftirqSlice();
-  } else if (ksoftirqd_ && (ksoftirqd_turn_ || run_queue_.empty())) {
+  } else if (ksoftirqd_ && (ksoftirqd_turn_ || run_queue_ready_ > now_)) {
     ksoftirqd_ = false;
     ksoftirqd_turn_ = false;
     EnterSoftirq();
@@ -72,9 +87,8 @@ void Cpu::RunIrq() {
   if (irq == kLocalTimerIrq) {
     RunLocalTimer();
   } else {
-    const Kernel::IrqDesc& desc = kernel_.irqs_[irq];
-    // A line that has been freed meanwhile has nobody to call.
-    if (desc.handler != nullptr) desc.handler(*this, desc.context);
+    const Kernel::IrqDesc& desc = *kernel_.irqs_[irq];
+    desc.handler(*this, desc.context);
   }
   context_ = before;
   // irq_exit: softirqs run now, unless the interrupt came in the middle of them or ksoftirqd has them.
@@ -88,7 +102,7 @@ void Cpu::RunLocalTimer() {
     Charge(CostPoint::k_timer);
     timer->function(timer);
   }
-  if (timers_.pending() != 0) raise_softirq(TIMER_SOFTIRQ);
+  if (timers_.due()) raise_softirq(TIMER_SOFTIRQ);
 }
 
 void Cpu::EnterSoftirq() {
@@ -96,7 +110,7 @@ void Cpu::EnterSoftirq() {
   Trace(TraceKind::kSoftirq, softirq_pending_);
   softirq_active_ = true;
   softirq_restarts_left_ = kSoftirqRestartMax;
-  softirq_end_ = now_ + kSoftirqTimeMax;
+  softirq_start_ = now_;
   softirq_round_ = softirq_pending_;
   softirq_pending_ = 0;
 }
@@ -122,13 +136,19 @@ void Cpu::RunSoftirqSlice() {
     return;
   }
   // Raised again meanwhile: go on, but not for ever. Then ksoftirqd takes turns with the tasks.
-  if (now_ < softirq_end_ && --softirq_restarts_left_ > 0) {
+  if (SoftirqMayRestart()) {
     softirq_round_ = softirq_pending_;
     softirq_pending_ = 0;
     return;
   }
   softirq_active_ = false;
   ksoftirqd_ = true;
+}
+
+// __do_softirq's limits: time_before(jiffies, end), then the number of restarts.
+bool Cpu::SoftirqMayRestart() {
+  const Jiffies end = kernel_.JiffiesAt(softirq_start_) + kernel_.MsecsToJiffies(kSoftirqMsMax);
+  return jiffies() < end && --softirq_restarts_left_ > 0;
 }
 
 void Cpu::local_bh_enable() {
@@ -138,13 +158,15 @@ void Cpu::local_bh_enable() {
 }
 
 void Cpu::RunThread() {
-  Thread* const thread = run_queue_.PopFront();
+  Thread* const thread = run_queue_.front();
+  DequeueThread(thread);
   context_ = Context::kTask;
   current_ = thread;
   Charge(CostPoint::k_context_switch);
   thread->Run();
   current_ = nullptr;
   context_ = Context::kIdle;
+  if (thread->finished_) kernel_.DeleteThread(thread);
 }
 
 }  // namespace tapedeck

@@ -55,23 +55,30 @@ class Cpu {
   void Stall(Duration duration) { now_ += duration; }
 
   // --- Interrupts and softirqs. ---
-  // An interrupt reaches the CPU at `at`; its handler runs at the next defined point.
+  // An interrupt reaches the CPU at `at`; its handler runs at the next defined point. Called by events, at their time: code
+  // on another CPU, whose time may be ahead of this one's, sends an event (an HrTimer of this CPU serves as a call to it).
   void RaiseIrq(int irq, SimTime at);
+  // Forgets an interrupt that has not been taken.
+  void ClearIrq(int irq) { irq_pending_ &= ~(uint64_t{1} << irq); }
   void raise_softirq(SoftirqVector vector) { softirq_pending_ |= uint8_t(1U << vector); }
   bool softirq_pending() const { return softirq_pending_ != 0; }
   // Runs pending softirqs at once when a task calls it (the last act of code that had bottom halves off).
   void local_bh_enable();
 
   // --- Tasks. ---
-  // Makes `thread` runnable; an idle CPU goes on with it at `at`.
+  // Makes `thread` runnable from `at` on; that may be ahead of now(), where code on another CPU woke it.
   void EnqueueThread(Thread* thread, SimTime at);
 
-  // Whether it has anything to do at now().
-  bool runnable() const {
-    return irq_pending_ != 0 || softirq_active_ || softirq_pending_ != 0 || ksoftirqd_ ||
-           !run_queue_.empty();
+  // Whether it has anything to do.
+  bool runnable() const { return next_time() != SimTime::Never(); }
+  // When it goes on: now(), or later where all it has is a thread that another CPU has woken ahead of it. Never() without
+  // work.
+  SimTime next_time() const {
+    return irq_pending_ != 0 || softirq_active_ || softirq_pending_ != 0
+               ? now_
+               : Later(now_, run_queue_ready_);
   }
-  // Does the next thing. REQUIRES: runnable().
+  // Does the next thing, at next_time(). REQUIRES: runnable().
   void RunOne();
 
   TimerWheel& timers() { return timers_; }
@@ -87,11 +94,12 @@ class Cpu {
 
  private:
   friend struct HrTimer;
+  friend class Kernel;
   friend class TimerWheel;
 
   static constexpr int kLocalTimerIrq = 63;
-  static constexpr int kSoftirqRestartMax = 10;                                 // MAX_SOFTIRQ_RESTART
-  static constexpr Duration kSoftirqTimeMax = Duration::Milliseconds(2);        // MAX_SOFTIRQ_TIME
+  static constexpr int kSoftirqRestartMax = 10;  // MAX_SOFTIRQ_RESTART
+  static constexpr uint64_t kSoftirqMsMax = 2;   // MAX_SOFTIRQ_TIME, counted in whole jiffies
 
   uint32_t CyclesOf(CostPoint point) const;
   void ChargeCycles(uint64_t cycles) { now_ += clock_.Advance(Cycles{cycles}); }
@@ -99,8 +107,9 @@ class Cpu {
   void RunLocalTimer();
   void EnterSoftirq();
   void RunSoftirqSlice();
+  bool SoftirqMayRestart();
   void RunThread();
-  void WakeAt(SimTime at) { now_ = Later(now_, at); }
+  void DequeueThread(Thread* thread);
 
   Kernel& kernel_;
   int id_;
@@ -117,9 +126,10 @@ class Cpu {
   bool ksoftirqd_ = false;       // has been woken to go on with softirqs as a task
   bool ksoftirqd_turn_ = false;  // tasks and ksoftirqd take turns
   int softirq_restarts_left_ = 0;
-  SimTime softirq_end_;
+  SimTime softirq_start_;
   Thread* current_ = nullptr;
-  List<Thread> run_queue_;
+  List<Thread> run_queue_;  // by Thread::ready_at_, equal times in order of arrival
+  SimTime run_queue_ready_ = SimTime::Never();  // the first one's
   List<HrTimer> hrtimers_due_;
   TimerWheel timers_;
   uint64_t interrupts_ = 0;

@@ -20,49 +20,54 @@ Kernel::Kernel(World& world, const KernelOptions& options, const CostTable& cost
     cpus_[id] = world.arena().New<Cpu>(*this, id);
     world.AddCpu(cpus_[id]);
   }
-  running_ = cpus_[0];
 }
 
 int Kernel::request_irq(int slot, int vector, int cpu, IrqHandler handler, void* context) {
   int irq = 0;
-  while (irq < irq_count_ && irqs_[irq].handler != nullptr) ++irq;
+  while (irq < irq_count_ && irqs_[irq]->handler != nullptr) ++irq;
   CHECK_LT(irq, kIrqsMax);
-  if (irq == irq_count_) ++irq_count_;
-  IrqDesc& desc = irqs_[irq];
+  CHECK_LT(cpu, cpu_count_);
+  CHECK(handler != nullptr);
+  if (irq == irq_count_) {
+    irqs_[irq_count_++] =
+        world_.arena().New<IrqDesc>(EventKind::kInterrupt, uint16_t{0}, &Kernel::OnMsix);
+  }
+  IrqDesc& desc = *irqs_[irq];
+  desc.kernel = this;
+  desc.source = cpus_[cpu]->event_source();
   desc.handler = handler;
   desc.context = context;
   desc.cpu = cpus_[cpu];
+  desc.irq = irq;
   desc.slot = slot;
   desc.vector = vector;
-  if (desc.message == nullptr) {
-    desc.message = world_.arena().New<MsixEvent>(EventKind::kInterrupt, desc.cpu->event_source(),
-                                                 &Kernel::OnMsix);
-    desc.message->kernel = this;
-    desc.message->irq = irq;
-  }
   return irq;
 }
 
 void Kernel::free_irq(int irq) {
-  IrqDesc& desc = irqs_[irq];
-  world_.cpu_events().Cancel(desc.message);
+  IrqDesc& desc = *irqs_[irq];
+  // Neither a message on its way nor one that has arrived reaches the line's next user.
+  world_.cpu_events().Cancel(&desc);
+  desc.cpu->ClearIrq(irq);
   desc.handler = nullptr;
   desc.slot = -1;
 }
 
 void Kernel::DeliverMsix(int slot, int vector, SimTime at) {
   for (int irq = 0; irq < irq_count_; ++irq) {
-    IrqDesc& desc = irqs_[irq];
+    IrqDesc& desc = *irqs_[irq];
     if (desc.handler == nullptr || desc.slot != slot || desc.vector != vector) continue;
-    // Two messages for one vector that are both on their way are one interrupt, as in a local APIC's request register.
-    if (!desc.message->queued()) world_.cpu_events().Schedule(desc.message, at);
+    // Two messages for one vector that are both on their way are one interrupt, the earlier, as in a local APIC's request
+    // register: its handler runs after the second was sent or will be, and finds the cause of both.
+    EventQueue& events = world_.cpu_events();
+    if (!desc.queued() || at < events.TimeOf(&desc)) events.Schedule(&desc, at);
     return;
   }
 }
 
 void Kernel::OnMsix(Event* event, SimTime now) {
-  auto* const message = static_cast<MsixEvent*>(event);
-  message->kernel->irqs_[message->irq].cpu->RaiseIrq(message->irq, now);
+  auto* const desc = static_cast<IrqDesc*>(event);
+  desc->cpu->RaiseIrq(desc->irq, now);
 }
 
 Thread* Kernel::NewThread(int cpu) {
@@ -74,11 +79,13 @@ Thread* Kernel::NewThread(int cpu) {
 void Kernel::StartThread(Thread* thread, std::coroutine_handle<> root) {
   thread->root_ = root;
   thread->resume_at_ = root;
-  thread->cpu_.EnqueueThread(thread, now());
+  thread->cpu_.EnqueueThread(thread, EffectTime());
 }
 
 void Kernel::DeleteThread(Thread* thread) {
-  thread->Unlink();
+  CHECK(thread->cpu_.current() != thread);
+  if (thread->linked()) thread->cpu_.DequeueThread(thread);
+  if (thread->root_) thread->root_.destroy();
   thread->entry_.Unlink();
   thread->timeout_.Cancel();
   threads_.Delete(thread);

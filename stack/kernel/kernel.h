@@ -4,6 +4,7 @@
 #define TAPEDECK_STACK_KERNEL_KERNEL_H_
 
 #include <cstdint>
+#include <type_traits>
 
 #include "stack/base/prng.h"
 #include "stack/kernel/bus.h"
@@ -19,7 +20,7 @@ struct KernelOptions {
   int host = 0;       // index in the Lab, for traces
   int cpus = 1;       // at most Kernel::kCpusMax
   uint32_t hz = 1000;  // ticks a second; 10^12 must be a multiple
-  BusTiming bus_timing;
+  BusTiming bus_timing = {};
 };
 
 // Runs in hardirq context.
@@ -45,10 +46,12 @@ class Kernel {
 
   int cpus() const { return cpu_count_; }
   Cpu& cpu(int id) { return *cpus_[id]; }
-  // The CPU whose code is running; CPU 0 where none is (while a host is being built).
-  Cpu& this_cpu() { return *running_; }
-  // The running CPU's local time; the world's where none runs.
-  SimTime now() const { return Later(running_->now(), world_.now()); }
+  // The CPU whose code is running; CPU 0 where none is: a host is being built on it.
+  Cpu& this_cpu() { return running_ == nullptr ? *cpus_[0] : *running_; }
+  // The running CPU's local time. Where none runs, CPU 0's or the world's, which is later.
+  SimTime now() const {
+    return running_ == nullptr ? Later(cpus_[0]->now(), world_.now()) : running_->now();
+  }
 
   uint32_t hz() const { return hz_; }
   Duration tick() const { return tick_; }
@@ -71,15 +74,22 @@ class Kernel {
 
   void open_softirq(SoftirqVector vector, SoftirqAction action) { softirqs_[vector] = action; }
 
-  // Starts a thread that runs `body(thread)` on `cpu` from the next defined point on. It is freed when it ends.
+  // Starts a thread that runs `body(thread)`, a coroutine, on `cpu` from the next defined point on. It is freed when it ends.
+  // `body` is kept as long as its coroutine; its captures are state of the Lab, and may refer to such only.
   template <typename Body>
   Thread* Spawn(int cpu, Body body) {
+    static_assert(std::is_trivially_copyable_v<Body>, "a snapshot copies what the body has captured");
     Thread* const thread = NewThread(cpu);
-    StartThread(thread, body(*thread).Release());
+    if constexpr (std::is_empty_v<Body> || !std::is_class_v<Body>) {
+      StartThread(thread, body(*thread).Release());
+    } else {
+      StartThread(thread, KeepBody(*thread, body).Release());
+    }
     return thread;
   }
-  // A thread without a coroutine, for callers that drive calls by hand. Freed by DeleteThread.
+  // A thread without a coroutine, for callers that drive calls by hand.
   Thread* NewThread(int cpu);
+  // Ends a thread wherever it sleeps; a coroutine's frames are destroyed. REQUIRES: it is not running.
   void DeleteThread(Thread* thread);
   uint64_t live_threads() const { return threads_.cache().live_objects(); }
 
@@ -95,19 +105,25 @@ class Kernel {
   friend class Cpu;
   friend class Thread;
 
-  struct MsixEvent : Event {
+  // An interrupt line and, as an event, the message that is on its way to it.
+  struct IrqDesc : Event {
     using Event::Event;
     Kernel* kernel = nullptr;
-    int irq = 0;
-  };
-  struct IrqDesc {
     IrqHandler handler = nullptr;
     void* context = nullptr;
     Cpu* cpu = nullptr;
-    MsixEvent* message = nullptr;
+    int irq = 0;
     int slot = -1;
     int vector = -1;
   };
+
+  // A lambda's captures live in the lambda, not in its coroutine's frame: this frame holds the lambda.
+  template <typename Body>
+  static Task<> KeepBody(Thread& thread, Body body) {
+    co_await body(thread);
+  }
+  // When what is done now takes effect elsewhere: the running CPU's local time, or the world's.
+  SimTime EffectTime() const { return running_ == nullptr ? world_.now() : running_->now(); }
 
   void StartThread(Thread* thread, std::coroutine_handle<> root);
   static void OnMsix(Event* event, SimTime now);
@@ -126,7 +142,7 @@ class Kernel {
   Cpu* running_ = nullptr;
   Cpu* cpus_[kCpusMax] = {};
   SoftirqAction softirqs_[kSoftirqs] = {};
-  IrqDesc irqs_[kIrqsMax];
+  IrqDesc* irqs_[kIrqsMax] = {};
   int irq_count_ = 0;
   int next_tid_ = 1;
   void* network_ = nullptr;

@@ -14,55 +14,84 @@ constexpr size_t AlignUp(size_t n, size_t align) { return (n + align - 1) & ~(al
 // A slab's header stands at the start of its hot pages; pool slabs have theirs in the hot part, apart from the packets.
 constexpr size_t kHeaderBytes = AlignUp(sizeof(Slab), kObjectAlign);
 
-int SizeClass(size_t bytes, size_t smallest) {
-  if (bytes <= smallest) return 0;
-  return static_cast<int>(std::bit_width(bytes - 1) - std::bit_width(smallest - 1));
+// The pool's classes: powers of two.
+int PacketClass(size_t bytes) {
+  if (bytes <= PacketPool::kMinBytes) return 0;
+  return static_cast<int>(std::bit_width(bytes - 1) - std::bit_width(PacketPool::kMinBytes - 1U));
+}
+
+// kmalloc's: 64, 128, 256, 512, then 2^n - 64.
+int KmallocClass(size_t bytes) {
+  if (bytes <= 64) return 0;
+  return static_cast<int>(bytes <= 512 ? std::bit_width(bytes - 1) : std::bit_width(bytes + 63)) - 6;
+}
+constexpr size_t KmallocClassBytes(int size_class) {
+  return size_class < 4 ? size_t{64} << size_class : (size_t{64} << size_class) - 64;
 }
 
 }  // namespace
 
 KmemCache::KmemCache(Arena& arena, const char* name, size_t object_bytes, Place place)
-    : arena_(arena),
-      name_(name),
-      object_bytes_(object_bytes),
-      stride_bytes_(AlignUp(object_bytes + kRedZoneBytes, kObjectAlign)),
-      place_(place) {
-  const size_t header_bytes = place == Place::kHot ? kHeaderBytes : 0;
-  // Small slabs keep a small Lab small: one page, or as many as hold a few objects.
-  const size_t few = place == Place::kHot ? 1 : 2;
-  slab_pages_ = std::bit_ceil(AlignUp(header_bytes + (few * stride_bytes_), kPageBytes) / kPageBytes);
-  const size_t fit = (slab_pages_ * kPageBytes - header_bytes) / stride_bytes_;
-  objects_per_slab_ = static_cast<uint32_t>(fit < kObjectsPerSlabMax ? fit : kObjectsPerSlabMax);
-  CHECK_GT(objects_per_slab_, 0U);
+    : object_bytes_(static_cast<uint32_t>(object_bytes)), place_(place), arena_(arena), name_(name) {
+  CHECK(object_bytes > 0 && object_bytes <= Kmalloc::kMaxBytes);
+  stride_bytes_ = static_cast<uint32_t>(AlignUp(object_bytes + kRedZoneBytes, kObjectAlign));
+  stride_inverse_ = static_cast<uint32_t>(((uint64_t{1} << 32) + stride_bytes_ - 1) / stride_bytes_);
+  if (place == Place::kHot) {
+    ChooseHotSlab();
+  } else {
+    // Pool pages cost nothing before a packet is in them; slabs of several objects save headers in the hot part.
+    const size_t objects = object_bytes <= kPageBytes ? 8 : 2;
+    slab_pages_ = static_cast<uint16_t>(AlignUp(objects * stride_bytes_, kPageBytes) / kPageBytes);
+    objects_per_slab_ = static_cast<uint8_t>(objects);
+  }
+  if constexpr (kAsanBuild) quarantine_ = arena.New<Quarantine>();
+}
+
+// One page, or two (which are aligned, so more would leave gaps), where that wastes less than a quarter; else each object has
+// its own pages.
+void KmemCache::ChooseHotSlab() {
+  for (const size_t pages : {1, 2}) {
+    const size_t objects = (pages * kPageBytes - kHeaderBytes) / stride_bytes_;
+    if (objects * stride_bytes_ * 4 < pages * kPageBytes * 3) continue;
+    CHECK_LE(objects, kObjectsPerSlabMax);
+    slab_pages_ = static_cast<uint16_t>(pages);
+    objects_per_slab_ = static_cast<uint8_t>(objects);
+    return;
+  }
+  slab_pages_ = static_cast<uint16_t>(AlignUp(kHeaderBytes + stride_bytes_, kPageBytes) / kPageBytes);
+  objects_per_slab_ = 1;
 }
 
 Slab* KmemCache::NewSlab() {
   Slab* slab = nullptr;
   if (place_ == Place::kHot) {
-    auto* const pages = static_cast<uint8_t*>(arena_.AllocateHotPages(slab_pages_, slab_pages_));
-    UnpoisonMemory(pages, kHeaderBytes);
+    // SlabOf finds the header from an object's address: at the start of the aligned slab, which for a single object is the
+    // start of the object's page.
+    const size_t align_pages = objects_per_slab_ == 1 ? 1 : slab_pages_;
+    auto* const pages = static_cast<uint8_t*>(arena_.AllocateHotPages(slab_pages_, align_pages));
+    UnpoisonMemory(pages, sizeof(Slab));
     slab = new (pages) Slab;
     slab->base = pages + kHeaderBytes;
   } else {
     slab = arena_.New<Slab>();
     slab->base = arena_.AllocatePoolPages(slab_pages_);
   }
-  slab->free_bits = objects_per_slab_ == 64 ? ~uint64_t{0} : (uint64_t{1} << objects_per_slab_) - 1;
+  slab->cache = this;
+  slab->free_bits = ~uint64_t{0} >> (64 - objects_per_slab_);
+  slab->listed = true;
   return slab;
 }
 
 Slab* KmemCache::SlabOf(const void* object) const {
   CHECK(place_ == Place::kHot);
-  const uintptr_t mask = (slab_pages_ * kPageBytes) - 1;
+  const size_t align_pages = objects_per_slab_ == 1 ? 1 : slab_pages_;
+  const uintptr_t mask = (align_pages * kPageBytes) - 1;
   return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(object) & ~mask);
 }
 
 void* KmemCache::Alloc(Slab** slab_out) {
-  if (fail_nth_ != 0 && --fail_nth_ == 0) return nullptr;
-  if (partial_ == nullptr) {
-    partial_ = NewSlab();
-    partial_->listed = true;
-  }
+  if (__builtin_expect(fail_nth_ != 0, 0) && --fail_nth_ == 0) return nullptr;
+  if (__builtin_expect(partial_ == nullptr, 0)) partial_ = NewSlab();
   Slab* const slab = partial_;
   const int index = std::countr_zero(slab->free_bits);
   slab->free_bits &= slab->free_bits - 1;
@@ -79,13 +108,16 @@ void* KmemCache::Alloc(Slab** slab_out) {
 }
 
 void KmemCache::Free(void* object, Slab* slab) {
+  CHECK(slab->cache == this);
   --live_objects_;
-  PoisonMemory(object, object_bytes_);
   if constexpr (kAsanBuild) {
-    Resting& oldest = quarantine_[quarantine_next_];
-    quarantine_next_ = (quarantine_next_ + 1) % (kQuarantine + 1);
-    for (const Resting& resting : quarantine_) CHECK(resting.object != object);
-    const Resting released = oldest;
+    for (const Quarantine::Resting& resting : quarantine_->resting) {
+      CHECK(resting.object != object);  // not freed twice
+    }
+    PoisonMemory(object, object_bytes_);
+    Quarantine::Resting& oldest = quarantine_->resting[quarantine_->next];
+    quarantine_->next = (quarantine_->next + 1) % Quarantine::kObjects;
+    const Quarantine::Resting released = oldest;
     oldest = {object, slab};
     if (released.object != nullptr) ReleaseNow(released.object, released.slab);
   } else {
@@ -95,9 +127,10 @@ void KmemCache::Free(void* object, Slab* slab) {
 
 void KmemCache::ReleaseNow(void* object, Slab* slab) {
   const auto offset = static_cast<size_t>(static_cast<uint8_t*>(object) - slab->base);
-  const size_t index = offset / stride_bytes_;
+  // Exact for the start of every object: the inverse is less than `stride` above 2^32 / stride, and 64 * 4 MiB < 2^32.
+  const uint64_t index = offset * stride_inverse_ >> 32;
   CHECK_LT(index, objects_per_slab_);
-  CHECK_EQ(offset % stride_bytes_, 0U);
+  CHECK_EQ(index * stride_bytes_, offset);
   CHECK((slab->free_bits >> index & 1) == 0);  // not freed twice
   slab->free_bits |= uint64_t{1} << index;
   if (!slab->listed) {
@@ -119,7 +152,7 @@ PacketPool::PacketPool(Arena& arena) : arena_(arena) {
 
 PacketBuffer PacketPool::Alloc(uint32_t bytes, bool touch) {
   if (bytes > kMaxBytes) return {};
-  const int size_class = SizeClass(bytes, kMinBytes);
+  const int size_class = PacketClass(bytes);
   PacketBuffer buffer;
   buffer.data = static_cast<uint8_t*>(caches_[size_class]->Alloc(&buffer.slab));
   if (buffer.data == nullptr) return {};
@@ -129,7 +162,7 @@ PacketBuffer PacketPool::Alloc(uint32_t bytes, bool touch) {
 }
 
 void PacketPool::Free(PacketBuffer buffer) {
-  caches_[SizeClass(buffer.bytes, kMinBytes)]->Free(buffer.data, buffer.slab);
+  buffer.slab->cache->Free(buffer.data, buffer.slab);
 }
 
 uint64_t PacketPool::live_objects() const {
@@ -140,20 +173,21 @@ uint64_t PacketPool::live_objects() const {
 
 Kmalloc::Kmalloc(Arena& arena) {
   static constexpr const char* kNames[kClasses] = {
-      "kmalloc-64", "kmalloc-128", "kmalloc-256", "kmalloc-512", "kmalloc-1k", "kmalloc-2k",
-      "kmalloc-4k", "kmalloc-8k",  "kmalloc-16k", "kmalloc-32k", "kmalloc-64k"};
+      "kmalloc-64",  "kmalloc-128", "kmalloc-256",  "kmalloc-512",  "kmalloc-1k", "kmalloc-2k",
+      "kmalloc-4k",  "kmalloc-8k",  "kmalloc-16k",  "kmalloc-32k",  "kmalloc-64k", "kmalloc-128k",
+      "kmalloc-256k", "kmalloc-512k", "kmalloc-1m", "kmalloc-2m", "kmalloc-4m"};
+  static_assert(KmallocClassBytes(kClasses - 1) == kMaxBytes);
   for (int i = 0; i < kClasses; ++i) {
-    caches_[i] = arena.New<KmemCache>(arena, kNames[i], size_t{64} << i);
+    caches_[i] = arena.New<KmemCache>(arena, kNames[i], KmallocClassBytes(i));
   }
 }
 
 void* Kmalloc::Alloc(size_t bytes) {
-  const int size_class = SizeClass(bytes, 64);
-  CHECK_LT(size_class, kClasses);
-  return caches_[size_class]->Alloc();
+  CHECK_LE(bytes, kMaxBytes);
+  return caches_[KmallocClass(bytes)]->Alloc();
 }
 
-void Kmalloc::Free(void* p, size_t bytes) { caches_[SizeClass(bytes, 64)]->Free(p); }
+void Kmalloc::Free(void* p, size_t bytes) { caches_[KmallocClass(bytes)]->Free(p); }
 
 uint64_t Kmalloc::live_objects() const {
   uint64_t live = 0;

@@ -13,8 +13,11 @@
 
 namespace tapedeck {
 
+class KmemCache;
+
 // Up to 64 objects of one cache, and which of them are free.
 struct Slab {
+  KmemCache* cache = nullptr;
   Slab* next = nullptr;  // on the cache's list of slabs with a free object
   uint8_t* base = nullptr;
   uint64_t free_bits = 0;
@@ -33,7 +36,7 @@ class KmemCache {
 
   // Uninitialised memory, aligned to 64 bytes; nullptr only where a fault was injected. `slab` receives what Free wants.
   void* Alloc(Slab** slab);
-  // REQUIRES: `object` came from Alloc with this `slab` and is live (checked).
+  // REQUIRES: `object` came from Alloc of this cache with this `slab` and is live (checked).
   void Free(void* object, Slab* slab);
 
   // For objects in the hot part, whose slab is found from their address.
@@ -48,6 +51,8 @@ class KmemCache {
 
   const char* name() const { return name_; }
   size_t object_bytes() const { return object_bytes_; }
+  // Objects in one slab: for tests and reports, as it differs between builds.
+  uint32_t objects_per_slab() const { return objects_per_slab_; }
   uint64_t live_objects() const { return live_objects_; }
 
  private:
@@ -55,26 +60,34 @@ class KmemCache {
   Slab* SlabOf(const void* object) const;
   void ReleaseNow(void* object, Slab* slab);
 
-  struct Resting {
-    void* object;
-    Slab* slab;
-  };
-  static constexpr uint32_t kQuarantine = kAsanBuild ? 64 : 0;
+  void ChooseHotSlab();
 
+  // Sanitizer builds: freed objects rest here, the oldest at `next`, before they are used again.
+  struct Quarantine {
+    struct Resting {
+      void* object;
+      Slab* slab;
+    };
+    static constexpr uint32_t kObjects = 64;
+    Resting resting[kObjects] = {};
+    uint32_t next = 0;
+  };
+
+  // What Alloc and Free read fits one cache line.
+  Slab* partial_ = nullptr;
+  uint64_t fail_nth_ = 0;
+  uint64_t live_objects_ = 0;
+  uint32_t object_bytes_;
+  uint32_t stride_bytes_;
+  uint32_t stride_inverse_;  // 2^32 / stride, rounded up: index = offset * inverse >> 32
+  uint16_t slab_pages_ = 1;
+  uint8_t objects_per_slab_ = 1;
+  Place place_;
   Arena& arena_;
   const char* name_;
-  size_t object_bytes_;
-  size_t stride_bytes_;
-  size_t slab_pages_;
-  uint32_t objects_per_slab_;
-  Place place_;
-  uint64_t live_objects_ = 0;
-  uint64_t fail_nth_ = 0;
-  Slab* partial_ = nullptr;
-  // Sanitizer builds: freed objects rest here, oldest first, before they are used again.
-  Resting quarantine_[kQuarantine + 1] = {};
-  uint32_t quarantine_next_ = 0;
+  Quarantine* quarantine_ = nullptr;
 };
+static_assert(sizeof(KmemCache) == 64);
 
 // A cache of T.
 template <typename T>
@@ -130,19 +143,23 @@ class PacketPool {
   KmemCache* caches_[kClasses];
 };
 
-// kmalloc: general memory of the hot part in power-of-two classes from 64 B to 64 KiB, for what has no cache of its own
-// (coroutine frames, tables that grow). CHECKs on a larger size.
+// kmalloc: general memory of the hot part in size classes, for what has no cache of its own (coroutine frames, tables that
+// grow): powers of two up to 512 B, then 64 B less than a power of two up to 4 MiB, so that objects and their slab's header
+// fill whole pages. CHECKs on a larger size.
 class Kmalloc {
  public:
+  static constexpr size_t kMaxBytes = (size_t{4} << 20) - 64;
+
   explicit Kmalloc(Arena& arena);
   void* Alloc(size_t bytes);
   // REQUIRES: the size given to Alloc.
   void Free(void* p, size_t bytes);
 
+  // Differs between builds where compilers leave out coroutine frames: for leak checks, never for digests.
   uint64_t live_objects() const;
 
  private:
-  static constexpr int kClasses = 11;
+  static constexpr int kClasses = 17;
   KmemCache* caches_[kClasses];
 };
 

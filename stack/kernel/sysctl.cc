@@ -9,56 +9,92 @@ namespace {
 
 constexpr std::string_view kProcSys = "/proc/sys/";
 
-bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n'; }
+// isspace() in the C locale; and the shorter list of what may follow a number (proc_wspace_sep).
+bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+bool EndsNumber(char c) { return c == ' ' || c == '\t' || c == '\n'; }
 
-// "net/ipv4/conf/eth0.5/x" as it stands, or "net.ipv4.ip_forward" with dots for slashes, as sysctl(8) takes both.
+// sysctl(8)'s spellings: "net/ipv4/conf/eth0.5/x" as it stands; where the first separator is a dot, dots and slashes are
+// exchanged, as in "net.ipv4.conf.eth0/5.x".
 bool PathsEqual(std::string_view entry, std::string_view path) {
   if (path.starts_with(kProcSys)) path.remove_prefix(kProcSys.size());
   if (entry.size() != path.size()) return false;
-  const bool dotted = path.find('/') == std::string_view::npos;
+  const size_t separator = path.find_first_of("./");
+  const bool dotted = separator != std::string_view::npos && path[separator] == '.';
   for (size_t i = 0; i < entry.size(); ++i) {
-    const char c = dotted && path[i] == '.' ? '/' : path[i];
+    char c = path[i];
+    if (dotted && (c == '.' || c == '/')) c = c == '.' ? '/' : '.';
     if (c != entry[i]) return false;
   }
   return true;
 }
 
-// One number as the kernel's proc_get_long reads it: optional sign, decimal, 0x or 0 prefix.
-bool TakeNumber(std::string_view* text, int64_t* value) {
-  size_t i = 0;
-  bool negative = false;
-  if (i < text->size() && (*text)[i] == '-') {
-    negative = true;
-    ++i;
-  }
-  int base = 10;
-  if (i + 1 < text->size() && (*text)[i] == '0') {
-    base = ((*text)[i + 1] == 'x' || (*text)[i + 1] == 'X') ? 16 : 8;
-    if (base == 16) i += 2;
-  }
+struct Number {
   uint64_t magnitude = 0;
-  const size_t first_digit = i;
-  for (; i < text->size(); ++i) {
-    const char c = (*text)[i];
-    const int digit = c >= '0' && c <= '9'   ? c - '0'
-                      : c >= 'a' && c <= 'f' ? c - 'a' + 10
-                      : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                             : 99;
-    if (digit >= base) break;
-    magnitude = magnitude * static_cast<uint64_t>(base) + static_cast<uint64_t>(digit);
-    if (magnitude > uint64_t{1} << 40) return false;
+  bool negative = false;
+};
+
+int DigitOf(char c) {
+  if (c >= '0' && c <= '9') return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+  return 99;
+}
+
+// One number as proc_get_long reads it: optional minus, decimal, 0x or 0 prefix, at most 20 characters, then white space or
+// the end.
+bool TakeNumber(std::string_view* text, Number* number) {
+  constexpr size_t kCharsMax = 21;  // TMPBUFLEN - 1: as many are refused, as more might follow
+  std::string_view s = text->substr(0, kCharsMax);
+  size_t i = s.size() > 1 && s[0] == '-' ? 1 : 0;
+  number->negative = i != 0;
+  number->magnitude = 0;
+  uint64_t base = 10;
+  if (i + 1 < s.size() && s[i] == '0') {
+    base = 8;
+    if (i + 2 < s.size() && (s[i + 1] == 'x' || s[i + 1] == 'X') && DigitOf(s[i + 2]) < 16) {
+      base = 16;
+      i += 2;
+    }
   }
-  if (i == first_digit) return false;
-  if (i < text->size() && !IsSpace((*text)[i]) && (*text)[i] != '\0') return false;
+  const size_t first_digit = i;
+  for (; i < s.size() && static_cast<uint64_t>(DigitOf(s[i])) < base; ++i) {
+    if (__builtin_mul_overflow(number->magnitude, base, &number->magnitude) ||
+        __builtin_add_overflow(number->magnitude, static_cast<uint64_t>(DigitOf(s[i])),
+                               &number->magnitude)) {
+      return false;
+    }
+  }
+  if (i == first_digit || i == kCharsMax) return false;
+  if (i < text->size() && !EndsNumber((*text)[i])) return false;
   text->remove_prefix(i);
-  *value = negative ? -static_cast<int64_t>(magnitude) : static_cast<int64_t>(magnitude);
   return true;
 }
 
 void SkipSpace(std::string_view* text) {
-  while (!text->empty() && (IsSpace(text->front()) || text->front() == '\0')) {
-    text->remove_prefix(1);
+  while (!text->empty() && IsSpace(text->front())) text->remove_prefix(1);
+}
+
+// What an int setting becomes (do_proc_dointvec_*_conv), before its range is checked. False where it does not fit.
+bool ToVariable(SysctlKind kind, uint32_t hz, const Number& number, int64_t* value) {
+  constexpr uint64_t kIntMax = INT32_MAX;
+  uint64_t magnitude = number.magnitude;
+  if (kind == SysctlKind::kUnsigned) {
+    *value = static_cast<int64_t>(magnitude);
+    return !number.negative && magnitude <= UINT32_MAX;
   }
+  if (kind == SysctlKind::kMsJiffies) {
+    // msecs_to_jiffies takes an unsigned int, and what is negative as an int is for ever, which does not fit.
+    const auto ms = static_cast<uint32_t>(number.negative ? 0 - magnitude : magnitude);
+    *value = static_cast<int64_t>((uint64_t{ms} * hz + 999) / 1000);
+    return static_cast<int32_t>(ms) >= 0 && *value <= INT32_MAX;
+  }
+  if (kind == SysctlKind::kJiffies) {
+    if (magnitude > kIntMax / hz) return false;
+    magnitude *= hz;
+  }
+  if (magnitude > kIntMax + (number.negative ? 1 : 0)) return false;
+  *value = number.negative ? -static_cast<int64_t>(magnitude) : static_cast<int64_t>(magnitude);
+  return true;
 }
 
 }  // namespace
@@ -127,32 +163,43 @@ int SysctlTree::Write(std::string_view path, std::string_view text) {
   SysctlEntry* const entry = Find(path);
   if (entry == nullptr) return -ENOENT;
   if (entry->read_only) return -EACCES;
+  if (text.empty()) return 0;
   if (entry->kind == SysctlKind::kString) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    if (line.size() >= entry->count) return -EINVAL;
-    auto* const value = static_cast<char*>(entry->value);
-    std::memcpy(value, line.data(), line.size());
-    value[line.size()] = '\0';
+    WriteString(*entry, text);
   } else {
-    // As do_proc_dointvec: values are stored one by one until one is wrong; fewer than all may be given.
-    SkipSpace(&text);
-    if (text.empty()) return -EINVAL;
-    for (uint32_t i = 0; i < entry->count && !text.empty(); ++i) {
-      int64_t value = 0;
-      if (!TakeNumber(&text, &value)) return -EINVAL;
-      SkipSpace(&text);
-      if (entry->kind == SysctlKind::kJiffies) value *= hz_;
-      if (entry->kind == SysctlKind::kMsJiffies) value = (value * hz_ + 999) / 1000;
-      if (value < entry->min || value > entry->max) return -EINVAL;
-      if (entry->kind == SysctlKind::kUnsigned) {
-        static_cast<uint32_t*>(entry->value)[i] = static_cast<uint32_t>(value);
-      } else {
-        static_cast<int32_t*>(entry->value)[i] = static_cast<int32_t>(value);
-      }
-    }
-    if (!text.empty()) return -EINVAL;
+    const int error = WriteNumbers(*entry, text);
+    if (error != 0) return error;
   }
   if (entry->changed != nullptr) entry->changed(entry->context);
+  return 0;
+}
+
+// proc_dostring: up to the first newline or NUL, cut where the variable ends.
+void SysctlTree::WriteString(const SysctlEntry& entry, std::string_view text) {
+  text = text.substr(0, text.find_first_of(std::string_view("\n\0", 2)));
+  text = text.substr(0, entry.count - 1);
+  auto* const value = static_cast<char*>(entry.value);
+  std::memcpy(value, text.data(), text.size());
+  value[text.size()] = '\0';
+}
+
+// do_proc_dointvec: values are stored one by one until one is wrong; fewer than all may be given; what follows the last is
+// ignored.
+int SysctlTree::WriteNumbers(const SysctlEntry& entry, std::string_view text) const {
+  for (uint32_t i = 0; i < entry.count; ++i) {
+    SkipSpace(&text);
+    if (text.empty()) return i == 0 ? -EINVAL : 0;
+    Number number;
+    int64_t value = 0;
+    if (!TakeNumber(&text, &number)) return -EINVAL;
+    if (!ToVariable(entry.kind, hz_, number, &value)) return -EINVAL;
+    if (value < entry.min || value > entry.max) return -EINVAL;
+    if (entry.kind == SysctlKind::kUnsigned) {
+      static_cast<uint32_t*>(entry.value)[i] = static_cast<uint32_t>(value);
+    } else {
+      static_cast<int32_t*>(entry.value)[i] = static_cast<int32_t>(value);
+    }
+  }
   return 0;
 }
 

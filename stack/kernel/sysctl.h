@@ -51,7 +51,8 @@ class SysctlTree {
 
   // The file's text with its newline. 0, or -ENOENT.
   int Read(std::string_view path, std::string* text) const;
-  // 0, -ENOENT, -EACCES (read-only), -EINVAL (not a number, out of range, too many values).
+  // 0, -ENOENT, -EACCES (read-only), -EINVAL (not a number, out of range). As in Linux, values before a wrong one have been
+  // stored then, text behind the last value is ignored, a string that is too long is cut, and no text changes nothing.
   // `path` may be "net/ipv4/x", "/proc/sys/net/ipv4/x" or "net.ipv4.x".
   int Write(std::string_view path, std::string_view text);
 
@@ -60,6 +61,8 @@ class SysctlTree {
  private:
   SysctlEntry* Add(const SysctlEntry& entry);
   SysctlEntry* Find(std::string_view path) const;
+  static void WriteString(const SysctlEntry& entry, std::string_view text);
+  int WriteNumbers(const SysctlEntry& entry, std::string_view text) const;
 
   Arena& arena_;
   uint32_t hz_;

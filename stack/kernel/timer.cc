@@ -32,6 +32,7 @@ bool timer_delete(TimerList* timer) {
 
 TimerWheel::TimerWheel(Cpu& cpu, uint16_t event_source)
     : cpu_(cpu),
+      levels_(cpu.kernel().hz() > 100 ? kLevels : kLevels - 1),
       tick_(EventKind::kTimer, event_source, &TimerWheel::OnTick),
       clk_(cpu.kernel().initial_jiffies()),
       next_expiry_(kNever) {
@@ -39,20 +40,20 @@ TimerWheel::TimerWheel(Cpu& cpu, uint16_t event_source)
 }
 
 // calc_wheel_index: rounds up to the level's granularity and adds one, so that a timer never fires early.
-uint16_t TimerWheel::BucketFor(Jiffies expires, Jiffies clk, Jiffies* bucket_expiry) {
-  const auto delta = static_cast<int64_t>(expires - clk);
+uint16_t TimerWheel::BucketFor(Jiffies expires, Jiffies* bucket_expiry) const {
+  const auto delta = static_cast<int64_t>(expires - clk_);
   int level = 0;
   if (delta < 0) {
-    *bucket_expiry = clk;
-    return static_cast<uint16_t>(clk & kLevelMask);
+    *bucket_expiry = clk_;
+    return static_cast<uint16_t>(clk_ & kLevelMask);
   }
-  while (level + 1 < kLevels &&
+  while (level + 1 < levels_ &&
          static_cast<Jiffies>(delta) >= LevelStart(level + 1, kLevelSize, kLevelShift)) {
     ++level;
   }
-  const Jiffies cutoff = LevelStart(kLevels, kLevelSize, kLevelShift);  // WHEEL_TIMEOUT_CUTOFF
+  const Jiffies cutoff = LevelStart(levels_, kLevelSize, kLevelShift);  // WHEEL_TIMEOUT_CUTOFF
   if (static_cast<Jiffies>(delta) >= cutoff) {
-    expires = clk + cutoff - (Jiffies{1} << ((kLevels - 1) * kLevelShift));  // WHEEL_TIMEOUT_MAX
+    expires = clk_ + cutoff - (Jiffies{1} << ((levels_ - 1) * kLevelShift));  // WHEEL_TIMEOUT_MAX
   }
   const int shift = level * kLevelShift;
   const Jiffies slot = (expires >> shift) + 1;
@@ -67,6 +68,7 @@ void TimerWheel::Enqueue(TimerList* timer, uint16_t bucket, Jiffies bucket_expir
   timer->pprev = &head;
   head = timer;
   timer->bucket = bucket;
+  timer->bucket_expiry = static_cast<uint32_t>(bucket_expiry);
   timer->cpu = &cpu_;
   filled_[bucket / kLevelSize] |= uint64_t{1} << (bucket % kLevelSize);
   ++pending_;
@@ -88,43 +90,61 @@ void TimerWheel::Detach(TimerList* timer) {
   --pending_;
 }
 
-// forward_timer_base: the wheel's clock follows idle time, so that new timers get the level of their real distance.
+// forward_timer_base: the wheel's clock follows idle time, so that new timers get the level of their real distance. The time
+// is that of the code that asks (jiffies are global), not that of the wheel's CPU, which may have slept since long ago.
 void TimerWheel::ForwardClock() {
-  const Jiffies now = cpu_.jiffies();
+  const Jiffies now = cpu_.kernel().jiffies();
   if (now <= clk_) return;
   clk_ = next_expiry_ > now ? now : (next_expiry_ > clk_ ? next_expiry_ : clk_);
 }
 
+// __mod_timer.
 bool TimerWheel::Modify(TimerList* timer, Jiffies expires, bool only_earlier) {
   const bool was_pending = timer->pending();
   if (was_pending) {
-    // Nothing to do for the same expiry; __mod_timer has the same short cut.
-    if (timer->cpu == &cpu_ && timer->expires == expires) return true;
+    if (timer->expires == expires) return true;
     if (only_earlier && timer->expires <= expires) return true;
-    timer->cpu->timers().Remove(timer);
+    // Where the new expiry falls into the bucket that the timer is in already, it stays there, on the CPU that has it, and
+    // keeps its place. The kernel compares the bucket's index alone; its due time too tells apart a bucket that is being
+    // expired at this moment, in which the timer would fire early.
+    TimerWheel& wheel = timer->cpu->timers();
+    wheel.ForwardClock();
+    Jiffies bucket_expiry = 0;
+    const uint16_t bucket = wheel.BucketFor(expires, &bucket_expiry);
+    if (bucket == timer->bucket && static_cast<uint32_t>(bucket_expiry) == timer->bucket_expiry) {
+      timer->expires = expires;
+      return true;
+    }
+    wheel.Detach(timer);
+    if (&wheel != this) wheel.Settle();
   }
   ForwardClock();
   timer->expires = expires;
   Jiffies bucket_expiry = 0;
-  const uint16_t bucket = BucketFor(expires, clk_, &bucket_expiry);
+  const uint16_t bucket = BucketFor(expires, &bucket_expiry);
   Enqueue(timer, bucket, bucket_expiry);
   return was_pending;
 }
 
 bool TimerWheel::Remove(TimerList* timer) {
   Detach(timer);
-  if (pending_ == 0) {
-    next_expiry_ = kNever;
-    Rearm();
-  }
+  Settle();
   return true;
+}
+
+// After a removal. The tick of a timer that has gone is harmless (OnTick looks again) and costs less than moving it each
+// time; but an empty wheel has none, so that a world without work is at rest. What is due already is left to Run.
+void TimerWheel::Settle() {
+  if (pending_ != 0 || next_expiry_ <= cpu_.kernel().jiffies()) return;
+  next_expiry_ = kNever;
+  Rearm();
 }
 
 // __next_timer_interrupt: the earliest filled bucket over all levels.
 Jiffies TimerWheel::NextExpiry() const {
   Jiffies next = kNever;
   Jiffies clk = clk_;
-  for (int level = 0; level < kLevels; ++level) {
+  for (int level = 0; level < levels_; ++level) {
     const int start = static_cast<int>(clk & kLevelMask);
     if (filled_[level] != 0) {
       const uint64_t from_start = std::rotr(filled_[level], start);
@@ -140,13 +160,19 @@ Jiffies TimerWheel::NextExpiry() const {
 }
 
 void TimerWheel::Rearm() {
-  World& world = cpu_.kernel().world();
+  if (running_) return;
+  Kernel& kernel = cpu_.kernel();
+  EventQueue& events = kernel.world().cpu_events();
   if (next_expiry_ == kNever) {
-    world.cpu_events().Cancel(&tick_);
+    events.Cancel(&tick_);
     return;
   }
-  world.cpu_events().Schedule(&tick_, cpu_.kernel().TimeOfJiffy(next_expiry_));
+  // Ticks come at the beginning of a jiffy: what is due in this one already waits for the next.
+  const Jiffies next_tick = kernel.jiffies() + 1;
+  events.Schedule(&tick_, kernel.TimeOfJiffy(next_expiry_ < next_tick ? next_tick : next_expiry_));
 }
+
+bool TimerWheel::due() const { return cpu_.jiffies() >= next_expiry_; }
 
 void TimerWheel::OnTick(Event* event, SimTime now) {
   TimerWheel* const wheel = static_cast<TickEvent*>(event)->wheel;
@@ -163,7 +189,7 @@ void TimerWheel::OnTick(Event* event, SimTime now) {
 int TimerWheel::CollectExpired(TimerList* heads[kLevels]) {
   int collected = 0;
   Jiffies clk = clk_;
-  for (int level = 0; level < kLevels; ++level) {
+  for (int level = 0; level < levels_; ++level) {
     const int bucket = (level * kLevelSize) + static_cast<int>(clk & kLevelMask);
     if (buckets_[bucket] != nullptr) {
       heads[collected] = buckets_[bucket];
@@ -179,10 +205,12 @@ int TimerWheel::CollectExpired(TimerList* heads[kLevels]) {
 }
 
 void TimerWheel::Run() {
-  while (cpu_.jiffies() >= next_expiry_) {
+  running_ = true;
+  while (due()) {
     clk_ = next_expiry_;
     TimerList* heads[kLevels];
     int levels = CollectExpired(heads);
+    // One ahead while callbacks run, so that a timer re-armed for now waits for the next jiffy.
     ++clk_;
     next_expiry_ = NextExpiry();
     while (levels-- > 0) {
@@ -194,6 +222,8 @@ void TimerWheel::Run() {
       }
     }
   }
+  running_ = false;
+  if (pending_ == 0) next_expiry_ = kNever;
   Rearm();
 }
 

@@ -34,6 +34,7 @@ struct TimerList {
   TimerList* next = nullptr;
   TimerList** pprev = nullptr;
   Cpu* cpu = nullptr;
+  uint32_t bucket_expiry = 0;  // low half of the jiffy at which its bucket is due
   uint16_t bucket = 0;
 };
 
@@ -53,7 +54,9 @@ class TimerWheel {
   bool Modify(TimerList* timer, Jiffies expires, bool only_earlier);
   bool Remove(TimerList* timer);
 
-  // run_timer_softirq: expires all that is due at the CPU's time.
+  // Whether Run has anything to do at the CPU's time.
+  bool due() const;
+  // run_timer_softirq: expires all that is due at the CPU's time. Runs on the wheel's CPU.
   void Run();
 
   uint64_t pending() const { return pending_; }
@@ -67,19 +70,22 @@ class TimerWheel {
   static constexpr int kLevelSize = 1 << kLevelBits;
   static constexpr int kLevelMask = kLevelSize - 1;
   static constexpr int kLevelShift = 3;  // each level is 8 times coarser
-  static constexpr int kLevels = 9;
+  static constexpr int kLevels = 9;  // LVL_DEPTH; 8 up to HZ=100
   static constexpr int kBuckets = kLevels * kLevelSize;
 
   static void OnTick(Event* event, SimTime now);
-  static uint16_t BucketFor(Jiffies expires, Jiffies clk, Jiffies* bucket_expiry);
+  uint16_t BucketFor(Jiffies expires, Jiffies* bucket_expiry) const;
   void Enqueue(TimerList* timer, uint16_t bucket, Jiffies bucket_expiry);
   void Detach(TimerList* timer);
+  void Settle();
   void ForwardClock();
   Jiffies NextExpiry() const;
   void Rearm();
   int CollectExpired(TimerList* heads[kLevels]);
 
   Cpu& cpu_;
+  int levels_;
+  bool running_ = false;  // in Run, which sets the tick itself when it is through
   TickEvent tick_;
   Jiffies clk_;          // the next jiffy to be processed
   Jiffies next_expiry_;  // when the earliest filled bucket is due

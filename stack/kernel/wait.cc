@@ -44,12 +44,16 @@ void Thread::Sleep(Sleeper* sleeper, WaitQueue* queue, uint32_t events, SimTime 
 }
 
 void Thread::Wake(WakeReason reason) {
-  if (sleeper_ == nullptr || ListNode<>::linked()) return;
+  if (sleeper_ == nullptr) return;
+  if (ListNode<>::linked()) {
+    if (wake_reason_ == WakeReason::kDone) wake_reason_ = reason;
+    return;
+  }
   wake_reason_ = reason;
   entry_.Unlink();
   timeout_.Cancel();
-  kernel_.this_cpu().Charge(CostPoint::k_sock_wake);
-  cpu_.EnqueueThread(this, kernel_.now());
+  if (kernel_.running_ != nullptr) kernel_.running_->Charge(CostPoint::k_sock_wake);
+  cpu_.EnqueueThread(this, kernel_.EffectTime());
 }
 
 void Thread::Run() {
@@ -67,7 +71,6 @@ void Thread::Run() {
     root_ = nullptr;
     resume_at_ = nullptr;
     finished_ = true;
-    kernel_.DeleteThread(this);
   }
 }
 

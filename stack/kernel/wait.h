@@ -7,6 +7,7 @@
 //   uint32_t events() const;        // which wake-ups to hear, as poll(2)'s mask
 //   SimTime deadline() const;       // until when; Never() for ever
 //   void GiveUp(WakeReason reason); // ends the call after its deadline or a signal
+//   bool exclusive() const;         // optional: wait as an exclusive sleeper (accept, datagram receive); false without it
 // `co_await Block(thread, op)` runs Try at once and suspends only where it must, so a call that does not block costs no
 // coroutine frame. The op keeps its own result.
 #ifndef TAPEDECK_STACK_KERNEL_WAIT_H_
@@ -87,7 +88,7 @@ class Thread : public ListNode<> {
              bool exclusive = false);
   // Makes a sleeping thread runnable on its CPU; nothing where it is runnable already.
   void Wake(WakeReason reason);
-  // A signal: a blocked call ends with EINTR.
+  // A signal: a blocked call ends with EINTR, also where it has been woken already but finds nothing to do.
   void Interrupt() { Wake(WakeReason::kInterrupted); }
 
   // Where to go on once the Sleeper says so.
@@ -112,6 +113,7 @@ class Thread : public ListNode<> {
   int tid_;
   bool finished_ = false;
   WakeReason wake_reason_ = WakeReason::kDone;
+  SimTime ready_at_;  // while it is on its CPU's run queue
   Sleeper* sleeper_ = nullptr;
   std::coroutine_handle<> resume_at_;
   std::coroutine_handle<> root_;
@@ -219,11 +221,16 @@ class Block : private Sleeper {
   bool await_ready() { return op_.Try(); }
   void await_suspend(std::coroutine_handle<> caller) {
     thread_.set_resume_at(caller);
-    thread_.Sleep(this, &op_.queue(), op_.events(), op_.deadline());
+    Sleep();
   }
   void await_resume() const {}
 
  private:
+  void Sleep() {
+    bool exclusive = false;
+    if constexpr (requires { op_.exclusive(); }) exclusive = op_.exclusive();
+    thread_.Sleep(this, &op_.queue(), op_.events(), op_.deadline(), exclusive);
+  }
   static bool Again(Sleeper* sleeper, WakeReason reason) {
     auto* const self = static_cast<Block*>(sleeper);
     if (self->op_.Try()) return true;
@@ -231,7 +238,7 @@ class Block : private Sleeper {
       self->op_.GiveUp(reason);
       return true;
     }
-    self->thread_.Sleep(self, &self->op_.queue(), self->op_.events(), self->op_.deadline());
+    self->Sleep();
     return false;
   }
   Thread& thread_;

@@ -18,6 +18,14 @@ void World::AddCpu(Cpu* cpu) {
   cpus_[cpu_count_++] = cpu;
 }
 
+bool World::idle() const {
+  if (cpu_running_) return false;
+  for (int i = 0; i < cpu_count_; ++i) {
+    if (cpus_[i]->runnable()) return false;
+  }
+  return true;
+}
+
 bool World::Step(SimTime limit) {
   // Devices first at equal times, as their events' kinds say; a CPU runs what has reached it before the next event.
   const SimTime device_time = device_events_.next_time();
@@ -26,15 +34,21 @@ bool World::Step(SimTime limit) {
   const SimTime event_time = Earlier(device_time, cpu_time);
 
   Cpu* behind = nullptr;
+  SimTime behind_time = SimTime::Never();
   for (int i = 0; i < cpu_count_; ++i) {
-    Cpu* const cpu = cpus_[i];
-    if (cpu->runnable() && (behind == nullptr || cpu->now() < behind->now())) behind = cpu;
+    const SimTime time = cpus_[i]->next_time();
+    if (time < behind_time) {
+      behind = cpus_[i];
+      behind_time = time;
+    }
   }
   // An event at the very time of a CPU happens first: what reaches the CPU at t is seen by code that runs at t.
-  if (behind != nullptr && behind->now() < event_time) {
-    if (behind->now() > limit) return false;
+  if (behind != nullptr && behind_time < event_time) {
+    if (behind_time > limit) return false;
     ++steps_;
+    cpu_running_ = true;
     behind->RunOne();
+    cpu_running_ = false;
     return true;
   }
   if (event_time > limit || event_time == SimTime::Never()) return false;
@@ -53,11 +67,7 @@ void World::RunUntil(SimTime end) {
 bool World::RunUntilIdle(SimTime limit) {
   while (Step(limit)) {
   }
-  if (!device_events_.empty() || !cpu_events_.empty()) return false;
-  for (int i = 0; i < cpu_count_; ++i) {
-    if (cpus_[i]->runnable()) return false;
-  }
-  return true;
+  return device_events_.empty() && cpu_events_.empty() && idle();
 }
 
 }  // namespace tapedeck

@@ -58,7 +58,7 @@ class World {
 
   // Lets wires and devices act until `time` inclusive. For code on a CPU, before it touches a device.
   void BringDevicesTo(SimTime time) {
-    while (device_events_.next_time() <= time) device_events_.RunNext();
+    while (!device_events_.empty() && device_events_.next_time() <= time) device_events_.RunNext();
   }
 
   bool tracing() const { return sink_ != nullptr; }
@@ -69,6 +69,9 @@ class World {
 
   // Called by Kernel for each of its CPUs; ties between CPUs go by this order.
   void AddCpu(Cpu* cpu);
+
+  // Whether no CPU runs or has anything to run: nothing happens before the next event.
+  bool idle() const;
 
   // Steps of the main loop so far: the unit of work budgets and of progress reports.
   uint64_t steps() const { return steps_; }
@@ -88,6 +91,7 @@ class World {
   uint64_t next_stream_ = 0;
   uint32_t last_frame_id_ = 0;
   uint16_t next_source_ = 0;
+  bool cpu_running_ = false;
   int cpu_count_ = 0;
   Cpu* cpus_[kCpusMax] = {};
 };
