@@ -47,6 +47,8 @@ bool ParseCostTable(std::string_view name, std::string_view text, CostTable* tab
   const size_t name_bytes = std::min(name.size(), sizeof(parsed.name) - 1);
   std::memset(parsed.name, 0, sizeof(parsed.name));
   std::memcpy(parsed.name, name.data(), name_bytes);
+  bool hz_given = false;
+  bool points_given[CostTable::kPoints] = {};
   size_t line_number = 0;
   while (!text.empty()) {
     ++line_number;
@@ -62,6 +64,13 @@ bool ParseCostTable(std::string_view name, std::string_view text, CostTable* tab
     const std::string_view key = Trim(line.substr(0, equals));
     const std::string_view value_text = Trim(line.substr(equals + 1));
     const bool is_hz = key == "cpu_hz";
+    const auto* const point = std::find(std::begin(kPointNames), std::end(kPointNames), key);
+    if (!is_hz && point == std::end(kPointNames)) {
+      return Fail(line_number, "no cost point is called `" + std::string(key) + "`", error);
+    }
+    bool& given = is_hz ? hz_given : points_given[point - std::begin(kPointNames)];
+    if (given) return Fail(line_number, "`" + std::string(key) + "` is given twice", error);
+    given = true;
     uint64_t value = 0;
     if (!ParseNumber(value_text, is_hz ? 1'000'000'000'000 : 1'000'000'000, &value) ||
         (is_hz && value == 0)) {
@@ -74,10 +83,6 @@ bool ParseCostTable(std::string_view name, std::string_view text, CostTable* tab
     if (is_hz) {
       parsed.cpu_hz = value;
       continue;
-    }
-    const auto* const point = std::find(std::begin(kPointNames), std::end(kPointNames), key);
-    if (point == std::end(kPointNames)) {
-      return Fail(line_number, "no cost point is called `" + std::string(key) + "`", error);
     }
     parsed.cycles[point - std::begin(kPointNames)] = static_cast<uint32_t>(value);
     if (value != 0) parsed.free = false;

@@ -1,0 +1,195 @@
+// Settings as text. The expectations of the tables were seen on Linux 6.18 (a new network namespace, HZ=250), written with
+// one write(2) each; the setting is named where it was tried.
+#include "stack/kernel/sysctl.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstring>
+#include <string>
+
+namespace tapedeck {
+namespace {
+
+class SysctlTest : public testing::Test {
+ protected:
+  std::string Read(std::string_view path) {
+    std::string text;
+    EXPECT_EQ(tree_.Read(path, &text), 0);
+    return text;
+  }
+  Arena arena_;
+  SysctlTree& tree_ = *arena_.New<SysctlTree>(arena_, 250U);
+};
+
+struct WriteCase {
+  std::string_view text;
+  int result;
+  const char* after;  // what the file reads then
+};
+
+using std::literals::operator""sv;
+
+// net/ipv4/ip_forward: proc_dointvec over any int.
+TEST_F(SysctlTest, AnIntIsWrittenAsLinuxDoes) {
+  int32_t value = 0;
+  tree_.RegisterInt("net/ipv4/ip_forward", &value);
+  for (const WriteCase& c : {WriteCase{"1\n"sv, 0, "1\n"},
+                             {"0 1\n"sv, 0, "0\n"},
+                             {"5"sv, 0, "5\n"},
+                             {"x"sv, -EINVAL, "5\n"},
+                             {""sv, 0, "5\n"},
+                             {" \n"sv, -EINVAL, "5\n"},
+                             {"-1"sv, 0, "-1\n"},
+                             {"0x10"sv, 0, "16\n"},
+                             {"010"sv, 0, "8\n"},
+                             {"08"sv, -EINVAL, "8\n"},
+                             {"0x"sv, -EINVAL, "8\n"},
+                             {"1\0"sv, -EINVAL, "8\n"},
+                             {"1a"sv, -EINVAL, "8\n"},
+                             {"2147483648"sv, -EINVAL, "8\n"},
+                             {"-2147483648"sv, 0, "-2147483648\n"},
+                             {"-2147483649"sv, -EINVAL, "-2147483648\n"},
+                             {" 7 \r\n"sv, 0, "7\n"},
+                             {"7\r"sv, -EINVAL, "7\n"},
+                             {"3 x"sv, 0, "3\n"},
+                             {"+3"sv, -EINVAL, "3\n"},
+                             {"000000000000000000004"sv, -EINVAL, "3\n"},
+                             {"00000000000000000004"sv, 0, "4\n"},
+                             {"99999999999999999999"sv, -EINVAL, "4\n"},
+                             {"-"sv, -EINVAL, "4\n"}}) {
+    EXPECT_EQ(tree_.Write("net/ipv4/ip_forward", c.text), c.result) << c.text;
+    EXPECT_EQ(Read("net/ipv4/ip_forward"), c.after) << c.text;
+  }
+}
+
+// net/ipv4/tcp_rmem: three ints of at least 1, stored one by one.
+TEST_F(SysctlTest, AVectorIsWrittenAsLinuxDoes) {
+  int32_t rmem[3] = {4096, 131072, 33554432};
+  tree_.RegisterInt("net/ipv4/tcp_rmem", rmem, 1, INT32_MAX, 3);
+  for (const WriteCase& c : {WriteCase{"4096 131072 6291456\n"sv, 0, "4096\t131072\t6291456\n"},
+                             {"5000"sv, 0, "5000\t131072\t6291456\n"},
+                             {"4097 x"sv, -EINVAL, "4097\t131072\t6291456\n"},
+                             {"4098 0 1"sv, -EINVAL, "4098\t131072\t6291456\n"},
+                             {"1 2 3 4"sv, 0, "1\t2\t3\n"}}) {
+    EXPECT_EQ(tree_.Write("net/ipv4/tcp_rmem", c.text), c.result) << c.text;
+    EXPECT_EQ(Read("net/ipv4/tcp_rmem"), c.after) << c.text;
+  }
+}
+
+// net/ipv4/tcp_syn_retries: 1 to 127.
+TEST_F(SysctlTest, RangesAreKept) {
+  int32_t value = 6;
+  tree_.RegisterInt("net/ipv4/tcp_syn_retries", &value, 1, 127);
+  for (const char* const text : {"0", "128", "300", "-5"}) {
+    EXPECT_EQ(tree_.Write("net/ipv4/tcp_syn_retries", text), -EINVAL) << text;
+    EXPECT_EQ(value, 6);
+  }
+  EXPECT_EQ(tree_.Write("net/ipv4/tcp_syn_retries", "127"), 0);
+  EXPECT_EQ(value, 127);
+}
+
+// net/ipv4/tcp_keepalive_time: seconds in the file, jiffies behind it.
+TEST_F(SysctlTest, SecondsBecomeJiffies) {
+  int32_t value = 7200 * 250;
+  tree_.RegisterJiffies("net/ipv4/tcp_keepalive_time", &value);
+  for (const WriteCase& c : {WriteCase{"7000"sv, 0, "7000\n"},
+                             {"-1"sv, 0, "-1\n"},
+                             {"2147483"sv, 0, "2147483\n"},
+                             {"99999999"sv, -EINVAL, "2147483\n"}}) {
+    EXPECT_EQ(tree_.Write("net/ipv4/tcp_keepalive_time", c.text), c.result) << c.text;
+    EXPECT_EQ(Read("net/ipv4/tcp_keepalive_time"), c.after) << c.text;
+  }
+  EXPECT_EQ(value, 2147483 * 250);
+}
+
+// net/ipv4/icmp_ratelimit: milliseconds in the file, rounded up to jiffies.
+TEST_F(SysctlTest, MillisecondsBecomeJiffies) {
+  int32_t value = 250;
+  tree_.RegisterMsJiffies("net/ipv4/icmp_ratelimit", &value);
+  EXPECT_EQ(Read("net/ipv4/icmp_ratelimit"), "1000\n");
+  EXPECT_EQ(tree_.Write("net/ipv4/icmp_ratelimit", "1001"), 0);
+  EXPECT_EQ(Read("net/ipv4/icmp_ratelimit"), "1004\n");
+  EXPECT_EQ(tree_.Write("net/ipv4/icmp_ratelimit", "-4"), -EINVAL);
+  EXPECT_EQ(Read("net/ipv4/icmp_ratelimit"), "1004\n");
+}
+
+// net/ipv4/fib_multipath_hash_fields (1 to 4095): proc_douintvec_minmax, which knows no minus, not even for nothing.
+TEST_F(SysctlTest, AnUnsignedIsWrittenAsLinuxDoes) {
+  uint32_t value = 7;
+  tree_.RegisterUnsigned("net/ipv4/fib_multipath_hash_fields", &value, 1, 4095);
+  for (const WriteCase& c : {WriteCase{"-1"sv, -EINVAL, "7\n"},
+                             {"-0"sv, -EINVAL, "7\n"},
+                             {"4096"sv, -EINVAL, "7\n"},
+                             {"8 9"sv, 0, "8\n"}}) {
+    EXPECT_EQ(tree_.Write("net/ipv4/fib_multipath_hash_fields", c.text), c.result) << c.text;
+    EXPECT_EQ(Read("net/ipv4/fib_multipath_hash_fields"), c.after) << c.text;
+  }
+  uint32_t any = 0;
+  tree_.RegisterUnsigned("any", &any);
+  EXPECT_EQ(tree_.Write("any", "4294967295"), 0);
+  EXPECT_EQ(Read("any"), "4294967295\n");
+  EXPECT_EQ(tree_.Write("any", "4294967296"), -EINVAL);
+}
+
+// kernel/hostname: proc_dostring ends at the first newline or NUL and cuts what is too long.
+TEST_F(SysctlTest, AStringIsWrittenAsLinuxDoes) {
+  char value[8] = "vm";
+  tree_.RegisterString("kernel/hostname", value, sizeof(value));
+  for (const WriteCase& c : {WriteCase{"abc\ndef"sv, 0, "abc\n"},
+                             {"x\0y"sv, 0, "x\n"},
+                             {"0123456789"sv, 0, "0123456\n"},
+                             {"\n"sv, 0, "\n"}}) {
+    EXPECT_EQ(tree_.Write("kernel/hostname", c.text), c.result) << c.text;
+    EXPECT_EQ(Read("kernel/hostname"), c.after) << c.text;
+  }
+}
+
+TEST_F(SysctlTest, PathsAreSpelledAsSysctl8Does) {
+  int32_t value = 3;
+  tree_.RegisterInt("net/ipv4/conf/eth0.5/forwarding", &value);
+  for (const char* const path :
+       {"net/ipv4/conf/eth0.5/forwarding", "/proc/sys/net/ipv4/conf/eth0.5/forwarding",
+        "net.ipv4.conf.eth0/5.forwarding"}) {
+    EXPECT_EQ(Read(path), "3\n") << path;
+  }
+  std::string text;
+  for (const char* const path : {"", "net", "net/ipv4/conf/eth0.5", "net/ipv4/conf/eth0/5/forwarding",
+                                 "net/ipv4/conf/eth0.5/forwarding/", "net.ipv4.conf.eth0.5.forwarding"}) {
+    EXPECT_EQ(tree_.Read(path, &text), -ENOENT) << path;
+    EXPECT_EQ(tree_.Write(path, "1"), -ENOENT) << path;
+  }
+}
+
+// net/ipv4/tcp_available_congestion_control.
+TEST_F(SysctlTest, ReadOnlyFilesRefuseToBeWritten) {
+  char value[32] = "reno cubic";
+  tree_.RegisterString("net/ipv4/tcp_available_congestion_control", value, sizeof(value))->read_only =
+      true;
+  EXPECT_EQ(tree_.Write("net/ipv4/tcp_available_congestion_control", "reno"), -EACCES);
+  EXPECT_STREQ(value, "reno cubic");
+}
+
+TEST_F(SysctlTest, ChangesAreAnnouncedOnSuccessOnly) {
+  int32_t value = 0;
+  int changes = 0;
+  SysctlEntry* const entry = tree_.RegisterInt("a", &value, 0, 1);
+  entry->changed = [](void* context) { ++*static_cast<int*>(context); };
+  entry->context = &changes;
+  EXPECT_EQ(tree_.Write("a", "1"), 0);
+  EXPECT_EQ(tree_.Write("a", "2"), -EINVAL);
+  EXPECT_EQ(tree_.Write("a", "0"), 0);
+  EXPECT_EQ(changes, 2);
+}
+
+TEST_F(SysctlTest, EntriesAreListedInOrderOfRegistration) {
+  int32_t value = 0;
+  tree_.RegisterInt("b", &value);
+  tree_.RegisterInt("a", &value);
+  std::string paths;
+  for (const SysctlEntry* e = tree_.first(); e != nullptr; e = e->next) paths += e->path;
+  EXPECT_EQ(paths, "ba");
+}
+
+}  // namespace
+}  // namespace tapedeck
