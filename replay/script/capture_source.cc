@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "replay/script/plain_ethernet.h"
 #include "replay/script/script.h"
 
 namespace tapedeck {
@@ -22,31 +23,39 @@ bool CaptureSource::Next(TimedFrame* frame) {
   capture::Record record;
   while (reader_.Next(record) == capture::ReadResult::kRecord) {
     if (counts_.records++ == 0) start_ns_ = last_ns_ = record.time_ns;
-    const capture::SkipReason reason = capture::ToEthernet(record, ethernet_);
-    if (reason == capture::SkipReason::kNone) [[likely]] {
-      Deliver(record, frame);
-      return true;
+    if (IsPlainEthernet(record)) [[likely]] {
+      counts_.truncated += record.truncated();
+      frame->bytes = {record.data.data(), record.data.size()};
+    } else if (!TakeOther(record, frame)) {
+      continue;
     }
-    ++counts_.skipped[static_cast<size_t>(reason)];
+    ++counts_.frames;
+    frame->time = TimeOf(record.time_ns);
+    frame->file_index = record.index;
+    return true;
   }
   return false;
 }
 
-void CaptureSource::Deliver(const capture::Record& record, TimedFrame* frame) {
-  ++counts_.frames;
-  counts_.truncated += ethernet_.truncated();
-  counts_.synthesised += ethernet_.synthesised;
-  counts_.fcs_stripped += ethernet_.fcs_stripped_bytes != 0;
-  frame->time = TimeOf(record.time_ns);
-  frame->file_index = record.index;
-  if (!ethernet_.synthesised) {
-    frame->bytes = ethernet_.payload;
-    return;
+bool CaptureSource::TakeOther(const capture::Record& record, TimedFrame* frame) {
+  capture::EthernetFrame ethernet;
+  const capture::SkipReason reason = capture::ToEthernet(record, ethernet);
+  if (reason != capture::SkipReason::kNone) {
+    ++counts_.skipped[static_cast<size_t>(reason)];
+    return false;
   }
-  const size_t frame_bytes = ethernet_.size_bytes();
+  counts_.truncated += ethernet.truncated();
+  counts_.synthesised += ethernet.synthesised;
+  counts_.fcs_stripped += ethernet.fcs_stripped_bytes != 0;
+  frame->bytes = ethernet.synthesised ? Build(ethernet) : ethernet.payload;
+  return true;
+}
+
+std::span<const uint8_t> CaptureSource::Build(const capture::EthernetFrame& ethernet) {
+  const size_t frame_bytes = ethernet.size_bytes();
   if (built_.size() < frame_bytes) built_.resize(frame_bytes);
-  ethernet_.CopyTo(built_);
-  frame->bytes = std::span<const uint8_t>(built_).first(frame_bytes);
+  ethernet.CopyTo(built_);
+  return std::span<const uint8_t>(built_).first(frame_bytes);
 }
 
 SimTime CaptureSource::TimeOf(int64_t time_ns) {

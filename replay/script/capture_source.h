@@ -3,9 +3,9 @@
 // header was captured.
 //
 // What the capture holds is what enters. A frame that the capture cut (snaplen) enters as short as
-// it is: its IP length then exceeds its bytes and the stack drops it, as it would drop it on a wire.
-// Such frames are counted. Left out: taking the copies that a capture on all interfaces ("any") has
-// of one frame as one.
+// it is: its IP length then exceeds its bytes and the stack drops it, as it would drop it on a
+// wire. Such frames are counted. Left out: taking the copies that a capture on all interfaces
+// ("any") has of one frame as one.
 #ifndef TAPEDECK_REPLAY_SCRIPT_CAPTURE_SOURCE_H_
 #define TAPEDECK_REPLAY_SCRIPT_CAPTURE_SOURCE_H_
 
@@ -41,8 +41,9 @@ struct CaptureSourceCounts {
   uint64_t skipped_total() const { return records - frames; }
 };
 
-// The lines a user should see, one for each kind of thing that went wrong: reasons for skipping, cut
-// frames, times that go backwards by more than a millisecond or beyond the end. Without file names.
+// The lines a user should see, one for each kind of thing that went wrong: reasons for skipping,
+// cut frames, times that go backwards by more than a millisecond or beyond the end. Without file
+// names.
 std::vector<std::string> Warnings(const CaptureSourceCounts& counts);
 
 class CaptureSource final : public FrameSource {
@@ -58,13 +59,14 @@ class CaptureSource final : public FrameSource {
   int64_t start_ns() const { return start_ns_; }
 
  private:
-  // Fills `frame` from ethernet_.
-  void Deliver(const capture::Record& record, TimedFrame* frame);
+  // Finds the bytes of any but a plain Ethernet record. False if it is skipped.
+  bool TakeOther(const capture::Record& record, TimedFrame* frame);
+  // Puts the pieces of `ethernet` together in built_.
+  std::span<const uint8_t> Build(const capture::EthernetFrame& ethernet);
   // Virtual time of a record that was captured at `time_ns`.
   SimTime TimeOf(int64_t time_ns);
 
   capture::CaptureReader& reader_;
-  capture::EthernetFrame ethernet_;
   std::vector<uint8_t> built_;  // frames with a made-up header, one after another
   CaptureSourceCounts counts_;
   int64_t start_ns_ = 0;

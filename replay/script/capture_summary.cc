@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "replay/script/index_table.h"
+#include "replay/script/plain_ethernet.h"
 #include "stack/base/byteorder.h"
 #include "stack/wire/arp.h"
 #include "stack/wire/ethernet.h"
@@ -17,7 +18,7 @@ namespace tapedeck {
 namespace {
 
 using Bytes = std::span<const uint8_t>;
-using AddressTable = IndexTable<std::array<uint64_t, 2>>;
+using AddressTable = IndexTable<Key128>;
 using PortTable = IndexTable<uint64_t>;
 
 constexpr size_t kVlanIds = 4096;
@@ -30,19 +31,26 @@ bool IsHost(const Ipv6Address& address) {
 }
 
 // No IPv6 host has an address that begins with 64 ones: it would be a group's.
-std::array<uint64_t, 2> KeyOf(Ipv4Address address) { return {UINT64_MAX, address.host()}; }
-std::array<uint64_t, 2> KeyOf(const Ipv6Address& address) {
+Key128 KeyOf(Ipv4Address address) { return {UINT64_MAX, address.host()}; }
+Key128 KeyOf(const Ipv6Address& address) {
   const uint8_t* const bytes = address.bytes().data();
   return {LoadBe64(bytes), LoadBe64(bytes + 8)};
 }
 
-// The link layer's part of a frame.
+// The link layer's part of a frame. Addresses as numbers, the first byte on top.
 struct Link {
-  MacAddress dest;
-  MacAddress source;
+  uint64_t dest = 0;
+  uint64_t source = 0;
   uint16_t proto = 0;  // behind the tags
   bool tagged = false;
 };
+
+constexpr uint64_t kGroupBit = uint64_t{1} << 40;
+
+uint64_t Number(const MacAddress& mac) {
+  const uint8_t* const bytes = mac.bytes().data();
+  return uint64_t{LoadBe16(bytes)} << 32 | LoadBe32(bytes + 2);
+}
 
 // Collects a CaptureSummary, with the tables that find again what is in it.
 class Survey {
@@ -52,6 +60,12 @@ class Survey {
 
  private:
   void AddTime(int64_t time_ns);
+  void AddOther(const capture::Record& record);
+  // REQUIRES: room for an Ethernet header.
+  void AddFrame(Bytes frame) {
+    AddFrame(*wire::Overlay<wire::EthernetHeader>(frame),
+             frame.subspan(sizeof(wire::EthernetHeader)));
+  }
   void AddFrame(const wire::EthernetHeader& header, Bytes payload);
   // Counts the VLAN and steps over all tags, whose types end up in `link.proto`.
   void SkipTags(Link& link, Bytes& payload);
@@ -78,6 +92,17 @@ class Survey {
 
 void Survey::Add(const capture::Record& record) {
   AddTime(record.time_ns);
+  if (IsPlainEthernet(record)) [[likely]] {
+    ++summary_.frames;
+    summary_.frame_bytes += record.data.size();
+    summary_.truncated += record.truncated();
+    AddFrame(record.data);
+    return;
+  }
+  AddOther(record);
+}
+
+void Survey::AddOther(const capture::Record& record) {
   capture::EthernetFrame frame;
   const capture::SkipReason reason = capture::ToEthernet(record, frame);
   if (reason != capture::SkipReason::kNone) {
@@ -87,12 +112,10 @@ void Survey::Add(const capture::Record& record) {
   ++summary_.frames;
   summary_.frame_bytes += frame.size_bytes();
   summary_.truncated += frame.truncated();
-  // Either piece begins with an Ethernet header; that is what ToEthernet() promises.
   if (frame.synthesised) {
     AddFrame(*wire::Overlay<wire::EthernetHeader>(frame.header), frame.payload);
   } else {
-    AddFrame(*wire::Overlay<wire::EthernetHeader>(frame.payload),
-             frame.payload.subspan(sizeof(wire::EthernetHeader)));
+    AddFrame(frame.payload);
   }
 }
 
@@ -103,7 +126,7 @@ void Survey::AddTime(int64_t time_ns) {
 }
 
 void Survey::AddFrame(const wire::EthernetHeader& header, Bytes payload) {
-  Link link = {header.dest, header.source, header.proto.host(), false};
+  Link link = {Number(header.dest), Number(header.source), header.proto.host(), false};
   SkipTags(link, payload);
   switch (link.proto) {
     case wire::kEtherTypeIpv4:
@@ -158,7 +181,7 @@ void Survey::AddArp(Bytes packet) {
   if (!parsed.ok()) return;
   const wire::ArpPacket& arp = **parsed;
   if (AddressSummary* const sender = Find(arp.ar_sip); sender != nullptr) {
-    if (arp.ar_sha.IsValidStation()) sender->mac_as_source.Add(arp.ar_sha);
+    sender->mac_as_source.Add(Number(arp.ar_sha));
   }
   if (arp.ar_op != wire::kArpRequest || arp.IsGratuitous()) return;
   if (AddressSummary* const target = Find(arp.ar_tip); target != nullptr) {
@@ -182,12 +205,12 @@ template <typename Address>
 void Survey::AddReceived(const Link& link, const Address& dest) {
   // A frame to everyone is no sign of a host: 192.0.2.255 is an address like any other until the
   // netmask is known.
-  if (link.dest.IsMulticast()) return;
+  if ((link.dest & kGroupBit) != 0) return;
   AddressSummary* const summary = Find(dest);
   if (summary == nullptr) return;
   ++summary->frames_received;
   summary->frames_received_tagged += link.tagged;
-  if (link.dest.IsValidStation()) summary->mac_as_destination.Add(link.dest);
+  summary->mac_as_destination.Add(link.dest);
 }
 
 template <typename Address>
@@ -195,7 +218,7 @@ AddressSummary* Survey::AddSent(const Link& link, const Address& source) {
   AddressSummary* const summary = Find(source);
   if (summary == nullptr) return nullptr;
   ++summary->frames_sent;
-  if (link.source.IsValidStation()) summary->mac_as_source.Add(link.source);
+  summary->mac_as_source.Add(link.source);
   return summary;
 }
 
@@ -226,6 +249,13 @@ CaptureSummary Survey::Finish() && {
   return std::move(summary_);
 }
 
+MacAddress MacOf(uint64_t number) {
+  std::array<uint8_t, 6> bytes;
+  StoreBe16(bytes.data(), static_cast<uint16_t>(number >> 32));
+  StoreBe32(bytes.data() + 2, static_cast<uint32_t>(number));
+  return MacAddress(bytes);
+}
+
 // Whether `a`, which comes after `b`, is the better host to put under test.
 bool IsBusier(const AddressSummary& a, const AddressSummary& b) {
   if (a.address.IsLoopback() != b.address.IsLoopback()) return b.address.IsLoopback();
@@ -234,6 +264,8 @@ bool IsBusier(const AddressSummary& a, const AddressSummary& b) {
 }
 
 }  // namespace
+
+MacAddress MacVote::mac() const { return MacOf(number_); }
 
 const AddressSummary* CaptureSummary::Find(const IpAddress& address) const {
   const auto found = std::lower_bound(

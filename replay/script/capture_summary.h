@@ -22,33 +22,49 @@ inline constexpr size_t kUdpPortsTrackedMax = 262'144;
 
 // The MAC address that goes with an IP address in most frames, in constant memory (Boyer and
 // Moore's majority vote): right whenever one address has more than half of the frames.
-struct MacVote {
-  MacAddress mac;
-  uint64_t lead = 0;     // 0: no frame, or a tie
-  bool is_only = true;   // no other address was seen
-
-  void Add(const MacAddress& seen) {
-    if (seen == mac) {
-      ++lead;
-    } else if (lead == 0) {
-      is_only = is_only && mac.IsZero();
-      mac = seen;
-      lead = 1;
-    } else {
-      is_only = false;
-      --lead;
+class MacVote {
+ public:
+  // A frame with this address, its first byte on top of 48 bits. All zeros and groups, which no
+  // station can have, do not count.
+  void Add(uint64_t mac) {
+    if (mac == number_) {
+      lead_ += mac != 0;
+    } else if (mac != 0 && (mac & kGroupBit) == 0) {
+      Contest(mac);
     }
   }
+
+  // All zeros if there was none.
+  MacAddress mac() const;
+  // No other address was seen.
+  bool is_only() const { return is_only_; }
+
+ private:
+  static constexpr uint64_t kGroupBit = uint64_t{1} << 40;
+
+  void Contest(uint64_t mac) {
+    is_only_ = number_ == 0;
+    if (lead_ == 0) {
+      number_ = mac;
+      lead_ = 1;
+    } else {
+      --lead_;
+    }
+  }
+
+  uint64_t number_ = 0;
+  uint64_t lead_ = 0;
+  bool is_only_ = true;
 };
 
 // One unicast IP address of the capture. Only the outermost IP header of a frame counts.
 struct AddressSummary {
   IpAddress address;
-  uint64_t frames_sent = 0;      // frames that come from it
-  uint64_t frames_received = 0;  // frames to it, by a unicast MAC address
+  uint64_t frames_sent = 0;             // frames that come from it
+  uint64_t frames_received = 0;         // frames to it, by a unicast MAC address
   uint64_t frames_received_tagged = 0;  // of these, with a VLAN tag
   uint64_t arp_requests_for = 0;        // ARP requests that ask for it
-  // As source, ARP's claims included; as destination. MACs that a station can have only.
+  // As source, ARP's claims included; as destination.
   MacVote mac_as_source;
   MacVote mac_as_destination;
   // Ports of UDP datagrams it sent, ascending.
@@ -68,7 +84,7 @@ struct CaptureSummary {
   uint64_t frame_bytes = 0;  // as captured, all frames
   // Over all records, since 1970; 0 without any.
   int64_t first_ns = 0;
-  int64_t last_ns = 0;  // of the latest, which need not be the last in the file
+  int64_t last_ns = 0;           // of the latest, which need not be the last in the file
   std::vector<VlanCount> vlans;  // of outermost tags, ascending by id
   uint64_t untagged_frames = 0;
   std::vector<AddressSummary> addresses;  // ascending: IPv4, then IPv6

@@ -23,11 +23,14 @@ absl::Status CheckLength(uint32_t length_bytes) {
 
 absl::Status CheckAddress(const AddressArgument& address) {
   const bool has_family = address.endpoint.address.family() != AddressFamily::kNone;
-  if (address.kind == AddressArgument::Kind::kGiven) {
-    if (!has_family) return Invalid("a given address has no family");
-    return absl::OkStatus();
+  const bool is_given = address.kind == AddressArgument::Kind::kGiven;
+  if (is_given && !has_family) return Invalid("a given address has no family");
+  if (!is_given && address.endpoint != Endpoint()) {
+    return Invalid("an address that is not given has a value");
   }
-  if (address.endpoint != Endpoint()) return Invalid("an address that is not given has a value");
+  if (address.length_bytes.has_value() && address.length_bytes == address.RightLengthBytes()) {
+    return Invalid("the right length of an address is spelled out");
+  }
   return absl::OkStatus();
 }
 
@@ -75,7 +78,7 @@ absl::Status CheckResult(const CallStep& step) {
     return Invalid(absl::StrCat("expected result ", *step.expected, " is below -1"));
   }
   const bool fails = step.expected == -1;
-  if (fails && (step.expected_errno < 1 || step.expected_errno > kErrnoMax)) {
+  if (fails && (step.expected_errno < 0 || step.expected_errno > kErrnoMax)) {
     return Invalid(absl::StrCat("errno ", step.expected_errno, " is not in 1..", kErrnoMax));
   }
   if (!fails && step.expected_errno != 0) return Invalid("an errno without a result of -1");
@@ -100,6 +103,18 @@ absl::Status CheckWhat(const CallStep& step) {
 
 }  // namespace
 
+std::optional<int32_t> AddressArgument::RightLengthBytes() const {
+  switch (kind) {
+    case Kind::kNull:
+      return 0;
+    case Kind::kDefault:
+      return std::nullopt;
+    case Kind::kGiven:
+      break;
+  }
+  return endpoint.address.is_v4() ? kSockaddrInBytes : kSockaddrIn6Bytes;
+}
+
 absl::Status ValidateStep(const Step& step) {
   if (step.host >= kHostsMax) {
     return Invalid(absl::StrCat("host ", static_cast<int>(step.host), " is not in 0..",
@@ -116,8 +131,8 @@ absl::Status ValidateScript(const Script& script) {
   for (size_t i = 0; i < script.steps.size(); ++i) {
     const Step& step = script.steps[i];
     duration += step.delay;
-    absl::Status status = duration > kScriptDurationMax ? Invalid("later than 100 days")
-                                                        : ValidateStep(step);
+    absl::Status status =
+        duration > kScriptDurationMax ? Invalid("later than 100 days") : ValidateStep(step);
     if (!status.ok()) return Invalid(absl::StrCat("step ", i + 1, ": ", status.message()));
   }
   return absl::OkStatus();

@@ -39,22 +39,28 @@ inline constexpr int32_t kErrnoMax = 4095;  // MAX_ERRNO, include/linux/err.h
 inline constexpr int32_t kFdNone = -1;
 // The domain of the script's own IP version ("..." in the text spelling).
 inline constexpr int32_t kDomainDefault = -1;
+inline constexpr int32_t kSockaddrInBytes = 16;   // struct sockaddr_in
+inline constexpr int32_t kSockaddrIn6Bytes = 28;  // struct sockaddr_in6
 
 // A socket address as a call gets it, or as one that it returns must be.
 struct AddressArgument {
   enum class Kind : uint8_t {
     kNull,     // a null pointer: no address is given or asked for
-    kDefault,  // given: the obvious one, namely the host's own address and port for `bind`, those of
-               // its peer for `connect` and `sendto`. Returned: any will do.
+    kDefault,  // given: the obvious one, namely the host's own address and port for `bind`, those
+               // of its peer for `connect` and `sendto`. Returned: any will do.
     kGiven,
   };
   Kind kind = Kind::kNull;
   Endpoint endpoint;  // for kGiven; then it has a family
-  // What is passed as the length; none: the right one.
+  // What is passed as the length; none: the right one, which is never spelled out here.
   std::optional<int32_t> length_bytes;
 
   static AddressArgument Default() { return {Kind::kDefault, {}, {}}; }
   static AddressArgument Given(const Endpoint& endpoint) { return {Kind::kGiven, endpoint, {}}; }
+
+  // The size of the socket address structure, 0 for a null pointer; none for kDefault, whose family
+  // is not known here.
+  std::optional<int32_t> RightLengthBytes() const;
 
   friend bool operator==(const AddressArgument&, const AddressArgument&) = default;
 };
@@ -147,7 +153,7 @@ struct CallStep {
       call;
   // A length, a descriptor or a count, or -1 with `expected_errno`. None: anything will do.
   std::optional<int32_t> expected;
-  int32_t expected_errno = 0;
+  int32_t expected_errno = 0;  // 0 with a result of -1: any error
   // The call blocks, and returns this long after it was made. None: it returns at once.
   std::optional<Duration> returns_after;
 

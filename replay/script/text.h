@@ -1,0 +1,40 @@
+// The text spelling of a Script: packetdrill's language for the steps that exist, and a few
+// statements of our own for what it lacks. README.md beside this file is its reference.
+//
+//   0    socket(AF_INET, SOCK_DGRAM, IPPROTO_UDP) = 3
+//   +0   bind(3, ..., ...) = 0
+//   +0...0.2 recvfrom(3, ..., 100, 0, ..., ...) = 20       // blocks for 0.2 s
+//   +0.2 frame repair { 020000000001 020000000002 0800 ... }
+//   +0   host 1: close(3) = -1 EBADF (Bad file descriptor)
+//   +1   pause
+//
+// Times as in packetdrill: "+t" counts from the step before, "t" from the start of the script.
+#ifndef TAPEDECK_REPLAY_SCRIPT_TEXT_H_
+#define TAPEDECK_REPLAY_SCRIPT_TEXT_H_
+
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "replay/script/script.h"
+
+namespace tapedeck {
+
+// The script that `text` spells. An error is one line for the first mistake:
+// "name:line:column: expected what, found what".
+absl::StatusOr<Script> ParseScript(std::string_view text, std::string_view name);
+
+struct PrintOptions {
+  // A comment before each frame that says what it is, as tcpdump would.
+  bool describe_frames = false;
+};
+
+// The canonical text: one step after another, times relative, numbers by name where they have one.
+// ParseScript() gives `script` back. REQUIRES: ValidateScript(script).ok().
+std::string PrintScript(const Script& script, const PrintOptions& options = {});
+// One step, as it stands there, without a line end.
+std::string PrintStep(const Step& step);
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_SCRIPT_TEXT_H_
