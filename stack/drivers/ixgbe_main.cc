@@ -108,9 +108,9 @@ bool ConfigureRx(Adapter& adapter) {
   const RxRing& ring = adapter.rx;
   const uint32_t q = ring.queue;
   adapter.Write(RXCTRL, 0);
-  const uint32_t max_frame = adapter.netdev->mtu + ETH_HLEN + 4 + VLAN_HLEN;
+  const uint32_t max_frame = adapter.netdev->mtu + kEthHeaderBytes + 4 + kVlanHeaderBytes;
   uint32_t hlreg0 = HLREG0_TXCRCEN | HLREG0_TXPADEN | HLREG0_RXCRCSTRP;
-  if (adapter.netdev->mtu > ETH_DATA_LEN) hlreg0 |= HLREG0_JUMBOEN;
+  if (adapter.netdev->mtu > kEthMtu) hlreg0 |= HLREG0_JUMBOEN;
   adapter.Write(HLREG0, hlreg0);
   adapter.Write(MAXFRS, max_frame << MAXFRS_SHIFT);
   adapter.Write(RDRXCTL, adapter.Read(RDRXCTL) | RDRXCTL_CRCSTRIP);
@@ -234,7 +234,7 @@ int Open(net_device* dev) {
   Kernel& kernel = adapter.host_net->kernel;
   netif_carrier_off(dev);
   adapter.link_up = false;
-  const bool jumbo = dev->mtu > ETH_DATA_LEN;
+  const bool jumbo = dev->mtu > kEthMtu;
   adapter.rx_buffer_bytes = jumbo ? kRxBufferJumboBytes : kRxBufferBytes;
   adapter.rx_packet_bytes = jumbo ? kRxPacketJumboBytes : kRxPacketBytes;
   AllocateRings(adapter);
@@ -392,7 +392,7 @@ net_device* ixgbe_probe(net& net, int slot, std::string_view name, const IxgbeOp
   adapter.tx.buffers = arena.NewArray<TxBuffer>(adapter.tx.entries);
   dev->netdev_ops = &kNetdevOps;
   dev->max_mtu = 9710;  // IXGBE_MAX_JUMBO_FRAME_SIZE less header and FCS
-  dev->min_mtu = ETH_MIN_MTU;
+  dev->min_mtu = kEthMtuMin;
   dev->watchdog_timeo = Duration::Seconds(5);
   dev->hw_features = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_RXHASH |
                      NETIF_F_HW_VLAN_CTAG_RX | NETIF_F_HW_VLAN_CTAG_TX;

@@ -130,7 +130,7 @@ int ixgbe_clean_rx_irq(Adapter& adapter, int budget) {
     }
     ring.partial = nullptr;
     ++received;
-    if (!sane || skb->len < ETH_HLEN || !pskb_may_pull(skb, ETH_HLEN) ||
+    if (!sane || skb->len < kEthHeaderBytes || !pskb_may_pull(skb, kEthHeaderBytes) ||
         (status_error & RXD_ERR_RXE) != 0) {
       ++adapter.netdev->stats.rx_errors;
       kfree_skb_reason(skb, SKB_DROP_REASON_PKT_TOO_SMALL);

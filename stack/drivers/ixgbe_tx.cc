@@ -1,4 +1,5 @@
 #include "stack/drivers/ixgbe_adapter.h"
+#include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
 #include "stack/wire/ipv4.h"
 #include "stack/wire/ipv6.h"
