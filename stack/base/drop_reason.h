@@ -71,7 +71,10 @@ namespace tapedeck {
   X(NIC_MISSED, "NIC: receive packet buffer full (MPC)")                                          \
   X(NIC_RX_DISABLED, "NIC: receiver is off or the link is down")                                  \
   X(NIC_DMA_FAULT, "NIC: DMA to an address that is not mapped")                                   \
-  X(WIRE_LOSS, "lost on the wire")
+  X(WIRE_LOSS, "lost on the wire")                                                               \
+  X(NIC_TX_ABORT, "NIC: sending given up: link down, reset, or inconsistent descriptors") \
+  X(IP_LOCAL_SOURCE, "source address is one of ours")                                              \
+  X(FRAG_OVERLAP, "fragment overlaps others of its datagram")
 
 enum class DropReason : uint16_t {
 #define X(name, sentence) SKB_DROP_REASON_##name,
