@@ -1,0 +1,120 @@
+// The system calls of a host's one process: descriptors, sockets, and every call as something that can be awaited, held and
+// driven by hand (see system_call.h).
+//
+// Results are Linux's: >= 0 or -errno, checked in Linux's order. Descriptors are the lowest free number from 3 on: 0 to 2 are
+// taken by a terminal that does not exist. User memory is given as pointers; a null pointer with a length stands for
+// memory that the process may not touch (-EFAULT).
+#ifndef TAPEDECK_STACK_SOCKET_SYSCALLS_H_
+#define TAPEDECK_STACK_SOCKET_SYSCALLS_H_
+
+#include <cstdint>
+#include <span>
+
+#include "stack/base/list.h"
+#include "stack/base/time.h"
+#include "stack/core/net.h"
+#include "stack/core/sockaddr.h"
+#include "stack/core/uapi.h"
+#include "stack/kernel/slab.h"
+#include "stack/kernel/wait.h"
+#include "stack/socket/file.h"
+#include "stack/socket/socket.h"
+#include "stack/socket/system_call.h"
+
+namespace tapedeck {
+
+// fcntl commands and the flag they set; ioctl commands (fcntl.h, sockios.h), where each name is a macro.
+inline constexpr int kFDupfd = 0;
+inline constexpr int kFGetfd = 1;
+inline constexpr int kFSetfd = 2;
+inline constexpr int kFGetfl = 3;
+inline constexpr int kFSetfl = 4;
+inline constexpr int kFdCloexec = 1;
+inline constexpr uint32_t kORdwr = 02;
+inline constexpr uint32_t kONonblock = 04000;
+inline constexpr uint32_t kSiocinq = 0x541b;  // FIONREAD
+inline constexpr uint32_t kSiocoutq = 0x5411;
+inline constexpr uint32_t kFionbio = 0x5421;
+
+class Syscalls {
+ public:
+  // To be made in the arena, once per host, after ipv4_init, udp_init and tcp_init. Registers the internet family.
+  explicit Syscalls(net& host_net);
+  Syscalls(const Syscalls&) = delete;
+  Syscalls& operator=(const Syscalls&) = delete;
+
+  // --- The calls. Await them, Start them, or RunNow. ---
+
+  // Result: a descriptor. -EINVAL, -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -EACCES (ping sockets: sysctl
+  // net/ipv4/ping_group_range), -EMFILE, -ENOBUFS. `type` may carry SOCK_NONBLOCK and SOCK_CLOEXEC.
+  SystemCall Socket(Thread& thread, int domain, int type, int protocol);
+  SystemCall Close(Thread& thread, int fd);
+  SystemCall Bind(Thread& thread, int fd, const SockAddr& address);
+  // SockAddr::Unspec() takes a datagram socket's peer away.
+  SystemCall Connect(Thread& thread, int fd, const SockAddr& address);
+  SystemCall Listen(Thread& thread, int fd, int backlog);
+  // `peer` may be null.
+  SystemCall Accept4(Thread& thread, int fd, SockAddr* peer, int flags);
+  // One of kShutRead, kShutWrite, kShutBoth.
+  SystemCall Shutdown(Thread& thread, int fd, int how);
+  SystemCall Getsockname(Thread& thread, int fd, SockAddr* address);
+  SystemCall Getpeername(Thread& thread, int fd, SockAddr* address);
+
+  // Result: bytes. `flags` are MSG_*.
+  SystemCall Sendto(Thread& thread, int fd, std::span<const uint8_t> data, uint32_t flags);
+  SystemCall Sendto(Thread& thread, int fd, std::span<const uint8_t> data, uint32_t flags,
+                    const SockAddr& to);
+  SystemCall Sendmsg(Thread& thread, int fd, user_msghdr* msg, uint32_t flags);
+  SystemCall Recvfrom(Thread& thread, int fd, std::span<uint8_t> buffer, uint32_t flags,
+                      SockAddr* from = nullptr);
+  SystemCall Recvmsg(Thread& thread, int fd, user_msghdr* msg, uint32_t flags);
+  SystemCall Read(Thread& thread, int fd, std::span<uint8_t> buffer);
+  SystemCall Write(Thread& thread, int fd, std::span<const uint8_t> data);
+
+  // `value` is `length` bytes. See sock_options.h and stack/ipv4/ip_sockopt.h for levels and names.
+  SystemCall Setsockopt(Thread& thread, int fd, int level, int name, const void* value,
+                        uint32_t length);
+  // *length: the room on entry, the value's bytes on return.
+  SystemCall Getsockopt(Thread& thread, int fd, int level, int name, void* value,
+                        uint32_t* length);
+
+  // Result: how many of `fds` have revents. `timeout`: Duration::Max() waits for ever, zero not at all.
+  SystemCall Poll(Thread& thread, std::span<pollfd> fds, Duration timeout);
+
+  SystemCall Fcntl(Thread& thread, int fd, int command, int argument);
+  // `argument` is the int that the command reads or writes.
+  SystemCall Ioctl(Thread& thread, int fd, uint32_t command, int* argument);
+  SystemCall Dup(Thread& thread, int fd);
+  SystemCall Dup2(Thread& thread, int fd, int new_fd);
+
+  // A call from its arguments, however they were found.
+  SystemCall Call(Thread& thread, const SyscallArgs& args) {
+    return SystemCall(*this, thread, args);
+  }
+
+  // --- Host. ---
+
+  // The end of the process: calls that still wait end with -EINTR (nobody is told), all descriptors are closed.
+  void CloseAll();
+
+  net& network() { return net_; }
+  files_struct& files() { return files_; }
+  net_families& families() { return families_; }
+  socket_caches& caches() { return caches_; }
+  // Live objects, for the ledgers.
+  uint64_t live_files() const { return files_.live_files(); }
+  uint64_t live_sockets() const { return caches_.sockets.cache().live_objects(); }
+
+ private:
+  friend class SystemCall;
+
+  net& net_;
+  files_struct files_;
+  socket_caches caches_;
+  net_families families_;
+  List<SystemCall> sleeping_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_SOCKET_SYSCALLS_H_

@@ -1,0 +1,159 @@
+// One system call, from its entry to its result, however long that takes.
+//
+// Applications await it: `const int64_t n = co_await sys.Recvfrom(thread, fd, buffer, 0, &from);` A call that does not have to
+// wait costs no suspension and no memory. Whoever drives calls by hand (the script, the fuzz target) gives it a thread of
+// its own (Kernel::NewThread), says Start, and is told when it ends:
+//
+//     SystemCall* call = new (slot) SystemCall(sys.Recvfrom(thread, fd, buffer, 0, nullptr));
+//     call->Start(+[](SystemCall* ended, void* me) { ... ended->result() ... }, me);
+//
+// A call holds a reference to its descriptor's file until it ends: closing the descriptor meanwhile does not end the call, as
+// in Linux. Memory that it was given (buffers, results) must live until it ends.
+#ifndef TAPEDECK_STACK_SOCKET_SYSTEM_CALL_H_
+#define TAPEDECK_STACK_SOCKET_SYSTEM_CALL_H_
+
+#include <coroutine>
+#include <cstdint>
+#include <span>
+
+#include "stack/base/list.h"
+#include "stack/base/time.h"
+#include "stack/core/iov_iter.h"
+#include "stack/core/sockaddr.h"
+#include "stack/kernel/wait.h"
+
+namespace tapedeck {
+
+class Syscalls;
+struct file;
+struct PollWait;
+
+// Numbers of x86-64 Linux; they are what traces show.
+enum class SyscallNumber : uint16_t {
+  kRead = 0,
+  kWrite = 1,
+  kClose = 3,
+  kPoll = 7,
+  kIoctl = 16,
+  kDup = 32,
+  kDup2 = 33,
+  kSocket = 41,
+  kConnect = 42,
+  kSendto = 44,
+  kRecvfrom = 45,
+  kSendmsg = 46,
+  kRecvmsg = 47,
+  kShutdown = 48,
+  kBind = 49,
+  kListen = 50,
+  kGetsockname = 51,
+  kGetpeername = 52,
+  kSetsockopt = 54,
+  kGetsockopt = 55,
+  kFcntl = 72,
+  kAccept4 = 288,
+};
+// "recvfrom", as strace prints it.
+const char* SyscallName(SyscallNumber number);
+
+// struct msghdr of the user interface. sendmsg reads it; recvmsg sets msg_name->length, msg_controllen and msg_flags.
+struct user_msghdr {
+  SockAddr* msg_name = nullptr;
+  std::span<const iovec> msg_iov;
+  uint8_t* msg_control = nullptr;
+  size_t msg_controllen = 0;
+  uint32_t msg_flags = 0;
+};
+
+struct pollfd {
+  int fd = -1;  // negative: not looked at
+  int16_t events = 0;
+  int16_t revents = 0;
+};
+
+// Arguments. Which of them a call reads is said by the functions of Syscalls, which fill them in.
+struct SyscallArgs {
+  SyscallNumber number = SyscallNumber::kClose;
+  bool has_address = false;
+  int fd = -1;
+  int a = 0;  // domain; level; command; backlog; how; new descriptor
+  int b = 0;  // type; option name; flags of sends and receives
+  int c = 0;  // protocol; argument of fcntl
+  uint32_t length = 0;           // of an option's value; number of pollfds
+  uint32_t* length_out = nullptr;
+  void* memory = nullptr;        // option value, user_msghdr, pollfds, the int of an ioctl
+  iovec buffer;                  // of a call with one piece of data
+  SockAddr* address_out = nullptr;
+  SockAddr address;              // where has_address
+  Duration timeout = Duration::Max();  // of poll
+};
+
+class SystemCall : private Sleeper, public ListNode<> {
+ public:
+  SystemCall(Syscalls& sys, Thread& thread, const SyscallArgs& args);
+  SystemCall(const SystemCall&) = delete;
+  SystemCall& operator=(const SystemCall&) = delete;
+  // REQUIRES: it has ended, or was never started, or its thread will not run again.
+  ~SystemCall() { Leave(); }
+
+  // --- co_await. The result is >= 0 or -errno. ---
+  bool await_ready();
+  void await_suspend(std::coroutine_handle<> caller);
+  int64_t await_resume() const { return result_; }
+
+  // --- By hand. ---
+  using Done = void (*)(SystemCall* call, void* context);
+  // Issues the call on its thread, which must have none under way: it is entered when the thread's CPU next runs tasks, and
+  // `done` is called there when it has ended (it may be at once; it may start the thread's next call, and destroy this
+  // one). Thread::Interrupt() ends a call that waits with -EINTR.
+  void Start(Done done, void* context);
+  bool ended() const { return state_ == State::kEnded; }
+  // REQUIRES: ended().
+  int64_t result() const;
+
+  // Does the call here and now, for code that builds a host before anything runs. One that would have to wait gives what it
+  // would give without waiting (-EAGAIN, or 0 for poll).
+  int64_t RunNow();
+
+  const SyscallArgs& args() const { return args_; }
+  Thread& thread() { return thread_; }
+
+ private:
+  friend class Syscalls;
+  friend struct PollWait;
+  enum class State : uint8_t { kNew, kEntered, kEnded };
+  // What one attempt came to.
+  enum class Attempt : uint8_t { kOver, kMustWait };
+
+  void Enter();
+  // Tries to get it done; `last` says that it must not wait any more.
+  Attempt Try(bool last);
+  void End();
+  void Sleep();
+  // Gives up the file, the waits of a poll, and the place among those that sleep.
+  void Leave();
+  static bool Again(Sleeper* sleeper, WakeReason reason);
+  // The host goes down: ends with -EINTR without running.
+  void Abandon();
+
+  Syscalls& sys_;
+  Thread& thread_;
+  SyscallArgs args_;
+  State state_ = State::kNew;
+  int64_t result_ = 0;
+  file* file_ = nullptr;  // a reference
+  // Where to sleep, as the last attempt said.
+  WaitQueue* queue_ = nullptr;
+  uint32_t events_ = 0;
+  bool exclusive_ = false;
+  bool deadline_set_ = false;
+  SimTime deadline_ = SimTime::Never();
+  PollWait* poll_waits_ = nullptr;  // one for each descriptor, while a poll sleeps
+  uint32_t poll_wait_count_ = 0;
+  Done done_ = nullptr;
+  void* done_context_ = nullptr;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_SOCKET_SYSTEM_CALL_H_
