@@ -1,0 +1,138 @@
+#include "nicmodel/rss.h"
+
+#include <cstring>
+
+#include "nicmodel/descriptors.h"
+#include "nicmodel/registers.h"
+#include "stack/base/byteorder.h"
+
+namespace tapedeck::nic {
+
+namespace {
+
+// MRQC's field enables.
+constexpr uint32_t kFieldTcpIpv4 = 1U << 16;
+constexpr uint32_t kFieldIpv4 = 1U << 17;
+constexpr uint32_t kFieldIpv6 = 1U << 20;
+constexpr uint32_t kFieldTcpIpv6 = 1U << 21;
+constexpr uint32_t kFieldUdpIpv4 = 1U << 22;
+constexpr uint32_t kFieldUdpIpv6 = 1U << 23;
+
+struct Kind {
+  RssType type;
+  size_t address_bytes;  // both addresses
+  bool ports;
+};
+
+// TCP before UDP before IP alone (datasheet 7.1.2.8.1).
+Kind KindOf(uint32_t mrqc, uint16_t packet_type) {
+  if ((packet_type & kPacketIpv4) != 0) {
+    if ((packet_type & kPacketTcp) != 0 && (mrqc & kFieldTcpIpv4) != 0) {
+      return {RssType::kTcpIpv4, 8, true};
+    }
+    if ((packet_type & kPacketUdp) != 0 && (mrqc & kFieldUdpIpv4) != 0) {
+      return {RssType::kUdpIpv4, 8, true};
+    }
+    if ((mrqc & kFieldIpv4) != 0) return {RssType::kIpv4, 8, false};
+  } else if ((packet_type & kPacketIpv6) != 0) {
+    if ((packet_type & kPacketTcp) != 0 && (mrqc & kFieldTcpIpv6) != 0) {
+      return {RssType::kTcpIpv6, 32, true};
+    }
+    if ((packet_type & kPacketUdp) != 0 && (mrqc & kFieldUdpIpv6) != 0) {
+      return {RssType::kUdpIpv6, 32, true};
+    }
+    if ((mrqc & kFieldIpv6) != 0) return {RssType::kIpv6, 32, false};
+  }
+  return {RssType::kNone, 0, false};
+}
+
+}  // namespace
+
+void Rss::Reset() {
+  mrqc_ = 0;
+  std::memset(key_, 0, sizeof key_);
+  std::memset(reta_, 0, sizeof reta_);
+}
+
+void Rss::BuildTable() {
+  if (table_ == nullptr) table_ = arena_.New<Table>();
+  // Bit i of the input adds key bits [i, i + 32).
+  uint8_t key[kKeyWords * 4 + 8] = {};
+  for (int i = 0; i < kKeyWords; ++i) StoreLe32(key + i * 4, key_[i]);
+  for (size_t nibble = 0; nibble < 2 * kInputBytesMax; ++nibble) {
+    const size_t first_bit = nibble * 4;
+    const uint64_t bits = LoadBe64(key + first_bit / 8) << (first_bit % 8);
+    for (uint32_t value = 0; value < 16; ++value) {
+      uint32_t sum = 0;
+      for (uint32_t bit = 0; bit < 4; ++bit) {
+        if ((value >> (3 - bit) & 1) != 0) sum ^= static_cast<uint32_t>(bits << bit >> 32);
+      }
+      table_->add[nibble][value] = sum;
+    }
+  }
+}
+
+uint32_t Rss::Hash(std::span<const uint8_t> input) const {
+  uint32_t hash = 0;
+  for (size_t i = 0; i < input.size(); ++i) {
+    hash ^= table_->add[2 * i][input[i] >> 4] ^ table_->add[2 * i + 1][input[i] & 0xf];
+  }
+  return hash;
+}
+
+RssResult Rss::Classify(std::span<const uint8_t> frame, const RxParse& parse) const {
+  const Kind kind = KindOf(mrqc_, parse.packet_type);
+  if (kind.type == RssType::kNone) return {};
+  // Source and destination address lie side by side, and so do the ports.
+  const size_t addresses_at = parse.l3_offset + size_t{kind.address_bytes == 8 ? 12U : 8U};
+  uint8_t input[kInputBytesMax];
+  std::memcpy(input, &frame[addresses_at], kind.address_bytes);
+  size_t bytes = kind.address_bytes;
+  if (kind.ports) {
+    const size_t ports_at = parse.ports_offset;
+    std::memcpy(input + bytes, &frame[ports_at], 4);
+    bytes += 4;
+  }
+  const uint32_t hash = Hash({input, bytes});
+  return {kind.type, hash, reta_[hash & 0x7f]};
+}
+
+bool Rss::Read(uint32_t offset, uint32_t* value) const {
+  if (offset == kMrqc || offset == kMrqcAlias) {
+    *value = mrqc_;
+    return true;
+  }
+  if (offset >= kRssrkAlias && offset < kRssrkAlias + sizeof key_) offset += kRssrk - kRssrkAlias;
+  if (offset >= kRssrk && offset < kRssrk + sizeof key_) {
+    *value = key_[(offset - kRssrk) / 4];
+    return true;
+  }
+  if (offset >= kRetaAlias && offset < kRetaAlias + sizeof reta_) offset += kReta - kRetaAlias;
+  if (offset >= kReta && offset < kReta + sizeof reta_) {
+    *value = LoadLe32(&reta_[offset - kReta]);
+    return true;
+  }
+  return false;
+}
+
+bool Rss::Write(uint32_t offset, uint32_t value) {
+  if (offset == kMrqc || offset == kMrqcAlias) {
+    mrqc_ = value;
+    if (enabled()) BuildTable();
+    return true;
+  }
+  if (offset >= kRssrkAlias && offset < kRssrkAlias + sizeof key_) offset += kRssrk - kRssrkAlias;
+  if (offset >= kRssrk && offset < kRssrk + sizeof key_) {
+    key_[(offset - kRssrk) / 4] = value;
+    if (enabled()) BuildTable();
+    return true;
+  }
+  if (offset >= kRetaAlias && offset < kRetaAlias + sizeof reta_) offset += kReta - kRetaAlias;
+  if (offset >= kReta && offset < kReta + sizeof reta_) {
+    StoreLe32(&reta_[offset - kReta], value & 0x0f0f0f0f);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace tapedeck::nic

@@ -1,0 +1,247 @@
+#include "nicmodel/tx_path.h"
+
+#include <algorithm>
+
+#include "nicmodel/wire_timing.h"
+
+namespace tapedeck::nic {
+
+namespace {
+
+constexpr uint32_t kTxPbSizeReset = 160U << 10;  // KB in bits 19:10: all of it in buffer 0
+
+bool IsContext(const TxDescriptor& descriptor) {
+  return (TxCommandOf(descriptor) & kTxDext) != 0 && TxDtypOf(descriptor) == kTxDtypContext;
+}
+
+}  // namespace
+
+TxPath::TxPath(Chip& chip, MacLink& mac)
+    : chip_(chip),
+      mac_(mac),
+      rings_(chip.world.arena().NewArray<TxRing>(chip.config.tx_queues)),
+      assembler_(chip.world.packets()),
+      completions_(chip.world.kmalloc()),
+      visible_(chip.world.kmalloc()),
+      draining_(chip.world.kmalloc()),
+      outgoing_(chip.world.kmalloc()) {
+  for (uint32_t q = 0; q < chip.config.tx_queues; ++q) rings_[q].Init(&chip, q);
+  Reset(SimTime::Zero());
+}
+
+void TxPath::Reset(SimTime at) {
+  for (uint32_t q = 0; q < chip_.config.tx_queues; ++q) rings_[q].Reset();
+  dmatxctl_ = 0x8100U << 16;
+  dtxtcpflgl_ = 0x0ff60ff6;
+  dtxtcpflgh_ = 0x00000f7f;
+  std::fill(std::begin(txpbsize_), std::end(txpbsize_), 0);
+  txpbsize_[0] = kTxPbSizeReset;
+  assembler_.Abort();
+  current_ = nullptr;
+  skipping_ = false;
+  offset_ = frame_id_ = 0;
+  while (!completions_.empty()) completions_.pop_front();
+  while (!visible_.empty()) visible_.pop_front();
+  while (!draining_.empty()) draining_.pop_front();
+  for (; !outgoing_.empty(); outgoing_.pop_front()) {
+    const WireFrame& frame = outgoing_.front().frame;
+    ++chip_.counters.tx_aborted;
+    chip_.TraceDrop(at, frame.frame_id, SKB_DROP_REASON_NIC_TX_ABORT, frame.bytes.size());
+    chip_.world.packets().Free(frame.buffer);
+  }
+  held_bytes_ = 0;
+  flushing_ = 0;
+  next_ = next_request_ = SimTime::Never();
+}
+
+void TxPath::Update(SimTime at) {
+  last_act_ = Later(last_act_, at);
+  next_request_ = NextRequest(last_act_);
+  next_ = Earlier(next_request_, NextWriteBack());
+}
+
+// The ring whose packet is being read, or else the one that can start a packet first, in turns.
+TxRing* TxPath::ChooseRing(SimTime at) {
+  if (current_ != nullptr) return current_;
+  TxRing* best = nullptr;
+  for (uint32_t i = 0; i < chip_.config.tx_queues; ++i) {
+    const uint32_t q = (turn_ + i) % chip_.config.tx_queues;
+    TxRing& ring = rings_[q];
+    if (!ring.has_work() || ring.DescriptorReadyAt(at) == SimTime::Never()) continue;
+    if (best == nullptr || ring.DescriptorReadyAt(at) < best->DescriptorReadyAt(at)) best = &ring;
+  }
+  return best;
+}
+
+SimTime TxPath::NextRequest(SimTime at) {
+  if ((dmatxctl_ & kDmaTxCtlTe) == 0) return SimTime::Never();
+  TxRing* const ring = ChooseRing(at);
+  if (ring == nullptr || !ring->enabled()) return SimTime::Never();
+  SimTime ready = ring->DescriptorReadyAt(at);
+  if (ready == SimTime::Never()) return ready;
+  const TxDescriptor& descriptor = ring->Peek();
+  if (IsContext(descriptor)) return ready;
+  ready = Later(ready, chip_.pcie.NextReadAt());
+  // A packet's data is only asked for when there is room for its next frame.
+  if (!assembler_.busy() && !skipping_) {
+    return RoomFor(
+        TxAssembler::FrameBytesOf(descriptor, ring->context(TxContextIndexOf(descriptor))), ready);
+  }
+  return assembler_.segmenting() ? RoomFor(TxAssembler::kFrameBytesMax, ready) : ready;
+}
+
+// From `at` on, when `bytes` more fit into the packet buffer. What has left it by then is
+// forgotten.
+SimTime TxPath::RoomFor(uint32_t bytes, SimTime at) {
+  const uint32_t size = txpbsize_[0];
+  for (; !draining_.empty(); draining_.pop_front()) {
+    const Draining& oldest = draining_.front();
+    if (oldest.last_bit > at) {
+      if (held_bytes_ + bytes <= size) break;
+      at = oldest.last_bit;
+    }
+    held_bytes_ -= oldest.bytes;
+  }
+  return at;
+}
+
+void TxPath::Act() {
+  last_act_ = Later(last_act_, next_);
+  if (next_request_ == next_) {
+    Request();
+  } else {
+    WriteBack();
+  }
+  Update(next_);
+}
+
+// One read request, or the descriptors before it that need none.
+void TxPath::Request() {
+  const SimTime at = next_request_;
+  TxRing& ring = *ChooseRing(at);
+  if (current_ == nullptr) {
+    current_ = &ring;
+    turn_ = ring.queue() + 1 == chip_.config.tx_queues ? 0 : ring.queue() + 1;
+  }
+  const TxDescriptor descriptor = ring.Front(at);
+  if (IsContext(descriptor)) {
+    ring.context(TxContextIndexOf(descriptor)) = DecodeTxContext(descriptor);
+    ring.Consume(at);
+    if (!assembler_.busy() && !skipping_) current_ = nullptr;
+    return;
+  }
+  if (!assembler_.busy() && !skipping_) BeginPacket(ring, descriptor);
+  if (!skipping_) ReadData(descriptor);
+  if (skipping_ || offset_ == TxLengthOf(descriptor)) FinishDescriptor(ring, descriptor);
+}
+
+void TxPath::BeginPacket(TxRing& ring, const TxDescriptor& first) {
+  settings_.vlan_ethertype = static_cast<uint16_t>(dmatxctl_ >> 16);
+  settings_.first_flags_mask = static_cast<uint16_t>(dtxtcpflgl_ & 0xfff);
+  settings_.middle_flags_mask = static_cast<uint16_t>(dtxtcpflgl_ >> 16 & 0xfff);
+  settings_.last_flags_mask = static_cast<uint16_t>(dtxtcpflgh_ & 0xfff);
+  settings_.pad = mac_.pads_short_frames();
+  offset_ = 0;
+  frame_id_ = 0;
+  data_at_ = next_request_;
+  const bool known_type = (TxCommandOf(first) & kTxDext) == 0 || TxDtypOf(first) == kTxDtypData;
+  if (known_type && assembler_.Begin(first, ring.context(TxContextIndexOf(first)), settings_)) {
+    if (assembler_.segmenting()) ++chip_.counters.tx_segmented_packets;
+    return;
+  }
+  AbortPacket(ring);
+}
+
+// The packet's descriptors are inconsistent: they are used up, and no frame comes of them.
+void TxPath::AbortPacket(TxRing& ring) {
+  assembler_.Abort();
+  skipping_ = true;
+  ++chip_.counters.tx_aborted;
+  chip_.ReportDescriptorFault(next_request_, ring.base(), kDescriptorBytes);
+  chip_.TraceDrop(next_request_, frame_id_, SKB_DROP_REASON_NIC_TX_ABORT, 0);
+}
+
+void TxPath::ReadData(const TxDescriptor& descriptor) {
+  const uint32_t left = TxLengthOf(descriptor) - offset_;
+  const uint32_t bytes = std::min(left, chip_.config.max_read_request_bytes);
+  if (bytes == 0) return;
+  const dma_addr_t address = descriptor.low + offset_;
+  if (frame_id_ == 0) frame_id_ = chip_.bus.FrameId(address);
+  data_at_ = chip_.pcie.Read(next_request_, bytes);
+  const uint8_t* from = chip_.bus.DeviceRead(chip_.slot, next_request_, address, bytes);
+  if (from == nullptr) chip_.irq.RaiseOther(kEicrPciException, next_request_);
+  offset_ += bytes;
+  for (uint32_t appended = 0; appended < bytes;) {
+    appended += assembler_.Append(from == nullptr ? nullptr : from + appended, bytes - appended);
+    if (assembler_.frame_ready()) Plan(assembler_.Take());
+  }
+}
+
+void TxPath::FinishDescriptor(TxRing& ring, const TxDescriptor& descriptor) {
+  const uint32_t index = ring.Consume(next_request_);
+  const uint32_t command = TxCommandOf(descriptor);
+  offset_ = 0;
+  if ((command & kTxRs) != 0) {
+    completions_.push_back({data_at_, static_cast<uint16_t>(ring.queue()),
+                            static_cast<uint16_t>(index), ring.generation()});
+  }
+  if ((command & kTxEop) == 0) return;
+  if (!skipping_) {
+    if (assembler_.End()) {
+      if (assembler_.frame_ready()) Plan(assembler_.Take());
+    } else {
+      AbortPacket(ring);
+    }
+  }
+  skipping_ = false;
+  current_ = nullptr;
+}
+
+// The frame is whole at data_at_: it gets the next free slot of the wire.
+void TxPath::Plan(const WireFrame& built) {
+  WireFrame frame = built;
+  // Segments after the first are frames of their own.
+  frame.frame_id = frame_id_ != 0 ? frame_id_ : chip_.world.NewFrameId();
+  if (assembler_.segmenting()) frame_id_ = 0;
+  const auto bytes = static_cast<uint32_t>(frame.bytes.size());
+  const SimTime first_bit = Later(data_at_ + chip_.config.tx_mac_phy_delay, wire_free_);
+  const SimTime last_bit = first_bit + FrameTime(chip_.config.speed, bytes);
+  wire_free_ = first_bit + FrameSlot(chip_.config.speed, bytes);
+  held_bytes_ += bytes;
+  draining_.push_back({last_bit, bytes});
+  outgoing_.push_back({first_bit, last_bit, frame, static_cast<uint8_t>(current_->queue())});
+}
+
+bool TxPath::TakeOutgoing(Outgoing* outgoing) {
+  *outgoing = outgoing_.front();
+  outgoing_.pop_front();
+  const WireFrame& frame = outgoing->frame;
+  if (!mac_.up() && !mac_.loopback()) {
+    ++chip_.counters.tx_aborted;
+    chip_.TraceDrop(outgoing->first_bit, frame.frame_id, SKB_DROP_REASON_NIC_TX_ABORT,
+                    frame.bytes.size());
+    return false;
+  }
+  CountSent(*outgoing);
+  chip_.TraceFrame(TraceKind::kWireTx, outgoing->last_bit, frame.frame_id, outgoing->first_bit,
+                   frame.flags, frame.bytes);
+  return true;
+}
+
+void TxPath::CountSent(const Outgoing& outgoing) {
+  Counters& counters = chip_.counters;
+  const std::span<const uint8_t> bytes = outgoing.frame.bytes;
+  const auto octets = static_cast<uint32_t>(bytes.size()) + kFcsBytes;
+  ++counters.tx_frames;
+  counters.tx_octets += octets;
+  ++counters.tx_size[Counters::SizeBin(octets)];
+  Counters::Queue& queue = counters.queue[chip_.tx_stat_queue[outgoing.queue]];
+  ++queue.tx_frames;
+  queue.tx_octets += octets;
+  if ((bytes[0] & 1) == 0) return;
+  const bool broadcast =
+      std::all_of(bytes.begin(), bytes.begin() + 6, [](uint8_t byte) { return byte == 0xff; });
+  ++(broadcast ? counters.tx_broadcast : counters.tx_multicast);
+}
+
+}  // namespace tapedeck::nic

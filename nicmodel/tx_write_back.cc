@@ -1,0 +1,71 @@
+// The transmit path's way back: telling software which descriptors are finished.
+#include "nicmodel/tx_path.h"
+#include "stack/base/byteorder.h"
+
+namespace tapedeck::nic {
+
+// The next completion, or the expiry of the EITR counter that flushes a ring's finished
+// descriptors.
+SimTime TxPath::NextWriteBack() {
+  SimTime next = completions_.empty() ? SimTime::Never() : completions_.front().at;
+  if (flushing_ == 0) return next;
+  for (uint32_t q = 0; q < chip_.config.tx_queues; ++q) {
+    if (rings_[q].finished() == 0) continue;
+    const SimTime expiry = chip_.irq.TxCounterExpiry(q);
+    if (expiry != SimTime::Never()) next = Earlier(next, Later(expiry, last_act_));
+  }
+  return next;
+}
+
+void TxPath::WriteBack() {
+  if (!completions_.empty() && completions_.front().at <= next_) {
+    const Completion done = completions_.front();
+    completions_.pop_front();
+    TxRing& ring = rings_[done.queue];
+    if (done.generation != ring.generation()) return;  // the ring is not what it was
+    const bool waited = ring.finished() != 0;
+    if (ring.Finish(done.index) != 0) {
+      if (waited) --flushing_;
+      WriteBackFinished(ring, done.at);
+    } else if (!waited) {
+      ++flushing_;
+    }
+    return;
+  }
+  for (uint32_t q = 0; q < chip_.config.tx_queues; ++q) {
+    TxRing& ring = rings_[q];
+    if (ring.finished() == 0 || chip_.irq.TxCounterExpiry(q) > next_) continue;
+    --flushing_;
+    WriteBackFinished(ring, next_);
+  }
+}
+
+void TxPath::CountFlushing() {
+  flushing_ = 0;
+  for (uint32_t q = 0; q < chip_.config.tx_queues; ++q) {
+    if (rings_[q].finished() != 0) ++flushing_;
+  }
+}
+
+// One write for each descriptor, or one of the head for all of them, and the queue's interrupt
+// cause.
+void TxPath::WriteBackFinished(TxRing& ring, SimTime at) {
+  const bool head = ring.writes_head();
+  while (ring.finished() != 0) {
+    const TxRing::StatusWrite write = ring.TakeFinished();
+    if (head && ring.finished() != 0) continue;  // only the newest head matters
+    const SimTime sent_at = chip_.pcie.Write(at, head ? sizeof(uint32_t) : kDescriptorBytes);
+    visible_.push_back({sent_at + chip_.pcie.write_latency(), write.address, write.value});
+  }
+  chip_.irq.RaiseTx(ring.queue(), at);
+}
+
+void TxPath::CommitOldest() {
+  const StatusWrite& write = visible_.front();
+  uint8_t* const word =
+      chip_.bus.DeviceWrite(chip_.slot, write.visible_at, write.address, sizeof(uint32_t));
+  if (word != nullptr) StoreLe32(word, write.value);
+  visible_.pop_front();
+}
+
+}  // namespace tapedeck::nic
