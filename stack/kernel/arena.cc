@@ -39,8 +39,6 @@ uint8_t* ShadowOf(const void* p) {
 constexpr size_t ShadowBytes(size_t bytes) { return (bytes + 7) / 8; }
 #else
 void RawCopy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
-uint8_t* ShadowOf(const void*) { return nullptr; }
-constexpr size_t ShadowBytes(size_t) { return 0; }
 #endif
 
 }  // namespace
@@ -184,12 +182,12 @@ void Arena::Take(Snapshot* snapshot) const {
     RawCopy(snapshot->pool_data_.data() + i * kPageBytes,
             pool_ + size_t{snapshot->pool_pages_[i]} * kPageBytes, kPageBytes);
   }
-  if constexpr (kAsanBuild) {
-    snapshot->hot_shadow_.resize(ShadowBytes(hot_used_));
-    RawCopy(snapshot->hot_shadow_.data(), ShadowOf(hot_), snapshot->hot_shadow_.size());
-    snapshot->pool_shadow_.resize(ShadowBytes(pool_used_pages_ * kPageBytes));
-    RawCopy(snapshot->pool_shadow_.data(), ShadowOf(pool_), snapshot->pool_shadow_.size());
-  }
+#ifdef TAPEDECK_ASAN_BUILD
+  snapshot->hot_shadow_.resize(ShadowBytes(hot_used_));
+  RawCopy(snapshot->hot_shadow_.data(), ShadowOf(hot_), snapshot->hot_shadow_.size());
+  snapshot->pool_shadow_.resize(ShadowBytes(pool_used_pages_ * kPageBytes));
+  RawCopy(snapshot->pool_shadow_.data(), ShadowOf(pool_), snapshot->pool_shadow_.size());
+#endif
 }
 
 void Arena::Restore(const Snapshot& snapshot) {
@@ -209,10 +207,10 @@ void Arena::Restore(const Snapshot& snapshot) {
     RawCopy(pool_ + size_t{snapshot.pool_pages_[i]} * kPageBytes,
             snapshot.pool_data_.data() + i * kPageBytes, kPageBytes);
   }
-  if constexpr (kAsanBuild) {
-    RawCopy(ShadowOf(hot_), snapshot.hot_shadow_.data(), snapshot.hot_shadow_.size());
-    RawCopy(ShadowOf(pool_), snapshot.pool_shadow_.data(), snapshot.pool_shadow_.size());
-  }
+#ifdef TAPEDECK_ASAN_BUILD
+  RawCopy(ShadowOf(hot_), snapshot.hot_shadow_.data(), snapshot.hot_shadow_.size());
+  RawCopy(ShadowOf(pool_), snapshot.pool_shadow_.data(), snapshot.pool_shadow_.size());
+#endif
 }
 
 }  // namespace tapedeck

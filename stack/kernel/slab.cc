@@ -50,7 +50,7 @@ KmemCache::KmemCache(Arena& arena, const char* name, size_t object_bytes, Place 
 // One page, or two (which are aligned, so more would leave gaps), where that wastes less than a quarter; else each object has
 // its own pages.
 void KmemCache::ChooseHotSlab() {
-  for (const size_t pages : {1, 2}) {
+  for (const size_t pages : {size_t{1}, size_t{2}}) {
     const size_t objects = (pages * kPageBytes - kHeaderBytes) / stride_bytes_;
     if (objects * stride_bytes_ * 4 < pages * kPageBytes * 3) continue;
     CHECK_LE(objects, kObjectsPerSlabMax);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <initializer_list>
 #include <vector>
 
 namespace tapedeck {
@@ -67,13 +68,13 @@ TEST_P(ArenaFillTest, MemoryIsFilledWheneverItIsHandedOut) {
 TEST(ArenaTest, AllocationsAreAlignedAndApart) {
   Arena arena(Small());
   uint8_t* last_end = nullptr;
-  for (const size_t align : {1, 8, 16, 64, 512, 4096}) {
+  for (const size_t align : std::initializer_list<size_t>{1, 8, 16, 64, 512, 4096}) {
     auto* const p = static_cast<uint8_t*>(arena.Allocate(24, align));
     EXPECT_EQ(reinterpret_cast<uintptr_t>(p) % align, 0U);
     EXPECT_GE(p, last_end);
     last_end = p + 24;
   }
-  for (const size_t pages : {1, 2, 4}) {
+  for (const size_t pages : std::initializer_list<size_t>{1, 2, 4}) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(arena.AllocateHotPages(1, pages)) % (pages * kPageBytes), 0U);
   }
 }

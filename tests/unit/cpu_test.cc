@@ -4,7 +4,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -295,7 +297,7 @@ TEST(CpuTest, EventsWaitForABusyCpuAndCpusForEvents) {
   const int start = bench.AddIrq(0, [](Cpu& cpu) { cpu.raise_softirq(NET_RX_SOFTIRQ); });
   const int other = bench.AddIrq(0, [&](Cpu& cpu) { irq_ns.push_back(cpu.now().ns()); });
   bench.Interrupt(start, SimTime::Zero());
-  for (const uint64_t at : {1'500, 5'000, 20'500}) {
+  for (const uint64_t at : std::initializer_list<uint64_t>{1'500, 5'000, 20'500}) {
     bench.Interrupt(other, AtNs(at));
     bench.world().RunUntil(AtNs(at));
   }

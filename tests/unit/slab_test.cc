@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <initializer_list>
 #include <map>
 #include <set>
 #include <vector>
@@ -208,7 +209,7 @@ TEST(SlabDeathTest, FreeingTheMiddleOfAnObjectDies) {
 TEST(SlabAsanDeathTest, UseAfterFreeAndOverflowAreSeen) {
   if (!kAsanBuild) GTEST_SKIP() << "poisoning needs an AddressSanitizer build";
   Arena arena;
-  for (const size_t bytes : {24, 100, 2240, 9000}) {
+  for (const size_t bytes : std::initializer_list<size_t>{24, 100, 2240, 9000}) {
     auto* const cache = arena.New<KmemCache>(arena, "test", bytes);
     auto* const p = static_cast<volatile uint8_t*>(cache->Alloc());
     p[bytes - 1] = 1;

@@ -11,7 +11,7 @@ namespace tapedeck {
 struct TestHost {
   explicit TestHost(const KernelOptions& options = {}, const CostTable& costs = FreeCostTable(),
                     TraceSink* sink = nullptr)
-      : world(*arena.New<World>(arena, /*seed=*/1, sink)),
+      : world(*arena.New<World>(arena, /*seed=*/uint64_t{1}, sink)),
         kernel(*arena.New<Kernel>(world, options, costs)) {}
 
   // A host with `cpus` CPUs and `hz` ticks a second.

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -192,7 +193,7 @@ TEST_P(TimerWheelTest, CallbacksMayDeleteOthersOfTheirBucket) {
 // A callback moves another timer of the bucket that is being expired; 62 and 63 jiffies on is the index of that very
 // bucket, where a comparison of indices alone would leave it and fire it 62 jiffies early.
 TEST_P(TimerWheelTest, CallbacksMayMoveOthersOfTheirBucket) {
-  for (const Jiffies later : {1, 5, 61, 62, 63, 64, 100}) {
+  for (const Jiffies later : std::initializer_list<Jiffies>{1, 5, 61, 62, 63, 64, 100}) {
     const Jiffies expires = kernel_.jiffies() + 3;
     Probe moved(kernel_);
     Jiffies wanted = 0;
