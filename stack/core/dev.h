@@ -76,7 +76,6 @@ struct napi_struct : ListNode<> {
   uint32_t napi_id = 0;
   uint32_t vector = 0;  // for traces
   uint8_t state = NAPI_STATE_SCHED;
-  bool on_poll_list = false;
   Cpu* cpu = nullptr;  // where it is scheduled
   // Packets on their way to netif_receive_skb_list_internal, and for how many segments they stand.
   sk_buff_head rx_list;
@@ -122,9 +121,9 @@ void gro_normal_list(napi_struct* napi);
 
 // softnet_data: what a CPU holds for the network.
 struct softnet_data {
-  softnet_data(net& host_net, Cpu& its_cpu);
+  softnet_data(net& its_net, Cpu& its_cpu);
 
-  struct net& host_net;
+  net& host_net;
   Cpu& cpu;
 
   List<napi_struct> poll_list;
@@ -167,6 +166,8 @@ void netif_receive_skb_list_internal(net& net, sk_buff_head* list);
 // A packet from anywhere, by way of the CPU's backlog queue (loopback, tunnels). NET_RX_DROP where
 // that is full.
 int netif_rx(sk_buff* skb);
+// The same where the caller has bottom halves off: the softirq runs when it has done.
+int __netif_rx(sk_buff* skb);
 // The poll function of the backlog.
 int process_backlog(napi_struct* napi, int budget);
 

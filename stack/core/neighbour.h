@@ -85,11 +85,14 @@ struct neigh_parms : ListNode<> {
   int32_t anycast_delay = 0;         // 1 s
   int32_t proxy_delay = 0;           // 0.8 s
   int32_t locktime = 0;              // 1 s: for so long a new address is not replaced
-  Jiffies reachable_time = 0;        // drawn from 0.5 to 1.5 times base_reachable_time
-  Jiffies last_rand = 0;             // when it was drawn
+  uint32_t data_state =
+      0;  // settings that were written for this device: the defaults no longer follow
+  Jiffies reachable_time = 0;  // drawn from 0.5 to 1.5 times base_reachable_time
+  Jiffies last_rand = 0;       // when it was drawn
 };
 
-struct neighbour {
+// On its table's list of entries that may be collected, longest unchanged first.
+struct neighbour : ListNode<> {
   neighbour* next = nullptr;  // in its bucket
   neigh_table* tbl = nullptr;
   neigh_parms* parms = nullptr;
@@ -171,6 +174,7 @@ struct neigh_table {
   int32_t gc_thresh3 = 1024;  // never more
   uint32_t entries = 0;
   uint32_t gc_entries = 0;  // without permanent ones
+  List<neighbour> gc_list;
   Jiffies last_flush = 0;
   neighbour** buckets = nullptr;
   uint32_t hash_shift = 3;

@@ -82,6 +82,7 @@ struct net {
 
   softnet_data* softnet[Kernel::kCpusMax] = {};
   uint32_t last_napi_id = Kernel::kCpusMax;  // MIN_NAPI_ID: ids below could be CPU numbers
+  uint32_t netstamp_needed = 0;  // users of packet time stamps: sockets with SO_TIMESTAMP, taps
   netns_core core;
   uint32_t hash_mix;          // keys of the tables
   uint32_t last_sock_id = 0;  // names sockets in traces

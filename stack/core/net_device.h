@@ -158,6 +158,7 @@ enum : uint8_t {
 struct netdev_queue {
   net_device* dev = nullptr;
   Qdisc* qdisc = nullptr;           // where packets are queued now
+  Qdisc* noop_qdisc = nullptr;      // stands in while it is down
   Qdisc* qdisc_sleeping = nullptr;  // what it is while the device is up
   Jiffies trans_start = 0;          // of the last transmission, for the watchdog
   uint64_t trans_timeout = 0;
@@ -338,7 +339,7 @@ inline bool netif_xmit_stopped(const netdev_queue* txq) {
 }
 inline bool netif_xmit_frozen_or_stopped(const netdev_queue* txq) { return txq->state != 0; }
 // The driver cannot take more; / may now, without / with a run of the queue (NET_TX).
-inline void netif_tx_stop_queue(netdev_queue* txq) { txq->state |= QUEUE_STATE_DRV_XOFF; }
+void netif_tx_stop_queue(netdev_queue* txq);
 inline void netif_tx_start_queue(netdev_queue* txq) {
   txq->state &= static_cast<uint8_t>(~QUEUE_STATE_DRV_XOFF);
 }

@@ -275,7 +275,7 @@ inline sk_buff* skb_get(sk_buff* skb) {
   return skb;
 }
 inline bool skb_shared(const sk_buff* skb) { return skb->users != 1; }
-// Gives up destructor, dst and socket: the packet belongs to nobody from here on.
+// Calls and forgets the destructor: no socket pays for the packet from here on.
 void skb_orphan(sk_buff* skb);
 // Forgets all that ties a packet to where it was, before it enters another device.
 void skb_scrub_packet(sk_buff* skb);

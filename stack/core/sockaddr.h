@@ -1,5 +1,5 @@
-// Socket addresses as user programs lay them out, and the one place where they turn into Endpoints and back. Layouts are
-// x86-64 Linux's (in.h, in6.h).
+// Socket addresses as user programs lay them out, and the one place where they turn into Endpoints
+// and back. Layouts are x86-64 Linux's (in.h, in6.h).
 #ifndef TAPEDECK_STACK_CORE_SOCKADDR_H_
 #define TAPEDECK_STACK_CORE_SOCKADDR_H_
 
@@ -39,14 +39,16 @@ inline uint16_t SockaddrFamily(const void* addr) {
   return family;
 }
 
-// An address argument of a system call: some bytes and what the caller says of their length, which need not make sense.
-// As an argument that receives an address, `length` is the room on entry and the address's length on return; it may be the
-// greater of the two, then the address was cut, as in Linux.
+// An address argument of a system call: some bytes and what the caller says of their length, which
+// need not make sense. As an argument that receives an address, `length` is the room on entry and
+// the address's length on return; it may be the greater of the two, then the address was cut, as in
+// Linux.
 struct SockAddr {
   static constexpr uint32_t kBytes = sizeof(sockaddr_in6);
 
   constexpr SockAddr() = default;
-  // Implicit: where a call wants an address, an Endpoint is one. An Endpoint without a family becomes AF_UNSPEC.
+  // Implicit: where a call wants an address, an Endpoint is one. An Endpoint without a family
+  // becomes AF_UNSPEC.
   SockAddr(const Endpoint& endpoint) {
     if (endpoint.address.is_v4()) {
       sockaddr_in sin;

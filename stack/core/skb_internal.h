@@ -1,0 +1,33 @@
+// What the parts of the sk_buff code share among themselves. Not for others.
+#ifndef TAPEDECK_STACK_CORE_SKB_INTERNAL_H_
+#define TAPEDECK_STACK_CORE_SKB_INTERNAL_H_
+
+#include <cstdint>
+
+#include "stack/core/skbuff.h"
+#include "stack/kernel/slab.h"
+
+namespace tapedeck::skb_internal {
+
+// The buffer that Linux allocates for `size` bytes of data and the shared info: skb_small_head, or
+// kmalloc's next size.
+uint32_t LogicalBufferBytes(uint32_t size);
+
+// Makes `skb` an empty packet around `buffer` with the shared info at `end`. frame_id is 0.
+void InitSkb(sk_buff* skb, net& net, const PacketBuffer& buffer, uint32_t end);
+void InitSharedInfo(skb_shared_info* info);
+
+// Gives up our hold on the data: the last holder frees fragments, frag_list and buffer.
+void skb_release_data(sk_buff* skb);
+// Frees the buffer alone.
+void FreeHead(sk_buff* skb);
+// Gives up a chain of packets from a frag_list.
+void DropFragList(sk_buff* first);
+// One more use of each packet of frag_list.
+void skb_clone_fraglist(sk_buff* skb);
+// Header offsets after the data has moved by `offset_bytes` against head.
+void skb_headers_offset_update(sk_buff* skb, int offset_bytes);
+
+}  // namespace tapedeck::skb_internal
+
+#endif  // TAPEDECK_STACK_CORE_SKB_INTERNAL_H_

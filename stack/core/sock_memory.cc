@@ -1,0 +1,181 @@
+// What a socket pays for: packets in its buffers, and its share of its protocol's memory.
+#include <algorithm>
+#include <cerrno>
+
+#include "stack/core/net.h"
+#include "stack/core/sock.h"
+
+namespace tapedeck {
+
+namespace {
+
+constexpr uint32_t kPageLogicalBytes = 4096;
+constexpr uint32_t kPageOrderMax = 3;  // PAGE_ALLOC_COSTLY_ORDER
+constexpr uint32_t kFragRefillBytes = 32;
+
+int64_t PagesFor(int64_t bytes) { return (bytes + kSkMemQuantum - 1) / kSkMemQuantum; }
+
+// Gives `pages` back to the protocol.
+void ReturnPages(proto_memory* memory, int64_t pages) {
+  memory->allocated_pages -= pages;
+  if (memory->allocated_pages < memory->sysctl_mem[0]) memory->pressure = false;
+}
+
+// __sk_mem_schedule: takes pages for `size` more bytes than are reserved. False at the protocol's
+// limit.
+bool MemSchedule(sock* sk, proto_memory* memory, int64_t size) {
+  const int64_t pages = PagesFor(size);
+  memory->allocated_pages += pages;
+  if (memory->allocated_pages > memory->sysctl_mem[1]) memory->pressure = true;
+  if (memory->allocated_pages > memory->sysctl_mem[2]) {
+    ReturnPages(memory, pages);
+    return false;
+  }
+  if (memory->allocated_pages <= memory->sysctl_mem[0]) memory->pressure = false;
+  sk->sk_forward_alloc += static_cast<int32_t>(pages * kSkMemQuantum);
+  return true;
+}
+
+bool Schedule(sock* sk, uint32_t size) {
+  if (sk->sk_prot->memory == nullptr) return true;
+  const int64_t missing = int64_t{size} - sk->sk_forward_alloc;
+  return missing <= 0 || MemSchedule(sk, sk->sk_prot->memory(sk->sk_net), missing);
+}
+
+// Fragments for `data_len` bytes, the largest pages first, as alloc_skb_with_frags. The caller sets
+// len and data_len. False where memory failed or the fragments do not suffice.
+bool AddFrags(sk_buff* skb, uint32_t data_len) {
+  uint32_t order = kPageOrderMax;
+  uint32_t frag = 0;
+  while (data_len > 0) {
+    if (frag == MAX_SKB_FRAGS) return false;
+    const uint32_t pages = (data_len + kPageLogicalBytes - 1) / kPageLogicalBytes;
+    while (order > 0 && pages < (1U << order)) --order;
+    const uint32_t bytes = kPageLogicalBytes << order;
+    page* const p = alloc_page(*skb->owner, bytes);
+    if (p == nullptr) return false;
+    const uint32_t chunk = std::min(data_len, bytes);
+    skb_fill_page_desc(skb, frag++, p, 0, chunk);
+    skb->truesize += bytes;
+    data_len -= chunk;
+  }
+  return true;
+}
+
+}  // namespace
+
+void skb_set_owner_r(sk_buff* skb, sock* sk) {
+  skb_orphan(skb);
+  skb->sk = sk;
+  skb->destructor = sock_rfree;
+  sk->sk_rmem_alloc += skb->truesize;
+  sk_mem_charge(sk, skb->truesize);
+}
+
+void skb_set_owner_w(sk_buff* skb, sock* sk) {
+  skb_orphan(skb);
+  skb->sk = sk;
+  skb->destructor = sock_wfree;
+  sk->sk_wmem_alloc += skb->truesize;
+}
+
+void skb_set_owner_sk_safe(sk_buff* skb, sock* sk) {
+  skb_orphan(skb);
+  sock_hold(sk);
+  skb->sk = sk;
+  skb->destructor = sock_efree;
+}
+
+void sock_rfree(sk_buff* skb) {
+  sock* const sk = skb->sk;
+  CHECK_GE(sk->sk_rmem_alloc, skb->truesize);
+  sk->sk_rmem_alloc -= skb->truesize;
+  sk_mem_uncharge(sk, skb->truesize);
+}
+
+void sock_wfree(sk_buff* skb) {
+  sock* const sk = skb->sk;
+  CHECK_GE(sk->sk_wmem_alloc, skb->truesize);
+  if (!sock_flag(sk, SOCK_USE_WRITE_QUEUE) && sk->sk_refcnt > 0) {
+    // The last byte is kept while the owner hears of the room, so that it lives.
+    sk->sk_wmem_alloc -= skb->truesize - 1;
+    sk->sk_write_space(sk);
+    sk->sk_wmem_alloc -= 1;
+    return;
+  }
+  sk->sk_wmem_alloc -= skb->truesize;
+  if (sk->sk_wmem_alloc == 0) {
+    // sock_put has let go already; this was the last packet.
+    ++sk->sk_wmem_alloc;
+    ++sk->sk_refcnt;
+    sock_put(sk);
+  }
+}
+
+void sock_efree(sk_buff* skb) { sock_put(skb->sk); }
+
+bool sk_rmem_schedule(sock* sk, uint32_t size) { return Schedule(sk, size); }
+bool sk_wmem_schedule(sock* sk, uint32_t size) { return Schedule(sk, size); }
+
+void sk_mem_uncharge(sock* sk, uint32_t size) {
+  if (sk->sk_prot->memory == nullptr) return;
+  sk->sk_forward_alloc += static_cast<int32_t>(size);
+  sk_mem_reclaim(sk);
+}
+
+void sk_mem_reclaim(sock* sk) {
+  if (sk->sk_prot->memory == nullptr || sk->sk_forward_alloc < kSkMemQuantum) return;
+  const int32_t pages = sk->sk_forward_alloc / kSkMemQuantum;
+  sk->sk_forward_alloc -= pages * kSkMemQuantum;
+  ReturnPages(sk->sk_prot->memory(sk->sk_net), pages);
+}
+
+sk_buff* sock_alloc_send_pskb(sock* sk, uint32_t header_len, uint32_t data_len, int* err) {
+  *err = sock_error(sk);
+  if (*err != 0) return nullptr;
+  if ((sk->sk_shutdown & SEND_SHUTDOWN) != 0) {
+    *err = -EPIPE;
+    return nullptr;
+  }
+  if (sk_wmem_alloc_get(sk) >= sk->sk_sndbuf) {
+    sk->sk_nospace = true;
+    *err = -EAGAIN;
+    return nullptr;
+  }
+  sk_buff* const skb = alloc_skb(sk->sk_net, header_len);
+  if (skb == nullptr || !AddFrags(skb, data_len)) {
+    consume_skb(skb);
+    *err = -ENOBUFS;
+    return nullptr;
+  }
+  skb_set_owner_w(skb, sk);
+  return skb;
+}
+
+sk_buff* sock_wmalloc(sock* sk, uint32_t size, bool force) {
+  if (!force && sk->sk_wmem_alloc >= sk->sk_sndbuf) return nullptr;
+  sk_buff* const skb = alloc_skb(sk->sk_net, size);
+  if (skb != nullptr) skb_set_owner_w(skb, sk);
+  return skb;
+}
+
+bool sk_page_frag_refill(sock* sk) {
+  return skb_page_frag_refill(sk->sk_net, kFragRefillBytes, &sk->sk_frag);
+}
+
+void sock_set_rcvbuf(sock* sk, uint32_t bytes, bool force) {
+  if (!force) bytes = std::min(bytes, sk->sk_net.core.rmem_max);
+  bytes = std::min<uint32_t>(bytes, INT32_MAX / 2);
+  sk->sk_userlocks |= SOCK_RCVBUF_LOCK;
+  sk->sk_rcvbuf = std::max(bytes * 2, kSockMinRcvbuf);
+}
+
+void sock_set_sndbuf(sock* sk, uint32_t bytes, bool force) {
+  if (!force) bytes = std::min(bytes, sk->sk_net.core.wmem_max);
+  bytes = std::min<uint32_t>(bytes, INT32_MAX / 2);
+  sk->sk_userlocks |= SOCK_SNDBUF_LOCK;
+  sk->sk_sndbuf = std::max(bytes * 2, kSockMinSndbuf);
+  sk->sk_write_space(sk);
+}
+
+}  // namespace tapedeck
