@@ -18,16 +18,13 @@ Duration DelayOf(uint8_t byte) {
   return Duration::Nanoseconds(ns);
 }
 
-// The smallest byte that stands for `delay`, or kExact if none does.
+// The byte with the highest power of ten that stands for `delay`, or kExact if none does.
 uint8_t ByteOf(Duration delay) {
   uint64_t mantissa = delay.ps / 1'000;
-  if (mantissa * 1'000 != delay.ps) return kExact;
-  for (unsigned power = 0; power < kPowersOfTen; ++power) {
-    if (mantissa <= kMantissaMax) return static_cast<uint8_t>(power << 4 | mantissa);
-    if (mantissa % 10 != 0) break;
-    mantissa /= 10;
-  }
-  return kExact;
+  if (mantissa == 0 || mantissa * 1'000 != delay.ps) return delay.ps == 0 ? uint8_t{0} : kExact;
+  unsigned power = 0;
+  for (; mantissa % 10 == 0 && power + 1 < kPowersOfTen; ++power) mantissa /= 10;
+  return mantissa <= kMantissaMax ? static_cast<uint8_t>(power << 4 | mantissa) : kExact;
 }
 
 }  // namespace
