@@ -11,7 +11,7 @@
 
 namespace tapedeck::nic {
 
-// REQUIRES: T is trivially destructible.
+// REQUIRES: T may be copied as bytes and needs no destruction.
 template <typename T>
 class Fifo {
   struct Chunk;
@@ -28,14 +28,16 @@ class Fifo {
   T& front() { return first_->items[front_]; }
   const T& front() const { return first_->items[front_]; }
 
-  T& push_back(const T& item) {
+  void push_back(const T& item) { Push() = item; }
+  // Adds an item whose content is left over from another: the caller fills it.
+  T& Push() {
     if (back_ == kPerChunk) {
       last_->next = NewChunk();
       last_ = last_->next;
       back_ = 0;
     }
     ++size_;
-    return last_->items[back_++] = item;
+    return last_->items[back_++];
   }
 
   // REQUIRES: !empty().
@@ -67,9 +69,7 @@ class Fifo {
     Rewind(cursor);
     return cursor;
   }
-  // Whether no item is left at or behind `cursor`.
-  bool AtEnd(const Cursor& cursor) const { return cursor.position == popped_ + size_; }
-  // The item at `cursor`. REQUIRES: !AtEnd(cursor).
+  // The item at `cursor`. REQUIRES: one is there.
   T& At(Cursor& cursor) {
     // At or before the front (everything before was popped), the front it is: its chunk may be
     // another by now.

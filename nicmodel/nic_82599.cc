@@ -28,9 +28,10 @@ Duration Nic82599::EitrUnit(LinkSpeed speed) {
 }
 
 SimTime Nic82599::WireRx(SimTime first_bit, const WireFrame& frame) {
+  const bool was_quiet = rx_.next_arrival() == SimTime::Never();
   const SimTime start = rx_.WireRx(Later(first_bit, now_), frame);
-  next_change_ = Earlier(next_change_, rx_.next_arrival());
-  Reschedule();
+  // Behind frames that are yet to come, another changes nothing about what happens next.
+  if (was_quiet) Reschedule();
   return start;
 }
 

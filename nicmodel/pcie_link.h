@@ -3,6 +3,7 @@
 #ifndef TAPEDECK_NICMODEL_PCIE_LINK_H_
 #define TAPEDECK_NICMODEL_PCIE_LINK_H_
 
+#include <bit>
 #include <cstdint>
 
 #include "stack/base/check.h"
@@ -24,7 +25,9 @@ class PcieLane {
       : byte_time_(static_cast<uint64_t>(
             ((static_cast<uint128>(8'000'000'000'000) << kFractionBits) + bits_per_second / 2) /
             bits_per_second)),
-        max_payload_bytes_(max_payload_bytes) {}
+        payload_shift_(std::countr_zero(max_payload_bytes)) {
+    CHECK(std::has_single_bit(max_payload_bytes));
+  }
 
   // Puts `bytes` of TLPs on the link as soon as it is free at or after `ready`; returns when the
   // last has left. Calls come in order of `ready`.
@@ -47,11 +50,9 @@ class PcieLane {
   }
 
   // TLP bytes of a write, or of the completions of a read, of `bytes` > 0.
-  uint32_t WriteBytes(uint32_t bytes) const {
-    return bytes + (bytes + max_payload_bytes_ - 1) / max_payload_bytes_ * kMemoryRequestBytes;
-  }
+  uint32_t WriteBytes(uint32_t bytes) const { return bytes + Packets(bytes) * kMemoryRequestBytes; }
   uint32_t CompletionBytes(uint32_t bytes) const {
-    return bytes + (bytes + max_payload_bytes_ - 1) / max_payload_bytes_ * kCompletionBytes;
+    return bytes + Packets(bytes) * kCompletionBytes;
   }
 
   uint64_t sent_bytes() const { return sent_bytes_; }
@@ -59,8 +60,13 @@ class PcieLane {
  private:
   static constexpr int kFractionBits = 24;
 
+  // Packets of at most MPS bytes.
+  uint32_t Packets(uint32_t bytes) const {
+    return (bytes + (1U << payload_shift_) - 1) >> payload_shift_;
+  }
+
   uint64_t byte_time_;  // in 2^-24 ps
-  uint32_t max_payload_bytes_;
+  int payload_shift_;
   uint64_t free_ps_ = 0;
   uint64_t free_fraction_ = 0;
   uint64_t sent_bytes_ = 0;

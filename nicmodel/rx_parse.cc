@@ -19,6 +19,13 @@ constexpr size_t kTagBytes = 4;
 constexpr size_t kTcpBytesMin = 20;
 constexpr size_t kUdpBytes = 8;
 
+// A right header sums to all ones, whichever way round its bytes are taken.
+bool HeaderSumGood(const uint8_t* ip, size_t header_bytes) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < header_bytes; i += 4) sum += LoadLe32(ip + i);
+  return csum_from64to16(sum) == 0xffff;
+}
+
 // The transport header at `offset`, of which `l4_bytes` belong to the datagram by its IP header.
 void ParseL4(std::span<const uint8_t> frame, uint8_t protocol, size_t offset, size_t l4_bytes,
              RxParse* parse) {
@@ -50,7 +57,7 @@ void ParseIpv4(std::span<const uint8_t> frame, size_t l3, RxParse* parse) {
   if (ip[0] >> 4 != 4 || header_bytes < 20 || frame.size() < l3 + header_bytes) return;
   parse->l3_offset = static_cast<uint8_t>(l3);
   parse->packet_type |= header_bytes > 20 ? kPacketIpv4 | kPacketIpv4Options : kPacketIpv4;
-  parse->ipv4_checksum_bad = ip_fast_csum(ip, ip[0] & 0x0fU) != 0;
+  parse->ipv4_checksum_bad = !HeaderSumGood(ip, header_bytes);
   const size_t total_bytes = LoadBe16(ip + 2);
   // MF or an offset: not a whole datagram, so the transport is neither told nor checked.
   parse->fragment = (LoadBe16(ip + 6) & 0x3fff) != 0;
@@ -82,19 +89,18 @@ void ParseIpv6(std::span<const uint8_t> frame, size_t l3, RxParse* parse) {
 
 }  // namespace
 
-RxParse ParseRx(std::span<const uint8_t> frame, uint16_t vlan_ethertype) {
-  RxParse parse;
+void ParseRx(std::span<const uint8_t> frame, uint16_t vlan_ethertype, RxParse* parse) {
+  *parse = {};
   size_t l3 = kEthernetBytes;
   uint16_t ethertype = LoadBe16(&frame[12]);
   if (ethertype == vlan_ethertype && frame.size() >= kEthernetBytes + kTagBytes) {
-    parse.vlan = true;
-    parse.vlan_tci = LoadBe16(&frame[14]);
+    parse->vlan = true;
+    parse->vlan_tci = LoadBe16(&frame[14]);
     ethertype = LoadBe16(&frame[16]);
     l3 += kTagBytes;
   }
-  if (ethertype == 0x0800) ParseIpv4(frame, l3, &parse);
-  if (ethertype == 0x86dd) ParseIpv6(frame, l3, &parse);
-  return parse;
+  if (ethertype == 0x0800) ParseIpv4(frame, l3, parse);
+  if (ethertype == 0x86dd) ParseIpv6(frame, l3, parse);
 }
 
 }  // namespace tapedeck::nic

@@ -10,22 +10,22 @@
 namespace tapedeck::nic {
 
 struct RxParse {
-  uint16_t packet_type = 0;  // PacketType
-  uint8_t l3_offset = 0;     // 0 where there is no IP header
-  bool vlan = false;
-  bool fragment = false;
-  bool ipv4_checksum_bad = false;
+  uint16_t packet_type;  // PacketType
+  uint8_t l3_offset;     // 0 where there is no IP header
+  bool vlan;
+  bool fragment;
+  bool ipv4_checksum_bad;
   // TCP or UDP whose checksum can be verified lies at [l4_offset, l4_offset + l4_bytes); 0 bytes
   // where there is none.
-  uint16_t l4_offset = 0;
-  uint16_t l4_bytes = 0;
-  uint16_t ports_offset = 0;  // where kPacketTcp or kPacketUdp says that there are ports
-  uint16_t vlan_tci = 0;
+  uint16_t l4_offset;
+  uint16_t l4_bytes;
+  uint16_t ports_offset;  // where kPacketTcp or kPacketUdp says that there are ports
+  uint16_t vlan_tci;
 };
 
-// `vlan_ethertype` marks a tag (VLNCTRL.VET). Only one tag is looked through. REQUIRES: at least 14
-// bytes.
-RxParse ParseRx(std::span<const uint8_t> frame, uint16_t vlan_ethertype);
+// Fills all of `parse`. `vlan_ethertype` marks a tag (VLNCTRL.VET). Only one tag is looked through.
+// REQUIRES: at least 14 bytes.
+void ParseRx(std::span<const uint8_t> frame, uint16_t vlan_ethertype, RxParse* parse);
 
 }  // namespace tapedeck::nic
 

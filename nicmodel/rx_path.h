@@ -28,6 +28,7 @@
 #include "nicmodel/rx_parse.h"
 #include "nicmodel/rx_ring.h"
 #include "nicmodel/wire.h"
+#include "stack/base/checksum.h"
 
 namespace tapedeck::nic {
 
@@ -66,18 +67,16 @@ class RxPath {
   SimTime next_commit() const {
     return posted_count_ == 0 ? SimTime::Never() : posted_[posted_first_].visible_at;
   }
-  // The next frame to come starts.
-  SimTime next_arrival() const {
-    return arrivals_.empty() ? SimTime::Never() : arrivals_.front().first_bit;
-  }
+  // The next frame to come: its first bit.
+  SimTime next_arrival() const { return next_first_bit_; }
 
   // No receive cause can be raised before this time, whatever arrives from what was handed over so
   // far.
   SimTime EarliestCause() const;
   // Whether a frame waits for software to add descriptors.
   bool blocked() const { return waiting_ != 0 && next_issue_ == SimTime::Never(); }
-  // Frames handed over that are not in host memory yet.
-  uint32_t pending_frames() const { return arrivals_.size() + stored_.size(); }
+  // Frames handed over that are neither in host memory nor dropped yet.
+  uint32_t pending_frames() const { return coming_ + stored_; }
 
   // False where `offset` is not one of ours.
   bool Read(uint32_t offset, uint32_t* value) const;
@@ -86,27 +85,25 @@ class RxPath {
  private:
   static constexpr uint32_t kPostedMax = 64;
 
-  struct Arrival {
+  // A frame from the time it is handed over until it is in host memory. The lower part is known
+  // when its last bit is in.
+  struct Frame {
+    WireFrame wire;
     SimTime first_bit;
     SimTime last_bit;
-    WireFrame frame;
-    bool room_decided = false;
-    bool room = false;
-  };
-  // A frame in the packet buffer.
-  struct Stored {
-    WireFrame frame;
-    SimTime ready_at;
+    bool room_decided;
+    bool room;
+    bool dropped;
+
+    bool strip_tag;
+    uint8_t queue;
+    uint8_t rss_type;
     RxParse parse;
-    uint32_t rss_hash = 0;
-    uint32_t bytes = 0;   // as host memory gets it: padded, tag stripped
-    uint32_t issued = 0;  // of them, on their way to host memory
-    uint32_t units = 0;   // of the packet buffer
-    uint32_t status = 0;  // descriptor status and error bits known on arrival
-    uint8_t queue = 0;
-    uint8_t rss_type = 0;
-    bool strip_tag = false;
-    bool dropped = false;
+    uint32_t rss_hash;
+    uint32_t bytes;   // as host memory gets it: padded, tag stripped
+    uint32_t issued;  // of them, on their way to host memory
+    uint32_t units;   // of the packet buffer
+    uint32_t status;  // descriptor status and error bits known on arrival
   };
   // A buffer's worth of a frame, and its descriptor, on their way to host memory.
   struct Posted {
@@ -123,24 +120,29 @@ class RxPath {
   static uint32_t UnitsOf(uint32_t frame_bytes);
 
   // rx_path.cc: the MAC's side.
-  void TakeIn(Arrival& arrival);
-  bool GoodOnWire(const Arrival& arrival, uint32_t frame_bytes);
-  void Store(const Arrival& arrival, uint32_t frame_bytes, RxFilter::Verdict verdict);
-  void CountGood(const uint8_t* dst, uint32_t frame_bytes);
-  void Drop(SimTime at, const WireFrame& frame, DropReason reason, uint64_t* counter);
+  void SetNextArrival();
+  void TakeIn(Frame& frame);
+  bool GoodOnWire(Frame& frame, uint32_t wire_bytes);
+  void Store(Frame& frame, uint32_t wire_bytes, RxFilter::Verdict verdict);
+  void CountGood(const uint8_t* dst, uint32_t wire_bytes);
+  void Drop(SimTime at, Frame& frame, DropReason reason, uint64_t* counter);
+  void PopDropped() {
+    while (!frames_.empty() && frames_.front().dropped) frames_.pop_front();
+  }
   void Release(const WireFrame& frame) {
     if (frame.buffer.data != nullptr) chip_.world.packets().Free(frame.buffer);
   }
 
   // rx_dma.cc: the host's side.
   void UpdateNextIssue();
-  void IssuePiece(Stored& stored, RxRing& ring);
-  void DropWaiting(Stored& stored, DropReason reason, uint64_t* counter);
+  void IssuePiece(Frame& frame, RxRing& ring);
+  void DropWaiting(Frame& frame, DropReason reason, uint64_t* counter);
   void CommitOldest();
-  void PopDropped();
-  uint32_t WriteData(const Stored& stored, const Posted& posted);
-  static void CopyRange(const Stored& stored, uint8_t* dst, uint32_t offset, uint32_t bytes);
-  bool WriteDescriptor(const Stored& stored, const Posted& posted, uint32_t l4_status);
+  void CountToHost(const Frame& frame);
+  uint32_t WriteData(const Frame& frame, const Posted& posted);
+  uint32_t ChecksumStatus(const Frame& frame, wsum l4_sum);
+  static void CopyRange(const Frame& frame, uint8_t* dst, uint32_t offset, uint32_t bytes);
+  bool WriteDescriptor(const Frame& frame, const Posted& posted, uint32_t l4_status);
 
   // rx_registers.cc.
   RxRing* RingAt(uint32_t offset, uint32_t* field) const;
@@ -157,12 +159,19 @@ class RxPath {
   uint32_t secrxctrl_ = 0;
   uint32_t rxpbsize_[8] = {};
 
+  uint64_t byte_time_ps_;
   SimTime wire_free_;
-  Fifo<Arrival> arrivals_;
-  Fifo<Stored> stored_;
-  Fifo<Stored>::Cursor issue_;  // the next to issue
-  uint32_t waiting_ = 0;        // frames at and behind issue_
-  uint32_t held_units_ = 0;     // of the packet buffer, of all stored frames
+  // All frames, in order: [front .. posted .. issue_ .. waiting .. receive_ .. coming .. back];
+  // dropped ones among them go when they reach the front.
+  Fifo<Frame> frames_;
+  Fifo<Frame>::Cursor receive_;  // the next to be taken in
+  Fifo<Frame>::Cursor issue_;    // the next to issue, or a dropped one before it
+  uint32_t coming_ = 0;          // frames at and behind receive_
+  uint32_t waiting_ = 0;         // frames between issue_ and receive_ that are not dropped
+  uint32_t stored_ = 0;          // waiting and posted: in the packet buffer
+  uint32_t held_units_ = 0;      // of the packet buffer, by stored frames
+  SimTime next_first_bit_ = SimTime::Never();  // of the frame at receive_
+  SimTime next_last_bit_ = SimTime::Never();
   bool room_undecided_ = false;
   SimTime last_issue_;
   SimTime next_issue_ = SimTime::Never();

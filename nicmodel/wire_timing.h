@@ -42,10 +42,11 @@ constexpr uint64_t BitsPerSecond(LinkSpeed speed) {
   CheckFailed(__FILE__, __LINE__, "a member of LinkSpeed");
 }
 
-// The time of `bytes` on a wire.
-constexpr Duration WireTime(LinkSpeed speed, uint64_t bytes) {
-  return Duration::Picoseconds(8'000'000'000'000 / BitsPerSecond(speed)) * bytes;
+constexpr Duration ByteTime(LinkSpeed speed) {
+  return Duration::Picoseconds(8'000'000'000'000 / BitsPerSecond(speed));
 }
+// The time of `bytes` on a wire.
+constexpr Duration WireTime(LinkSpeed speed, uint64_t bytes) { return ByteTime(speed) * bytes; }
 
 // From the first bit of the preamble to the last bit of the FCS. `frame_bytes` is without FCS.
 constexpr Duration FrameTime(LinkSpeed speed, uint32_t frame_bytes) {
