@@ -58,12 +58,12 @@ void Lab::Connect(const LabOptions& options) {
   if (options.back_to_back) {
     CHECK_EQ(hosts_.size(), 2U);
     for (size_t i = 0; i < 2; ++i) {
-      hosts_[i].nic->SetWireSink(arena_->New<Cable>(*hosts_[1 - i].nic, options.cable_delay));
+      hosts_[i].nic->set_sink(arena_->New<Cable>(*hosts_[1 - i].nic, options.cable_delay));
     }
   } else {
     for (LabHost& host : hosts_) {
       host.port = arena_->New<CapturePort>(*world_, *host.nic);
-      host.nic->SetWireSink(host.port);
+      host.nic->set_sink(host.port);
     }
   }
   for (size_t i = 0; i < hosts_.size(); ++i) {

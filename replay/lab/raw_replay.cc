@@ -89,7 +89,8 @@ void Report(const std::string& file, const capture::CaptureReader& reader,
     }
   }
   result->records = counts.records;
-  result->custom_blocks = reader.custom_blocks();
+  // No frames, but other readers number them as if they were.
+  if (reader.custom_blocks() != 0) result->skipped["custom_block"] = reader.custom_blocks();
   if (player.oversize() != 0) result->skipped["oversize"] = player.oversize();
   for (const std::string& warning : Warnings(counts)) {
     result->warnings.push_back(absl::StrCat(file, ": ", warning));

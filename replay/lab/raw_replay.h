@@ -41,7 +41,6 @@ struct RawReplayResult {
   MacAddress host_mac;
   std::vector<uint16_t> udp_ports;
   uint64_t records = 0;        // of the capture, skipped ones included
-  uint64_t custom_blocks = 0;  // pcapng blocks that some readers count as records
   uint64_t frames_in = 0;      // of the capture; answers to the host's ARP requests are not counted
   uint64_t frames_out = 0;
   uint64_t delivered = 0;

@@ -35,6 +35,9 @@ namespace tapedeck {
   X(kNicDrop, "nic", "drop", "frame_id", "reason", "len", "")                                \
   X(kStateDigest, "state", "digest", "hash", "draws", "objects", "")
 
+// Of kWireRx's flags: the frame was made by what stands round the host (an answer to its ARP request), not by the input.
+inline constexpr uint8_t kWireFlagAnswer = 0x80;
+
 enum class TraceKind : uint16_t {
 #define X(name, ...) name,
   TAPEDECK_TRACE_KINDS(X)

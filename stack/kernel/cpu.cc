@@ -51,7 +51,7 @@ void Cpu::EnqueueThread(Thread* thread, SimTime at) {
 }
 
 void Cpu::DequeueThread(Thread* thread) {
-  thread->Unlink();
+  thread->ListNode<>::Unlink();
   run_queue_ready_ = run_queue_.empty() ? SimTime::Never() : run_queue_.front()->ready_at_;
 }
 

@@ -73,6 +73,7 @@ void Kernel::OnMsix(Event* event, SimTime now) {
 Thread* Kernel::NewThread(int cpu) {
   Thread* const thread = threads_.New(*this, next_tid_++, *cpus_[cpu]);
   CHECK(thread != nullptr);
+  all_threads_.PushBack(thread);
   return thread;
 }
 
@@ -84,11 +85,22 @@ void Kernel::StartThread(Thread* thread, std::coroutine_handle<> root) {
 
 void Kernel::DeleteThread(Thread* thread) {
   CHECK(thread->cpu_.current() != thread);
-  if (thread->linked()) thread->cpu_.DequeueThread(thread);
+  if (thread->ListNode<>::linked()) thread->cpu_.DequeueThread(thread);
   if (thread->root_) thread->root_.destroy();
   thread->entry_.Unlink();
   thread->timeout_.Cancel();
+  thread->ListNode<AllThreadsTag>::Unlink();
   threads_.Delete(thread);
+}
+
+void Kernel::EndThreads() {
+  while (Thread* const thread = all_threads_.front()) DeleteThread(thread);
+}
+
+uint64_t Kernel::pending_timers() const {
+  uint64_t pending = 0;
+  for (int id = 0; id < cpu_count_; ++id) pending += cpus_[id]->timers().pending();
+  return pending;
 }
 
 }  // namespace tapedeck

@@ -38,6 +38,7 @@ class Kernel {
 
   World& world() { return world_; }
   DeviceBus& bus() { return bus_; }
+  const DeviceBus& bus() const { return bus_; }
   SysctlTree& sysctl() { return sysctl_; }
   Kmalloc& kmalloc() { return world_.kmalloc(); }
   PacketPool& packets() { return world_.packets(); }
@@ -91,7 +92,12 @@ class Kernel {
   Thread* NewThread(int cpu);
   // Ends a thread wherever it sleeps; a coroutine's frames are destroyed. REQUIRES: it is not running.
   void DeleteThread(Thread* thread);
+  // Ends all of them: the end of every application. REQUIRES: none is running.
+  void EndThreads();
   uint64_t live_threads() const { return threads_.cache().live_objects(); }
+
+  // Timers armed on the wheels of all CPUs.
+  uint64_t pending_timers() const;
 
   // Keyed randomness of this host, for what Linux takes from get_random_*().
   Prng& prng() { return prng_; }
@@ -139,6 +145,7 @@ class Kernel {
   DeviceBus bus_;
   SysctlTree sysctl_;
   SlabCache<Thread> threads_;
+  List<Thread, AllThreadsTag> all_threads_;
   Cpu* running_ = nullptr;
   Cpu* cpus_[kCpusMax] = {};
   SoftirqAction softirqs_[kSoftirqs] = {};

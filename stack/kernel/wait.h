@@ -69,9 +69,11 @@ struct Sleeper {
   Retry retry;
 };
 
+struct AllThreadsTag;
+
 // A thread of an application: a coroutine chain that runs on a Cpu, one step from one wait to the next. A thread without a
 // coroutine serves those that drive calls by hand (the script): its Sleeper's retry is all that runs.
-class Thread : public ListNode<> {
+class Thread : public ListNode<>, public ListNode<AllThreadsTag> {
  public:
   Thread(Kernel& kernel, int tid, Cpu& cpu);
   Thread(const Thread&) = delete;

@@ -1,0 +1,36 @@
+#include "replay/lab/udp_sink.h"
+
+#include <cerrno>
+
+namespace tapedeck {
+
+namespace {
+
+constexpr size_t kBufferBytes = 2048;  // longer datagrams are cut, as recvfrom(2) does; they count all the same
+
+}  // namespace
+
+UdpSinks::UdpSinks(Host& host, std::span<const uint16_t> ports)
+    : counts_(host.kernel().world().arena().New<Counts>()) {
+  for (const uint16_t port : ports) {
+    host.kernel().Spawn(/*cpu=*/0, [&](Thread& thread) { return ReadAll(thread, host, port, counts_); });
+  }
+}
+
+Task<> UdpSinks::ReadAll(Thread& thread, Host& host, uint16_t port, Counts* counts) {
+  Syscalls& sys = host.syscalls();
+  const auto fd = static_cast<int>(co_await sys.Socket(thread, kAfInet, SOCK_DGRAM, 0));
+  if (fd < 0) co_return;
+  if (co_await sys.Bind(thread, fd, Endpoint{IpAddress(kIpv4Any), port}) < 0) co_return;
+  uint8_t buffer[kBufferBytes];
+  while (true) {
+    const int64_t bytes = co_await sys.Recvfrom(thread, fd, buffer, 0);
+    // An ICMP error to something this port has sent is one failed call, not the end.
+    if (bytes == -EINTR || bytes == -EBADF) co_return;
+    if (bytes < 0) continue;
+    ++counts->datagrams;
+    counts->bytes += static_cast<uint64_t>(bytes);
+  }
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,71 @@
+#include "stack/host.h"
+
+#include "stack/drivers/loopback.h"
+#include "stack/ipv4/devinet.h"
+#include "stack/ipv4/fib.h"
+#include "stack/ipv4/netns_ipv4.h"
+#include "stack/tcp/tcp.h"
+#include "stack/udp/udp.h"
+
+namespace tapedeck {
+
+Host::Host(World& world, const KernelOptions& options, const CostTable& costs)
+    : kernel_(world, options, costs), net_(world.arena().New<net>(kernel_)) {
+  ipv4_init(*net_);
+  udp_init(*net_);
+  tcp_init(*net_);
+  CHECK(loopback_init(*net_) != nullptr);
+  syscalls_ = world.arena().New<Syscalls>(*net_);
+}
+
+net_device* Host::AddNic(int slot, std::string_view name, const ixgbe::IxgbeOptions& options) {
+  CHECK_LT(nic_count_, kNicsMax);
+  net_device* const dev = ixgbe::ixgbe_probe(*net_, slot, name, options);
+  if (dev != nullptr) nics_[nic_count_++] = dev;
+  return dev;
+}
+
+int Host::AddAddress(net_device* dev, Ipv4Address address, uint8_t prefix_length_bits) {
+  return inet_add_address(dev, {.local = address, .prefixlen = prefix_length_bits});
+}
+
+int Host::AddOnLinkDefaultRoute(net_device* dev) {
+  return fib_table_insert(*net_->ipv4, {.scope = RT_SCOPE_LINK, .oif = dev->ifindex});
+}
+
+void Host::Shutdown() {
+  syscalls_->CloseAll();
+  kernel_.EndThreads();
+  for (int i = 0; i < nic_count_; ++i) ixgbe::ixgbe_remove(nics_[i]);
+  nic_count_ = 0;
+  tcp_exit(*net_);
+  udp_exit(*net_);
+  loopback_exit(*net_);
+  ipv4_exit(*net_);
+}
+
+int Host::Ledger(LedgerEntry entries[kLedgerEntriesMax]) const {
+  int count = 0;
+  const auto add = [&](const char* name, uint64_t held) {
+    CHECK_LT(count, kLedgerEntriesMax);
+    entries[count++] = {name, held};
+  };
+  const ipv4_ledger ipv4 = ipv4_objects(*net_->ipv4);
+  add("sk_buffs", net_->skbuff_cache.live_objects());
+  add("pages", net_->page_cache.cache().live_objects());
+  add("socks", net_->live_socks);
+  add("sockets", syscalls_->live_sockets());
+  add("files", syscalls_->live_files());
+  add("threads", kernel_.live_threads());
+  add("DMA mappings", kernel_.bus().live_mappings());
+  add("routes (dst)", ipv4.rtables);
+  add("fib entries", ipv4.fib_infos + ipv4.fib_aliases);
+  add("addresses", ipv4.addresses + ipv4.in_devices + ipv4.mc_groups);
+  add("fragment queues", ipv4.frag_queues);
+  add("inet peers", ipv4.peers);
+  add("neighbours", net_->live_neighbours());
+  add("timers", kernel_.pending_timers());
+  return count;
+}
+
+}  // namespace tapedeck

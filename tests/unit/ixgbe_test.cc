@@ -1,0 +1,222 @@
+// The ixgbe driver over the modelled 82599: frames both ways, through registers, DMA and interrupts only.
+#include "stack/drivers/ixgbe.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <vector>
+
+#include "nicmodel/nic_82599.h"
+#include "stack/core/dev.h"
+#include "stack/core/eth.h"
+#include "stack/core/net.h"
+#include "stack/core/skb_data.h"
+#include "stack/kernel/arena.h"
+#include "stack/kernel/cost.h"
+#include "stack/kernel/kernel.h"
+#include "stack/kernel/world.h"
+
+namespace tapedeck {
+namespace {
+
+using Bytes = std::vector<uint8_t>;
+
+constexpr MacAddress kOurs{std::array<uint8_t, 6>{0x02, 0, 0, 0, 0, 0x01}};
+constexpr MacAddress kTheirs{std::array<uint8_t, 6>{0x02, 0, 0, 0, 0, 0x02}};
+constexpr uint16_t kTestProtocol = 0x88b5;  // IEEE's local experimental EtherType
+
+Bytes MakeFrame(const MacAddress& to, size_t payload_bytes) {
+  Bytes frame(14 + payload_bytes);
+  std::memcpy(frame.data(), to.bytes().data(), 6);
+  std::memcpy(frame.data() + 6, kTheirs.bytes().data(), 6);
+  frame[12] = kTestProtocol >> 8;
+  frame[13] = kTestProtocol & 0xff;
+  for (size_t i = 0; i < payload_bytes; ++i) frame[14 + i] = static_cast<uint8_t>(i * 7);
+  return frame;
+}
+
+// Keeps what the NIC sends.
+class Wire : public nic::WireSink {
+ public:
+  explicit Wire(World& world) : world_(world) {}
+  void Transmit(SimTime, SimTime, const nic::WireFrame& frame) override {
+    sent.emplace_back(frame.bytes.begin(), frame.bytes.end());
+    if (frame.buffer.data != nullptr) world_.packets().Free(frame.buffer);
+  }
+  std::vector<Bytes> sent;
+
+ private:
+  World& world_;
+};
+
+struct Receiver : packet_type {
+  std::vector<Bytes> payloads;
+};
+int Receive(sk_buff* skb, net_device*, packet_type* pt, net_device*) {
+  Bytes payload(skb->len);
+  EXPECT_EQ(skb_copy_bits(skb, 0, payload.data(), skb->len), 0);
+  static_cast<Receiver*>(pt)->payloads.push_back(payload);
+  consume_skb(skb);
+  return NET_RX_SUCCESS;
+}
+
+class IxgbeTest : public testing::Test {
+ protected:
+  IxgbeTest() : wire_(*world()) {
+    kernel_ = arena_.New<Kernel>(*world_, KernelOptions{}, FreeCostTable());
+    net_ = arena_.New<net>(*kernel_);
+    nic::NicConfig config;
+    config.mac = kOurs.bytes();
+    nic_ = arena_.New<nic::Nic82599>(kernel_->bus(), config);
+    nic_->set_sink(&wire_);
+    receiver_.type = kTestProtocol;
+    receiver_.func = &Receive;
+    dev_add_pack(*net_, &receiver_);
+  }
+
+  ~IxgbeTest() override {
+    dev_remove_pack(&receiver_);
+    if (dev_ != nullptr) ixgbe::ixgbe_remove(dev_);
+    EXPECT_EQ(net_->skbuff_cache.live_objects(), 0U);
+    EXPECT_EQ(world_->packets().live_objects(), 0U);
+    EXPECT_EQ(kernel_->bus().live_mappings(), 0U);
+    EXPECT_EQ(kernel_->bus().faults(), 0U);
+  }
+
+  void Up(const ixgbe::IxgbeOptions& options = {}, uint32_t mtu = 1500) {
+    dev_ = ixgbe::ixgbe_probe(*net_, nic_->slot(), "eth%d", options);
+    ASSERT_NE(dev_, nullptr);
+    ASSERT_EQ(dev_set_mtu(dev_, mtu), 0);
+    ASSERT_EQ(dev_open(dev_), 0);
+    RunFor(Duration::Milliseconds(50));
+    ASSERT_TRUE(netif_carrier_ok(dev_));
+  }
+
+  void RunFor(Duration duration) { world_->RunUntil(world_->now() + duration); }
+
+  // A frame arrives so long from now.
+  void Arrive(const Bytes& frame, Duration in = Duration::Microseconds(10)) {
+    frames_.push_back(std::make_unique<Bytes>(frame));
+    nic_->WireRx(world_->now() + in,
+                 {.bytes = *frames_.back(), .buffer = {}, .frame_id = world_->NewFrameId(), .flags = nic::kWirePad});
+  }
+
+  int Send(size_t payload_bytes) {
+    sk_buff* const skb = alloc_skb(*net_, static_cast<uint32_t>(payload_bytes) + 64);
+    skb_reserve(skb, 64);
+    uint8_t* const data = skb_put(skb, static_cast<uint32_t>(payload_bytes));
+    for (size_t i = 0; i < payload_bytes; ++i) data[i] = static_cast<uint8_t>(i * 7);
+    skb->dev = dev_;
+    skb->protocol = kTestProtocol;
+    dev_hard_header(skb, dev_, kTestProtocol, kTheirs.bytes().data(), nullptr, skb->len);
+    return dev_queue_xmit(skb);
+  }
+
+  World* world() {
+    world_ = arena_.New<World>(arena_, 1, nullptr);
+    return world_;
+  }
+
+  Arena arena_;
+  World* world_ = nullptr;
+  Wire wire_;
+  Kernel* kernel_ = nullptr;
+  net* net_ = nullptr;
+  nic::Nic82599* nic_ = nullptr;
+  net_device* dev_ = nullptr;
+  Receiver receiver_;
+  std::vector<std::unique_ptr<Bytes>> frames_;
+};
+
+TEST_F(IxgbeTest, TakesTheDevicesMacAddressAndComesUp) {
+  Up();
+  EXPECT_EQ(dev_->dev_addr, kOurs);
+  EXPECT_STREQ(dev_->name, "eth0");
+}
+
+TEST_F(IxgbeTest, ReceivesFramesOfEverySizeInOrder) {
+  Up();
+  std::vector<Bytes> expected;
+  for (size_t bytes = 46; bytes <= 1500; bytes += 13) {
+    const Bytes frame = MakeFrame(kOurs, bytes);
+    expected.emplace_back(frame.begin() + 14, frame.end());
+    Arrive(frame, Duration::Microseconds(2 * expected.size()));
+  }
+  RunFor(Duration::Milliseconds(5));
+  EXPECT_EQ(receiver_.payloads, expected);
+}
+
+TEST_F(IxgbeTest, RefillsTheRingManyTimesOver) {
+  Up({.rx_ring_entries = 64});
+  for (int round = 0; round < 20; ++round) {
+    for (uint64_t i = 0; i < 50; ++i) Arrive(MakeFrame(kOurs, 46), Duration::Microseconds(1 + i));
+    RunFor(Duration::Milliseconds(1));
+  }
+  EXPECT_EQ(receiver_.payloads.size(), 1000U);
+}
+
+TEST_F(IxgbeTest, LeavesOtherHostsFramesToThem) {
+  Up();
+  Arrive(MakeFrame(kTheirs, 100));
+  RunFor(Duration::Milliseconds(1));
+  EXPECT_TRUE(receiver_.payloads.empty());
+}
+
+TEST_F(IxgbeTest, SendsFramesPaddedToTheMinimum) {
+  Up();
+  EXPECT_EQ(Send(10), NET_XMIT_SUCCESS);
+  EXPECT_EQ(Send(1500), NET_XMIT_SUCCESS);
+  RunFor(Duration::Milliseconds(1));
+  ASSERT_EQ(wire_.sent.size(), 2U);
+  EXPECT_EQ(wire_.sent[0].size(), 60U);
+  EXPECT_EQ(wire_.sent[0][14 + 9], 9 * 7);
+  EXPECT_EQ(wire_.sent[1].size(), 1514U);
+}
+
+TEST_F(IxgbeTest, SendsMoreThanTheRingHolds) {
+  Up({.tx_ring_entries = 64});
+  for (int i = 0; i < 500; ++i) EXPECT_EQ(Send(200), NET_XMIT_SUCCESS);
+  RunFor(Duration::Milliseconds(50));
+  EXPECT_EQ(wire_.sent.size(), 500U);
+}
+
+TEST_F(IxgbeTest, JumboFramesSpanBuffers) {
+  Up({}, 9000);
+  const Bytes frame = MakeFrame(kOurs, 9000);
+  Arrive(frame);
+  RunFor(Duration::Milliseconds(1));
+  ASSERT_EQ(receiver_.payloads.size(), 1U);
+  EXPECT_EQ(receiver_.payloads[0], Bytes(frame.begin() + 14, frame.end()));
+}
+
+TEST_F(IxgbeTest, ClosesWithFramesInFlightAndOpensAgain) {
+  Up();
+  for (uint64_t i = 0; i < 20; ++i) Arrive(MakeFrame(kOurs, 200), Duration::Microseconds(i + 1));
+  RunFor(Duration::Microseconds(8));
+  Send(300);
+  dev_close(dev_);
+  RunFor(Duration::Milliseconds(50));
+  ASSERT_EQ(dev_open(dev_), 0);
+  RunFor(Duration::Milliseconds(50));
+  receiver_.payloads.clear();
+  Arrive(MakeFrame(kOurs, 77));
+  RunFor(Duration::Milliseconds(1));
+  EXPECT_EQ(receiver_.payloads.size(), 1U);
+}
+
+TEST_F(IxgbeTest, CountsWhatTheDeviceCounted) {
+  Up();
+  Arrive(MakeFrame(kOurs, 100));
+  frames_.push_back(std::make_unique<Bytes>(MakeFrame(kOurs, 100)));
+  nic_->WireRx(world_->now() + Duration::Microseconds(20),
+               {.bytes = *frames_.back(), .buffer = {}, .frame_id = world_->NewFrameId(), .flags = nic::kWireBadFcs});
+  RunFor(Duration::Milliseconds(1));
+  rtnl_link_stats64 stats;
+  dev_get_stats(dev_, &stats);
+  EXPECT_EQ(stats.rx_packets, 1U);
+  EXPECT_EQ(stats.rx_crc_errors, 1U);
+}
+
+}  // namespace
+}  // namespace tapedeck
