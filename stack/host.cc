@@ -1,5 +1,6 @@
 #include "stack/host.h"
 
+#include "stack/core/neighbour.h"
 #include "stack/drivers/loopback.h"
 #include "stack/ipv4/devinet.h"
 #include "stack/ipv4/fib.h"
@@ -12,6 +13,7 @@ namespace tapedeck {
 Host::Host(World& world, const KernelOptions& options, const CostTable& costs)
     : kernel_(world, options, costs), net_(world.arena().New<net>(kernel_)) {
   ipv4_init(*net_);
+  arp_table_ = net_->arp_tbl;
   udp_init(*net_);
   tcp_init(*net_);
   CHECK(loopback_init(*net_) != nullptr);
@@ -63,7 +65,7 @@ int Host::Ledger(LedgerEntry entries[kLedgerEntriesMax]) const {
   add("addresses", ipv4.addresses + ipv4.in_devices + ipv4.mc_groups);
   add("fragment queues", ipv4.frag_queues);
   add("inet peers", ipv4.peers);
-  add("neighbours", net_->live_neighbours());
+  add("neighbours", arp_table_->cache.cache().live_objects());
   add("timers", kernel_.pending_timers());
   return count;
 }

@@ -49,6 +49,7 @@ class Host {
   Kernel kernel_;
   net* net_;
   Syscalls* syscalls_;
+  neigh_table* arp_table_;  // for the ledger, when net has forgotten it
   static constexpr int kNicsMax = 4;
   net_device* nics_[kNicsMax] = {};
   int nic_count_ = 0;

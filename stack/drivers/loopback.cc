@@ -47,7 +47,7 @@ void LoopbackSetup(net_device* dev) {
   ether_setup(dev);
   dev->mtu = 65536;
   dev->max_mtu = 0;
-  dev->type = ARPHRD_LOOPBACK;
+  dev->type = kArphrdLoopback;
   dev->flags = IFF_LOOPBACK;
   dev->priv_flags |= IFF_NO_QUEUE;
   dev->tx_queue_len = 1000;
