@@ -1,0 +1,36 @@
+// The Lab that a Script without addresses of its own is meant for: hosts and peers of
+// replay/script/addresses.h.
+#ifndef TAPEDECK_REPLAY_LAB_SCRIPT_HOSTS_H_
+#define TAPEDECK_REPLAY_LAB_SCRIPT_HOSTS_H_
+
+#include <cstdint>
+
+#include "replay/lab/cable.h"
+#include "replay/lab/lab.h"
+#include "replay/script/addresses.h"
+
+namespace tapedeck {
+
+// Host `host` of a script: its addresses, on a network of 24 bits, and a NIC with all defaults.
+inline LabHostOptions ScriptHostOptions(uint8_t host) {
+  LabHostOptions options;
+  options.mac = HostMac(host);
+  options.address = HostIpv4(host);
+  options.prefix_length_bits = static_cast<uint8_t>(kScriptNetwork.length_bits());
+  return options;
+}
+
+// Peers exist only as frames, but they answer ARP, so that a script need not. Nobody else on their
+// network does.
+class ScriptPeers : public Neighbours {
+ public:
+  bool Find(Ipv4Address address, MacAddress* mac) const override {
+    if (address < PeerIpv4(0) || address > PeerIpv4(99)) return false;
+    *mac = SourceMacOf(address);
+    return true;
+  }
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_LAB_SCRIPT_HOSTS_H_

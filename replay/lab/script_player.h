@@ -1,0 +1,79 @@
+// Plays a Script in a Lab: every step at its virtual time, and compares what system calls do with
+// what the script expects.
+//
+// A step happens once all that comes before its time has happened. A call is made by a thread of
+// its own on CPU 0; the next step waits until it has returned or sleeps, as in packetdrill. Steps
+// of hosts that the Lab does not have only take time.
+#ifndef TAPEDECK_REPLAY_LAB_SCRIPT_PLAYER_H_
+#define TAPEDECK_REPLAY_LAB_SCRIPT_PLAYER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "replay/lab/fd_names.h"
+#include "replay/lab/lab.h"
+#include "replay/lab/played_call.h"
+#include "replay/script/script.h"
+#include "replay/trace/verdict.h"
+#include "stack/base/time.h"
+
+namespace tapedeck {
+
+class ScriptPlayer {
+ public:
+  // The script starts at the Lab's present. `names`: descriptors that an earlier script has left
+  // open. The player must be gone before the Lab is shut down or restored; the script only
+  // afterwards, as its frames may still be on the wire. REQUIRES: ValidateScript(script).ok(); the
+  // Lab is not back to back.
+  ScriptPlayer(Lab& lab, const Script& script, FdNames names = {});
+  ScriptPlayer(const ScriptPlayer&) = delete;
+  ScriptPlayer& operator=(const ScriptPlayer&) = delete;
+  // Calls that still wait end without a result.
+  ~ScriptPlayer();
+
+  // Plays all steps, and runs on until every call that the script has return later should have done
+  // so.
+  void Play();
+
+  // Whether all expectations were met. Where it was more than one that was not, the first to be so
+  // in time.
+  Verdict verdict() const;
+
+  const FdNames& names() const { return names_; }
+  // Frames put on the wire so far.
+  uint64_t frames() const { return frames_; }
+
+ private:
+  // Between what step `number` expects and what happened.
+  struct Difference {
+    size_t number = 0;
+    CallStep actual;
+  };
+
+  void Do(const Step&, const PauseStep&, size_t) {}
+  void Do(const Step& step, const FrameStep& frame, size_t number);
+  void Do(const Step& step, const CallStep& call, size_t number);
+
+  Thread* TakeThread(uint8_t host);
+  // What follows from the result of a call that has ended.
+  void NoteEnd(const PlayedCall& call);
+  void Free(PlayedCall* call);
+  void FreeEnded();
+
+  Lab& lab_;
+  const Script& script_;
+  FdNames names_;
+  SimTime now_;          // of the present step
+  SimTime last_return_;  // when the last call that blocks should be back
+  uint64_t frames_ = 0;
+  std::vector<uint8_t> repaired_;           // a frame, for a moment
+  std::vector<PlayedCall*> waiting_;        // in the arena, in the order of the script
+  std::vector<std::vector<Thread*>> idle_;  // threads without a call, by host
+  std::optional<Difference> difference_;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_LAB_SCRIPT_PLAYER_H_
