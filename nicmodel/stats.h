@@ -69,7 +69,7 @@ struct Counters {
   // 64, 65-127, 128-255, 256-511, 512-1023, 1024 and up; octets with FCS.
   static constexpr int SizeBin(uint32_t octets) {
     if (octets <= 64) return 0;
-    const int bin = std::bit_width(octets) - 6;
+    const int bin = static_cast<int>(std::bit_width(octets)) - 6;
     return bin < kSizeBins ? bin : kSizeBins - 1;
   }
   uint64_t rx_good_frames() const { return Sum(rx_size); }

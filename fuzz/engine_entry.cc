@@ -1,0 +1,16 @@
+// The entry of fuzzing engines: libFuzzer, AFL++'s driver, honggfuzz, centipede.
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+
+#include "fuzz/target.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  // AFL++ hands out a large shared buffer, in which a read beyond the end of the input finds
+  // something.
+  const auto copy = std::make_unique_for_overwrite<uint8_t[]>(size);
+  if (size != 0) std::memcpy(copy.get(), data, size);
+  // -1: keep it out of the corpus.
+  return tapedeck::fuzz::RunInput({copy.get(), size}).has_value() ? 0 : -1;
+}

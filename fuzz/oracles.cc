@@ -1,0 +1,71 @@
+#include "fuzz/oracles.h"
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+
+#include "replay/trace/frame_ledger.h"
+#include "stack/base/trace_event.h"
+#include "stack/host.h"
+
+namespace tapedeck::fuzz {
+
+namespace {
+
+void Report(const char* oracle, const char* rule, const char* object) {
+  std::fprintf(stderr, "ASSERTION FAILED: %s:%s:%s\n", oracle, rule, object);
+}
+
+// What is still held, by name; nullptr where nothing is.
+const char* HeldObject(Lab& lab) {
+  for (int i = 0; i < lab.hosts(); ++i) {
+    LedgerEntry entries[Host::kLedgerEntriesMax];
+    const int count = lab.host(i).Ledger(entries);
+    for (int k = 0; k < count; ++k) {
+      if (entries[k].held != 0) return entries[k].name;
+    }
+  }
+  World& world = lab.world();
+  if (world.packets().live_objects() != 0) return "packet_buffer";
+  if (world.device_events().size() + world.cpu_events().size() != 0) return "event";
+  return nullptr;
+}
+
+}  // namespace
+
+[[gnu::noinline]] void CheckFramesAccounted(const Recorder& recorder, uint64_t sent) {
+  const FrameLedger& ledger = recorder.ledger();
+  if (ledger.frames_in() == sent && ledger.delivered() + ledger.dropped() == sent) return;
+  Report("RES", "accounted", "frame");
+  std::fprintf(stderr,
+               "%" PRIu64 " frames sent, %" PRIu64 " in, %" PRIu64 " delivered, %" PRIu64
+               " dropped\n",
+               sent, ledger.frames_in(), ledger.delivered(), ledger.dropped());
+  std::abort();
+}
+
+[[gnu::noinline]] void CheckNothingLeft(Lab& lab) {
+  const char* const object = HeldObject(lab);
+  if (object == nullptr) return;
+  Report("RES", "empty", object);
+  for (const std::string& line : lab.Leftovers()) std::fprintf(stderr, "%s\n", line.c_str());
+  std::abort();
+}
+
+[[gnu::noinline]] void CheckDmaAllowed(const Recorder& recorder) {
+  const uint64_t faults = recorder.count(TraceKind::kDeviceFault);
+  if (faults == 0) return;
+  Report("DMA-OWN", "allowed", "access");
+  std::fprintf(stderr, "%" PRIu64 " accesses\n", faults);
+  std::abort();
+}
+
+[[gnu::noinline]] void CheckWorkBounded(uint64_t steps, uint64_t steps_max) {
+  if (steps <= steps_max) return;
+  Report("WORK", "bounded", "steps");
+  std::fprintf(stderr, "%" PRIu64 " steps, at most %" PRIu64 "\n", steps, steps_max);
+  std::abort();
+}
+
+}  // namespace tapedeck::fuzz

@@ -1,0 +1,33 @@
+// Promises that hold after any input. Each is a function of its own that aborts, and prints one
+// line that never changes:
+//
+//   ASSERTION FAILED: <oracle>:<rule>:<object>
+//
+// so that engines and reports tell one bug from another by line or by stack. Numbers follow on the
+// next line.
+#ifndef TAPEDECK_FUZZ_ORACLES_H_
+#define TAPEDECK_FUZZ_ORACLES_H_
+
+#include <cstdint>
+
+#include "replay/lab/lab.h"
+#include "replay/trace/recorder.h"
+
+namespace tapedeck::fuzz {
+
+// RES:accounted:frame. Each of the `sent` frames entered a NIC once, and was delivered or dropped
+// for one reason. After Lab::Shutdown(), when nothing can be queued any more.
+void CheckFramesAccounted(const Recorder& recorder, uint64_t sent);
+
+// RES:empty:<object>. After Lab::Shutdown() nothing is held and nothing will happen.
+void CheckNothingLeft(Lab& lab);
+
+// DMA-OWN:allowed:access. No device touched memory that its driver had not given it.
+void CheckDmaAllowed(const Recorder& recorder);
+
+// WORK:bounded:steps. The main loop needed no more than `steps_max` steps for the input.
+void CheckWorkBounded(uint64_t steps, uint64_t steps_max);
+
+}  // namespace tapedeck::fuzz
+
+#endif  // TAPEDECK_FUZZ_ORACLES_H_

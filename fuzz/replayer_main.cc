@@ -1,0 +1,159 @@
+// Replays inputs of a fuzz target without an engine: every file given, and every file of every
+// directory given, except its texts (*.txt, *.md).
+//
+//   stack_replayer [--repeat N] FILE|DIRECTORY...
+//
+// Prints "FILE: DIGEST" for each, in the order of their names; the name comes before the run, so
+// that a crash shows whose it is. Each input runs twice, with the input before it in between, and
+// the digests must be equal. With --repeat each runs N times more, and the rate is printed at the
+// end. Exit codes: 0 all held, 1 a digest differed, 2 wrong usage. A broken promise aborts.
+#include <algorithm>
+#include <charconv>
+#include <chrono>
+#include <cinttypes>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <system_error>
+#include <vector>
+
+#include "fuzz/target.h"
+
+namespace tapedeck::fuzz {
+namespace {
+
+// Bytes on the heap, with nothing behind them that a read beyond their end would hit.
+struct Input {
+  std::string name;
+  std::unique_ptr<uint8_t[]> bytes;
+  size_t size = 0;
+
+  std::optional<uint64_t> Run() const { return RunInput({bytes.get(), size}); }
+};
+
+struct Arguments {
+  std::vector<std::string> paths;
+  uint64_t repeat = 0;
+};
+
+std::optional<Arguments> ParseArguments(int argc, char** argv) {
+  Arguments arguments;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view argument = argv[i];
+    if (argument == "--repeat") {
+      if (++i == argc) return std::nullopt;
+      const std::string_view number = argv[i];
+      const auto [end, error] =
+          std::from_chars(number.data(), number.data() + number.size(), arguments.repeat);
+      if (error != std::errc() || end != number.data() + number.size()) return std::nullopt;
+    } else if (argument.starts_with("-")) {
+      return std::nullopt;
+    } else {
+      arguments.paths.emplace_back(argument);
+    }
+  }
+  if (arguments.paths.empty()) return std::nullopt;
+  return arguments;
+}
+
+bool IsText(const std::filesystem::path& path) {
+  return path.extension() == ".txt" || path.extension() == ".md";
+}
+
+// The files that `path` names, sorted; false where there is no such thing.
+bool ListFiles(const std::string& path, std::vector<std::string>* files) {
+  std::error_code error;
+  if (!std::filesystem::is_directory(path, error)) {
+    files->push_back(path);
+    return std::filesystem::is_regular_file(path, error);
+  }
+  const size_t before = files->size();
+  for (const auto& entry : std::filesystem::directory_iterator(path, error)) {
+    if (entry.is_regular_file(error) && !IsText(entry.path())) {
+      files->push_back(entry.path().string());
+    }
+  }
+  std::sort(files->begin() + static_cast<std::ptrdiff_t>(before), files->end());
+  return !error;
+}
+
+std::optional<Input> ReadInput(const std::string& name) {
+  std::ifstream file(name, std::ios::binary | std::ios::ate);
+  if (!file) return std::nullopt;
+  Input input;
+  input.name = name;
+  input.size = static_cast<size_t>(file.tellg());
+  input.bytes = std::make_unique<uint8_t[]>(input.size);
+  file.seekg(0);
+  file.read(reinterpret_cast<char*>(input.bytes.get()), static_cast<std::streamsize>(input.size));
+  return file ? std::optional(std::move(input)) : std::nullopt;
+}
+
+// Runs `input` twice, `between` in the middle. False where the digests differ.
+bool Replay(const Input& input, const Input& between) {
+  std::printf("%s: ", input.name.c_str());
+  std::fflush(stdout);
+  const std::optional<uint64_t> digest = input.Run();
+  between.Run();
+  const std::optional<uint64_t> again = input.Run();
+  if (digest != again) {
+    std::printf("%016" PRIx64 ", but the second time %016" PRIx64 "\n", digest.value_or(0),
+                again.value_or(0));
+    return false;
+  }
+  if (digest.has_value()) {
+    std::printf("%016" PRIx64 "\n", *digest);
+  } else {
+    std::printf("out of bounds\n");
+  }
+  return true;
+}
+
+void Measure(const std::vector<Input>& inputs, uint64_t repeat) {
+  const auto start = std::chrono::steady_clock::now();
+  for (uint64_t i = 0; i < repeat; ++i) {
+    for (const Input& input : inputs) input.Run();
+  }
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  const double runs = static_cast<double>(repeat) * static_cast<double>(inputs.size());
+  std::printf("%.0f runs in %.2f s: %.0f a second\n", runs, seconds.count(),
+              runs / seconds.count());
+}
+
+int Main(int argc, char** argv) {
+  const std::optional<Arguments> arguments = ParseArguments(argc, argv);
+  if (!arguments.has_value()) {
+    std::fprintf(stderr, "usage: %s [--repeat N] FILE|DIRECTORY...\n", argv[0]);
+    return 2;
+  }
+  std::vector<std::string> names;
+  std::vector<Input> inputs;
+  for (const std::string& path : arguments->paths) {
+    if (ListFiles(path, &names)) continue;
+    std::fprintf(stderr, "%s: no such file or directory\n", path.c_str());
+    return 2;
+  }
+  for (const std::string& name : names) {
+    std::optional<Input> input = ReadInput(name);
+    if (!input.has_value()) {
+      std::fprintf(stderr, "%s: cannot be read\n", name.c_str());
+      return 2;
+    }
+    inputs.push_back(std::move(*input));
+  }
+  bool held = true;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    held &= Replay(inputs[i], inputs[i == 0 ? inputs.size() - 1 : i - 1]);
+  }
+  if (arguments->repeat != 0) Measure(inputs, arguments->repeat);
+  return held ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace tapedeck::fuzz
+
+int main(int argc, char** argv) { return tapedeck::fuzz::Main(argc, argv); }

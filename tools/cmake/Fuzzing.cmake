@@ -1,0 +1,57 @@
+# How fuzz targets are built: one source for libFuzzer, AFL++ and a plain replayer; whole stack instrumented.
+#
+# TAPEDECK_FUZZ names the engine of this build directory, since each wants another instrumentation in every object:
+#   (empty)    none: the replayers only
+#   libfuzzer  clang's own
+#   afl        AFL++'s runtime under plain clang, which is newer than the clang that Debian's afl-clang-fast wraps
+#   external   whatever the environment's LIB_FUZZING_ENGINE names (OSS-Fuzz); it brings its own flags, and we add none
+set(TAPEDECK_FUZZ "" CACHE STRING "Fuzzing engine: libfuzzer, afl, external or empty")
+if(DEFINED ENV{LIB_FUZZING_ENGINE} AND NOT TAPEDECK_FUZZ)
+  set(TAPEDECK_FUZZ external)
+endif()
+
+if(TAPEDECK_FUZZ STREQUAL libfuzzer)
+  set(fuzz_instrumentation -fsanitize=fuzzer-no-link)
+  set(TAPEDECK_FUZZ_LINK -fsanitize=fuzzer)
+elseif(TAPEDECK_FUZZ STREQUAL afl)
+  set(TAPEDECK_AFL_DIR /usr/lib/afl CACHE PATH "Where AFL++ has its runtime")
+  set(fuzz_instrumentation -fsanitize-coverage=trace-pc-guard,trace-cmp)
+  set(TAPEDECK_FUZZ_LINK ${TAPEDECK_AFL_DIR}/libAFLDriver.a ${TAPEDECK_AFL_DIR}/afl-compiler-rt.o)
+elseif(TAPEDECK_FUZZ STREQUAL external)
+  separate_arguments(TAPEDECK_FUZZ_LINK UNIX_COMMAND "$ENV{LIB_FUZZING_ENGINE}")
+elseif(TAPEDECK_FUZZ)
+  message(FATAL_ERROR "TAPEDECK_FUZZ is '${TAPEDECK_FUZZ}', not libfuzzer, afl, external or empty")
+endif()
+
+if(fuzz_instrumentation)
+  if(NOT CMAKE_CXX_COMPILER_ID STREQUAL Clang)
+    message(FATAL_ERROR "TAPEDECK_FUZZ=${TAPEDECK_FUZZ} needs clang; use the preset fuzz-${TAPEDECK_FUZZ}")
+  endif()
+  # What judges a run must not guide the fuzzer. The list's hash is in the command, so that its changes reach every object.
+  set(ignorelist ${PROJECT_SOURCE_DIR}/fuzz/coverage_ignorelist.txt)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ignorelist})
+  file(MD5 ${ignorelist} ignorelist_hash)
+  add_compile_options(${fuzz_instrumentation} -fsanitize-coverage-ignorelist=${ignorelist}
+    -DTAPEDECK_COVERAGE_IGNORELIST=${ignorelist_hash})
+endif()
+
+# tapedeck_fuzz_target(<name> [SOURCES <files...>] DEPS <targets...>)
+# The fuzz target <name> from <name>_target.cc (or SOURCES), which defines RunInput() of fuzz/target.h: bin/<name>_replayer, and
+# where this build has an engine bin/<name>_fuzzer. The replayer is left out there: checkers take every program with a target
+# in it for a fuzzer.
+function(tapedeck_fuzz_target name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  if(NOT ARG_SOURCES)
+    set(ARG_SOURCES ${name}_target.cc)
+  endif()
+  if(TAPEDECK_FUZZ)
+    set(program ${name}_fuzzer)
+    add_executable(${program} ${ARG_SOURCES} engine_entry.cc)
+    target_link_libraries(${program} PRIVATE ${ARG_DEPS} ${TAPEDECK_FUZZ_LINK})
+  else()
+    set(program ${name}_replayer)
+    add_executable(${program} ${ARG_SOURCES} replayer_main.cc)
+    target_link_libraries(${program} PRIVATE ${ARG_DEPS})
+  endif()
+  set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+endfunction()
