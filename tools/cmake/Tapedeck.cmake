@@ -1,6 +1,7 @@
 # How every target of the project is built: options, flags, and the two functions that declare a folder and a test.
 
 option(TAPEDECK_TESTS "Build the tests" ON)
+option(TAPEDECK_BENCH "Build the benchmarks, which need Google Benchmark and GoogleTest" OFF)
 option(TAPEDECK_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 
 

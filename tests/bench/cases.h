@@ -1,0 +1,18 @@
+// Our cases, by what they need. Each function adds its cases to a suite.
+#ifndef TAPEDECK_TESTS_BENCH_CASES_H_
+#define TAPEDECK_TESTS_BENCH_CASES_H_
+
+#include "tests/bench/suite.h"
+
+namespace tapedeck::bench {
+
+// The capture reader alone.
+void AddCaptureCases(Suite& suite);
+// Parts on their own: checksum, digest, event queue, slab caches.
+void AddComponentCases(Suite& suite);
+// The NIC model alone.
+void AddNicCases(Suite& suite);
+
+}  // namespace tapedeck::bench
+
+#endif  // TAPEDECK_TESTS_BENCH_CASES_H_

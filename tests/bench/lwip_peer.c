@@ -1,0 +1,90 @@
+#include "tests/bench/lwip_peer.h"
+
+#include <lwip/etharp.h>
+#include <lwip/init.h>
+#include <lwip/netif.h>
+#include <lwip/pbuf.h>
+#include <lwip/udp.h>
+#include <netif/ethernet.h>
+#include <string.h>
+
+static struct netif interface;
+static struct lwip_peer_counts counts;
+static uint8_t sent_frame[2048];
+
+static err_t transmit(struct netif* netif, struct pbuf* packet) {
+  (void)netif;
+  if (packet->tot_len > sizeof(sent_frame)) return ERR_BUF;
+  pbuf_copy_partial(packet, sent_frame, packet->tot_len, 0);
+  ++counts.frames_out;
+  return ERR_OK;
+}
+
+static err_t set_up(struct netif* netif) {
+  netif->name[0] = 'b';
+  netif->name[1] = '0';
+  netif->output = etharp_output;
+  netif->linkoutput = transmit;
+  netif->mtu = 1500;
+  netif->flags =
+      NETIF_FLAG_BROADCAST | NETIF_FLAG_ETHARP | NETIF_FLAG_ETHERNET | NETIF_FLAG_LINK_UP;
+  return ERR_OK;
+}
+
+static void count_datagram(const struct pbuf* packet) {
+  ++counts.datagrams;
+  counts.payload_bytes += packet->tot_len;
+}
+
+static void on_sink(void* context, struct udp_pcb* socket, struct pbuf* packet,
+                    const ip_addr_t* from, u16_t port) {
+  (void)context;
+  (void)socket;
+  (void)from;
+  (void)port;
+  count_datagram(packet);
+  pbuf_free(packet);
+}
+
+static void on_echo(void* context, struct udp_pcb* socket, struct pbuf* packet,
+                    const ip_addr_t* from, u16_t port) {
+  (void)context;
+  count_datagram(packet);
+  udp_sendto(socket, packet, from, port);
+  pbuf_free(packet);
+}
+
+static int serve(uint16_t port, udp_recv_fn on_datagram) {
+  struct udp_pcb* socket = udp_new();
+  if (socket == NULL || udp_bind(socket, IP4_ADDR_ANY, port) != ERR_OK) return -1;
+  udp_recv(socket, on_datagram, NULL);
+  return 0;
+}
+
+int lwip_peer_start(const uint8_t mac[6], const uint8_t address[4], uint16_t sink_port,
+                    uint16_t echo_port) {
+  ip4_addr_t host;
+  ip4_addr_t netmask;
+  ip4_addr_t gateway;
+  memcpy(&host.addr, address, 4);
+  IP4_ADDR(&netmask, 255, 255, 255, 0);
+  ip4_addr_set_zero(&gateway);
+  lwip_init();
+  memcpy(interface.hwaddr, mac, 6);
+  interface.hwaddr_len = 6;
+  if (netif_add(&interface, &host, &netmask, &gateway, NULL, set_up, ethernet_input) == NULL)
+    return -1;
+  netif_set_default(&interface);
+  netif_set_up(&interface);
+  return serve(sink_port, on_sink) != 0 || serve(echo_port, on_echo) != 0 ? -1 : 0;
+}
+
+int lwip_peer_receive(const uint8_t* frame, size_t frame_bytes) {
+  struct pbuf* packet = pbuf_alloc(PBUF_RAW, (u16_t)frame_bytes, PBUF_POOL);
+  if (packet == NULL) return -1;
+  pbuf_take(packet, frame, (u16_t)frame_bytes);
+  if (interface.input(packet, &interface) != ERR_OK) pbuf_free(packet);
+  return 0;
+}
+
+const struct lwip_peer_counts* lwip_peer_counted(void) { return &counts; }

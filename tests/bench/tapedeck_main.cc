@@ -1,0 +1,11 @@
+// Everything of ours that is measured.
+#include "tests/bench/cases.h"
+
+int main(int argc, char** argv) {
+  using namespace tapedeck::bench;
+  Suite suite;
+  AddCaptureCases(suite);
+  AddComponentCases(suite);
+  AddNicCases(suite);
+  return suite.Main(argc, argv);
+}
