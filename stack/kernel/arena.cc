@@ -43,17 +43,10 @@ void RawCopy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, b
 
 }  // namespace
 
-void PoisonMemory([[maybe_unused]] const void* p, [[maybe_unused]] size_t bytes) {
 #ifdef TAPEDECK_ASAN_BUILD
-  __asan_poison_memory_region(p, bytes);
+void PoisonMemory(const void* p, size_t bytes) { __asan_poison_memory_region(p, bytes); }
+void UnpoisonMemory(const void* p, size_t bytes) { __asan_unpoison_memory_region(p, bytes); }
 #endif
-}
-
-void UnpoisonMemory([[maybe_unused]] const void* p, [[maybe_unused]] size_t bytes) {
-#ifdef TAPEDECK_ASAN_BUILD
-  __asan_unpoison_memory_region(p, bytes);
-#endif
-}
 
 Arena::Arena(const Options& options)
     : options_(options), touched_(options.pool_reserve_bytes / kPageBytes / 64 + 1) {

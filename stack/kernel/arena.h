@@ -136,10 +136,6 @@ class Arena {
   std::vector<uint64_t> touched_;  // one bit a pool page
 };
 
-// AddressSanitizer's manual poisoning; nothing in other builds.
-void PoisonMemory(const void* p, size_t bytes);
-void UnpoisonMemory(const void* p, size_t bytes);
-
 // What a sanitizer build keeps round each object, in bytes: 0 in other builds.
 #if defined(__SANITIZE_ADDRESS__)
 #define TAPEDECK_ASAN_BUILD 1
@@ -154,6 +150,15 @@ inline constexpr bool kAsanBuild = true;
 inline constexpr bool kAsanBuild = false;
 #endif
 inline constexpr size_t kRedZoneBytes = kAsanBuild ? 32 : 0;
+
+// AddressSanitizer's manual poisoning; nothing in other builds.
+#ifdef TAPEDECK_ASAN_BUILD
+void PoisonMemory(const void* p, size_t bytes);
+void UnpoisonMemory(const void* p, size_t bytes);
+#else
+inline void PoisonMemory(const void*, size_t) {}
+inline void UnpoisonMemory(const void*, size_t) {}
+#endif
 
 }  // namespace tapedeck
 

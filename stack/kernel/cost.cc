@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace tapedeck {
 
@@ -32,10 +33,58 @@ bool ParseNumber(std::string_view s, uint64_t max, uint64_t* value) {
   return true;
 }
 
-bool Fail(size_t line, const std::string& what, std::string* error) {
-  *error = "line " + std::to_string(line) + ": " + what;
-  return false;
-}
+// Parses a table line by line.
+class CostParser {
+ public:
+  explicit CostParser(CostTable& table) : table_(table) {}
+
+  // `line` without its comment, trimmed, not empty. False with what is wrong in `error`.
+  bool ParseLine(std::string_view line, std::string* error) {
+    const size_t equals = line.find('=');
+    if (equals == std::string_view::npos) {
+      *error = "expected `name = number`, found `" + std::string(line) + "`";
+      return false;
+    }
+    const std::string key(Trim(line.substr(0, equals)));
+    const std::string text(Trim(line.substr(equals + 1)));
+    if (key == "cpu_hz") return ParseHz(text, error);
+    const auto* const name = std::find(std::begin(kPointNames), std::end(kPointNames), key);
+    if (name == std::end(kPointNames)) {
+      *error = "no cost point is called `" + key + "`";
+      return false;
+    }
+    const auto point = static_cast<size_t>(name - std::begin(kPointNames));
+    uint64_t cycles = 0;
+    if (!Once(key, &points_given_[point], error)) return false;
+    if (!ParseNumber(text, 1'000'000'000, &cycles)) {
+      *error = key + ": expected a whole number of cycles up to 10^9, found `" + text + "`";
+      return false;
+    }
+    table_.cycles[point] = static_cast<uint32_t>(cycles);
+    if (cycles != 0) table_.free = false;
+    return true;
+  }
+
+ private:
+  bool ParseHz(const std::string& text, std::string* error) {
+    if (!Once("cpu_hz", &hz_given_, error)) return false;
+    uint64_t hz = 0;
+    if (!ParseNumber(text, 1'000'000'000'000, &hz) || hz == 0) {
+      *error = "cpu_hz: expected a whole number of hertz from 1 to 10^12, found `" + text + "`";
+      return false;
+    }
+    table_.cpu_hz = hz;
+    return true;
+  }
+  static bool Once(const std::string& key, bool* given, std::string* error) {
+    if (*given) *error = "`" + key + "` is given twice";
+    return !std::exchange(*given, true);
+  }
+
+  CostTable& table_;
+  bool hz_given_ = false;
+  bool points_given_[CostTable::kPoints] = {};
+};
 
 }  // namespace
 
@@ -44,48 +93,18 @@ CostTable FreeCostTable() { return CostTable{}; }
 bool ParseCostTable(std::string_view name, std::string_view text, CostTable* table,
                     std::string* error) {
   CostTable parsed;
-  const size_t name_bytes = std::min(name.size(), sizeof(parsed.name) - 1);
   std::memset(parsed.name, 0, sizeof(parsed.name));
-  std::memcpy(parsed.name, name.data(), name_bytes);
-  bool hz_given = false;
-  bool points_given[CostTable::kPoints] = {};
-  size_t line_number = 0;
-  while (!text.empty()) {
-    ++line_number;
+  std::memcpy(parsed.name, name.data(), std::min(name.size(), sizeof(parsed.name) - 1));
+  CostParser parser(parsed);
+  for (size_t line_number = 1; !text.empty(); ++line_number) {
     const size_t end = text.find('\n');
     std::string_view line = text.substr(0, end);
     text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
     line = Trim(line.substr(0, line.find('#')));
-    if (line.empty()) continue;
-    const size_t equals = line.find('=');
-    if (equals == std::string_view::npos) {
-      return Fail(line_number, "expected `name = number`, found `" + std::string(line) + "`", error);
+    if (!line.empty() && !parser.ParseLine(line, error)) {
+      *error = "line " + std::to_string(line_number) + ": " + *error;
+      return false;
     }
-    const std::string_view key = Trim(line.substr(0, equals));
-    const std::string_view value_text = Trim(line.substr(equals + 1));
-    const bool is_hz = key == "cpu_hz";
-    const auto* const point = std::find(std::begin(kPointNames), std::end(kPointNames), key);
-    if (!is_hz && point == std::end(kPointNames)) {
-      return Fail(line_number, "no cost point is called `" + std::string(key) + "`", error);
-    }
-    bool& given = is_hz ? hz_given : points_given[point - std::begin(kPointNames)];
-    if (given) return Fail(line_number, "`" + std::string(key) + "` is given twice", error);
-    given = true;
-    uint64_t value = 0;
-    if (!ParseNumber(value_text, is_hz ? 1'000'000'000'000 : 1'000'000'000, &value) ||
-        (is_hz && value == 0)) {
-      return Fail(line_number,
-                  std::string(key) + ": expected a whole number" +
-                      (is_hz ? " of hertz from 1 to 10^12" : " of cycles up to 10^9") +
-                      ", found `" + std::string(value_text) + "`",
-                  error);
-    }
-    if (is_hz) {
-      parsed.cpu_hz = value;
-      continue;
-    }
-    parsed.cycles[point - std::begin(kPointNames)] = static_cast<uint32_t>(value);
-    if (value != 0) parsed.free = false;
   }
   *table = parsed;
   return true;

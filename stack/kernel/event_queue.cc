@@ -46,10 +46,14 @@ void EventQueue::SiftDown(uint32_t index, const Entry& entry) {
     if (first >= size_) break;
     const uint32_t end = first + kArity < size_ ? first + kArity : size_;
     uint32_t least = first;
+    uint128 least_key = heap_[first].key();
     for (uint32_t child = first + 1; child < end; ++child) {
-      if (heap_[child] < heap_[least]) least = child;
+      const uint128 key = heap_[child].key();
+      const bool less = key < least_key;
+      least = less ? child : least;
+      least_key = less ? key : least_key;
     }
-    if (!(heap_[least] < entry)) break;
+    if (!(least_key < entry.key())) break;
     Place(index, heap_[least]);
     index = least;
   }

@@ -66,9 +66,9 @@ class EventQueue {
     SimTime time;
     uint64_t order;  // kind: 4 bits, source: 12 bits, sequence: 48 bits
     Event* event;
-    friend bool operator<(const Entry& a, const Entry& b) {
-      return a.time != b.time ? a.time < b.time : a.order < b.order;
-    }
+    // As one number, so that a comparison takes no branch that the processor could guess wrong.
+    uint128 key() const { return static_cast<uint128>(time.ps) << 64 | order; }
+    friend bool operator<(const Entry& a, const Entry& b) { return a.key() < b.key(); }
   };
   void Place(uint32_t index, const Entry& entry);
   void SiftUp(uint32_t index, const Entry& entry);

@@ -3,6 +3,7 @@
 #ifndef TAPEDECK_STACK_KERNEL_SLAB_H_
 #define TAPEDECK_STACK_KERNEL_SLAB_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <new>
@@ -34,10 +35,34 @@ class KmemCache {
   KmemCache(const KmemCache&) = delete;
   KmemCache& operator=(const KmemCache&) = delete;
 
-  // Uninitialised memory, aligned to 64 bytes; nullptr only where a fault was injected. `slab` receives what Free wants.
-  void* Alloc(Slab** slab);
+  // Uninitialised memory, aligned to 64 bytes; nullptr only where a fault was injected. `slab_out` receives what Free wants.
+  void* Alloc(Slab** slab_out) {
+    if (__builtin_expect(fail_nth_ != 0, 0) && --fail_nth_ == 0) return nullptr;
+    if (__builtin_expect(partial_ == nullptr, 0)) partial_ = NewSlab();
+    Slab* const slab = partial_;
+    const int index = std::countr_zero(slab->free_bits);
+    slab->free_bits &= slab->free_bits - 1;
+    if (slab->free_bits == 0) {
+      partial_ = slab->next;
+      slab->next = nullptr;
+      slab->listed = false;
+    }
+    ++live_objects_;
+    *slab_out = slab;
+    void* const object = slab->base + static_cast<size_t>(index) * stride_bytes_;
+    UnpoisonMemory(object, object_bytes_);
+    return object;
+  }
   // REQUIRES: `object` came from Alloc of this cache with this `slab` and is live (checked).
-  void Free(void* object, Slab* slab);
+  void Free(void* object, Slab* slab) {
+    CHECK(slab->cache == this);
+    --live_objects_;
+    if constexpr (kAsanBuild) {
+      Rest(object, slab);
+    } else {
+      Release(object, slab);
+    }
+  }
 
   // For objects in the hot part, whose slab is found from their address.
   void* Alloc() {
@@ -57,8 +82,28 @@ class KmemCache {
 
  private:
   Slab* NewSlab();
-  Slab* SlabOf(const void* object) const;
-  void ReleaseNow(void* object, Slab* slab);
+  // SlabOf finds the header from an object's address: at the start of the aligned slab, which for a single object is the
+  // start of the object's page.
+  Slab* SlabOf(const void* object) const {
+    CHECK(place_ == Place::kHot);
+    const uintptr_t mask = align_pages_ * kPageBytes - 1;
+    return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(object) & ~mask);
+  }
+  void Rest(void* object, Slab* slab);
+  void Release(void* object, Slab* slab) {
+    const auto offset = static_cast<size_t>(static_cast<uint8_t*>(object) - slab->base);
+    // Exact for the start of every object: the inverse is less than `stride` above 2^32 / stride, and 64 * 4 MiB < 2^32.
+    const uint64_t index = offset * stride_inverse_ >> 32;
+    CHECK_LT(index, objects_per_slab_);
+    CHECK_EQ(index * stride_bytes_, offset);
+    CHECK((slab->free_bits >> index & 1) == 0);  // not freed twice
+    slab->free_bits |= uint64_t{1} << index;
+    if (!slab->listed) {
+      slab->listed = true;
+      slab->next = partial_;
+      partial_ = slab;
+    }
+  }
 
   void ChooseHotSlab();
 
@@ -82,7 +127,8 @@ class KmemCache {
   uint32_t stride_inverse_;  // 2^32 / stride, rounded up: index = offset * inverse >> 32
   uint16_t slab_pages_ = 1;
   uint8_t objects_per_slab_ = 1;
-  Place place_;
+  uint8_t align_pages_ : 4 = 1;
+  Place place_ : 4;
   Arena& arena_;
   const char* name_;
   Quarantine* quarantine_ = nullptr;
@@ -130,8 +176,18 @@ class PacketPool {
 
   // The smallest class that holds `bytes`; data == nullptr where `bytes` is above kMaxBytes or a fault was injected.
   // With `touch` the caller will write it at once; without, whoever writes first (DMA) calls Arena::Touch.
-  PacketBuffer Alloc(uint32_t bytes, bool touch = true);
-  void Free(PacketBuffer buffer);
+  PacketBuffer Alloc(uint32_t bytes, bool touch = true) {
+    if (bytes > kMaxBytes) return {};
+    const int size_class =
+        bytes <= kMinBytes ? 0 : static_cast<int>(std::bit_width(bytes - 1)) - kMinBits;
+    PacketBuffer buffer;
+    buffer.data = static_cast<uint8_t*>(caches_[size_class]->Alloc(&buffer.slab));
+    if (buffer.data == nullptr) return {};
+    buffer.bytes = kMinBytes << size_class;
+    if (touch) arena_.Touch(buffer.data, buffer.bytes);
+    return buffer;
+  }
+  void Free(PacketBuffer buffer) { buffer.slab->cache->Free(buffer.data, buffer.slab); }
 
   static constexpr int kClasses = 9;
   const KmemCache& cache(int size_class) const { return *caches_[size_class]; }
@@ -139,6 +195,8 @@ class PacketPool {
   uint64_t live_objects() const;
 
  private:
+  static constexpr int kMinBits = static_cast<int>(std::bit_width(kMinBytes - 1));
+
   Arena& arena_;
   KmemCache* caches_[kClasses];
 };
@@ -151,15 +209,25 @@ class Kmalloc {
   static constexpr size_t kMaxBytes = (size_t{4} << 20) - 64;
 
   explicit Kmalloc(Arena& arena);
-  void* Alloc(size_t bytes);
-  // REQUIRES: the size given to Alloc.
-  void Free(void* p, size_t bytes);
+  void* Alloc(size_t bytes) {
+    CHECK_LE(bytes, kMaxBytes);
+    return caches_[ClassOf(bytes)]->Alloc();
+  }
+  // REQUIRES: the size given to Alloc (checked as far as the class tells).
+  void Free(void* p, size_t bytes) { caches_[ClassOf(bytes)]->Free(p); }
 
   // Differs between builds where compilers leave out coroutine frames: for leak checks, never for digests.
   uint64_t live_objects() const;
 
  private:
-  static constexpr int kClasses = 17;
+  static constexpr int kClasses = 17;  // 64, 128, 256, 512, then 2^n - 64
+  static constexpr int ClassOf(size_t bytes) {
+    if (bytes <= 64) return 0;
+    return static_cast<int>(std::bit_width(bytes <= 512 ? bytes - 1 : bytes + 63)) - 6;
+  }
+  static constexpr size_t ClassBytes(int size_class) {
+    return size_class < 4 ? size_t{64} << size_class : (size_t{64} << size_class) - 64;
+  }
   KmemCache* caches_[kClasses];
 };
 
