@@ -125,6 +125,7 @@ void Nic82599::TransmitOne() {
   const bool sent = tx_.TakeOutgoing(&outgoing);
   const WireFrame& frame = outgoing.frame;
   if (sent && mac_.loopback()) {
+    ++chip_.counters.tx_loopback;
     WireRx(outgoing.first_bit, frame);
   } else if (sent && sink_ != nullptr) {
     sink_->Transmit(outgoing.first_bit, outgoing.last_bit, frame);

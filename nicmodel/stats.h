@@ -42,6 +42,7 @@ namespace tapedeck::nic {
   X(tx_broadcast, "broadcast frames sent")                                           \
   X(tx_multicast, "multicast frames sent")                                           \
   X(tx_aborted, "frames given up: link down, reset, or descriptors inconsistent")    \
+  X(tx_loopback, "frames looped back to the receiver")                               \
   X(tx_segmented_packets, "packets cut up by TSO")                                   \
   X(link_changes, "times the link came up or went down")                             \
   X(unknown_register_reads, "reads of offsets without a register")                   \

@@ -178,10 +178,11 @@ void TxAssembler::FinishSegmentHeaders() {
   const bool last = appended_ == expected_;
   if (context_.l4_type == kTxL4Tcp) {
     StoreBe32(l4 + 4, LoadBe32(l4 + 4) + segment_ * context_.mss);
-    uint16_t mask = 0xfff;
-    if (first) mask &= settings_.first_flags_mask;
-    if (last) mask &= settings_.last_flags_mask;
-    if (!first && !last) mask = settings_.middle_flags_mask;
+    uint16_t mask = settings_.middle_flags_mask;
+    if (first) mask = settings_.first_flags_mask;
+    if (last) mask = settings_.last_flags_mask;
+    // A packet of one segment keeps what either end may have.
+    if (first && last) mask = settings_.first_flags_mask | settings_.last_flags_mask;
     // The data offset in the upper four bits stays.
     StoreBe16(l4 + 12, static_cast<uint16_t>(LoadBe16(l4 + 12) & (0xf000 | mask)));
   } else {

@@ -26,7 +26,7 @@ class TxAssembler {
     uint16_t vlan_ethertype = 0x8100;  // DMATXCTL.VT
     uint16_t first_flags_mask =
         0xff6;  // DTXTCPFLGL, DTXTCPFLGH: TCP flags of the first, middle and last segment
-    uint16_t middle_flags_mask = 0xff6;
+    uint16_t middle_flags_mask = 0xf76;
     uint16_t last_flags_mask = 0xf7f;
     bool pad = true;
   };

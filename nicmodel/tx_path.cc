@@ -32,7 +32,7 @@ TxPath::TxPath(Chip& chip, MacLink& mac)
 void TxPath::Reset(SimTime at) {
   for (uint32_t q = 0; q < chip_.config.tx_queues; ++q) rings_[q].Reset();
   dmatxctl_ = 0x8100U << 16;
-  dtxtcpflgl_ = 0x0ff60ff6;
+  dtxtcpflgl_ = 0x0f760ff6;  // FIN and PSH in the last segment only, CWR in the first only
   dtxtcpflgh_ = 0x00000f7f;
   std::fill(std::begin(txpbsize_), std::end(txpbsize_), 0);
   txpbsize_[0] = kTxPbSizeReset;
