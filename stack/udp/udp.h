@@ -62,10 +62,12 @@ struct netns_udp {
   uint32_t ehash_secret;   // of the hash that spreads flows over SO_REUSEPORT groups
   Prng prng;               // of port numbers
   int32_t early_demux = 1;  // net/ipv4/udp_early_demux
+  int32_t udp_mem[3];       // net/ipv4/udp_mem: memory.sysctl_mem as the file has it
 };
 inline netns_udp& net_udp(net& net) { return *net.udp; }
 
-// Brings UDP up on a host: after ipv4_init, once. And forgets it: REQUIRES that no UDP socket is left (checked).
+// Brings UDP up on a host: after ipv4_init, once. And takes it off IPv4, before ipv4_exit; sockets that packets on their way
+// out still hold end with those.
 void udp_init(net& net);
 void udp_exit(net& net);
 

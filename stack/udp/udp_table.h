@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "stack/base/byteorder.h"
+#include "stack/base/hash.h"
 #include "stack/base/ip_address.h"
 #include "stack/base/list.h"
 #include "stack/core/net.h"
@@ -41,6 +42,9 @@ inline uint32_t udp_hashfn(const net& net, uint16_t port) {
   return (port + net.hash_mix) & udp_table::kMask;
 }
 // The slot of a local address and port in the second table.
+inline uint32_t ipv4_portaddr_hash(const net& net, Ipv4Address address, uint16_t port) {
+  return (jhash_1word(address.host(), net.hash_mix) ^ port) & udp_table::kMask;
+}
 uint32_t udp_portaddr_hashfn(const net& net, const IpAddress& address, uint16_t port);
 
 // proto::get_port: gives the socket local port `snum`, or a free one of net/ipv4/ip_local_port_range where that is 0, and puts

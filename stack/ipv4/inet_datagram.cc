@@ -1,0 +1,91 @@
+#include "stack/ipv4/inet_datagram.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "stack/core/net.h"
+#include "stack/core/sockaddr.h"
+#include "stack/ipv4/netns_ipv4.h"
+#include "stack/ipv4/route.h"
+
+namespace tapedeck {
+namespace {
+
+IpAddress AnyOf(const inet_sock* sk) {
+  return sk->sk_family == kAfInet6 ? IpAddress(kIpv6Any) : IpAddress(kIpv4Any);
+}
+
+}  // namespace
+
+void inet_sock_init(inet_sock* sk) {
+  sk->inet_daddr = sk->inet_saddr = sk->inet_rcv_saddr = AnyOf(sk);
+  const ipv4_settings& settings = net_ipv4(sk->sk_net).settings;
+  sk->pmtudisc = settings.ip_no_pmtu_disc != 0 ? kIpPmtudiscDont : kIpPmtudiscWant;
+  sk->sk_destruct = inet_sock_destruct;
+}
+
+void inet_sock_destruct(sock* sk) {
+  skb_queue_purge(&sk->sk_receive_queue);
+  skb_queue_purge(&sk->sk_error_queue);
+  sk_mem_reclaim(sk);
+  CHECK(skb_queue_empty(&sk->sk_write_queue));
+  CHECK_EQ(sk->sk_rmem_alloc, 0U);
+  sk_dst_reset(sk);
+}
+
+void inet_reset_saddr(inet_sock* sk) { sk->inet_rcv_saddr = sk->inet_saddr = AnyOf(sk); }
+
+int __ip4_datagram_connect(inet_sock* sk, const void* addr, uint32_t addr_len) {
+  sockaddr_in sin;
+  if (addr_len < sizeof(sin)) return -EINVAL;
+  std::memcpy(&sin, addr, sizeof(sin));
+  if (sin.sin_family != kAfInet) return -EAFNOSUPPORT;
+  sk_dst_reset(sk);
+
+  int oif = sk->sk_bound_dev_if;
+  Ipv4Address saddr = sk->inet_saddr.v4();
+  if (ipv4_is_multicast(sin.sin_addr)) {
+    if (oif == 0) oif = sk->mc_index;
+    if (saddr == kIpv4Any) saddr = sk->mc_addr;
+  } else if (oif == 0) {
+    oif = sk->uc_index;
+  }
+  int err = 0;
+  flowi4* const fl4 = &sk->cork.fl;
+  rtable* const rt = ip_route_connect(sk->sk_net, fl4, sin.sin_addr, saddr, oif, sk->sk_protocol,
+                                      sk->inet_sport, sin.sin_port, sk, &err);
+  if (rt == nullptr) {
+    if (err == -ENETUNREACH) sk->sk_net.ip_mib.Inc(IpMib::kOutNoRoutes);
+    return err;
+  }
+  if ((rt->rt_flags & RTCF_BROADCAST) != 0 && !sock_flag(sk, SOCK_BROADCAST)) {
+    dst_release(rt);
+    return -EACCES;
+  }
+  sk->inet_daddr = fl4->daddr;
+  sk->inet_dport = sin.sin_port;
+  if (sk->inet_saddr.IsAny()) sk->inet_saddr = fl4->saddr;
+  if (sk->inet_rcv_saddr.IsAny()) sk->inet_rcv_saddr = fl4->saddr;
+  sk_set_state(sk, TCP_ESTABLISHED);
+  sk->inet_id = static_cast<uint16_t>(net_ipv4(sk->sk_net).prng.Next32());
+  sk_dst_set(sk, rt);
+  return 0;
+}
+
+void __ip4_datagram_disconnect(inet_sock* sk) {
+  sk_set_state(sk, TCP_CLOSE);
+  sk->inet_daddr = AnyOf(sk);
+  sk->inet_dport = be16{};
+  sk->sk_bound_dev_if = 0;
+  if ((sk->sk_userlocks & SOCK_BINDADDR_LOCK) == 0) inet_reset_saddr(sk);
+  sk_dst_reset(sk);
+}
+
+void ipv4_pktinfo_prepare(const sock* sk, sk_buff* skb) {
+  constexpr uint32_t kNeedRoute = IP_CMSG_PKTINFO | IP_CMSG_RECVOPTS | IP_CMSG_RETOPTS;
+  if ((inet_sk(sk)->cmsg_flags & kNeedRoute) == 0 && IPCB(skb)->opt.optlen == 0) {
+    skb_dst_drop(skb);
+  }
+}
+
+}  // namespace tapedeck

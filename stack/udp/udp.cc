@@ -1,0 +1,225 @@
+#include "stack/udp/udp.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "stack/core/datagram.h"
+#include "stack/core/sockaddr.h"
+#include "stack/ipv4/inet_datagram.h"
+#include "stack/ipv4/ip.h"
+#include "stack/ipv4/ip_sockopt.h"
+#include "stack/ipv4/netns_ipv4.h"
+#include "stack/ipv4/protocol.h"
+#include "stack/udp/udp_input.h"
+#include "stack/udp/udp_output.h"
+#include "stack/udp/udp_recv.h"
+#include "stack/wire/ip_protocol.h"
+
+namespace tapedeck {
+namespace {
+
+// nr_free_buffer_pages() of a machine with 4 GiB, from which Linux derives udp_mem.
+constexpr int64_t kFreePages = 1 << 20;
+
+constexpr uint32_t kSiocinqCommand = 0x541b;
+constexpr uint32_t kSiocoutqCommand = 0x5411;
+
+const net_protocol kUdpProtocol = {.handler = udp_rcv,
+                                   .err_handler = udp_err,
+                                   .early_demux = udp_v4_early_demux};
+
+// --- Life. ---
+
+sock* Alloc(net& net, uint16_t family) {
+  return net_udp(net).sockets.New(net, family, &udp_prot);
+}
+void Free(sock* sk) { net_udp(sk->sk_net).sockets.Delete(udp_sk(sk)); }
+
+void Destruct(sock* sk) {
+  dst_release(udp_sk(sk)->sk_rx_dst);
+  udp_sk(sk)->sk_rx_dst = nullptr;
+  inet_sock_destruct(sk);
+}
+int Init(sock* sk) {
+  sk->sk_destruct = Destruct;
+  return 0;
+}
+void Destroy(sock* sk) {
+  // Whoever looks on sees a dead socket before its cork goes.
+  sock_set_flag(sk, SOCK_DEAD);
+  udp_flush_pending_frames(sk);
+}
+void Close(sock* sk, SimTime /*linger_until*/) { sk_common_release(sk); }
+
+// --- Addresses. ---
+
+int PreConnect(sock* /*sk*/, const void* /*addr*/, uint32_t addr_len) {
+  return addr_len < sizeof(sockaddr_in) ? -EINVAL : 0;
+}
+int Connect(sock* sk, const void* addr, uint32_t addr_len) {
+  const int err = __ip4_datagram_connect(inet_sk(sk), addr, addr_len);
+  if (err == 0) udp_lib_rehash(sk);
+  return err;
+}
+int Disconnect(sock* sk, uint32_t /*flags*/) {
+  __ip4_datagram_disconnect(inet_sk(sk));
+  if ((sk->sk_userlocks & SOCK_BINDPORT_LOCK) == 0) {
+    udp_lib_unhash(sk);
+    inet_sk(sk)->inet_sport = be16{};
+  } else {
+    udp_lib_rehash(sk);
+  }
+  return 0;
+}
+
+// --- Calls. ---
+
+int Ioctl(sock* sk, uint32_t command, int* argument) {
+  switch (command) {
+    case kSiocoutqCommand:
+      *argument = static_cast<int>(sk_wmem_alloc_get(sk));
+      return 0;
+    case kSiocinqCommand:
+      *argument = std::max(0, first_packet_length(sk));
+      return 0;
+    default:
+      return -ENOTTY;
+  }
+}
+
+// Readable only where a datagram with a right checksum waits. (Linux spares itself the look for non-blocking sockets, whose
+// readers then find nothing.)
+uint32_t Poll(sock* sk) {
+  uint32_t mask = datagram_poll(sk);
+  if ((mask & EPOLLRDNORM) != 0 && (sk->sk_shutdown & RCV_SHUTDOWN) == 0 &&
+      first_packet_length(sk) < 0) {
+    mask &= ~uint32_t{EPOLLIN | EPOLLRDNORM};
+  }
+  return mask;
+}
+
+int SetUdpOption(udp_sock* sk, int optname, int value) {
+  switch (optname) {
+    case kUdpCork:
+      sk->corkflag = value != 0;
+      // What waited for the cork goes out; nobody hears of errors.
+      if (value == 0 && sk->pending != 0) udp_push_pending_frames(sk);
+      return 0;
+    case kUdpNoCheck6Tx:
+      sk->no_check6_tx = value != 0;
+      return 0;
+    case kUdpNoCheck6Rx:
+      sk->no_check6_rx = value != 0;
+      return 0;
+    default:
+      return -ENOPROTOOPT;
+  }
+}
+
+int Setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t optlen) {
+  if (level != kSolUdp) return ip_setsockopt(sk, level, optname, optval, optlen);
+  int value = 0;
+  if (optlen < sizeof(value)) return -EINVAL;
+  if (optval == nullptr) return -EFAULT;
+  std::memcpy(&value, optval, sizeof(value));
+  return SetUdpOption(udp_sk(sk), optname, value);
+}
+
+int Getsockopt(sock* sk, int level, int optname, void* optval, uint32_t* optlen) {
+  if (level != kSolUdp) return ip_getsockopt(sk, level, optname, optval, optlen);
+  const udp_sock* const up = udp_sk(sk);
+  if (static_cast<int32_t>(*optlen) < 0) return -EINVAL;
+  int value = 0;
+  switch (optname) {
+    case kUdpCork:
+      value = up->corkflag ? 1 : 0;
+      break;
+    case kUdpNoCheck6Tx:
+      value = up->no_check6_tx ? 1 : 0;
+      break;
+    case kUdpNoCheck6Rx:
+      value = up->no_check6_rx ? 1 : 0;
+      break;
+    default:
+      return -ENOPROTOOPT;
+  }
+  *optlen = std::min<uint32_t>(*optlen, sizeof(value));
+  if (*optlen == 0) return 0;
+  if (optval == nullptr) return -EFAULT;
+  std::memcpy(optval, &value, *optlen);
+  return 0;
+}
+
+proto_memory* Memory(net& net) { return &net_udp(net).memory; }
+
+void TakeMemSettings(void* context) {
+  auto* const ns = static_cast<netns_udp*>(context);
+  for (int i = 0; i < 3; ++i) ns->memory.sysctl_mem[i] = ns->udp_mem[i];
+}
+
+void RegisterSettings(net& net) {
+  SysctlTree& tree = net.kernel.sysctl();
+  netns_udp& ns = net_udp(net);
+  tree.RegisterInt("net/ipv4/udp_early_demux", &ns.early_demux, 0, 1);
+  SysctlEntry* const mem = tree.RegisterInt("net/ipv4/udp_mem", ns.udp_mem, 0, INT32_MAX, 3);
+  mem->changed = TakeMemSettings;
+  mem->context = &ns;
+  tree.RegisterInt("net/ipv4/ip_local_port_range", net_ipv4(net).settings.ip_local_port_range, 1,
+                   65535, 2);
+}
+
+}  // namespace
+
+const proto udp_prot = {
+    .name = "UDP",
+    .alloc = Alloc,
+    .free = Free,
+    .init = Init,
+    .destroy = Destroy,
+    .close = Close,
+    .pre_connect = PreConnect,
+    .connect = Connect,
+    .disconnect = Disconnect,
+    .accept = nullptr,
+    .ioctl = Ioctl,
+    .shutdown = nullptr,
+    .setsockopt = Setsockopt,
+    .getsockopt = Getsockopt,
+    .sendmsg = udp_sendmsg,
+    .recvmsg = udp_recvmsg,
+    .bind = nullptr,
+    .poll = Poll,
+    .backlog_rcv = nullptr,
+    .release_cb = nullptr,
+    .hash = nullptr,
+    .unhash = udp_lib_unhash,
+    .get_port = udp_v4_get_port,
+    .memory = Memory,
+};
+
+netns_udp::netns_udp(net& its_net)
+    : host_net(its_net),
+      sockets(its_net.world.arena(), "UDP"),
+      ehash_secret(its_net.kernel.prng().Next32()),
+      prng(its_net.world.NewPrng()) {
+  // udp_init: an eighth of free memory is where pressure begins.
+  constexpr int64_t kLimit = kFreePages / 8;
+  udp_mem[0] = static_cast<int32_t>(kLimit / 4 * 3);
+  udp_mem[1] = static_cast<int32_t>(kLimit);
+  udp_mem[2] = udp_mem[0] * 2;
+  TakeMemSettings(this);
+}
+
+void udp_init(net& net) {
+  CHECK(net.udp == nullptr);
+  net.udp = net.world.arena().New<netns_udp>(net);
+  RegisterSettings(net);
+  CHECK_EQ(inet_add_protocol(net, &kUdpProtocol, wire::kIpProtoUdp), 0);
+}
+
+void udp_exit(net& net) {
+  CHECK_EQ(inet_del_protocol(net, &kUdpProtocol, wire::kIpProtoUdp), 0);
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,307 @@
+#include "stack/udp/udp_input.h"
+
+#include <cerrno>
+
+#include "stack/core/net.h"
+#include "stack/core/skb_data.h"
+#include "stack/core/sock_cmsg.h"
+#include "stack/ipv4/devinet.h"
+#include "stack/ipv4/icmp.h"
+#include "stack/ipv4/inet_datagram.h"
+#include "stack/ipv4/ip.h"
+#include "stack/ipv4/ip_recverr.h"
+#include "stack/udp/udp.h"
+#include "stack/udp/udp_table.h"
+#include "stack/wire/icmp.h"
+#include "stack/wire/ip_protocol.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr uint32_t kUdpHeaderBytes = sizeof(wire::UdpHeader);
+
+// inet_iif: the device a packet came in by; for what this host sent itself, the one it was routed to.
+int InetIif(const sk_buff* skb) {
+  const rtable* const rt = skb_rtable(skb);
+  return rt != nullptr && rt->rt_iif != 0 ? rt->rt_iif : skb->skb_iif;
+}
+
+udp_flow4 FlowOf(const sk_buff* skb, const wire::UdpHeader* uh, int dif) {
+  const wire::Ipv4Header* const iph = ip_hdr(skb);
+  return {iph->saddr, iph->daddr, uh->source, uh->dest.host(), dif};
+}
+
+// udp4_csum_init: prepares or does the checksum's verification. True where it is known to be wrong.
+bool CsumInitFails(sk_buff* skb, const wire::UdpHeader* uh) {
+  if (skb_csum_unnecessary(skb)) return false;
+  const wire::Ipv4Header* const iph = ip_hdr(skb);
+  const wsum pseudo = csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len,
+                                         wire::kIpProtoUdp, 0);
+  return skb_checksum_validate(skb, false, true, uh->check.host(), pseudo) != 0;
+}
+
+void DropForChecksum(net& net, sk_buff* skb) {
+  net.udp_mib.Inc(UdpMib::kInCsumErrors);
+  net.udp_mib.Inc(UdpMib::kInErrors);
+  kfree_skb_reason(skb, SKB_DROP_REASON_UDP_CSUM);
+}
+
+int Malformed(net& net, sk_buff* skb, DropReason reason) {
+  net.udp_mib.Inc(UdpMib::kInErrors);
+  kfree_skb_reason(skb, reason);
+  return 0;
+}
+
+// skb_condense: a small packet gives its fragments' pages back before it waits in a queue that is half full.
+void skb_condense(sk_buff* skb) {
+  if (skb->data_len != 0) {
+    if (skb->data_len > skb->end - skb->tail || skb_cloned(skb)) return;
+    if (__pskb_pull_tail(skb, skb->data_len) == nullptr) return;
+  }
+  skb->truesize = SKB_TRUESIZE(skb_end_offset(skb));
+}
+
+// The queue takes a packet that is larger than the buffer where it would be alone. 0, -ENOMEM (the socket's limit) or -ENOBUFS
+// (the protocol's) with *reason.
+int __udp_enqueue_schedule_skb(sock* sk, sk_buff* skb, DropReason* reason) {
+  const uint32_t rmem = sk->sk_rmem_alloc;
+  if (rmem != 0 && uint64_t{rmem} + skb->truesize > sk->sk_rcvbuf) {
+    ++sk->sk_drops;
+    *reason = SKB_DROP_REASON_SOCKET_RCVBUFF;
+    return -ENOMEM;
+  }
+  if (rmem > sk->sk_rcvbuf / 2) skb_condense(skb);
+  sock_skb_set_dropcount(sk, skb);
+  return __sock_queue_rcv_skb(sk, skb, reason);
+}
+
+int __udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
+  net& net = sk->sk_net;
+  const uint32_t frame_id = skb->frame_id;
+  const uint32_t len = skb->len;
+  DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
+  const int err = __udp_enqueue_schedule_skb(sk, skb, &reason);
+  if (err == 0) {
+    net.this_cpu().Trace(TraceKind::kDeliver, frame_id, len, wire::kIpProtoUdp,
+                         inet_sk(sk)->inet_num);
+    return 0;
+  }
+  net.udp_mib.Inc(err == -ENOMEM ? UdpMib::kRcvbufErrors : UdpMib::kMemErrors);
+  net.udp_mib.Inc(UdpMib::kInErrors);
+  kfree_skb_reason(skb, reason);
+  return -1;
+}
+
+int udp_unicast_rcv_skb(sock* sk, sk_buff* skb) {
+  const int ret = udp_queue_rcv_skb(sk, skb);
+  // A tunnel gives the number of the protocol to go on with.
+  return ret > 0 ? -ret : 0;
+}
+
+// Copies of a multicast or broadcast to every socket that wants it; the first gets the packet itself, last.
+int __udp4_lib_mcast_deliver(net& net, sk_buff* skb, const udp_flow4& flow) {
+  sock* first = nullptr;
+  for (udp_sock& sk : net_udp(net).table.hash[udp_hashfn(net, flow.hnum)].sockets) {
+    if (!__udp_is_mcast_sock(&sk, flow)) continue;
+    if (first == nullptr) {
+      first = &sk;
+      continue;
+    }
+    sk_buff* const copy = skb_clone(skb);
+    if (copy == nullptr) {
+      ++sk.sk_drops;
+      net.udp_mib.Inc(UdpMib::kRcvbufErrors);
+      net.udp_mib.Inc(UdpMib::kInErrors);
+      continue;
+    }
+    if (udp_queue_rcv_skb(&sk, copy) > 0) consume_skb(copy);
+  }
+  if (first == nullptr) {
+    net.udp_mib.Inc(UdpMib::kIgnoredMulti);
+    kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+    return 0;
+  }
+  if (udp_queue_rcv_skb(first, skb) > 0) consume_skb(skb);
+  return 0;
+}
+
+// A packet whose socket early demux has found. Remembers the route for the next one.
+int RcvForDemuxed(sk_buff* skb) {
+  udp_sock* const sk = udp_sk(skb->sk);
+  skb->sk = nullptr;
+  skb->destructor = nullptr;
+  if (sk->sk_rx_dst != skb->dst) {
+    dst_release(sk->sk_rx_dst);
+    sk->sk_rx_dst = dst_clone(skb->dst);
+  }
+  const int ret = udp_unicast_rcv_skb(sk, skb);
+  sock_put(sk);
+  return ret;
+}
+
+// RFC 1122 4.1.3.1: nobody listens. Silent where the checksum is wrong.
+int RcvWithoutSocket(net& net, sk_buff* skb) {
+  if (udp_lib_checksum_complete(skb)) {
+    DropForChecksum(net, skb);
+    return 0;
+  }
+  net.udp_mib.Inc(UdpMib::kNoPorts);
+  icmp_send(skb, wire::kIcmpDestUnreachable, wire::kIcmpPortUnreachable, 0);
+  kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
+  return 0;
+}
+
+int __udp4_lib_rcv(net& net, sk_buff* skb) {
+  if (!pskb_may_pull(skb, kUdpHeaderBytes)) {
+    return Malformed(net, skb, SKB_DROP_REASON_PKT_TOO_SMALL);
+  }
+  const uint32_t ulen = udp_hdr(skb)->len.host();
+  if (ulen > skb->len || ulen < kUdpHeaderBytes) {
+    return Malformed(net, skb, SKB_DROP_REASON_UDP_LENGTH);
+  }
+  if (ulen != skb->len && pskb_trim_rcsum(skb, ulen) != 0) {
+    return Malformed(net, skb, SKB_DROP_REASON_NOMEM);
+  }
+  const wire::UdpHeader* const uh = udp_hdr(skb);
+  if (CsumInitFails(skb, uh)) {
+    DropForChecksum(net, skb);
+    return 0;
+  }
+  if (skb->sk != nullptr) return RcvForDemuxed(skb);
+  const udp_flow4 flow = FlowOf(skb, uh, InetIif(skb));
+  if ((skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) != 0) {
+    return __udp4_lib_mcast_deliver(net, skb, flow);
+  }
+  udp_sock* const sk = __udp4_lib_lookup(net, flow);
+  return sk != nullptr ? udp_unicast_rcv_skb(sk, skb) : RcvWithoutSocket(net, skb);
+}
+
+// What an ICMP error means to the sender of the datagram. false: nothing.
+bool ErrorOf(sk_buff* skb, inet_sock* sk, uint32_t info, int* err, bool* hard) {
+  const wire::IcmpHeader& icmph = *icmp_hdr(skb);
+  *hard = false;
+  *err = EHOSTUNREACH;
+  switch (icmph.type) {
+    case wire::kIcmpSourceQuench:
+      return false;
+    case wire::kIcmpRedirect:
+      ipv4_sk_redirect(skb, sk);
+      return false;
+    case wire::kIcmpParameterProblem:
+      *err = EPROTO;
+      *hard = true;
+      return true;
+    case wire::kIcmpDestUnreachable:
+      break;
+    default:
+      return true;
+  }
+  if (icmph.code == wire::kIcmpFragmentationNeeded) {
+    ipv4_sk_update_pmtu(skb, sk, info);
+    *err = EMSGSIZE;
+    *hard = true;
+    return sk->pmtudisc != kIpPmtudiscDont;
+  }
+  if (icmph.code <= wire::kIcmpUnreachableCodeMax) {
+    *err = icmp_err_convert[icmph.code].err;
+    *hard = icmp_err_convert[icmph.code].fatal;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool udp_lib_checksum_complete(sk_buff* skb) {
+  return !skb_csum_unnecessary(skb) && __skb_checksum_complete(skb) != 0;
+}
+
+int udp_rcv(sk_buff* skb) {
+  net& net = *skb->owner;
+  net.this_cpu().Charge(CostPoint::k_udp_rcv);
+  return __udp4_lib_rcv(net, skb);
+}
+
+int udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
+  udp_sock* const up = udp_sk(sk);
+  if (up->encap_rcv != nullptr) {
+    const int ret = up->encap_rcv(sk, skb);
+    if (ret <= 0) {
+      sk->sk_net.udp_mib.Inc(UdpMib::kInDatagrams);
+      return -ret;
+    }
+  }
+  // udp_csum_pull_header: the payload's sum starts from the header's.
+  if (!skb->csum_valid && skb->ip_summed == CHECKSUM_NONE) {
+    skb->csum = csum_partial({skb->data, kUdpHeaderBytes}, skb->csum);
+  }
+  skb_pull_rcsum(skb, kUdpHeaderBytes);
+  ipv4_pktinfo_prepare(sk, skb);
+  return __udp_queue_rcv_skb(sk, skb);
+}
+
+int first_packet_length(sock* sk) {
+  while (sk_buff* const skb = skb_peek(&sk->sk_receive_queue)) {
+    if (!udp_lib_checksum_complete(skb)) return static_cast<int>(skb->len);
+    ++sk->sk_drops;
+    __skb_unlink(skb, &sk->sk_receive_queue);
+    DropForChecksum(sk->sk_net, skb);
+  }
+  return -1;
+}
+
+int udp_v4_early_demux(sk_buff* skb, DropReason* reason) {
+  net& net = *skb->owner;
+  if (net_udp(net).early_demux == 0) return 0;
+  const auto transport = static_cast<uint32_t>(skb_transport_offset(skb));
+  if (!pskb_may_pull(skb, transport + kUdpHeaderBytes)) return 0;
+  const udp_flow4 flow = FlowOf(skb, udp_hdr(skb), skb->dev->ifindex);
+  udp_sock* sk = nullptr;
+  const bool multicast = skb->pkt_type == PACKET_MULTICAST;
+  if (multicast) {
+    const in_device* const in_dev = __in_dev_get_rcu(skb->dev);
+    if (in_dev == nullptr || !ip_check_mc(in_dev, flow.daddr, flow.saddr, wire::kIpProtoUdp)) {
+      return 0;
+    }
+    sk = __udp4_lib_mcast_demux_lookup(net, flow);
+  } else if (skb->pkt_type == PACKET_HOST) {
+    sk = __udp4_lib_demux_lookup(net, flow);
+  }
+  if (sk == nullptr) return 0;
+  skb_set_owner_sk_safe(skb, sk);
+  dst_entry* const dst = sk->sk_rx_dst;
+  if (dst == nullptr || dst_check(dst, 0) == nullptr) return 0;
+  skb_dst_set(skb, dst_clone(dst));
+  if (!multicast || !sk->inet_daddr.IsAny()) return 0;
+  // Any sender may be behind a multicast on an unconnected socket: each is looked at.
+  uint32_t itag = 0;
+  return ip_mc_validate_source(skb, flow.daddr, flow.saddr, ip_hdr(skb)->tos, skb->dev, &itag,
+                               reason);
+}
+
+int udp_err(sk_buff* skb, uint32_t info) {
+  net& net = *skb->owner;
+  // The quoted datagram is ours: its source is our address.
+  const auto* const iph = reinterpret_cast<const wire::Ipv4Header*>(skb->data);
+  const auto header_bytes = static_cast<uint32_t>(iph->header_bytes());
+  const auto* const uh = reinterpret_cast<const wire::UdpHeader*>(skb->data + header_bytes);
+  const udp_flow4 flow = {iph->daddr, iph->saddr, uh->dest, uh->source.host(), skb->dev->ifindex};
+  udp_sock* const sk = __udp4_lib_lookup(net, flow);
+  if (sk == nullptr) {
+    net.icmp_mib.Inc(IcmpMib::kInErrors);
+    return -ENOENT;
+  }
+  int err = 0;
+  bool hard = false;
+  if (!ErrorOf(skb, sk, info, &err, &hard)) return 0;
+  // RFC 1122 4.1.3.3: applications hear of ICMP errors; those that did not ask to, only of hard ones about their peer.
+  if (sk->recverr) {
+    ip_icmp_error(sk, skb, err, uh->dest, info, header_bytes + kUdpHeaderBytes);
+  } else if (!hard || sk->sk_state != TCP_ESTABLISHED) {
+    return 0;
+  }
+  sk->sk_err = err;
+  sk_error_report(sk);
+  return 0;
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,97 @@
+// udp_recvmsg: from the socket's queue to the user.
+#include "stack/udp/udp_recv.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "stack/core/datagram.h"
+#include "stack/core/net.h"
+#include "stack/core/skb_data.h"
+#include "stack/core/sock_cmsg.h"
+#include "stack/core/sockaddr.h"
+#include "stack/ipv4/ip.h"
+#include "stack/ipv4/ip_recverr.h"
+#include "stack/udp/udp.h"
+#include "stack/udp/udp_input.h"
+
+namespace tapedeck {
+namespace {
+
+// Where in the next packet to start, and where the one after.
+int PeekOffset(const sock* sk, uint32_t flags) {
+  return (flags & MSG_PEEK) != 0 && sk->sk_peek_off > 0 ? sk->sk_peek_off : 0;
+}
+void MovePeekOffset(sock* sk, uint32_t flags, int bytes) {
+  if (sk->sk_peek_off < 0) return;
+  sk->sk_peek_off = (flags & MSG_PEEK) != 0 ? sk->sk_peek_off + bytes
+                                            : std::max(sk->sk_peek_off - bytes, 0);
+}
+
+void CopySource(msghdr* msg, const sk_buff* skb) {
+  if (msg->msg_name == nullptr) return;
+  sockaddr_in sin;
+  sin.sin_port = udp_hdr(skb)->source;
+  sin.sin_addr = ip_hdr(skb)->saddr;
+  std::memcpy(msg->msg_name, &sin, sizeof(sin));
+  msg->msg_namelen = sizeof(sin);
+}
+
+// Copies payload, its checksum verified before where not all of it is copied, else on the way. 0, -EFAULT, -EINVAL (wrong
+// checksum).
+int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied, bool peek) {
+  if (!skb_csum_unnecessary(skb)) {
+    const bool whole = copied == skb->len && off == 0 && !peek;
+    if (whole) return skb_copy_and_csum_datagram_iter(skb, 0, &msg->msg_iter);
+    if (__skb_checksum_complete(skb) != 0) return -EINVAL;
+  }
+  return skb_copy_datagram_iter(skb, off, &msg->msg_iter, copied);
+}
+
+void DropForChecksum(sock* sk, sk_buff* skb, uint32_t flags) {
+  if (skb_kill_datagram(sk, skb, flags, SKB_DROP_REASON_UDP_CSUM) != 0) return;
+  sk->sk_net.udp_mib.Inc(UdpMib::kInCsumErrors);
+  sk->sk_net.udp_mib.Inc(UdpMib::kInErrors);
+}
+
+}  // namespace
+
+int64_t udp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
+  if ((flags & MSG_ERRQUEUE) != 0) return ip_recv_error(sk, msg, len);
+  const bool peek = (flags & MSG_PEEK) != 0;
+  for (;;) {
+    int off = PeekOffset(sk, flags);
+    int err = 0;
+    sk_buff* const skb = skb_recv_datagram(sk, flags, &off, &err);
+    if (skb == nullptr) return err;
+    const auto start = static_cast<uint32_t>(off);
+    const uint32_t ulen = skb->len;
+    const auto copied = static_cast<uint32_t>(std::min<size_t>(len, ulen - start));
+    err = CopyPayload(skb, msg, start, copied, peek);
+    if (err == -EINVAL) {
+      DropForChecksum(sk, skb, flags);
+      continue;
+    }
+    if (err != 0) {
+      if (!peek) {
+        ++sk->sk_drops;
+        sk->sk_net.udp_mib.Inc(UdpMib::kInErrors);
+      }
+      kfree_skb_reason(skb, peek ? SKB_DROP_REASON_CONSUMED : SKB_DROP_REASON_SKB_UCOPY_FAULT);
+      return err;
+    }
+    if (copied < ulen) msg->msg_flags |= MSG_TRUNC;
+    if (!peek) sk->sk_net.udp_mib.Inc(UdpMib::kInDatagrams);
+    sock_recv_cmsgs(msg, sk, skb);
+    CopySource(msg, skb);
+    if (inet_sk(sk)->cmsg_flags != 0) {
+      ip_cmsg_recv_offset(msg, sk, skb, sizeof(wire::UdpHeader), start);
+    }
+    const uint32_t result = (flags & MSG_TRUNC) != 0 ? ulen : copied;
+    MovePeekOffset(sk, flags, static_cast<int>(result));
+    consume_skb(skb);
+    return result;
+  }
+}
+
+}  // namespace tapedeck
