@@ -38,8 +38,9 @@ class Host {
   // `ip route add default dev DEV scope link`. 0 or -errno.
   int AddOnLinkDefaultRoute(net_device* dev);
 
-  // Closes every descriptor, takes all devices down and empties the tables. Threads of applications must have ended or
-  // sleep; those that sleep are ended. What is still on its way afterwards (none, if the stack is right) shows in the ledger.
+  // Closes every descriptor, takes all devices down and empties the tables. Threads of applications
+  // must have ended or sleep; those that sleep are ended. What is still on its way afterwards
+  // (none, if the stack is right) shows in the ledger.
   void Shutdown();
   static constexpr int kLedgerEntriesMax = 16;
   // Fills `entries` with what is held and returns how many there are; all are 0 after Shutdown.

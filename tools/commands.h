@@ -1,17 +1,17 @@
-// The subcommands of `tapedeck`: each file declares its flags on the command line's parser and hands back what to run.
+// The subcommands of `tapedeck`: each file declares its flags on the command line's parser and
+// hands back what to run.
 #ifndef TAPEDECK_TOOLS_COMMANDS_H_
 #define TAPEDECK_TOOLS_COMMANDS_H_
 
-#include <functional>
-
 #include <CLI/CLI.hpp>
+#include <functional>
 
 namespace tapedeck::tools {
 
 // Exit codes of every subcommand.
-inline constexpr int kExitHeld = 0;   // the verdict is yes
-inline constexpr int kExitFailed = 1; // the verdict is no
-inline constexpr int kExitUsage = 2;  // flags or input are wrong
+inline constexpr int kExitHeld = 0;    // the verdict is yes
+inline constexpr int kExitFailed = 1;  // the verdict is no
+inline constexpr int kExitUsage = 2;   // flags or input are wrong
 
 // Runs a subcommand whose flags have been parsed, and returns its exit code.
 using Run = std::function<int()>;

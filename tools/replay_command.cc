@@ -5,13 +5,12 @@
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -50,7 +49,9 @@ struct Flags {
   bool json = false;
 };
 
-void Complain(const std::string& line) { std::fprintf(stderr, "tapedeck replay: %s\n", line.c_str()); }
+void Complain(const std::string& line) {
+  std::fprintf(stderr, "tapedeck replay: %s\n", line.c_str());
+}
 
 // A built-in preset, or else a file in the same format.
 absl::StatusOr<CostTable> LoadCosts(const std::string& name) {
@@ -154,9 +155,12 @@ std::string SettingsLine(const Flags& flags, const RawReplayResult& run) {
 
 std::string CountsText(const std::map<std::string, uint64_t>& counts) {
   if (counts.empty()) return "";
-  return absl::StrCat(" (", absl::StrJoin(counts, ", ", [](std::string* out, const auto& entry) {
-                        absl::StrAppend(out, entry.first, " ", entry.second);
-                      }), ")");
+  return absl::StrCat(" (",
+                      absl::StrJoin(counts, ", ",
+                                    [](std::string* out, const auto& entry) {
+                                      absl::StrAppend(out, entry.first, " ", entry.second);
+                                    }),
+                      ")");
 }
 
 uint64_t Total(const std::map<std::string, uint64_t>& counts) {
@@ -172,9 +176,11 @@ void PrintSummary(const RawReplayResult& run, double wall_s) {
   if (!run.skipped.empty()) {
     absl::PrintF("records skipped %d%s\n", Total(run.skipped), CountsText(run.skipped));
   }
-  absl::PrintF("frames out %d  own packets dropped %d  datagrams read %d  interrupts %d  polls %d  events %d\n",
-               run.frames_out, run.dropped_own, run.udp_datagrams_read, run.interrupts, run.polls,
-               run.events);
+  absl::PrintF(
+      "frames out %d  own packets dropped %d  datagrams read %d  interrupts %d  polls %d  events "
+      "%d\n",
+      run.frames_out, run.dropped_own, run.udp_datagrams_read, run.interrupts, run.polls,
+      run.events);
   absl::PrintF("virtual %.6f s  wall %.3f s  %.0f frames per wall second\n", virtual_s, wall_s,
                wall_s > 0 ? static_cast<double>(run.frames_in) / wall_s : 0);
   for (const std::string& violation : run.violations) absl::PrintF("violated: %s\n", violation);
@@ -278,19 +284,25 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
   CLI::App* const sub = app.add_subcommand("replay", "Play captures through the stack");
   *subcommand = sub;
   sub->description(
-      "Plays each frame of a capture into one host's NIC at its captured time. The frame travels wire, NIC, DMA,\n"
-      "interrupt, softirq, NAPI and protocol; the host's answers travel back out. The host takes the address of the\n"
-      "busiest receiver in the capture. Reads pcap and pcapng, plain or gzipped; \"-\" is standard input.");
+      "Plays each frame of a capture into one host's NIC at its captured time. The frame travels "
+      "wire, NIC, DMA,\n"
+      "interrupt, softirq, NAPI and protocol; the host's answers travel back out. The host takes "
+      "the address of the\n"
+      "busiest receiver in the capture. Reads pcap and pcapng, plain or gzipped; \"-\" is standard "
+      "input.");
   sub->footer(
-      "Output: the settings, then one line a state change or drop with -v (frames with -vv, everything with -vvv), then\n"
-      "what became of each frame, and the digest, which is the same wherever the same run is made.\n"
+      "Output: the settings, then one line a state change or drop with -v (frames with -vv, "
+      "everything with -vvv), then\n"
+      "what became of each frame, and the digest, which is the same wherever the same run is "
+      "made.\n"
       "\n"
       "Examples:\n"
       "  tapedeck replay capture.pcapng\n"
       "  tapedeck replay --host 10.0.0.2 -v --out run.pcapng capture.pcap\n"
       "  tapedeck replay --json corpus/captures/*\n"
       "\n"
-      "Exit codes: 0 all runs held, 1 one did not (frames unaccounted for, something leaked, a driver bug), 2 wrong\n"
+      "Exit codes: 0 all runs held, 1 one did not (frames unaccounted for, something leaked, a "
+      "driver bug), 2 wrong\n"
       "flags, or a file of which nothing could be used.");
   sub->add_option("files", flags->files, "Captures; \"-\" for standard input")
       ->required()
@@ -301,7 +313,8 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
                   "UDP ports with a reading socket [those the captured host sent from]")
       ->delimiter(',')
       ->type_name("PORT,...");
-  sub->add_flag("--no-sockets", flags->no_sockets, "Nobody listens: datagrams are answered by ICMP");
+  sub->add_flag("--no-sockets", flags->no_sockets,
+                "Nobody listens: datagrams are answered by ICMP");
   sub->add_flag("--no-arp-answers", flags->no_arp_answers,
                 "The host's ARP requests stay without answer");
   sub->add_option("--seed", flags->seed, "Seed of all random numbers, hexadecimal")
@@ -342,7 +355,8 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       ->check(CLI::Range(0.0, 86400.0))
       ->type_name("S");
   sub->add_option("--frames", flags->frames_max, "Play only so many frames [all]")->type_name("N");
-  sub->add_flag("-v", flags->verbose, "Print state changes and drops; -vv frames too; -vvv all events");
+  sub->add_flag("-v", flags->verbose,
+                "Print state changes and drops; -vv frames too; -vvv all events");
   sub->add_option("-o,--out", flags->out,
                   "Write both directions as pcapng, each frame with what became of it")
       ->type_name("FILE");
@@ -352,8 +366,9 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       ->capture_default_str()
       ->check(CLI::Range(0, 255))
       ->type_name("N");
-  sub->add_option("--restore-after", flags->restore_after,
-                  "Snapshot after N frames, run on, restore, go on; the digest does not depend on it")
+  sub->add_option(
+         "--restore-after", flags->restore_after,
+         "Snapshot after N frames, run on, restore, go on; the digest does not depend on it")
       ->type_name("N");
   return [flags] { return RunReplay(*flags); };
 }

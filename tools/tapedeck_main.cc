@@ -1,15 +1,15 @@
 // The tapedeck command: parses which subcommand is meant and runs it.
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <string>
-
-#include <CLI/CLI.hpp>
 
 #include "tools/commands.h"
 
 int main(int argc, char** argv) {
   using namespace tapedeck::tools;
   CLI::App app{
-      "Tapedeck runs a whole Linux-shaped TCP/IP stack, from NIC registers up to system calls, as one\n"
+      "Tapedeck runs a whole Linux-shaped TCP/IP stack, from NIC registers up to system calls, as "
+      "one\n"
       "deterministic program in virtual time, and plays captures through it.\n"};
   app.name("tapedeck");
   app.require_subcommand(1);

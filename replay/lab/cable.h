@@ -1,5 +1,5 @@
-// What a NIC's cable leads to: another NIC, or a port where a player puts frames in and takes answers out. Objects live in
-// the arena.
+// What a NIC's cable leads to: another NIC, or a port where a player puts frames in and takes
+// answers out. Objects live in the arena.
 #ifndef TAPEDECK_REPLAY_LAB_CABLE_H_
 #define TAPEDECK_REPLAY_LAB_CABLE_H_
 
@@ -26,7 +26,8 @@ class Cable : public nic::WireSink {
   Duration delay_;
 };
 
-// Who answers a host's ARP requests, where the far end of its cable is a capture: the addresses that the capture shows.
+// Who answers a host's ARP requests, where the far end of its cable is a capture: the addresses
+// that the capture shows.
 class Neighbours {
  public:
   virtual ~Neighbours() = default;
@@ -39,14 +40,16 @@ class CapturePort : public nic::WireSink {
  public:
   CapturePort(World& world, nic::Nic82599& nic);
 
-  // ARP requests are answered for `neighbours` (may be null), `delay` after their last bit. It must outlive the Lab.
+  // ARP requests are answered for `neighbours` (may be null), `delay` after their last bit. It must
+  // outlive the Lab.
   void AnswerArp(const Neighbours* neighbours, Duration delay) {
     neighbours_ = neighbours;
     arp_delay_ = delay;
   }
 
-  // A frame's first bit enters the cable at `first_bit`, or when the wire is free after the frame before. Returns its id.
-  // With `stable` the bytes outlive the Lab's next hours and are not copied.
+  // A frame's first bit enters the cable at `first_bit`, or when the wire is free after the frame
+  // before. Returns its id. With `stable` the bytes outlive the Lab's next hours and are not
+  // copied.
   uint32_t Inject(SimTime first_bit, std::span<const uint8_t> bytes, bool stable, uint8_t flags);
 
   void Transmit(SimTime first_bit, SimTime last_bit, const nic::WireFrame& frame) override;

@@ -66,7 +66,8 @@ void FramePlayer::Inject() {
 void FramePlayer::OnTime(Event* event, SimTime now) {
   FramePlayer* const player = static_cast<PlayEvent*>(event)->player;
   player->Inject();
-  // Frames before anything else can happen go onto the wire at once; what they cause lies behind them.
+  // Frames before anything else can happen go onto the wire at once; what they cause lies behind
+  // them.
   while (!player->done_) {
     const SimTime next = player->start_ + player->frame_.time.since_start();
     const bool first = next < player->world_.device_events().next_time() &&

@@ -1,5 +1,5 @@
-// Plays frames of a source into a port at their times. Frames that nothing else can come between are put on the wire in one
-// go, so that a frame costs no event.
+// Plays frames of a source into a port at their times. Frames that nothing else can come between
+// are put on the wire in one go, so that a frame costs no event.
 #ifndef TAPEDECK_REPLAY_LAB_FRAME_PLAYER_H_
 #define TAPEDECK_REPLAY_LAB_FRAME_PLAYER_H_
 
@@ -16,15 +16,17 @@ namespace tapedeck {
 
 class FramePlayer {
  public:
-  // Frame times count from `start`. Both must outlive the player; at most `frames_max` frames are played.
+  // Frame times count from `start`. Both must outlive the player; at most `frames_max` frames are
+  // played.
   FramePlayer(World& world, CapturePort& port, FrameSource& source, SimTime start,
               uint64_t frames_max);
   FramePlayer(const FramePlayer&) = delete;
   FramePlayer& operator=(const FramePlayer&) = delete;
   ~FramePlayer() { world_.device_events().Cancel(&event_); }
 
-  // For a checkpoint of the Lab, which must not hold the player's event: between Pause and Resume nothing is played. From
-  // Mark on the frames are kept, and Rewind (paused) goes back to the first of them.
+  // For a checkpoint of the Lab, which must not hold the player's event: between Pause and Resume
+  // nothing is played. From Mark on the frames are kept, and Rewind (paused) goes back to the first
+  // of them.
   void Pause() { world_.device_events().Cancel(&event_); }
   void Resume();
   void Mark();

@@ -110,14 +110,16 @@ std::vector<std::string> Lab::Leftovers() const {
     const int count = hosts_[i].host->Ledger(entries);
     for (int k = 0; k < count; ++k) {
       if (entries[k].held == 0) continue;
-      left.push_back(absl::StrFormat("host %d still holds %s: %d", i, entries[k].name, entries[k].held));
+      left.push_back(
+          absl::StrFormat("host %d still holds %s: %d", i, entries[k].name, entries[k].held));
     }
   }
   if (world_->packets().live_objects() != 0) {
     left.push_back(absl::StrFormat("packet buffers: %d", world_->packets().live_objects()));
   }
   if (world_->device_events().size() + world_->cpu_events().size() != 0) {
-    left.push_back(absl::StrFormat("events: %d", world_->device_events().size() + world_->cpu_events().size()));
+    left.push_back(absl::StrFormat("events: %d",
+                                   world_->device_events().size() + world_->cpu_events().size()));
   }
   return left;
 }

@@ -1,5 +1,5 @@
-// A Lab: hosts with their NICs, and what their cables lead to, in one arena and one virtual time. It is everything that runs;
-// two Labs never touch each other.
+// A Lab: hosts with their NICs, and what their cables lead to, in one arena and one virtual time.
+// It is everything that runs; two Labs never touch each other.
 #ifndef TAPEDECK_REPLAY_LAB_LAB_H_
 #define TAPEDECK_REPLAY_LAB_LAB_H_
 
@@ -26,7 +26,8 @@ struct LabHostOptions {
   MacAddress mac{std::array<uint8_t, 6>{0x02, 0, 0, 0, 0, 1}};
   Ipv4Address address{10, 0, 0, 1};
   uint8_t prefix_length_bits = 24;
-  // A default route without a gateway: every address is a neighbour. For captures, where nobody knows the routes.
+  // A default route without a gateway: every address is a neighbour. For captures, where nobody
+  // knows the routes.
   bool everything_on_link = false;
   int cpus = 1;
   uint32_t hz = 1000;
@@ -39,7 +40,8 @@ struct LabOptions {
   CostTable costs = FreeCostTable();
   Arena::Options arena;
   std::vector<LabHostOptions> hosts;
-  // The cable leads from host 0 to host 1; otherwise each cable's far end is the player's (CapturePort).
+  // The cable leads from host 0 to host 1; otherwise each cable's far end is the player's
+  // (CapturePort).
   bool back_to_back = false;
   Duration cable_delay = Duration::Nanoseconds(5);  // 1 m of copper
   bool trace = true;
@@ -47,8 +49,8 @@ struct LabOptions {
 
 class Lab {
  public:
-  // Builds hosts and lets the links come up: now() is then the first moment at which a frame can be received. With `arena`
-  // that memory is reset and used; it must outlive the Lab.
+  // Builds hosts and lets the links come up: now() is then the first moment at which a frame can be
+  // received. With `arena` that memory is reset and used; it must outlive the Lab.
   explicit Lab(const LabOptions& options, Arena* arena = nullptr);
   ~Lab();
   Lab(const Lab&) = delete;
@@ -64,7 +66,8 @@ class Lab {
   // REQUIRES: not back_to_back.
   CapturePort& port(int i) { return *hosts_[static_cast<size_t>(i)].port; }
 
-  // The state of everything, the trace's included. What is outside (scripts, captures, observers) is the caller's.
+  // The state of everything, the trace's included. What is outside (scripts, captures, observers)
+  // is the caller's.
   struct Checkpoint {
     Snapshot memory;
     Recorder::State trace;
@@ -85,7 +88,8 @@ class Lab {
     net_device* device = nullptr;
   };
   void Build(const LabOptions& options);
-  // In the canary build only: lets the order of pointers reach the trace, which the determinism test must notice.
+  // In the canary build only: lets the order of pointers reach the trace, which the determinism
+  // test must notice.
   void PlantCanary();
   void Connect(const LabOptions& options);
 

@@ -15,7 +15,8 @@ namespace tapedeck {
 
 namespace {
 
-// Captures name no host of ours where they hold no IP at all; then it is one of the documentation range.
+// Captures name no host of ours where they hold no IP at all; then it is one of the documentation
+// range.
 constexpr Ipv4Address kNoHost{192, 0, 2, 1};
 
 // The MAC addresses that a capture shows.
@@ -60,7 +61,7 @@ absl::Status ChooseHost(const CaptureSummary& summary, const RawReplayOptions& o
   result->host_mac = LabHostOptions{}.mac;
   if (chosen != nullptr) {
     const MacVote& vote = chosen->mac_as_destination.mac.IsZero() ? chosen->mac_as_source
-                                                                   : chosen->mac_as_destination;
+                                                                  : chosen->mac_as_destination;
     if (!vote.mac.IsZero()) result->host_mac = vote.mac;
     result->udp_ports = chosen->udp_source_ports;
   }
@@ -109,7 +110,8 @@ void Account(Lab& lab, RawReplayResult* result) {
   result->dropped_own = ledger.dropped_own();
   for (int i = 0; i < kDropReasons; ++i) {
     const auto reason = static_cast<DropReason>(i);
-    if (ledger.dropped(reason) != 0) result->dropped[DropReasonName(reason)] = ledger.dropped(reason);
+    if (ledger.dropped(reason) != 0)
+      result->dropped[DropReasonName(reason)] = ledger.dropped(reason);
   }
   result->interrupts = recorder.count(TraceKind::kInterrupt);
   result->polls = recorder.count(TraceKind::kNapiPoll);
@@ -117,7 +119,8 @@ void Account(Lab& lab, RawReplayResult* result) {
   result->digest = recorder.digest().ToString();
   const uint64_t faults = recorder.count(TraceKind::kDeviceFault);
   if (faults != 0) {
-    result->violations.push_back(absl::StrFormat("%d accesses by the device that the driver did not allow", faults));
+    result->violations.push_back(
+        absl::StrFormat("%d accesses by the device that the driver did not allow", faults));
   }
 }
 

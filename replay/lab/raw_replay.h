@@ -1,5 +1,5 @@
-// Raw replay: every frame of a capture enters one host's NIC at its captured time; what the host answers goes nowhere but
-// into the trace. The host takes the address of a receiver in the capture.
+// Raw replay: every frame of a capture enters one host's NIC at its captured time; what the host
+// answers goes nowhere but into the trace. The host takes the address of a receiver in the capture.
 #ifndef TAPEDECK_REPLAY_LAB_RAW_REPLAY_H_
 #define TAPEDECK_REPLAY_LAB_RAW_REPLAY_H_
 
@@ -23,15 +23,18 @@ struct RawReplayOptions {
   LabOptions lab;  // its one host is filled in from the capture
   // The address of the host under test; none: the busiest receiver, IPv4 before IPv6.
   std::optional<IpAddress> host;
-  // UDP ports with a socket whose application reads all that comes. None: those that the captured host sent from.
+  // UDP ports with a socket whose application reads all that comes. None: those that the captured
+  // host sent from.
   std::optional<std::vector<uint16_t>> udp_ports;
-  // ARP requests of the host are answered for every address that the capture shows, by its MAC address there, so late.
+  // ARP requests of the host are answered for every address that the capture shows, by its MAC
+  // address there, so late.
   bool answer_arp = true;
   Duration arp_delay = Duration::Microseconds(50);  // guess: an idle neighbour on the same switch
   // How long the run goes on behind the last frame: beyond three ARP probes a second apart.
   Duration settle = Duration::Seconds(5);
   uint64_t frames_max = UINT64_MAX;
-  // Snapshot after so many frames, run on for a while, restore, and go on: the digest must not change. 0: never.
+  // Snapshot after so many frames, run on for a while, restore, and go on: the digest must not
+  // change. 0: never.
   uint64_t restore_after_frames = 0;
 };
 
@@ -40,8 +43,8 @@ struct RawReplayResult {
   IpAddress host;
   MacAddress host_mac;
   std::vector<uint16_t> udp_ports;
-  uint64_t records = 0;        // of the capture, skipped ones included
-  uint64_t frames_in = 0;      // of the capture; answers to the host's ARP requests are not counted
+  uint64_t records = 0;    // of the capture, skipped ones included
+  uint64_t frames_in = 0;  // of the capture; answers to the host's ARP requests are not counted
   uint64_t frames_out = 0;
   uint64_t delivered = 0;
   std::map<std::string, uint64_t> dropped;  // by reason
@@ -55,20 +58,23 @@ struct RawReplayResult {
   Duration virtual_time;  // from the first frame to the end of the run
   std::string digest;
   std::vector<std::string> warnings;
-  // Why the run does not hold: frames unaccounted for, something left in a ledger, driver bugs. Empty: it holds.
+  // Why the run does not hold: frames unaccounted for, something left in a ledger, driver bugs.
+  // Empty: it holds.
   std::vector<std::string> violations;
   int64_t capture_start_ns = 0;
 };
 
 // What is told while a run goes on.
 struct RawReplayHooks {
-  // Made once the host is chosen and before the first frame; the result's identity fields are filled in. An error ends the run.
+  // Made once the host is chosen and before the first frame; the result's identity fields are
+  // filled in. An error ends the run.
   std::function<absl::Status(const RawReplayResult& so_far, Recorder& recorder)> started;
   // Now and then, with the share of the file that has been played, 0 to 1.
   std::function<void(double done, uint64_t frames)> progress;
 };
 
-// An error: nothing of the file could be used (one line, with file and offset). Damage behind usable frames is a warning.
+// An error: nothing of the file could be used (one line, with file and offset). Damage behind
+// usable frames is a warning.
 absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawReplayOptions& options,
                                           const RawReplayHooks& hooks = {});
 

@@ -6,14 +6,16 @@ namespace tapedeck {
 
 namespace {
 
-constexpr size_t kBufferBytes = 2048;  // longer datagrams are cut, as recvfrom(2) does; they count all the same
+constexpr size_t kBufferBytes =
+    2048;  // longer datagrams are cut, as recvfrom(2) does; they count all the same
 
 }  // namespace
 
 UdpSinks::UdpSinks(Host& host, std::span<const uint16_t> ports)
     : counts_(host.kernel().world().arena().New<Counts>()) {
   for (const uint16_t port : ports) {
-    host.kernel().Spawn(/*cpu=*/0, [&](Thread& thread) { return ReadAll(thread, host, port, counts_); });
+    host.kernel().Spawn(/*cpu=*/0,
+                        [&](Thread& thread) { return ReadAll(thread, host, port, counts_); });
   }
 }
 

@@ -1,4 +1,5 @@
-// Applications that read every datagram that comes to a port and do nothing with it: what a capture's UDP traffic reaches.
+// Applications that read every datagram that comes to a port and do nothing with it: what a
+// capture's UDP traffic reaches.
 #ifndef TAPEDECK_REPLAY_LAB_UDP_SINK_H_
 #define TAPEDECK_REPLAY_LAB_UDP_SINK_H_
 
@@ -11,7 +12,8 @@ namespace tapedeck {
 
 class UdpSinks {
  public:
-  // One thread and one socket a port, bound to every address of `host`; they run until the host is shut down.
+  // One thread and one socket a port, bound to every address of `host`; they run until the host is
+  // shut down.
   UdpSinks(Host& host, std::span<const uint16_t> ports);
 
   uint64_t datagrams() const { return counts_->datagrams; }

@@ -31,11 +31,16 @@ absl::StatusOr<CaptureOutput> CaptureOutput::Create(const std::string& path,
 void CaptureOutput::Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) {
   switch (event.kind) {
     case TraceKind::kWireRx:
-    case TraceKind::kWireTx: AddFrame(number, event); break;
+    case TraceKind::kWireTx:
+      AddFrame(number, event);
+      break;
     case TraceKind::kDeliver:
     case TraceKind::kDrop:
-    case TraceKind::kNicDrop: Settle(static_cast<uint32_t>(event.args[0]), ledger); break;
-    default: return;
+    case TraceKind::kNicDrop:
+      Settle(static_cast<uint32_t>(event.args[0]), ledger);
+      break;
+    default:
+      return;
   }
   Flush(/*all=*/false);
 }

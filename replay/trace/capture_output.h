@@ -1,5 +1,5 @@
-// Writes a run as pcapng: both directions with direction flags, what became of each frame as a comment and (for drops) as
-// a verdict, event numbers as packet ids, virtual time in nanoseconds.
+// Writes a run as pcapng: both directions with direction flags, what became of each frame as a
+// comment and (for drops) as a verdict, event numbers as packet ids, virtual time in nanoseconds.
 #ifndef TAPEDECK_REPLAY_TRACE_CAPTURE_OUTPUT_H_
 #define TAPEDECK_REPLAY_TRACE_CAPTURE_OUTPUT_H_
 
@@ -19,7 +19,8 @@ class CaptureOutput : public TraceObserver {
  public:
   struct Options {
     std::vector<std::string> comments;  // of the section: seed and settings
-    // Wall time of virtual time 0, in ns since 1970: the capture's own start, so that both can be laid side by side.
+    // Wall time of virtual time 0, in ns since 1970: the capture's own start, so that both can be
+    // laid side by side.
     int64_t epoch_ns = 0;
     int hosts = 1;
   };
@@ -28,7 +29,8 @@ class CaptureOutput : public TraceObserver {
 
   void Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) override;
 
-  // Writes what is still unsettled and gives the file its name. The first error of any write is returned here.
+  // Writes what is still unsettled and gives the file its name. The first error of any write is
+  // returned here.
   absl::Status Close();
 
  private:
@@ -51,8 +53,8 @@ class CaptureOutput : public TraceObserver {
   void Flush(bool all);
   absl::Status WriteFrame(const Waiting& frame);
 
-  // At most so many frames wait; older ones are written as "queued". So many stay behind although they are settled:
-  // a device may tell of a frame slightly later than another does.
+  // At most so many frames wait; older ones are written as "queued". So many stay behind although
+  // they are settled: a device may tell of a frame slightly later than another does.
   static constexpr size_t kWaitingMax = 4096;
   static constexpr size_t kReorderWindow = 64;
 

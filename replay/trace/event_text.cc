@@ -11,8 +11,10 @@ namespace tapedeck {
 std::string EventText(const TraceEvent& event) {
   const TraceKindInfo& info = GetTraceKindInfo(event.kind);
   switch (event.kind) {
-    case TraceKind::kWireRx: return absl::StrCat("< ", wire::DescribeFrame(event.bytes));
-    case TraceKind::kWireTx: return absl::StrCat("> ", wire::DescribeFrame(event.bytes));
+    case TraceKind::kWireRx:
+      return absl::StrCat("< ", wire::DescribeFrame(event.bytes));
+    case TraceKind::kWireTx:
+      return absl::StrCat("> ", wire::DescribeFrame(event.bytes));
     case TraceKind::kDrop:
     case TraceKind::kNicDrop: {
       const auto reason = static_cast<DropReason>(event.args[1]);
@@ -23,7 +25,8 @@ std::string EventText(const TraceEvent& event) {
       return absl::StrFormat("%s state %d -> %d",
                              Ipv4Address(static_cast<uint32_t>(event.args[0])).ToString(),
                              event.args[1], event.args[2]);
-    default: break;
+    default:
+      break;
   }
   std::string text = info.what;
   for (int i = 0; i < 4; ++i) {

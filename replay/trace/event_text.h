@@ -1,4 +1,5 @@
-// Events in words: the one notation of printed traces, comments in capture files and error messages.
+// Events in words: the one notation of printed traces, comments in capture files and error
+// messages.
 #ifndef TAPEDECK_REPLAY_TRACE_EVENT_TEXT_H_
 #define TAPEDECK_REPLAY_TRACE_EVENT_TEXT_H_
 

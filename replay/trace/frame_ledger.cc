@@ -13,7 +13,8 @@ void FrameLedger::Add(const TraceEvent& event) {
     case TraceKind::kDrop:
     case TraceKind::kNicDrop:
       return Settle(id, Fate::kDropped, static_cast<DropReason>(event.args[1]));
-    default: return;
+    default:
+      return;
   }
 }
 
@@ -41,7 +42,8 @@ void FrameLedger::Settle(uint32_t id, Fate fate, DropReason reason) {
     if (fate == Fate::kDropped) ++dropped_own_;
     return;
   }
-  // A frame that several listeners got is delivered once, and a copy that one of them dropped does not undo that.
+  // A frame that several listeners got is delivered once, and a copy that one of them dropped does
+  // not undo that.
   if (frame->fate == Fate::kDelivered) return;
   if (frame->fate == Fate::kDropped) {
     if (fate == Fate::kDropped) return;

@@ -1,5 +1,6 @@
-// What became of every frame of the input that entered a host: delivered, dropped for one reason, or still on its way. Each frame is
-// counted once, whatever the stack made of it: frames in == delivered + dropped + queued, always.
+// What became of every frame of the input that entered a host: delivered, dropped for one reason,
+// or still on its way. Each frame is counted once, whatever the stack made of it: frames in ==
+// delivered + dropped + queued, always.
 #ifndef TAPEDECK_REPLAY_TRACE_FRAME_LEDGER_H_
 #define TAPEDECK_REPLAY_TRACE_FRAME_LEDGER_H_
 
@@ -26,14 +27,13 @@ class FrameLedger {
   uint64_t frames_in() const { return frames_in_; }
   uint64_t delivered() const { return delivered_; }
   uint64_t dropped() const { return dropped_; }
-  uint64_t dropped(DropReason reason) const {
-    return by_reason_[static_cast<size_t>(reason)];
-  }
+  uint64_t dropped(DropReason reason) const { return by_reason_[static_cast<size_t>(reason)]; }
   uint64_t queued() const { return frames_in_ - delivered_ - dropped_; }
   // Drops of packets that the host made itself.
   uint64_t dropped_own() const { return dropped_own_; }
 
-  // The frame with this id, or null where it never entered or was settled so long ago that it was forgotten.
+  // The frame with this id, or null where it never entered or was settled so long ago that it was
+  // forgotten.
   const Frame* Find(uint32_t id) const {
     const Frame& frame = ring_[id & (ring_.size() - 1)];
     return frame.id == id && id != 0 ? &frame : nullptr;
@@ -44,7 +44,8 @@ class FrameLedger {
   void Settle(uint32_t id, Fate fate, DropReason reason);
   void Grow();
 
-  // Frames by the low bits of their id. A settled frame may be overwritten; the ring grows rather than lose another.
+  // Frames by the low bits of their id. A settled frame may be overwritten; the ring grows rather
+  // than lose another.
   std::vector<Frame> ring_ = std::vector<Frame>(1024);
   uint64_t frames_in_ = 0;
   uint64_t delivered_ = 0;

@@ -1,5 +1,6 @@
-// The sink of a Lab's trace: keeps the digest, the frame ledger and a count of each kind of event, and hands every event to
-// whoever else wants it (a printer, a capture file). Observers never change a digest.
+// The sink of a Lab's trace: keeps the digest, the frame ledger and a count of each kind of event,
+// and hands every event to whoever else wants it (a printer, a capture file). Observers never
+// change a digest.
 #ifndef TAPEDECK_REPLAY_TRACE_RECORDER_H_
 #define TAPEDECK_REPLAY_TRACE_RECORDER_H_
 
@@ -35,7 +36,8 @@ class Recorder : public TraceSink {
   const FrameLedger& ledger() const { return ledger_; }
   uint64_t count(TraceKind kind) const { return counts_[static_cast<size_t>(kind)]; }
 
-  // What a snapshot of the Lab must take along, so that going on from it gives the digest of a straight run.
+  // What a snapshot of the Lab must take along, so that going on from it gives the digest of a
+  // straight run.
   struct State {
     Digest digest;
     FrameLedger ledger;

@@ -14,18 +14,21 @@ TracePrinter::Detail DetailOf(TraceKind kind) {
     case TraceKind::kNeighState:
     case TraceKind::kSockState:
     case TraceKind::kDeviceFault:
-    case TraceKind::kLink: return TracePrinter::Detail::kChanges;
+    case TraceKind::kLink:
+      return TracePrinter::Detail::kChanges;
     case TraceKind::kWireRx:
     case TraceKind::kWireTx:
     case TraceKind::kDeliver:
     case TraceKind::kSyscallEnter:
-    case TraceKind::kSyscallExit: return TracePrinter::Detail::kFrames;
+    case TraceKind::kSyscallExit:
+      return TracePrinter::Detail::kFrames;
     case TraceKind::kInterrupt:
     case TraceKind::kNapiPoll:
     case TraceKind::kSoftirq:
     case TraceKind::kTimer:
     case TraceKind::kStateDigest:
-    case TraceKind::kCount: return TracePrinter::Detail::kAll;
+    case TraceKind::kCount:
+      return TracePrinter::Detail::kAll;
   }
   return TracePrinter::Detail::kAll;
 }

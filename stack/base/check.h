@@ -1,5 +1,6 @@
-// CHECK: promises of our own code, on in every build. A failed CHECK prints one stable line and aborts.
-// Never CHECK bytes that a peer can send or arguments that a user can pass: those get a drop reason or an errno.
+// CHECK: promises of our own code, on in every build. A failed CHECK prints one stable line and
+// aborts. Never CHECK bytes that a peer can send or arguments that a user can pass: those get a
+// drop reason or an errno.
 #ifndef TAPEDECK_STACK_BASE_CHECK_H_
 #define TAPEDECK_STACK_BASE_CHECK_H_
 
@@ -14,19 +15,19 @@ namespace tapedeck {
 
 }  // namespace tapedeck
 
-#define CHECK(condition) \
+#define CHECK(condition)                        \
   (__builtin_expect(!!(condition), 1) ? (void)0 \
                                       : ::tapedeck::CheckFailed(__FILE__, __LINE__, #condition))
 
 // Operands are evaluated once and must be integers (or enumerations converted by the caller).
-#define TAPEDECK_CHECK_OP(a, op, b)                                                               \
-  do {                                                                                            \
-    const auto check_a = (a);                                                                     \
-    const auto check_b = (b);                                                                     \
-    if (__builtin_expect(!(check_a op check_b), 0)) {                                             \
-      ::tapedeck::CheckOpFailed(__FILE__, __LINE__, #a " " #op " " #b,                            \
-                                static_cast<int64_t>(check_a), static_cast<int64_t>(check_b));    \
-    }                                                                                             \
+#define TAPEDECK_CHECK_OP(a, op, b)                                                            \
+  do {                                                                                         \
+    const auto check_a = (a);                                                                  \
+    const auto check_b = (b);                                                                  \
+    if (__builtin_expect(!(check_a op check_b), 0)) {                                          \
+      ::tapedeck::CheckOpFailed(__FILE__, __LINE__, #a " " #op " " #b,                         \
+                                static_cast<int64_t>(check_a), static_cast<int64_t>(check_b)); \
+    }                                                                                          \
   } while (0)
 #define CHECK_EQ(a, b) TAPEDECK_CHECK_OP(a, ==, b)
 #define CHECK_NE(a, b) TAPEDECK_CHECK_OP(a, !=, b)

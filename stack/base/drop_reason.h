@@ -1,5 +1,6 @@
-// Why a packet left the path: one list, a sentence each. Names are the kernel's (include/net/dropreason-core.h) where it
-// has one; the last group is what happens to a frame before the kernel sees it.
+// Why a packet left the path: one list, a sentence each. Names are the kernel's
+// (include/net/dropreason-core.h) where it has one; the last group is what happens to a frame
+// before the kernel sees it.
 #ifndef TAPEDECK_STACK_BASE_DROP_REASON_H_
 #define TAPEDECK_STACK_BASE_DROP_REASON_H_
 
@@ -7,73 +8,74 @@
 
 namespace tapedeck {
 
-// X(name, sentence). CONSUMED and NOT_SPECIFIED come first, as in the kernel. Order is part of the digest: append only.
-#define TAPEDECK_DROP_REASONS(X)                                                                  \
-  X(CONSUMED, "delivered: not a drop")                                                            \
-  X(NOT_SPECIFIED, "no reason given")                                                             \
-  X(NO_SOCKET, "no socket was found for it")                                                      \
-  X(PKT_TOO_SMALL, "shorter than its own headers say")                                            \
-  X(TCP_CSUM, "TCP checksum is wrong")                                                            \
-  X(SOCKET_FILTER, "refused by a filter on the socket")                                           \
-  X(UDP_CSUM, "UDP checksum is wrong")                                                            \
-  X(NETFILTER_DROP, "dropped by netfilter")                                                       \
-  X(OTHERHOST, "its Ethernet destination is another host")                                        \
-  X(IP_CSUM, "IPv4 header checksum is wrong")                                                     \
-  X(IP_INHDR, "IP header is malformed")                                                           \
-  X(IP_RPFILTER, "reverse path filter failed")                                                    \
-  X(UNICAST_IN_L2_MULTICAST, "unicast IP address in a link-layer multicast frame")                \
-  X(SOCKET_RCVBUFF, "the socket's receive buffer is full")                                        \
-  X(PROTO_MEM, "the protocol's memory limit is reached")                                          \
-  X(IP_OUTDISCARDS, "output path gave up on it")                                                  \
-  X(IP_OUTNOROUTES, "no route for output")                                                        \
-  X(IP_NOPROTO, "no handler for its IP protocol")                                                 \
-  X(NEIGH_CREATEFAIL, "a neighbour entry could not be made")                                      \
-  X(NEIGH_FAILED, "the neighbour does not answer")                                                \
-  X(NEIGH_QUEUEFULL, "the queue of packets that wait for the neighbour is full")                  \
-  X(NEIGH_DEAD, "the neighbour entry is dead")                                                    \
-  X(QDISC_DROP, "the queueing discipline is full")                                                \
-  X(CPU_BACKLOG, "the CPU's backlog queue is full")                                               \
-  X(UNHANDLED_PROTO, "no handler for its EtherType")                                              \
-  X(SKB_CSUM, "checksum could not be computed")                                                   \
-  X(SKB_UCOPY_FAULT, "copy to or from user memory failed")                                        \
-  X(DEV_HDR, "device header could not be made")                                                   \
-  X(DEV_READY, "the device is not up")                                                            \
-  X(NOMEM, "out of memory")                                                                       \
-  X(HDR_TRUNC, "header could not be pulled: packet cut short")                                    \
-  X(ICMP_CSUM, "ICMP checksum is wrong")                                                          \
-  X(INVALID_PROTO, "the packet's protocol is not valid here")                                     \
-  X(IP_INADDRERRORS, "host unreachable for input: no route or not for us")                        \
-  X(IP_INNOROUTES, "network unreachable for input")                                               \
-  X(IP_INVALID_SOURCE, "source address is not valid")                                             \
-  X(IP_LOCALNET, "source is a local network where that may not be")                               \
-  X(IP_INVALID_DEST, "destination address is not valid")                                          \
-  X(PKT_TOO_BIG, "larger than the path allows")                                                   \
-  X(DUP_FRAG, "fragment was already there")                                                       \
-  X(FRAG_REASM_TIMEOUT, "reassembly took too long")                                               \
-  X(FRAG_TOO_FAR, "fragment too far from the others of its peer")                                 \
-  X(TCP_NOTAUTH, "not handled: TCP segment without a connection")                                 \
-  X(TCP_FLAGS, "TCP flags make no sense here")                                                    \
-  X(TCP_RESET, "closed by a TCP reset")                                                           \
-  X(ARP_INVALID, "ARP packet is malformed or of another kind")                                    \
-  X(ARP_NOT_FOR_US, "ARP request for another host")                                               \
-  X(VLAN_UNKNOWN, "VLAN tag that no device of ours has")                                          \
-  X(ICMP_INVALID, "ICMP type or code that the host does not act on")                              \
-  X(PING_NO_SOCKET, "echo reply that no ping socket waits for")                                   \
-  X(IP_FRAGMENT, "fragment of a datagram that was never completed")                               \
-  X(IPV6_DISABLED, "IPv6 is not configured on the device")                                        \
-  X(UDP_LENGTH, "UDP length field does not fit the datagram")                                     \
-  X(TX_QUEUE_STOPPED, "the device's transmit queue was purged")                                   \
-  X(NIC_FCS, "NIC: frame check sequence is wrong (CRCERRS)")                                      \
-  X(NIC_RUNT, "NIC: shorter than 64 bytes with FCS (RUC, RFC)")                                   \
-  X(NIC_OVERSIZE, "NIC: longer than MAXFRS allows (ROC)")                                         \
-  X(NIC_FILTER, "NIC: no address filter accepts it")                                              \
-  X(NIC_NO_BUFFER, "NIC: no receive descriptor and DROP_EN set (QPRDC)")                          \
-  X(NIC_MISSED, "NIC: receive packet buffer full (MPC)")                                          \
-  X(NIC_RX_DISABLED, "NIC: receiver is off or the link is down")                                  \
-  X(NIC_DMA_FAULT, "NIC: DMA to an address that is not mapped")                                   \
-  X(WIRE_LOSS, "lost on the wire")                                                               \
+// X(name, sentence). CONSUMED and NOT_SPECIFIED come first, as in the kernel. Order is part of the
+// digest: append only.
+#define TAPEDECK_DROP_REASONS(X)                                                          \
+  X(CONSUMED, "delivered: not a drop")                                                    \
+  X(NOT_SPECIFIED, "no reason given")                                                     \
+  X(NO_SOCKET, "no socket was found for it")                                              \
+  X(PKT_TOO_SMALL, "shorter than its own headers say")                                    \
+  X(TCP_CSUM, "TCP checksum is wrong")                                                    \
+  X(SOCKET_FILTER, "refused by a filter on the socket")                                   \
+  X(UDP_CSUM, "UDP checksum is wrong")                                                    \
+  X(NETFILTER_DROP, "dropped by netfilter")                                               \
+  X(OTHERHOST, "its Ethernet destination is another host")                                \
+  X(IP_CSUM, "IPv4 header checksum is wrong")                                             \
+  X(IP_INHDR, "IP header is malformed")                                                   \
+  X(IP_RPFILTER, "reverse path filter failed")                                            \
+  X(UNICAST_IN_L2_MULTICAST, "unicast IP address in a link-layer multicast frame")        \
+  X(SOCKET_RCVBUFF, "the socket's receive buffer is full")                                \
+  X(PROTO_MEM, "the protocol's memory limit is reached")                                  \
+  X(IP_OUTDISCARDS, "output path gave up on it")                                          \
+  X(IP_OUTNOROUTES, "no route for output")                                                \
+  X(IP_NOPROTO, "no handler for its IP protocol")                                         \
+  X(NEIGH_CREATEFAIL, "a neighbour entry could not be made")                              \
+  X(NEIGH_FAILED, "the neighbour does not answer")                                        \
+  X(NEIGH_QUEUEFULL, "the queue of packets that wait for the neighbour is full")          \
+  X(NEIGH_DEAD, "the neighbour entry is dead")                                            \
+  X(QDISC_DROP, "the queueing discipline is full")                                        \
+  X(CPU_BACKLOG, "the CPU's backlog queue is full")                                       \
+  X(UNHANDLED_PROTO, "no handler for its EtherType")                                      \
+  X(SKB_CSUM, "checksum could not be computed")                                           \
+  X(SKB_UCOPY_FAULT, "copy to or from user memory failed")                                \
+  X(DEV_HDR, "device header could not be made")                                           \
+  X(DEV_READY, "the device is not up")                                                    \
+  X(NOMEM, "out of memory")                                                               \
+  X(HDR_TRUNC, "header could not be pulled: packet cut short")                            \
+  X(ICMP_CSUM, "ICMP checksum is wrong")                                                  \
+  X(INVALID_PROTO, "the packet's protocol is not valid here")                             \
+  X(IP_INADDRERRORS, "host unreachable for input: no route or not for us")                \
+  X(IP_INNOROUTES, "network unreachable for input")                                       \
+  X(IP_INVALID_SOURCE, "source address is not valid")                                     \
+  X(IP_LOCALNET, "source is a local network where that may not be")                       \
+  X(IP_INVALID_DEST, "destination address is not valid")                                  \
+  X(PKT_TOO_BIG, "larger than the path allows")                                           \
+  X(DUP_FRAG, "fragment was already there")                                               \
+  X(FRAG_REASM_TIMEOUT, "reassembly took too long")                                       \
+  X(FRAG_TOO_FAR, "fragment too far from the others of its peer")                         \
+  X(TCP_NOTAUTH, "not handled: TCP segment without a connection")                         \
+  X(TCP_FLAGS, "TCP flags make no sense here")                                            \
+  X(TCP_RESET, "closed by a TCP reset")                                                   \
+  X(ARP_INVALID, "ARP packet is malformed or of another kind")                            \
+  X(ARP_NOT_FOR_US, "ARP request for another host")                                       \
+  X(VLAN_UNKNOWN, "VLAN tag that no device of ours has")                                  \
+  X(ICMP_INVALID, "ICMP type or code that the host does not act on")                      \
+  X(PING_NO_SOCKET, "echo reply that no ping socket waits for")                           \
+  X(IP_FRAGMENT, "fragment of a datagram that was never completed")                       \
+  X(IPV6_DISABLED, "IPv6 is not configured on the device")                                \
+  X(UDP_LENGTH, "UDP length field does not fit the datagram")                             \
+  X(TX_QUEUE_STOPPED, "the device's transmit queue was purged")                           \
+  X(NIC_FCS, "NIC: frame check sequence is wrong (CRCERRS)")                              \
+  X(NIC_RUNT, "NIC: shorter than 64 bytes with FCS (RUC, RFC)")                           \
+  X(NIC_OVERSIZE, "NIC: longer than MAXFRS allows (ROC)")                                 \
+  X(NIC_FILTER, "NIC: no address filter accepts it")                                      \
+  X(NIC_NO_BUFFER, "NIC: no receive descriptor and DROP_EN set (QPRDC)")                  \
+  X(NIC_MISSED, "NIC: receive packet buffer full (MPC)")                                  \
+  X(NIC_RX_DISABLED, "NIC: receiver is off or the link is down")                          \
+  X(NIC_DMA_FAULT, "NIC: DMA to an address that is not mapped")                           \
+  X(WIRE_LOSS, "lost on the wire")                                                        \
   X(NIC_TX_ABORT, "NIC: sending given up: link down, reset, or inconsistent descriptors") \
-  X(IP_LOCAL_SOURCE, "source address is one of ours")                                              \
+  X(IP_LOCAL_SOURCE, "source address is one of ours")                                     \
   X(FRAG_OVERLAP, "fragment overlaps others of its datagram")
 
 enum class DropReason : uint16_t {

@@ -1,5 +1,6 @@
-// Intrusive doubly linked lists, as the kernel's list_head and hlist: no allocation, O(1) insert and remove, and an
-// object that knows how to leave its list. A node must be unlinked before it dies (checked).
+// Intrusive doubly linked lists, as the kernel's list_head and hlist: no allocation, O(1) insert
+// and remove, and an object that knows how to leave its list. A node must be unlinked before it
+// dies (checked).
 #ifndef TAPEDECK_STACK_BASE_LIST_H_
 #define TAPEDECK_STACK_BASE_LIST_H_
 
@@ -9,7 +10,8 @@
 
 namespace tapedeck {
 
-// One link. A type that is on several lists derives from ListNode<Tag> once per list, with different tags.
+// One link. A type that is on several lists derives from ListNode<Tag> once per list, with
+// different tags.
 template <typename Tag = void>
 class ListNode {
  public:
@@ -78,7 +80,8 @@ class List {
     head_.prev_ = last;
   }
 
-  // The member behind / before `item`, or nullptr at the end. For loops that unlink, take Next before unlinking.
+  // The member behind / before `item`, or nullptr at the end. For loops that unlink, take Next
+  // before unlinking.
   T* Next(const T* item) const {
     Node* const n = static_cast<const Node*>(item)->next_;
     return n == &head_ ? nullptr : static_cast<T*>(n);

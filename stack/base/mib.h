@@ -1,5 +1,6 @@
-// SNMP counters: one enumeration per MIB group, names as /proc/net/snmp and /proc/net/netstat print them
-// (RFC 4293, 4022, 4113 and the kernel's extensions, net/ipv4/proc.c). A group is a plain array in `struct net`.
+// SNMP counters: one enumeration per MIB group, names as /proc/net/snmp and /proc/net/netstat print
+// them (RFC 4293, 4022, 4113 and the kernel's extensions, net/ipv4/proc.c). A group is a plain
+// array in `struct net`.
 #ifndef TAPEDECK_STACK_BASE_MIB_H_
 #define TAPEDECK_STACK_BASE_MIB_H_
 

@@ -1,5 +1,6 @@
-// The Lab's random numbers: named streams, each a pure function of (seed, stream), so that a new draw in one part
-// never shifts another part's numbers. xoshiro256** (Blackman and Vigna), seeded through splitmix64.
+// The Lab's random numbers: named streams, each a pure function of (seed, stream), so that a new
+// draw in one part never shifts another part's numbers. xoshiro256** (Blackman and Vigna), seeded
+// through splitmix64.
 #ifndef TAPEDECK_STACK_BASE_PRNG_H_
 #define TAPEDECK_STACK_BASE_PRNG_H_
 
@@ -40,7 +41,8 @@ class Prng {
 
   constexpr uint32_t Next32() { return static_cast<uint32_t>(Next64() >> 32); }
 
-  // Uniform in [0, bound): Lemire's multiplication with rejection, so exactly uniform. REQUIRES: bound > 0.
+  // Uniform in [0, bound): Lemire's multiplication with rejection, so exactly uniform. REQUIRES:
+  // bound > 0.
   constexpr uint32_t Below(uint32_t bound) {
     CHECK(bound > 0);
     uint64_t product = static_cast<uint64_t>(Next32()) * bound;
@@ -51,7 +53,8 @@ class Prng {
     return static_cast<uint32_t>(product >> 32);
   }
 
-  // How many numbers were drawn: part of the state digest, so that one draw too many is seen where it happens.
+  // How many numbers were drawn: part of the state digest, so that one draw too many is seen where
+  // it happens.
   constexpr uint64_t draws() const { return draws_; }
 
  private:

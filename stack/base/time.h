@@ -1,6 +1,6 @@
-// Virtual time: one 64-bit count of picoseconds per Lab. Bit times from 10 Mb/s to 100 Gb/s are whole numbers of
-// picoseconds, so nothing about the wire is ever rounded. The range is 213 days; arithmetic saturates at the end of
-// time instead of wrapping, and nothing is scheduled beyond it.
+// Virtual time: one 64-bit count of picoseconds per Lab. Bit times from 10 Mb/s to 100 Gb/s are
+// whole numbers of picoseconds, so nothing about the wire is ever rounded. The range is 213 days;
+// arithmetic saturates at the end of time instead of wrapping, and nothing is scheduled beyond it.
 #ifndef TAPEDECK_STACK_BASE_TIME_H_
 #define TAPEDECK_STACK_BASE_TIME_H_
 
@@ -81,8 +81,9 @@ struct Cycles {
   friend constexpr Cycles operator+(Cycles a, Cycles b) { return {a.count + b.count}; }
 };
 
-// Converts cycles of one clock to picoseconds without losing any: what does not make a whole picosecond is carried
-// into the next conversion, so that N conversions of one cycle equal one conversion of N.
+// Converts cycles of one clock to picoseconds without losing any: what does not make a whole
+// picosecond is carried into the next conversion, so that N conversions of one cycle equal one
+// conversion of N.
 class ClockDomain {
  public:
   // REQUIRES: 1 <= hz <= 10^12.
@@ -96,8 +97,7 @@ class ClockDomain {
     if (ps_per_cycle_ != 0) {
       return Duration{ps_per_cycle_} * cycles.count;
     }
-    const uint128 total =
-        static_cast<uint128>(cycles.count) * kPsPerSecond + remainder_;
+    const uint128 total = static_cast<uint128>(cycles.count) * kPsPerSecond + remainder_;
     remainder_ = static_cast<uint64_t>(total % hz_);
     return Duration{static_cast<uint64_t>(total / hz_)};
   }

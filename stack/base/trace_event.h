@@ -1,6 +1,6 @@
-// What a run says about itself: typed events with a virtual time. They are the only thing that leaves the core, and the
-// digest is a hash over their canonical encoding, so a field here must never hold an address, a host time or an
-// arena size.
+// What a run says about itself: typed events with a virtual time. They are the only thing that
+// leaves the core, and the digest is a hash over their canonical encoding, so a field here must
+// never hold an address, a host time or an arena size.
 #ifndef TAPEDECK_STACK_BASE_TRACE_EVENT_H_
 #define TAPEDECK_STACK_BASE_TRACE_EVENT_H_
 
@@ -12,30 +12,32 @@
 
 namespace tapedeck {
 
-// X(name, where, what, argument names...). `where` is the column of the printed trace, `what` the event's words;
-// up to four arguments. Events that carry a frame's bytes say so in the comment. Order is part of the digest: append only.
-#define TAPEDECK_TRACE_KINDS(X)                                                              \
-  /* A frame's last bit has entered / left a NIC; bytes = the frame without FCS. */          \
-  X(kWireRx, "wire", "rx", "frame_id", "len", "first_bit_ps", "flags")                       \
-  X(kWireTx, "wire", "tx", "frame_id", "len", "first_bit_ps", "flags")                       \
-  /* A packet left the path. `layer_fn` is the TracePoint that dropped it. */                \
-  X(kDrop, "drop", "drop", "frame_id", "reason", "len", "")                                  \
-  /* A packet reached its user: a socket's queue, or the code that answers it. */            \
-  X(kDeliver, "recv", "deliver", "frame_id", "len", "proto", "port")                         \
-  X(kInterrupt, "irq", "msix", "vector", "frames_pending", "", "")                           \
-  X(kNapiPoll, "napi", "poll", "vector", "work", "budget", "complete")                       \
-  X(kSoftirq, "softirq", "run", "pending", "", "", "")                                       \
-  X(kSyscallEnter, "syscall", "enter", "call", "fd", "arg", "thread")                        \
-  X(kSyscallExit, "syscall", "exit", "call", "fd", "result", "thread")                       \
-  X(kTimer, "timer", "expire", "timer_kind", "", "", "")                                     \
-  X(kNeighState, "neigh", "state", "ip", "from", "to", "")                                   \
-  X(kSockState, "sock", "state", "sock_id", "from", "to", "")                                \
-  X(kDeviceFault, "dma", "driver bug", "device", "fault", "bus_addr", "len")                 \
-  X(kLink, "link", "carrier", "ifindex", "up", "mbps", "")                                   \
-  X(kNicDrop, "nic", "drop", "frame_id", "reason", "len", "")                                \
+// X(name, where, what, argument names...). `where` is the column of the printed trace, `what` the
+// event's words; up to four arguments. Events that carry a frame's bytes say so in the comment.
+// Order is part of the digest: append only.
+#define TAPEDECK_TRACE_KINDS(X)                                                     \
+  /* A frame's last bit has entered / left a NIC; bytes = the frame without FCS. */ \
+  X(kWireRx, "wire", "rx", "frame_id", "len", "first_bit_ps", "flags")              \
+  X(kWireTx, "wire", "tx", "frame_id", "len", "first_bit_ps", "flags")              \
+  /* A packet left the path. `layer_fn` is the TracePoint that dropped it. */       \
+  X(kDrop, "drop", "drop", "frame_id", "reason", "len", "")                         \
+  /* A packet reached its user: a socket's queue, or the code that answers it. */   \
+  X(kDeliver, "recv", "deliver", "frame_id", "len", "proto", "port")                \
+  X(kInterrupt, "irq", "msix", "vector", "frames_pending", "", "")                  \
+  X(kNapiPoll, "napi", "poll", "vector", "work", "budget", "complete")              \
+  X(kSoftirq, "softirq", "run", "pending", "", "", "")                              \
+  X(kSyscallEnter, "syscall", "enter", "call", "fd", "arg", "thread")               \
+  X(kSyscallExit, "syscall", "exit", "call", "fd", "result", "thread")              \
+  X(kTimer, "timer", "expire", "timer_kind", "", "", "")                            \
+  X(kNeighState, "neigh", "state", "ip", "from", "to", "")                          \
+  X(kSockState, "sock", "state", "sock_id", "from", "to", "")                       \
+  X(kDeviceFault, "dma", "driver bug", "device", "fault", "bus_addr", "len")        \
+  X(kLink, "link", "carrier", "ifindex", "up", "mbps", "")                          \
+  X(kNicDrop, "nic", "drop", "frame_id", "reason", "len", "")                       \
   X(kStateDigest, "state", "digest", "hash", "draws", "objects", "")
 
-// Of kWireRx's flags: the frame was made by what stands round the host (an answer to its ARP request), not by the input.
+// Of kWireRx's flags: the frame was made by what stands round the host (an answer to its ARP
+// request), not by the input.
 inline constexpr uint8_t kWireFlagAnswer = 0x80;
 
 enum class TraceKind : uint16_t {
@@ -68,7 +70,8 @@ const TraceKindInfo& GetTraceKindInfo(TraceKind kind);
 class TraceSink {
  public:
   virtual ~TraceSink() = default;
-  // Called in the order in which things happen to be computed; on one CPU or device times never decrease.
+  // Called in the order in which things happen to be computed; on one CPU or device times never
+  // decrease.
   virtual void Emit(const TraceEvent& event) = 0;
 };
 

@@ -14,15 +14,16 @@
 
 namespace tapedeck::ixgbe {
 
-// A receive buffer that the device owns: 2 KiB for frames of the usual size, 4 KiB for larger MTUs. In front of the data
-// is headroom for headers, behind it the packet's shared info.
+// A receive buffer that the device owns: 2 KiB for frames of the usual size, 4 KiB for larger MTUs.
+// In front of the data is headroom for headers, behind it the packet's shared info.
 inline constexpr uint32_t kRxBufferBytes = 2048;
 inline constexpr uint32_t kRxBufferJumboBytes = 4096;
 inline constexpr uint32_t kRxPacketBytes = 2048 - NET_SKB_PAD - kSharedInfoLogicalBytes;
 inline constexpr uint32_t kRxPacketJumboBytes = 3072;
 // Buffers are given back to the device so many at a time (IXGBE_RX_BUFFER_WRITE).
 inline constexpr uint16_t kRxBufferWrite = 16;
-// Descriptors that one packet may need: its linear part, its fragments, a context, and one never filled.
+// Descriptors that one packet may need: its linear part, its fragments, a context, and one never
+// filled.
 inline constexpr uint16_t kTxDescsNeeded = MAX_SKB_FRAGS + 4;
 inline constexpr uint16_t kTxWakeThreshold = kTxDescsNeeded * 2;
 
@@ -40,8 +41,9 @@ struct TxBuffer {
   bool first = false;
 };
 
-// head == tail means an empty ring. The device owns [next_to_clean, next_to_use) of a receive ring's descriptors, and what
-// lies between them on a transmit ring until it has written DD into a packet's last.
+// head == tail means an empty ring. The device owns [next_to_clean, next_to_use) of a receive
+// ring's descriptors, and what lies between them on a transmit ring until it has written DD into a
+// packet's last.
 template <typename Desc, typename Buffer>
 struct Ring {
   Desc* desc = nullptr;

@@ -1,6 +1,7 @@
-// The 82599 as its driver sees it: the registers and descriptors that stack/drivers/ixgbe uses, under their datasheet
-// names. Written from the datasheet's register chapter, apart from the device model's own tables, so that a wrong offset on either side
-// shows. Source: Intel 82599 10 GbE Controller Datasheet, sections 7.1, 7.2, 7.3 and 8.2.
+// The 82599 as its driver sees it: the registers and descriptors that stack/drivers/ixgbe uses,
+// under their datasheet names. Written from the datasheet's register chapter, apart from the device
+// model's own tables, so that a wrong offset on either side shows. Source: Intel 82599 10 GbE
+// Controller Datasheet, sections 7.1, 7.2, 7.3 and 8.2.
 #ifndef TAPEDECK_STACK_DRIVERS_IXGBE_HW_H_
 #define TAPEDECK_STACK_DRIVERS_IXGBE_HW_H_
 
@@ -64,7 +65,9 @@ inline constexpr uint32_t GPIE_MSIX_MODE = 1U << 4;
 inline constexpr uint32_t GPIE_OCD = 1U << 5;
 inline constexpr uint32_t GPIE_EIAME = 1U << 30;
 inline constexpr uint32_t GPIE_PBA_SUPPORT = 1U << 31;
-inline constexpr uint32_t EITR(uint32_t v) { return v < 24 ? 0x00820 + v * 4 : 0x12300 + (v - 24) * 4; }
+inline constexpr uint32_t EITR(uint32_t v) {
+  return v < 24 ? 0x00820 + v * 4 : 0x12300 + (v - 24) * 4;
+}
 inline constexpr uint32_t EITR_CNT_WDIS = 1U << 31;
 inline constexpr uint32_t IVAR(uint32_t queue) { return 0x00900 + (queue / 2) * 4; }
 inline constexpr uint32_t IVAR_MISC = 0x00a00;
@@ -84,7 +87,8 @@ inline constexpr uint32_t RAL(uint32_t n) { return 0x0a200 + n * 8; }
 inline constexpr uint32_t RAH(uint32_t n) { return 0x0a204 + n * 8; }
 inline constexpr uint32_t RAH_AV = 1U << 31;
 inline constexpr uint32_t RXCSUM = 0x05000;
-inline constexpr uint32_t RXCSUM_PCSD = 1U << 13;  // the descriptor carries the RSS hash, not the fragment checksum
+inline constexpr uint32_t RXCSUM_PCSD =
+    1U << 13;  // the descriptor carries the RSS hash, not the fragment checksum
 inline constexpr uint32_t RXCTRL = 0x03000;
 inline constexpr uint32_t RXCTRL_RXEN = 1U << 0;
 inline constexpr uint32_t HLREG0 = 0x04240;
@@ -169,7 +173,8 @@ inline constexpr uint32_t RXD_ERR_L4E = 1U << 30;
 inline constexpr uint32_t RXD_ERR_IPE = 1U << 31;
 inline constexpr uint32_t RXD_ERR_RXE = 1U << 29;
 inline constexpr uint32_t RXD_RSSTYPE_MASK = 0xf;
-inline constexpr uint32_t RXD_RSSTYPE_L4 = 1U << 1 | 1U << 3 | 1U << 6 | 1U << 7 | 1U << 8 | 1U << 9;
+inline constexpr uint32_t RXD_RSSTYPE_L4 =
+    1U << 1 | 1U << 3 | 1U << 6 | 1U << 7 | 1U << 8 | 1U << 9;
 inline constexpr uint32_t RXD_PKTTYPE_UDP = 1U << 9;  // of pkt_info: packet type bit 5
 
 // An advanced transmit descriptor: data or context (7.2.3.2).

@@ -22,7 +22,8 @@ bool PollRegister(Adapter& adapter, uint32_t reg, uint32_t mask, uint32_t want, 
   return false;
 }
 
-// ixgbe_reset_hw: no DMA under way (5.2.5.3.2), then a full reset, then wait for what the device does by itself.
+// ixgbe_reset_hw: no DMA under way (5.2.5.3.2), then a full reset, then wait for what the device
+// does by itself.
 bool ResetHw(Adapter& adapter) {
   adapter.Write(EIMC, 0x7fffffff);
   adapter.Read(EICR);
@@ -43,16 +44,16 @@ bool ResetHw(Adapter& adapter) {
 MacAddress ReadMac(Adapter& adapter) {
   const uint32_t low = adapter.Read(RAL(0));
   const uint32_t high = adapter.Read(RAH(0));
-  return MacAddress(std::array<uint8_t, 6>{
-      static_cast<uint8_t>(low), static_cast<uint8_t>(low >> 8), static_cast<uint8_t>(low >> 16),
-      static_cast<uint8_t>(low >> 24), static_cast<uint8_t>(high),
-      static_cast<uint8_t>(high >> 8)});
+  return MacAddress(
+      std::array<uint8_t, 6>{static_cast<uint8_t>(low), static_cast<uint8_t>(low >> 8),
+                             static_cast<uint8_t>(low >> 16), static_cast<uint8_t>(low >> 24),
+                             static_cast<uint8_t>(high), static_cast<uint8_t>(high >> 8)});
 }
 
 void WriteMac(Adapter& adapter, uint32_t index, const MacAddress& mac) {
   const auto& b = mac.bytes();
-  adapter.Write(RAL(index), b[0] | uint32_t{b[1]} << 8 | uint32_t{b[2]} << 16 |
-                                uint32_t{b[3]} << 24);
+  adapter.Write(RAL(index),
+                b[0] | uint32_t{b[1]} << 8 | uint32_t{b[2]} << 16 | uint32_t{b[3]} << 24);
   adapter.Write(RAH(index), b[4] | uint32_t{b[5]} << 8 | RAH_AV);
 }
 
@@ -147,7 +148,8 @@ bool ConfigureTx(Adapter& adapter) {
   adapter.Write(TDLEN(q), uint32_t{ring.entries} * sizeof(TxDesc));
   adapter.Write(TDH(q), 0);
   adapter.Write(TDT(q), 0);
-  // As ixgbe_configure_tx_ring: PTHRESH 32, HTHRESH 1; WTHRESH 1 where moderation is below 12 us, else 8.
+  // As ixgbe_configure_tx_ring: PTHRESH 32, HTHRESH 1; WTHRESH 1 where moderation is below 12 us,
+  // else 8.
   const uint32_t wthresh = (adapter.options.eitr & 0xff8) < 8 ? 1 : 8;
   adapter.Write(TXDCTL(q),
                 TXDCTL_ENABLE | wthresh << TXDCTL_WTHRESH_SHIFT | 1U << TXDCTL_HTHRESH_SHIFT | 32);
@@ -178,7 +180,8 @@ void CheckLink(Adapter& adapter) {
   }
 }
 
-// ixgbe_msix_other: EICR is read to learn the cause, and written back to clear only what this vector handles.
+// ixgbe_msix_other: EICR is read to learn the cause, and written back to clear only what this
+// vector handles.
 void MsixOther(Cpu& cpu, void* context) {
   auto* const adapter = static_cast<Adapter*>(context);
   cpu.Trace(TraceKind::kInterrupt, kOtherVector);
@@ -239,7 +242,8 @@ int Open(net_device* dev) {
   adapter.rx_packet_bytes = jumbo ? kRxPacketJumboBytes : kRxPacketBytes;
   AllocateRings(adapter);
   const int cpu = adapter.options.cpu;
-  adapter.queue_irq = kernel.request_irq(adapter.slot, kQueueVector, cpu, &MsixCleanRings, &adapter);
+  adapter.queue_irq =
+      kernel.request_irq(adapter.slot, kQueueVector, cpu, &MsixCleanRings, &adapter);
   adapter.other_irq = kernel.request_irq(adapter.slot, kOtherVector, cpu, &MsixOther, &adapter);
   EnableVector(adapter, kQueueVector, cpu);
   EnableVector(adapter, kOtherVector, cpu);

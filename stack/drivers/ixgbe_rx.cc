@@ -5,8 +5,8 @@ namespace tapedeck::ixgbe {
 
 namespace {
 
-// ixgbe_rx_checksum: what the device has verified need not be verified again; what it found wrong is left to the stack, so
-// that the drop gets the stack's reason.
+// ixgbe_rx_checksum: what the device has verified need not be verified again; what it found wrong
+// is left to the stack, so that the drop gets the stack's reason.
 void RxChecksum(Adapter& adapter, uint32_t pkt_info, uint32_t status_error, sk_buff* skb) {
   skb->ip_summed = CHECKSUM_NONE;
   if ((adapter.netdev->features & NETIF_F_RXCSUM) == 0) return;
@@ -30,12 +30,12 @@ void RxHash(Adapter& adapter, const RxDesc& desc, uint32_t pkt_info, sk_buff* sk
   skb->l4_hash = (RXD_RSSTYPE_L4 >> rss_type & 1) != 0;
 }
 
-// Takes the buffer at the ring's head as a packet; nullptr (and the buffer freed) where no sk_buff is to be had.
+// Takes the buffer at the ring's head as a packet; nullptr (and the buffer freed) where no sk_buff
+// is to be had.
 sk_buff* BuildSkb(Adapter& adapter, RxBuffer& slot, uint32_t bytes) {
   DeviceBus& bus = *adapter.bus;
   const uint32_t frame_id = bus.FrameId(slot.dma);
-  bus.dma_unmap_single(adapter.slot, slot.dma, adapter.rx_packet_bytes,
-                       DmaDirection::kFromDevice);
+  bus.dma_unmap_single(adapter.slot, slot.dma, adapter.rx_packet_bytes, DmaDirection::kFromDevice);
   sk_buff* const skb = build_skb(*adapter.host_net, slot.buffer, adapter.rx_buffer_bytes);
   if (skb == nullptr) {
     ++adapter.rx.alloc_failed;

@@ -16,7 +16,8 @@ uint8_t TransportProtocol(const sk_buff* skb) {
   return reinterpret_cast<const wire::Ipv6Header*>(skb_network_header(skb))->nexthdr;
 }
 
-// ixgbe_tx_csum: a context descriptor where the packet needs one. Returns the data descriptors' olinfo bits.
+// ixgbe_tx_csum: a context descriptor where the packet needs one. Returns the data descriptors'
+// olinfo bits.
 uint32_t WriteContext(TxRing& ring, const sk_buff* skb) {
   const bool checksum = skb->ip_summed == CHECKSUM_PARTIAL;
   const bool vlan = skb->vlan_proto != 0;

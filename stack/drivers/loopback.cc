@@ -53,8 +53,10 @@ void LoopbackSetup(net_device* dev) {
   dev->tx_queue_len = 1000;
   dev->dev_addr = MacAddress();
   dev->broadcast = MacAddress();
-  // Nothing between sender and receiver can damage a packet, so checksums are neither made nor looked at.
-  dev->features = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_HIGHDMA;
+  // Nothing between sender and receiver can damage a packet, so checksums are neither made nor
+  // looked at.
+  dev->features =
+      NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_HIGHDMA;
   dev->netdev_ops = &kLoopbackOps;
 }
 

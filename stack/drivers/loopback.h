@@ -7,8 +7,9 @@
 
 namespace tapedeck {
 
-// Registers and brings up lo of a host and makes it net::loopback_dev; MTU 65536, no queue. Once, before any other device, and
-// after the protocols that want to hear of it. nullptr where memory failed.
+// Registers and brings up lo of a host and makes it net::loopback_dev; MTU 65536, no queue. Once,
+// before any other device, and after the protocols that want to hear of it. nullptr where memory
+// failed.
 net_device* loopback_init(net& net);
 // Takes it away again.
 void loopback_exit(net& net);

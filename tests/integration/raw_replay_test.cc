@@ -1,6 +1,8 @@
-// Raw replay of whole captures: those of corpus/captures, and a larger collection (good and broken) where there is one. What
-// must hold of every run: each frame is accounted for, nothing is left in any ledger, and the digest depends on nothing but
-// the input.
+// Raw replay of whole captures: those of corpus/captures, and a larger collection (good and broken)
+// where there is one. What must hold of every run: each frame is accounted for, nothing is left in
+// any ledger, and the digest depends on nothing but the input.
+#include "replay/lab/raw_replay.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -13,8 +15,6 @@
 #include <sstream>
 #include <string>
 #include <vector>
-
-#include "replay/lab/raw_replay.h"
 
 namespace tapedeck {
 namespace {
@@ -112,7 +112,8 @@ TEST(RawReplayInput, DirectoryIsRefused) { EXPECT_FALSE(RawReplay("corpus", {}).
 // A collection with INDEX.tsv: $TAPEDECK_SHARED/pcaps, then ../shared/pcaps.
 std::optional<fs::path> Collection() {
   std::vector<fs::path> places;
-  if (const char* shared = std::getenv("TAPEDECK_SHARED")) places.emplace_back(fs::path(shared) / "pcaps");
+  if (const char* shared = std::getenv("TAPEDECK_SHARED"))
+    places.emplace_back(fs::path(shared) / "pcaps");
   places.emplace_back("../shared/pcaps");
   for (const fs::path& place : places) {
     if (fs::exists(place / "INDEX.tsv")) return place;
@@ -155,7 +156,8 @@ TEST(RawReplayCollection, EveryFileRunsOrIsRefusedWithAnOffset) {
     if (row[file_column].starts_with("broken/")) {
       ++broken;
       if (!run.ok()) {
-        EXPECT_THAT(std::string(run.status().message()), testing::HasSubstr(fs::path(file).filename()));
+        EXPECT_THAT(std::string(run.status().message()),
+                    testing::HasSubstr(fs::path(file).filename()));
       }
       continue;
     }

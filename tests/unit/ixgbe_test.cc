@@ -1,4 +1,5 @@
-// The ixgbe driver over the modelled 82599: frames both ways, through registers, DMA and interrupts only.
+// The ixgbe driver over the modelled 82599: frames both ways, through registers, DMA and interrupts
+// only.
 #include "stack/drivers/ixgbe.h"
 
 #include <gmock/gmock.h>
@@ -98,8 +99,10 @@ class IxgbeTest : public testing::Test {
   // A frame arrives so long from now.
   void Arrive(const Bytes& frame, Duration in = Duration::Microseconds(10)) {
     frames_.push_back(std::make_unique<Bytes>(frame));
-    nic_->WireRx(world_->now() + in,
-                 {.bytes = *frames_.back(), .buffer = {}, .frame_id = world_->NewFrameId(), .flags = nic::kWirePad});
+    nic_->WireRx(world_->now() + in, {.bytes = *frames_.back(),
+                                      .buffer = {},
+                                      .frame_id = world_->NewFrameId(),
+                                      .flags = nic::kWirePad});
   }
 
   int Send(size_t payload_bytes) {
@@ -209,8 +212,10 @@ TEST_F(IxgbeTest, CountsWhatTheDeviceCounted) {
   Up();
   Arrive(MakeFrame(kOurs, 100));
   frames_.push_back(std::make_unique<Bytes>(MakeFrame(kOurs, 100)));
-  nic_->WireRx(world_->now() + Duration::Microseconds(20),
-               {.bytes = *frames_.back(), .buffer = {}, .frame_id = world_->NewFrameId(), .flags = nic::kWireBadFcs});
+  nic_->WireRx(world_->now() + Duration::Microseconds(20), {.bytes = *frames_.back(),
+                                                            .buffer = {},
+                                                            .frame_id = world_->NewFrameId(),
+                                                            .flags = nic::kWireBadFcs});
   RunFor(Duration::Milliseconds(1));
   rtnl_link_stats64 stats;
   dev_get_stats(dev_, &stats);
