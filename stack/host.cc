@@ -28,11 +28,17 @@ net_device* Host::AddNic(int slot, std::string_view name, const ixgbe::IxgbeOpti
 }
 
 int Host::AddAddress(net_device* dev, Ipv4Address address, uint8_t prefix_length_bits) {
-  return inet_add_address(dev, {.local = address, .prefixlen = prefix_length_bits});
+  inet_address_config config;
+  config.local = address;
+  config.prefixlen = prefix_length_bits;
+  return inet_add_address(dev, config);
 }
 
 int Host::AddOnLinkDefaultRoute(net_device* dev) {
-  return fib_table_insert(*net_->ipv4, {.scope = RT_SCOPE_LINK, .oif = dev->ifindex});
+  fib_config config;
+  config.scope = RT_SCOPE_LINK;
+  config.oif = dev->ifindex;
+  return fib_table_insert(*net_->ipv4, config);
 }
 
 void Host::Shutdown() {

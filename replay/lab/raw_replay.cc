@@ -1,7 +1,14 @@
 #include "replay/lab/raw_replay.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <iterator>
 #include <memory>
+#include <optional>
+#include <system_error>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
@@ -27,9 +34,9 @@ class CaptureNeighbours : public Neighbours {
     const AddressSummary* const found = summary_.Find(IpAddress(address));
     if (found == nullptr) return false;
     const MacVote& vote =
-        found->mac_as_source.mac.IsZero() ? found->mac_as_destination : found->mac_as_source;
-    if (vote.mac.IsZero()) return false;
-    *mac = vote.mac;
+        found->mac_as_source.mac().IsZero() ? found->mac_as_destination : found->mac_as_source;
+    if (vote.mac().IsZero()) return false;
+    *mac = vote.mac();
     return true;
   }
 
@@ -37,9 +44,31 @@ class CaptureNeighbours : public Neighbours {
   const CaptureSummary& summary_;
 };
 
+// A capture that can be read twice: a file, or the bytes of what can be read only once (a pipe).
+class CaptureInput {
+ public:
+  explicit CaptureInput(const std::string& file) : file_(file) {
+    std::error_code unknown;
+    if (file == "-" || std::filesystem::is_fifo(file, unknown)) {
+      std::ifstream pipe;
+      if (file != "-") pipe.open(file, std::ios::binary);
+      std::istream& from = file == "-" ? std::cin : pipe;
+      bytes_.emplace(std::istreambuf_iterator<char>(from), std::istreambuf_iterator<char>());
+    }
+  }
+  absl::StatusOr<capture::CaptureReader> Read() const {
+    return bytes_.has_value() ? capture::CaptureReader::FromBytes(*bytes_, file_)
+                              : capture::CaptureReader::Open(file_);
+  }
+
+ private:
+  std::string file_;
+  std::optional<std::vector<uint8_t>> bytes_;
+};
+
 // Reads the capture once to learn who is in it.
-absl::StatusOr<CaptureSummary> Survey(const std::string& file) {
-  absl::StatusOr<capture::CaptureReader> reader = capture::CaptureReader::Open(file);
+absl::StatusOr<CaptureSummary> Survey(const CaptureInput& input) {
+  absl::StatusOr<capture::CaptureReader> reader = input.Read();
   if (!reader.ok()) return reader.status();
   CaptureSummary summary = ScanCapture(*reader);
   if (summary.records == 0 && !reader->damage().ok()) return reader->damage();
@@ -60,9 +89,9 @@ absl::Status ChooseHost(const CaptureSummary& summary, const RawReplayOptions& o
   }
   result->host_mac = LabHostOptions{}.mac;
   if (chosen != nullptr) {
-    const MacVote& vote = chosen->mac_as_destination.mac.IsZero() ? chosen->mac_as_source
-                                                                  : chosen->mac_as_destination;
-    if (!vote.mac.IsZero()) result->host_mac = vote.mac;
+    const MacVote& vote = chosen->mac_as_destination.mac().IsZero() ? chosen->mac_as_source
+                                                                    : chosen->mac_as_destination;
+    if (!vote.mac().IsZero()) result->host_mac = vote.mac();
     result->udp_ports = chosen->udp_source_ports;
   }
   if (options.udp_ports.has_value()) result->udp_ports = *options.udp_ports;
@@ -165,13 +194,14 @@ absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawRepl
                                           const RawReplayHooks& hooks) {
   RawReplayResult result;
   result.file = file;
-  const absl::StatusOr<CaptureSummary> summary = Survey(file);
+  const CaptureInput input(file);
+  const absl::StatusOr<CaptureSummary> summary = Survey(input);
   if (!summary.ok()) return summary.status();
   result.capture_start_ns = std::max<int64_t>(summary->first_ns, 0);
   absl::Status chosen = ChooseHost(*summary, options, &result);
   if (!chosen.ok()) return chosen;
 
-  absl::StatusOr<capture::CaptureReader> reader = capture::CaptureReader::Open(file);
+  absl::StatusOr<capture::CaptureReader> reader = input.Read();
   if (!reader.ok()) return reader.status();
   Lab lab(MakeLabOptions(options, result));
   if (hooks.started) {

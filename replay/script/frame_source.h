@@ -14,6 +14,7 @@ struct TimedFrame {
   SimTime time;  // when its first bit is on the wire; never before the frame ahead of it
   // Without preamble and FCS, never empty. Valid until the next call of Next().
   std::span<const uint8_t> bytes;
+  bool stable = false;      // the bytes live as long as the source: nobody needs to copy them
   uint64_t file_index = 0;  // which record of the capture it was, from 1
 };
 
