@@ -86,9 +86,10 @@ void Kernel::StartThread(Thread* thread, std::coroutine_handle<> root) {
 void Kernel::DeleteThread(Thread* thread) {
   CHECK(thread->cpu_.current() != thread);
   if (thread->ListNode<>::linked()) thread->cpu_.DequeueThread(thread);
-  if (thread->root_) thread->root_.destroy();
+  // It leaves its wait queue first: a call that ends with its frame may free the queue.
   thread->entry_.Unlink();
   thread->timeout_.Cancel();
+  if (thread->root_) thread->root_.destroy();
   thread->ListNode<AllThreadsTag>::Unlink();
   threads_.Delete(thread);
 }
