@@ -1,6 +1,7 @@
 #include "replay/script/capture_summary.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -18,8 +19,6 @@ namespace tapedeck {
 namespace {
 
 using Bytes = std::span<const uint8_t>;
-using AddressTable = IndexTable<Key128>;
-using PortTable = IndexTable<uint64_t>;
 
 constexpr size_t kVlanIds = 4096;
 
@@ -30,12 +29,20 @@ bool IsHost(const Ipv6Address& address) {
   return !ipv6_addr_is_multicast(address) && !ipv6_addr_any(address);
 }
 
-// No IPv6 host has an address that begins with 64 ones: it would be a group's.
-Key128 KeyOf(Ipv4Address address) { return {UINT64_MAX, address.host()}; }
+uint64_t KeyOf(Ipv4Address address) { return address.host(); }
 Key128 KeyOf(const Ipv6Address& address) {
   const uint8_t* const bytes = address.bytes().data();
   return {LoadBe64(bytes), LoadBe64(bytes + 8)};
 }
+
+// What is known of the addresses of one family, in the order of their first appearance.
+template <typename Key>
+struct Family {
+  static constexpr uint32_t kFull = IndexTable<Key>::kFull;
+
+  IndexTable<Key> table{kAddressesTrackedMax};
+  std::vector<AddressSummary> summaries;
+};
 
 // The link layer's part of a frame. Addresses as numbers, the first byte on top.
 struct Link {
@@ -73,20 +80,22 @@ class Survey {
   void AddIpv6(const Link& link, Bytes packet);
   void AddArp(Bytes packet);
 
-  // Null for what is no host's address, and where there is no room.
-  template <typename Address>
-  AddressSummary* Find(const Address& address);
-  template <typename Address>
-  void AddReceived(const Link& link, const Address& dest);
+  // The index of `address` among its family's summaries; kFull for what is no host's address, and
+  // where there is no room.
+  template <typename Key, typename Address>
+  uint32_t Find(Family<Key>& family, const Address& address);
+  template <typename Key, typename Address>
+  void AddReceived(const Link& link, Family<Key>& family, const Address& dest);
   // Returns what Find() does.
-  template <typename Address>
-  AddressSummary* AddSent(const Link& link, const Address& source);
-  void AddUdpPort(const AddressSummary* source, Bytes datagram);
+  template <typename Key, typename Address>
+  uint32_t AddSent(const Link& link, Family<Key>& family, const Address& source);
+  void AddUdpPort(bool is_v6, uint32_t source, Bytes datagram);
 
   CaptureSummary summary_;
-  AddressTable address_table_{kAddressesTrackedMax};
-  PortTable port_table_{kUdpPortsTrackedMax};
-  std::vector<std::pair<uint32_t, uint16_t>> ports_;  // index of the address, port
+  Family<uint64_t> v4_;
+  Family<Key128> v6_;
+  IndexTable<uint64_t> port_table_{kUdpPortsTrackedMax};
+  std::vector<uint64_t> port_keys_;  // of port_table_, in order
   std::vector<uint64_t> vlan_frames_ = std::vector<uint64_t>(kVlanIds);
 };
 
@@ -158,21 +167,21 @@ void Survey::SkipTags(Link& link, Bytes& payload) {
 void Survey::AddIpv4(const Link& link, Bytes packet) {
   const auto* const header = wire::Overlay<wire::Ipv4Header>(packet);
   if (header == nullptr || header->version() != 4) return;
-  AddReceived(link, header->daddr);
-  const AddressSummary* const source = AddSent(link, header->saddr);
+  AddReceived(link, v4_, header->daddr);
+  const uint32_t source = AddSent(link, v4_, header->saddr);
   const bool has_ports = header->protocol == wire::kIpProtoUdp && header->offset_bytes() == 0;
   if (has_ports && packet.size() > header->header_bytes()) {
-    AddUdpPort(source, packet.subspan(header->header_bytes()));
+    AddUdpPort(false, source, packet.subspan(header->header_bytes()));
   }
 }
 
 void Survey::AddIpv6(const Link& link, Bytes packet) {
   const auto* const header = wire::Overlay<wire::Ipv6Header>(packet);
   if (header == nullptr || header->version() != 6) return;
-  AddReceived(link, header->daddr);
-  const AddressSummary* const source = AddSent(link, header->saddr);
+  AddReceived(link, v6_, header->daddr);
+  const uint32_t source = AddSent(link, v6_, header->saddr);
   if (header->nexthdr == wire::kIpProtoUdp) {
-    AddUdpPort(source, packet.subspan(sizeof(wire::Ipv6Header)));
+    AddUdpPort(true, source, packet.subspan(sizeof(wire::Ipv6Header)));
   }
 }
 
@@ -180,66 +189,68 @@ void Survey::AddArp(Bytes packet) {
   const wire::Parsed<const wire::ArpPacket*> parsed = wire::ParseArp(packet);
   if (!parsed.ok()) return;
   const wire::ArpPacket& arp = **parsed;
-  if (AddressSummary* const sender = Find(arp.ar_sip); sender != nullptr) {
-    sender->mac_as_source.Add(Number(arp.ar_sha));
-  }
+  const uint32_t sender = Find(v4_, arp.ar_sip);
+  if (sender != v4_.kFull) v4_.summaries[sender].mac_as_source.Add(Number(arp.ar_sha));
   if (arp.ar_op != wire::kArpRequest || arp.IsGratuitous()) return;
-  if (AddressSummary* const target = Find(arp.ar_tip); target != nullptr) {
-    ++target->arp_requests_for;
-  }
+  const uint32_t target = Find(v4_, arp.ar_tip);
+  if (target != v4_.kFull) ++v4_.summaries[target].arp_requests_for;
 }
 
-template <typename Address>
-AddressSummary* Survey::Find(const Address& address) {
-  if (!IsHost(address)) return nullptr;
-  const uint32_t index = address_table_.FindOrAdd(KeyOf(address));
-  if (index == AddressTable::kFull) {
-    ++summary_.untracked_addresses;
-    return nullptr;
-  }
-  if (index == summary_.addresses.size()) summary_.addresses.emplace_back().address = address;
-  return &summary_.addresses[index];
+template <typename Key, typename Address>
+uint32_t Survey::Find(Family<Key>& family, const Address& address) {
+  if (!IsHost(address)) return family.kFull;
+  const uint32_t index = family.table.FindOrAdd(KeyOf(address));
+  if (index == family.summaries.size()) family.summaries.emplace_back().address = address;
+  summary_.untracked_addresses += index == family.kFull;
+  return index;
 }
 
-template <typename Address>
-void Survey::AddReceived(const Link& link, const Address& dest) {
+template <typename Key, typename Address>
+void Survey::AddReceived(const Link& link, Family<Key>& family, const Address& dest) {
   // A frame to everyone is no sign of a host: 192.0.2.255 is an address like any other until the
   // netmask is known.
   if ((link.dest & kGroupBit) != 0) return;
-  AddressSummary* const summary = Find(dest);
-  if (summary == nullptr) return;
-  ++summary->frames_received;
-  summary->frames_received_tagged += link.tagged;
-  summary->mac_as_destination.Add(link.dest);
+  const uint32_t index = Find(family, dest);
+  if (index == family.kFull) return;
+  AddressSummary& summary = family.summaries[index];
+  ++summary.frames_received;
+  summary.frames_received_tagged += link.tagged;
+  summary.mac_as_destination.Add(link.dest);
 }
 
-template <typename Address>
-AddressSummary* Survey::AddSent(const Link& link, const Address& source) {
-  AddressSummary* const summary = Find(source);
-  if (summary == nullptr) return nullptr;
-  ++summary->frames_sent;
-  summary->mac_as_source.Add(link.source);
-  return summary;
+template <typename Key, typename Address>
+uint32_t Survey::AddSent(const Link& link, Family<Key>& family, const Address& source) {
+  const uint32_t index = Find(family, source);
+  if (index == family.kFull) return index;
+  AddressSummary& summary = family.summaries[index];
+  ++summary.frames_sent;
+  summary.mac_as_source.Add(link.source);
+  return index;
 }
 
-void Survey::AddUdpPort(const AddressSummary* source, Bytes datagram) {
+// A port's key: family, index of the address, port.
+constexpr unsigned kPortIndexShift = 16;
+constexpr unsigned kPortFamilyShift = 48;
+
+void Survey::AddUdpPort(bool is_v6, uint32_t source, Bytes datagram) {
   const auto* const udp = wire::Overlay<wire::UdpHeader>(datagram);
-  if (source == nullptr || udp == nullptr) return;
-  const auto index = static_cast<uint32_t>(source - summary_.addresses.data());
-  const uint16_t port = udp->source.host();
-  const uint32_t number = port_table_.FindOrAdd(uint64_t{index} << 16 | port);
-  if (number == PortTable::kFull) {
-    ++summary_.untracked_ports;
-  } else if (number == ports_.size()) {
-    ports_.emplace_back(index, port);
-  }
+  if (source == v4_.kFull || udp == nullptr) return;
+  const uint64_t key = uint64_t{is_v6} << kPortFamilyShift | uint64_t{source} << kPortIndexShift |
+                       udp->source.host();
+  const uint32_t number = port_table_.FindOrAdd(key);
+  if (number == port_keys_.size()) port_keys_.push_back(key);
+  summary_.untracked_ports += number == port_table_.kFull;
 }
 
 CaptureSummary Survey::Finish() && {
-  std::sort(ports_.begin(), ports_.end());
-  for (const auto& [index, port] : ports_) {
-    summary_.addresses[index].udp_source_ports.push_back(port);
+  std::sort(port_keys_.begin(), port_keys_.end());
+  for (const uint64_t key : port_keys_) {
+    auto& summaries = key >> kPortFamilyShift != 0 ? v6_.summaries : v4_.summaries;
+    const auto index = static_cast<uint32_t>(key >> kPortIndexShift);
+    summaries[index].udp_source_ports.push_back(static_cast<uint16_t>(key));
   }
+  summary_.addresses = std::move(v4_.summaries);
+  std::move(v6_.summaries.begin(), v6_.summaries.end(), std::back_inserter(summary_.addresses));
   std::sort(summary_.addresses.begin(), summary_.addresses.end(),
             [](const AddressSummary& a, const AddressSummary& b) { return a.address < b.address; });
   for (size_t id = 0; id < kVlanIds; ++id) {
@@ -292,7 +303,7 @@ const AddressSummary* CaptureSummary::BusiestReceiver() const {
 std::vector<std::string> CaptureSummary::Warnings() const {
   std::vector<std::string> lines;
   if (untracked_addresses != 0) {
-    lines.push_back(absl::StrCat("more than ", kAddressesTrackedMax, " addresses: ",
+    lines.push_back(absl::StrCat("more than ", kAddressesTrackedMax, " addresses of a family: ",
                                  untracked_addresses, " appearances of others were not counted"));
   }
   if (untracked_ports != 0) {

@@ -15,8 +15,8 @@
 
 namespace tapedeck {
 
-// Addresses and (address, port) pairs beyond these many are not told apart from nothing;
-// CaptureSummary says how often that happened.
+// Of the addresses of either family, and of pairs of address and port, those beyond these many are
+// not tracked; CaptureSummary says how often they appeared.
 inline constexpr size_t kAddressesTrackedMax = 65'536;
 inline constexpr size_t kUdpPortsTrackedMax = 262'144;
 

@@ -17,20 +17,12 @@ using Bytes = std::span<const uint8_t>;
 constexpr size_t kRowBytes = 20;
 constexpr size_t kGroupBytes = 2;
 
-// The value of a hexadecimal digit, or -1.
-int DigitValue(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
-}
-
 // Appends the bytes of a run of digits. False if it is none.
 bool AppendHex(std::string_view digits, std::vector<uint8_t>& bytes) {
   if (digits.size() % 2 != 0) return false;
   for (size_t i = 0; i < digits.size(); i += 2) {
-    const int high = DigitValue(digits[i]);
-    const int low = DigitValue(digits[i + 1]);
+    const int high = HexDigitValue(digits[i]);
+    const int low = HexDigitValue(digits[i + 1]);
     if (high < 0 || low < 0) return false;
     bytes.push_back(static_cast<uint8_t>(high << 4 | low));
   }

@@ -48,6 +48,12 @@ std::string Token::Describe() const {
   return Quoted(text, '\'');
 }
 
+int HexDigitValue(char c) {
+  if (IsDigit(c)) return c - '0';
+  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 void Lexer::Advance() {
   if (*next_ == '\n') {
     ++place_.line;

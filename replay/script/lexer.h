@@ -41,6 +41,9 @@ struct Token {
   std::string Describe() const;
 };
 
+// The value of a hexadecimal digit, or -1.
+int HexDigitValue(char c);
+
 class Lexer {
  public:
   // `text` must outlive the lexer and its tokens.

@@ -10,16 +10,13 @@ namespace {
 
 absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
-// The digits of `text` as a number; nullopt for anything else and for what 63 bits do not hold.
-std::optional<int64_t> ParseDigits(std::string_view text, int base) {
+// The digits of `text` as a number; nullopt for anything else and for what 64 bits do not hold.
+std::optional<uint64_t> ParseDigits(std::string_view text, unsigned base) {
   if (text.empty()) return std::nullopt;
-  int64_t value = 0;
+  uint64_t value = 0;
   for (const char c : text) {
-    int digit = base;
-    if (c >= '0' && c <= '9') digit = c - '0';
-    if (c >= 'a' && c <= 'f') digit = c - 'a' + 10;
-    if (c >= 'A' && c <= 'F') digit = c - 'A' + 10;
-    if (digit >= base) return std::nullopt;
+    const int digit = HexDigitValue(c);
+    if (digit < 0 || digit >= static_cast<int>(base)) return std::nullopt;
     if (__builtin_mul_overflow(value, base, &value)) return std::nullopt;
     if (__builtin_add_overflow(value, digit, &value)) return std::nullopt;
   }
@@ -28,7 +25,10 @@ std::optional<int64_t> ParseDigits(std::string_view text, int base) {
 
 std::optional<int64_t> ParseInteger(std::string_view text) {
   const bool is_hex = text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
-  return is_hex ? ParseDigits(text.substr(2), 16) : ParseDigits(text, 10);
+  const std::optional<uint64_t> value =
+      is_hex ? ParseDigits(text.substr(2), 16) : ParseDigits(text, 10);
+  if (!value.has_value() || *value > INT64_MAX) return std::nullopt;
+  return static_cast<int64_t>(*value);
 }
 
 // How many powers of ten of a picosecond a unit is.
@@ -145,9 +145,9 @@ Duration TextParser::Scale(const Token& number, unsigned digits) {
   std::string all(whole);
   all += fraction;
   all.append(digits - fraction.size(), '0');
-  const std::optional<int64_t> ps = ParseDigits(all, 10);
+  const std::optional<uint64_t> ps = ParseDigits(all, 10);
   if (!ps.has_value()) FailAt(number, "a time");
-  return Duration::Picoseconds(static_cast<uint64_t>(ps.value_or(0)));
+  return Duration::Picoseconds(ps.value_or(0));
 }
 
 Duration TextParser::Time() {

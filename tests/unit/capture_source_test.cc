@@ -324,7 +324,7 @@ TEST(CaptureSummary, MemoryIsBounded) {
   EXPECT_EQ(summary.untracked_addresses, 70'000 - kAddressesTrackedMax + 1);
   EXPECT_EQ(summary.BusiestReceiver()->frames_received, 70'000U);
   EXPECT_THAT(summary.Warnings(),
-              ElementsAre("more than 65536 addresses: 4465 appearances of others "
+              ElementsAre("more than 65536 addresses of a family: 4465 appearances of others "
                           "were not counted"));
 }
 

@@ -143,6 +143,11 @@ TEST(ScriptText, BlockingCallsCountBothTimesFromTheSameMoment) {
             (Parse("+0...0 close(3) = 0").steps[0].what));
 }
 
+TEST(ScriptText, TheLatestTimesFit) {
+  const std::string latest = "+8640000...17280000 close(3) = ?\n";
+  EXPECT_EQ(Reprint(latest), latest);
+}
+
 TEST(ScriptText, NotesAndUnnamedErrors) {
   EXPECT_EQ(Reprint("0 close(3) = -1 EBADF (Bad file descriptor) +0 close(4) = 0 (a note)"),
             "+0 close(3) = -1 EBADF\n+0 close(4) = 0\n");
