@@ -64,8 +64,8 @@ Arena::Arena(const Options& options)
     region = mmap(nullptr, bytes + kAlignBytes, protection, flags, -1, 0);
     CHECK(region != MAP_FAILED);
     auto* const base = static_cast<uint8_t*>(region);
-    const size_t skip = AlignUp(reinterpret_cast<uintptr_t>(base), kAlignBytes) -
-                        reinterpret_cast<uintptr_t>(base);
+    const size_t skip =
+        AlignUp(reinterpret_cast<uintptr_t>(base), kAlignBytes) - reinterpret_cast<uintptr_t>(base);
     if (skip != 0) munmap(base, skip);
     munmap(base + skip + bytes, kAlignBytes - skip);
     hot_ = base + skip;
@@ -93,7 +93,8 @@ void Arena::Fill(uint8_t* start, size_t bytes, size_t* written_end, const uint8_
   const auto end = static_cast<size_t>(start - part) + bytes;
   const auto begin = static_cast<size_t>(start - part);
   size_t fill_bytes = bytes;
-  if (options_.fill == 0) fill_bytes = *written_end > begin ? std::min(end, *written_end) - begin : 0;
+  if (options_.fill == 0)
+    fill_bytes = *written_end > begin ? std::min(end, *written_end) - begin : 0;
   UnpoisonMemory(start, bytes);
   std::memset(start, options_.fill, fill_bytes);
   *written_end = std::max(*written_end, end);
@@ -161,8 +162,8 @@ void Arena::Take(Snapshot* snapshot) const {
   snapshot->hot_.resize(hot_used_);
   RawCopy(snapshot->hot_.data(), hot_, hot_used_);
   snapshot->pool_used_pages_ = pool_used_pages_;
-  snapshot->pool_touched_.assign(touched_.begin(),
-                                 touched_.begin() + static_cast<ptrdiff_t>(pool_used_pages_ / 64 + 1));
+  snapshot->pool_touched_.assign(
+      touched_.begin(), touched_.begin() + static_cast<ptrdiff_t>(pool_used_pages_ / 64 + 1));
   snapshot->pool_pages_.clear();
   for (size_t word = 0; word < snapshot->pool_touched_.size(); ++word) {
     for (uint64_t bits = snapshot->pool_touched_[word]; bits != 0; bits &= bits - 1) {

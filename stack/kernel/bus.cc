@@ -17,12 +17,18 @@ constexpr int kNoDevice = DeviceBus::kDevicesMax;
 
 const char* DmaFaultName(DmaFault fault) {
   switch (fault) {
-    case DmaFault::kNotMapped: return "not mapped";
-    case DmaFault::kBeyondMapping: return "beyond mapping";
-    case DmaFault::kWrongDirection: return "wrong direction";
-    case DmaFault::kOwnedByCpu: return "owned by the CPU";
-    case DmaFault::kDoubleUnmap: return "unmapped twice";
-    case DmaFault::kDescriptor: return "inconsistent descriptor";
+    case DmaFault::kNotMapped:
+      return "not mapped";
+    case DmaFault::kBeyondMapping:
+      return "beyond mapping";
+    case DmaFault::kWrongDirection:
+      return "wrong direction";
+    case DmaFault::kOwnedByCpu:
+      return "owned by the CPU";
+    case DmaFault::kDoubleUnmap:
+      return "unmapped twice";
+    case DmaFault::kDescriptor:
+      return "inconsistent descriptor";
   }
   CheckFailed(__FILE__, __LINE__, "a member of DmaFault");
 }
@@ -115,13 +121,12 @@ dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection d
   mapping.coherent = coherent;
   mapping.slot = static_cast<uint8_t>(slot);
   ++live_mappings_;
-  return static_cast<dma_addr_t>(mapping.generation) << 48 |
-         static_cast<dma_addr_t>(index) << kOffsetBits;
+  return static_cast<dma_addr_t>(mapping.generation) << 48 | static_cast<dma_addr_t>(index)
+                                                                 << kOffsetBits;
 }
 
 const DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) const {
-  const auto index =
-      static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
+  const auto index = static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
   if (index >= mapping_count_) return nullptr;
   const Mapping* const mapping = At(index);
   if (mapping->memory == nullptr || mapping->generation != addr >> 48) return nullptr;
@@ -245,8 +250,7 @@ uint8_t* DeviceBus::DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t 
   return target;
 }
 
-void DeviceBus::ReportFault(int slot, SimTime at, DmaFault fault, dma_addr_t addr,
-                            uint32_t bytes) {
+void DeviceBus::ReportFault(int slot, SimTime at, DmaFault fault, dma_addr_t addr, uint32_t bytes) {
   ++faults_;
   world_.Trace({.time = at,
                 .kind = TraceKind::kDeviceFault,

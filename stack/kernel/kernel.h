@@ -79,7 +79,7 @@ class Kernel {
   // `body` is kept as long as its coroutine; its captures are state of the Lab, and may refer to such only.
   template <typename Body>
   Thread* Spawn(int cpu, Body body) {
-    static_assert(std::is_trivially_copyable_v<Body>, "a snapshot copies what the body has captured");
+    static_assert(std::is_trivially_copyable_v<Body>, "a snapshot copies what it captured");
     Thread* const thread = NewThread(cpu);
     if constexpr (std::is_empty_v<Body> || !std::is_class_v<Body>) {
       StartThread(thread, body(*thread).Release());

@@ -15,10 +15,14 @@ constexpr size_t kHeaderBytes = AlignUp(sizeof(Slab), kObjectAlign);
 }  // namespace
 
 KmemCache::KmemCache(Arena& arena, const char* name, size_t object_bytes, Place place)
-    : object_bytes_(static_cast<uint32_t>(object_bytes)), place_(place), arena_(arena), name_(name) {
+    : object_bytes_(static_cast<uint32_t>(object_bytes)),
+      place_(place),
+      arena_(arena),
+      name_(name) {
   CHECK(object_bytes > 0 && object_bytes <= Kmalloc::kMaxBytes);
   stride_bytes_ = static_cast<uint32_t>(AlignUp(object_bytes + kRedZoneBytes, kObjectAlign));
-  stride_inverse_ = static_cast<uint32_t>(((uint64_t{1} << 32) + stride_bytes_ - 1) / stride_bytes_);
+  stride_inverse_ =
+      static_cast<uint32_t>(((uint64_t{1} << 32) + stride_bytes_ - 1) / stride_bytes_);
   if (place == Place::kHot) {
     ChooseHotSlab();
   } else {
@@ -42,7 +46,8 @@ void KmemCache::ChooseHotSlab() {
     objects_per_slab_ = static_cast<uint8_t>(objects);
     return;
   }
-  slab_pages_ = static_cast<uint16_t>(AlignUp(kHeaderBytes + stride_bytes_, kPageBytes) / kPageBytes);
+  slab_pages_ =
+      static_cast<uint16_t>(AlignUp(kHeaderBytes + stride_bytes_, kPageBytes) / kPageBytes);
   objects_per_slab_ = 1;
 }
 
@@ -93,9 +98,9 @@ uint64_t PacketPool::live_objects() const {
 
 Kmalloc::Kmalloc(Arena& arena) {
   static constexpr const char* kNames[kClasses] = {
-      "kmalloc-64",  "kmalloc-128", "kmalloc-256",  "kmalloc-512",  "kmalloc-1k", "kmalloc-2k",
-      "kmalloc-4k",  "kmalloc-8k",  "kmalloc-16k",  "kmalloc-32k",  "kmalloc-64k", "kmalloc-128k",
-      "kmalloc-256k", "kmalloc-512k", "kmalloc-1m", "kmalloc-2m", "kmalloc-4m"};
+      "kmalloc-64",   "kmalloc-128",  "kmalloc-256", "kmalloc-512", "kmalloc-1k",  "kmalloc-2k",
+      "kmalloc-4k",   "kmalloc-8k",   "kmalloc-16k", "kmalloc-32k", "kmalloc-64k", "kmalloc-128k",
+      "kmalloc-256k", "kmalloc-512k", "kmalloc-1m",  "kmalloc-2m",  "kmalloc-4m"};
   static_assert(ClassBytes(kClasses - 1) == kMaxBytes);
   for (int i = 0; i < kClasses; ++i) {
     caches_[i] = arena.New<KmemCache>(arena, kNames[i], ClassBytes(i));

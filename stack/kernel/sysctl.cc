@@ -122,8 +122,8 @@ SysctlEntry* SysctlTree::RegisterJiffies(const char* path, int32_t* value) {
 }
 
 SysctlEntry* SysctlTree::RegisterMsJiffies(const char* path, int32_t* value) {
-  return Add({path, SysctlKind::kMsJiffies, value, 1, INT32_MIN, INT32_MAX, false, nullptr,
-              nullptr, nullptr});
+  return Add({path, SysctlKind::kMsJiffies, value, 1, INT32_MIN, INT32_MAX, false, nullptr, nullptr,
+              nullptr});
 }
 
 SysctlEntry* SysctlTree::RegisterString(const char* path, char* value, uint32_t bytes) {
