@@ -21,6 +21,7 @@ struct neigh_table;
 struct netns_ipv4;
 struct netns_ipv6;
 struct netns_packet;
+struct netns_ping;
 struct netns_tcp;
 struct netns_udp;
 struct netns_unix;
@@ -53,7 +54,7 @@ struct net {
   // The CPU that runs, and its share of the network.
   Cpu& this_cpu() { return kernel.this_cpu(); }
   softnet_data& this_softnet() { return *softnet[kernel.this_cpu().id()]; }
-  Jiffies jiffies() { return kernel.this_cpu().jiffies(); }
+  Jiffies jiffies() { return kernel.jiffies(); }
 
   Kernel& kernel;
   World& world;
@@ -98,6 +99,7 @@ struct net {
   netns_udp* udp = nullptr;
   netns_tcp* tcp = nullptr;
   netns_packet* packet = nullptr;
+  netns_ping* ping = nullptr;
   netns_unix* unix_ns = nullptr;
 };
 
