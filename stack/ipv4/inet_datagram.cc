@@ -81,11 +81,4 @@ void __ip4_datagram_disconnect(inet_sock* sk) {
   sk_dst_reset(sk);
 }
 
-void ipv4_pktinfo_prepare(const sock* sk, sk_buff* skb) {
-  constexpr uint32_t kNeedRoute = IP_CMSG_PKTINFO | IP_CMSG_RECVOPTS | IP_CMSG_RETOPTS;
-  if ((inet_sk(sk)->cmsg_flags & kNeedRoute) == 0 && IPCB(skb)->opt.optlen == 0) {
-    skb_dst_drop(skb);
-  }
-}
-
 }  // namespace tapedeck

@@ -24,10 +24,6 @@ int __ip4_datagram_connect(inet_sock* sk, const void* addr, uint32_t addr_len);
 // connect chose is forgotten; unhashing or rehashing by userlocks is the caller's, as is inet_sport.
 void __ip4_datagram_disconnect(inet_sock* sk);
 
-// A packet is about to wait in the socket's queue: lets go of its route, unless a control message will ask for it
-// (IP_PKTINFO, options).
-void ipv4_pktinfo_prepare(const sock* sk, sk_buff* skb);
-
 }  // namespace tapedeck
 
 #endif  // TAPEDECK_STACK_IPV4_INET_DATAGRAM_H_

@@ -95,7 +95,7 @@ int64_t ip_recv_error(sock* sk, msghdr* msg, size_t len) {
   if (serr.ee.ee_origin == kSoEeOriginIcmp) {
     data.offender.sin_family = kAfInet;
     data.offender.sin_addr = ip_hdr(skb)->saddr;
-    if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv_offset(msg, sk, skb, 0, 0);
+    if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv(msg, sk, skb);
   }
   put_cmsg(msg, kSolIp, kIpRecverr, &data, sizeof(data));
   msg->msg_flags |= MSG_ERRQUEUE;

@@ -33,8 +33,6 @@ uint32_t CmsgFlag(int optname) {
       return IP_CMSG_RETOPTS;
     case kIpOrigdstaddr:
       return IP_CMSG_ORIGDSTADDR;
-    case kIpChecksum:
-      return IP_CMSG_CHECKSUM;
     case kIpRecvfragsize:
       return IP_CMSG_RECVFRAGSIZE;
     default:

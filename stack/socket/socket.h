@@ -36,18 +36,16 @@ struct socket {
 
 // What a kind of socket does for each call. Addresses are sockaddr_* bytes, copied from the user, at most
 // kSockaddrStorageBytes as said, but no more than SockAddr::kBytes as present. Calls that have to wait return -EAGAIN.
-// A null member: -EOPNOTSUPP.
+// All members are set. (listen and accept come with the first kind of socket that has connections.)
 struct proto_ops {
   uint16_t family;
   int (*release)(socket* sock);
   int (*bind)(socket* sock, const void* addr, uint32_t addr_len);
   int (*connect)(socket* sock, const void* addr, uint32_t addr_len, uint32_t flags);
-  int (*accept)(socket* sock, socket* new_sock, uint32_t flags);
   // Writes the own (`peer`: the other side's) address and returns its length, or -errno.
   int (*getname)(socket* sock, void* addr, bool peer);
   uint32_t (*poll)(socket* sock);
   int (*ioctl)(socket* sock, uint32_t command, int* argument);
-  int (*listen)(socket* sock, int backlog);
   int (*shutdown)(socket* sock, int how);
   int (*setsockopt)(socket* sock, int level, int name, const void* value, uint32_t length);
   int (*getsockopt)(socket* sock, int level, int name, void* value, uint32_t* length);

@@ -107,6 +107,7 @@ class Syscalls {
 
  private:
   friend class SystemCall;
+  friend class SyscallBody;
 
   net& net_;
   files_struct files_;

@@ -82,9 +82,9 @@ struct SyscallArgs {
   uint32_t length = 0;           // of an option's value; number of pollfds
   uint32_t* length_out = nullptr;
   void* memory = nullptr;        // option value, user_msghdr, pollfds, the int of an ioctl
-  iovec buffer;                  // of a call with one piece of data
+  iovec buffer = {};             // of a call with one piece of data
   SockAddr* address_out = nullptr;
-  SockAddr address;              // where has_address
+  SockAddr address = {};         // where has_address
   Duration timeout = Duration::Max();  // of poll
 };
 
@@ -120,36 +120,34 @@ class SystemCall : private Sleeper, public ListNode<> {
 
  private:
   friend class Syscalls;
-  friend struct PollWait;
+  friend class SyscallBody;
   enum class State : uint8_t { kNew, kEntered, kEnded };
-  // What one attempt came to.
-  enum class Attempt : uint8_t { kOver, kMustWait };
 
   void Enter();
-  // Tries to get it done; `last` says that it must not wait any more.
-  Attempt Try(bool last);
-  void End();
+  // Tries to get it done; false where it has to wait, which it may not say where this is its `last` chance.
+  bool Try(bool last);
+  void End(int64_t result);
   void Sleep();
   // Gives up the file, the waits of a poll, and the place among those that sleep.
   void Leave();
   static bool Again(Sleeper* sleeper, WakeReason reason);
-  // The host goes down: ends with -EINTR without running.
+  // The host goes down: ends with -EINTR, without running any more.
   void Abandon();
 
   Syscalls& sys_;
   Thread& thread_;
   SyscallArgs args_;
   State state_ = State::kNew;
-  int64_t result_ = 0;
-  file* file_ = nullptr;  // a reference
-  // Where to sleep, as the last attempt said.
-  WaitQueue* queue_ = nullptr;
-  uint32_t events_ = 0;
+  bool must_wait_ = false;  // the last attempt said so, and how:
   bool exclusive_ = false;
-  bool deadline_set_ = false;
-  SimTime deadline_ = SimTime::Never();
-  PollWait* poll_waits_ = nullptr;  // one for each descriptor, while a poll sleeps
+  uint32_t events_ = 0;
+  WaitQueue* queue_ = nullptr;
+  SimTime deadline_ = SimTime::Never();  // fixed by the first attempt that has to wait
+  bool deadline_known_ = false;
   uint32_t poll_wait_count_ = 0;
+  PollWait* poll_waits_ = nullptr;  // where a poll sleeps: its descriptors
+  file* file_ = nullptr;            // what fd means; a reference while the call sleeps
+  int64_t result_ = 0;
   Done done_ = nullptr;
   void* done_context_ = nullptr;
 };

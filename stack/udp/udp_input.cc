@@ -7,7 +7,6 @@
 #include "stack/core/sock_cmsg.h"
 #include "stack/ipv4/devinet.h"
 #include "stack/ipv4/icmp.h"
-#include "stack/ipv4/inet_datagram.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_recverr.h"
 #include "stack/udp/udp.h"
@@ -19,12 +18,6 @@ namespace tapedeck {
 namespace {
 
 constexpr uint32_t kUdpHeaderBytes = sizeof(wire::UdpHeader);
-
-// inet_iif: the device a packet came in by; for what this host sent itself, the one it was routed to.
-int InetIif(const sk_buff* skb) {
-  const rtable* const rt = skb_rtable(skb);
-  return rt != nullptr && rt->rt_iif != 0 ? rt->rt_iif : skb->skb_iif;
-}
 
 udp_flow4 FlowOf(const sk_buff* skb, const wire::UdpHeader* uh, int dif) {
   const wire::Ipv4Header* const iph = ip_hdr(skb);
@@ -168,7 +161,7 @@ int __udp4_lib_rcv(net& net, sk_buff* skb) {
     return 0;
   }
   if (skb->sk != nullptr) return RcvForDemuxed(skb);
-  const udp_flow4 flow = FlowOf(skb, uh, InetIif(skb));
+  const udp_flow4 flow = FlowOf(skb, uh, inet_iif(skb));
   if ((skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) != 0) {
     return __udp4_lib_mcast_deliver(net, skb, flow);
   }
@@ -235,7 +228,7 @@ int udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
     skb->csum = csum_partial({skb->data, kUdpHeaderBytes}, skb->csum);
   }
   skb_pull_rcsum(skb, kUdpHeaderBytes);
-  ipv4_pktinfo_prepare(sk, skb);
+  ipv4_pktinfo_prepare(sk, skb, true);
   return __udp_queue_rcv_skb(sk, skb);
 }
 

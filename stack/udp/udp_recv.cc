@@ -84,9 +84,7 @@ int64_t udp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
     if (!peek) sk->sk_net.udp_mib.Inc(UdpMib::kInDatagrams);
     sock_recv_cmsgs(msg, sk, skb);
     CopySource(msg, skb);
-    if (inet_sk(sk)->cmsg_flags != 0) {
-      ip_cmsg_recv_offset(msg, sk, skb, sizeof(wire::UdpHeader), start);
-    }
+    if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv(msg, sk, skb);
     const uint32_t result = (flags & MSG_TRUNC) != 0 ? ulen : copied;
     MovePeekOffset(sk, flags, static_cast<int>(result));
     consume_skb(skb);

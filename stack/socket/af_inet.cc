@@ -1,0 +1,220 @@
+#include "stack/socket/af_inet.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include "stack/core/net.h"
+#include "stack/core/sock_cmsg.h"
+#include "stack/core/sockaddr.h"
+#include "stack/ipv4/fib.h"
+#include "stack/ipv4/inet_datagram.h"
+#include "stack/ipv4/inet_sock.h"
+#include "stack/ipv4/mcast_sock.h"
+#include "stack/ipv4/netns_ipv4.h"
+#include "stack/socket/ping.h"
+#include "stack/udp/udp.h"
+#include "stack/wire/ip_protocol.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr int kIpprotoMax = 263;  // IPPROTO_MAX
+constexpr int kIpprotoIp = 0;     // "any" where a protocol is asked for
+
+// --- The calls of a datagram socket. ---
+
+int inet_release(socket* sock) {
+  sock_set_timestamp(sock->sk, false);
+  ip_mc_drop_socket(inet_sk(sock->sk));
+  sock->sk->sk_prot->close(sock->sk, SimTime::Zero());
+  sock->sk = nullptr;
+  return 0;
+}
+
+bool AddressUsable(const inet_sock* sk, Ipv4Address address, uint8_t type) {
+  const bool nonlocal_ok = net_ipv4(sk->sk_net).settings.ip_nonlocal_bind != 0 || sk->freebind ||
+                           sk->transparent;
+  return nonlocal_ok || address == kIpv4Any || type == RTN_LOCAL || type == RTN_MULTICAST ||
+         type == RTN_BROADCAST;
+}
+
+int __inet_bind(inet_sock* sk, const sockaddr_in& sin, uint8_t addr_type) {
+  if (!AddressUsable(sk, sin.sin_addr, addr_type)) return -EADDRNOTAVAIL;
+  if (sk->sk_state != TCP_CLOSE || sk->inet_num != 0) return -EINVAL;
+  sk->inet_rcv_saddr = sk->inet_saddr = sin.sin_addr;
+  // A group or broadcast address is no source.
+  if (addr_type == RTN_MULTICAST || addr_type == RTN_BROADCAST) sk->inet_saddr = kIpv4Any;
+  const uint16_t port = sin.sin_port.host();
+  if (port != 0 || !sk->bind_address_no_port) {
+    if (const int err = sk->sk_prot->get_port(sk, port); err != 0) {
+      inet_reset_saddr(sk);
+      return err;
+    }
+  }
+  if (!sk->inet_rcv_saddr.IsAny()) sk->sk_userlocks |= SOCK_BINDADDR_LOCK;
+  if (port != 0) sk->sk_userlocks |= SOCK_BINDPORT_LOCK;
+  sk->inet_sport = sk->inet_num;
+  sk->inet_daddr = kIpv4Any;
+  sk->inet_dport = be16{};
+  sk_dst_reset(sk);
+  return 0;
+}
+
+int inet_bind(socket* sock, const void* addr, uint32_t addr_len) {
+  struct sock* const sk = sock->sk;
+  if (sk->sk_prot->bind != nullptr) return sk->sk_prot->bind(sk, addr, addr_len);
+  uint8_t addr_type = 0;
+  if (const int err = inet_bind_address(sk, addr, addr_len, &addr_type); err != 0) return err;
+  sockaddr_in sin;
+  std::memcpy(&sin, addr, sizeof(sin));
+  return __inet_bind(inet_sk(sk), sin, addr_type);
+}
+
+int inet_dgram_connect(socket* sock, const void* addr, uint32_t addr_len, uint32_t flags) {
+  struct sock* const sk = sock->sk;
+  const proto* const prot = sk->sk_prot;
+  if (addr_len < sizeof(uint16_t)) return -EINVAL;
+  if (SockaddrFamily(addr) == kAfUnspec) return prot->disconnect(sk, flags);
+  if (prot->pre_connect != nullptr) {
+    if (const int err = prot->pre_connect(sk, addr, addr_len); err != 0) return err;
+  }
+  if (const int err = inet_autobind(sk); err != 0) return err;
+  return prot->connect(sk, addr, addr_len);
+}
+
+int inet_getname(socket* sock, void* addr, bool peer) {
+  const inet_sock* const sk = inet_sk(sock->sk);
+  sockaddr_in sin;
+  if (peer) {
+    if (sk->inet_dport == be16{} || sk->sk_state == TCP_CLOSE || sk->sk_state == TCP_SYN_SENT) {
+      return -ENOTCONN;
+    }
+    sin.sin_port = sk->inet_dport;
+    sin.sin_addr = sk->inet_daddr.v4();
+  } else {
+    sin.sin_port = sk->inet_sport;
+    sin.sin_addr = sk->inet_rcv_saddr.IsAny() ? sk->inet_saddr.v4() : sk->inet_rcv_saddr.v4();
+  }
+  std::memcpy(addr, &sin, sizeof(sin));
+  return sizeof(sin);
+}
+
+uint32_t inet_poll(socket* sock) { return sock->sk->sk_prot->poll(sock->sk); }
+
+int inet_ioctl(socket* sock, uint32_t command, int* argument) {
+  const proto* const prot = sock->sk->sk_prot;
+  return prot->ioctl == nullptr ? -ENOTTY : prot->ioctl(sock->sk, command, argument);
+}
+
+int inet_shutdown(socket* sock, int how) {
+  struct sock* const sk = sock->sk;
+  if (how < kShutRead || how > kShutBoth) return -EINVAL;
+  // sk_shutdown counts from 1: both is the union of the other two. An unconnected socket is told off and shut down all the same:
+  // who polls it must hear of it.
+  sk->sk_shutdown |= static_cast<uint8_t>(how + 1);
+  if (sk->sk_prot->shutdown != nullptr) sk->sk_prot->shutdown(sk, how + 1);
+  sk->sk_state_change(sk);
+  return sk->sk_state == TCP_CLOSE ? -ENOTCONN : 0;
+}
+
+int sock_common_setsockopt(socket* sock, int level, int name, const void* value,
+                           uint32_t length) {
+  return sock->sk->sk_prot->setsockopt(sock->sk, level, name, value, length);
+}
+int sock_common_getsockopt(socket* sock, int level, int name, void* value, uint32_t* length) {
+  return sock->sk->sk_prot->getsockopt(sock->sk, level, name, value, length);
+}
+
+int64_t inet_sendmsg(socket* sock, msghdr* msg, size_t bytes) {
+  if (const int err = inet_autobind(sock->sk); err != 0) return err;
+  return sock->sk->sk_prot->sendmsg(sock->sk, msg, bytes);
+}
+int64_t inet_recvmsg(socket* sock, msghdr* msg, size_t bytes, uint32_t flags) {
+  return sock->sk->sk_prot->recvmsg(sock->sk, msg, bytes, flags);
+}
+
+constexpr proto_ops kInetDgramOps = {
+    .family = kAfInet,
+    .release = inet_release,
+    .bind = inet_bind,
+    .connect = inet_dgram_connect,
+    .getname = inet_getname,
+    .poll = inet_poll,
+    .ioctl = inet_ioctl,
+    .shutdown = inet_shutdown,
+    .setsockopt = sock_common_setsockopt,
+    .getsockopt = sock_common_getsockopt,
+    .sendmsg = inet_sendmsg,
+    .recvmsg = inet_recvmsg,
+};
+
+// --- The protocol switch. ---
+
+struct inet_protosw {
+  uint16_t type;
+  uint16_t protocol;
+  const proto* prot;
+  const proto_ops* ops;
+};
+// The first entry of a type is what protocol 0 means.
+constexpr inet_protosw kInetSw[] = {
+    {SOCK_DGRAM, wire::kIpProtoUdp, &udp_prot, &kInetDgramOps},
+    {SOCK_DGRAM, wire::kIpProtoIcmp, &ping_prot, &kInetDgramOps},
+};
+
+int FindProtosw(uint16_t type, int protocol, const inet_protosw** found) {
+  int err = -ESOCKTNOSUPPORT;
+  for (const inet_protosw& entry : kInetSw) {
+    if (entry.type != type) continue;
+    if (protocol == kIpprotoIp || protocol == entry.protocol) {
+      *found = &entry;
+      return 0;
+    }
+    err = -EPROTONOSUPPORT;
+  }
+  return err;
+}
+
+int inet_create(net& net, socket* sock, int protocol) {
+  if (protocol < 0 || protocol >= kIpprotoMax) return -EINVAL;
+  const inet_protosw* entry = nullptr;
+  if (const int err = FindProtosw(sock->type, protocol, &entry); err != 0) return err;
+  struct sock* const sk = sk_alloc(net, kAfInet, entry->prot);
+  if (sk == nullptr) return -ENOBUFS;
+  sk->sk_type = sock->type;
+  sk->sk_protocol = static_cast<uint8_t>(entry->protocol);
+  inet_sock_init(inet_sk(sk));
+  sock_graft(sk, sock);
+  if (const int err = sk->sk_prot->init != nullptr ? sk->sk_prot->init(sk) : 0; err != 0) {
+    sk_common_release(sk);
+    return err;
+  }
+  sock->ops = entry->ops;
+  sock->sk = sk;
+  return 0;
+}
+
+}  // namespace
+
+const net_proto_family inet_family_ops = {.family = kAfInet, .create = inet_create};
+
+int inet_bind_address(sock* sk, const void* addr, uint32_t addr_len, uint8_t* addr_type) {
+  sockaddr_in sin;
+  if (addr_len < sizeof(sin)) return -EINVAL;
+  std::memcpy(&sin, addr, sizeof(sin));
+  // AF_UNSPEC passes for AF_INET with the wildcard address, as it always has.
+  const bool wildcard = sin.sin_family == kAfUnspec && sin.sin_addr == kIpv4Any;
+  if (sin.sin_family != kAfInet && !wildcard) return -EAFNOSUPPORT;
+  *addr_type = inet_addr_type(sk->sk_net, sin.sin_addr);
+  return 0;
+}
+
+int inet_autobind(sock* sk) {
+  inet_sock* const inet = inet_sk(sk);
+  if (inet->inet_num != 0) return 0;
+  if (sk->sk_prot->get_port(sk, 0) != 0) return -EAGAIN;
+  inet->inet_sport = inet->inet_num;
+  return 0;
+}
+
+}  // namespace tapedeck

@@ -1,0 +1,89 @@
+// poll(2): waits on the queues of all its descriptors at once (fs/select.c).
+#include <cerrno>
+#include <new>
+
+#include "stack/socket/syscall_body.h"
+#include "stack/socket/syscalls.h"
+
+namespace tapedeck {
+
+// One descriptor of a poll that sleeps.
+struct PollWait : WaitEntry {
+  PollWait(Thread& its_thread, struct file* its_file, uint32_t wanted)
+      : WaitEntry(Woken, wanted), thread(its_thread), file(its_file) {}
+  static void Woken(WaitEntry* entry, uint32_t /*events*/) {
+    static_cast<PollWait*>(entry)->thread.Wake(WakeReason::kDone);
+  }
+  Thread& thread;
+  struct file* file;  // a reference; nullptr where the descriptor is not open
+};
+
+namespace {
+
+constexpr uint32_t kAlwaysReported = EPOLLERR | EPOLLHUP;
+
+uint32_t WantedEvents(const pollfd& entry) {
+  return static_cast<uint16_t>(entry.events) | kAlwaysReported;
+}
+
+// do_pollfd: what is true of a descriptor now, of what was asked for.
+int16_t PollFile(file* file, const pollfd& entry) {
+  if (entry.fd < 0) return 0;
+  if (file == nullptr) return EPOLLNVAL;
+  return static_cast<int16_t>(file->f_op->poll(file) & WantedEvents(entry));
+}
+
+}  // namespace
+
+int64_t SyscallBody::Poll() {
+  const uint32_t count = args_.length;
+  if (count > static_cast<uint32_t>(sys_.files_.rlimit_nofile)) return -EINVAL;
+  auto* const fds = static_cast<pollfd*>(args_.memory);
+  if (fds == nullptr && count != 0) return -EFAULT;
+  int64_t ready = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    // A descriptor keeps meaning the file that it meant when the call slept first.
+    file* const file = call_.poll_waits_ != nullptr ? call_.poll_waits_[i].file
+                                                    : sys_.files_.fcheck(fds[i].fd);
+    fds[i].revents = PollFile(file, fds[i]);
+    if (fds[i].revents != 0) ++ready;
+  }
+  if (ready != 0 || last_ || args_.timeout == Duration{}) return ready;
+  if (call_.poll_waits_ == nullptr && count != 0) {
+    if (const int64_t err = RegisterPoll(); err != 0) return err;
+  }
+  return WaitFor(nullptr, 0, false, args_.timeout);
+}
+
+int64_t SyscallBody::RegisterPoll() {
+  const uint32_t count = args_.length;
+  const auto* const fds = static_cast<const pollfd*>(args_.memory);
+  void* const memory = sys_.net_.kernel.kmalloc().Alloc(count * sizeof(PollWait));
+  if (memory == nullptr) return -ENOMEM;
+  auto* const waits = static_cast<PollWait*>(memory);
+  for (uint32_t i = 0; i < count; ++i) {
+    file* const file = sys_.files_.fcheck(fds[i].fd);
+    auto* const wait = new (&waits[i]) PollWait(call_.thread_, file, WantedEvents(fds[i]));
+    if (file == nullptr) continue;
+    get_file(file);
+    file->f_op->wait_queue(file)->Add(wait);
+  }
+  call_.poll_waits_ = waits;
+  call_.poll_wait_count_ = count;
+  return 0;
+}
+
+void SyscallBody::EndPoll(SystemCall& call) {
+  PollWait* const waits = call.poll_waits_;
+  const uint32_t count = call.poll_wait_count_;
+  call.poll_waits_ = nullptr;
+  for (uint32_t i = 0; i < count; ++i) {
+    file* const file = waits[i].file;
+    waits[i].Unlink();
+    waits[i].~PollWait();
+    if (file != nullptr) fput(file);
+  }
+  call.sys_.net_.kernel.kmalloc().Free(waits, count * sizeof(PollWait));
+}
+
+}  // namespace tapedeck
