@@ -26,7 +26,10 @@ void EventQueue::Grow() {
 }
 
 void EventQueue::Place(uint32_t index, const Entry& entry) {
-  heap_[index] = entry;
+  // Field by field: a copy in 16-byte moves waits for the 8-byte stores that it reads from.
+  heap_[index].time = entry.time;
+  heap_[index].order = entry.order;
+  heap_[index].event = entry.event;
   entry.event->heap_index = index;
 }
 
