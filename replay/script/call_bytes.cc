@@ -114,19 +114,10 @@ Endpoint ReadIpv6Endpoint(RecordReader& reader) {
 AddressArgument ReadAddress(RecordReader& reader, uint8_t host) {
   AddressArgument address;
   const uint8_t first = reader.U8();
-  switch (first & kAddressKindMask) {
-    case kAddressDefault:
-      address = AddressArgument::Default();
-      break;
-    case kAddressNull:
-      break;
-    case kAddressIpv4:
-      address = AddressArgument::Given(ReadIpv4Endpoint(reader, host));
-      break;
-    case kAddressIpv6:
-      address = AddressArgument::Given(ReadIpv6Endpoint(reader));
-      break;
-  }
+  const uint8_t kind = first & kAddressKindMask;
+  if (kind == kAddressDefault) address = AddressArgument::Default();
+  if (kind == kAddressIpv4) address = AddressArgument::Given(ReadIpv4Endpoint(reader, host));
+  if (kind == kAddressIpv6) address = AddressArgument::Given(ReadIpv6Endpoint(reader));
   if ((first & kAddressHasLength) != 0) address.length_bytes = reader.Choice(kAddressLengthList);
   if (address.length_bytes == address.RightLengthBytes()) address.length_bytes.reset();
   return address;
