@@ -152,10 +152,10 @@ struct in_dev_conf {
 
 // What `ip address add` says: 10.0.0.1/24 with its scope and broadcast found as ip(8) and the kernel do.
 struct inet_address_config {
-  Ipv4Address local;
+  Ipv4Address local{};
   uint8_t prefixlen = 32;
-  Ipv4Address peer;       // 0.0.0.0: none
-  Ipv4Address broadcast;  // 0.0.0.0: the network's last address, where it has one
+  Ipv4Address peer{};       // 0.0.0.0: none
+  Ipv4Address broadcast{};  // 0.0.0.0: the network's last address, where it has one
   bool no_broadcast = false;
   int scope = -1;  // -1: host for 127/8, else universe
   uint32_t flags = 0;
@@ -180,6 +180,11 @@ Ipv4Address inet_confirm_addr(net& net, const in_device* in_dev, Ipv4Address dst
 // Whether `a` and (unless it is 0.0.0.0) `b` are in one subnet of the device.
 bool inet_addr_onlink(const in_device* in_dev, Ipv4Address a, Ipv4Address b);
 
+// The routes of an address: local, connected network, broadcast (fib_add_ifaddr, fib_del_ifaddr). `primary` is
+// the primary address of a secondary one, nullptr: found.
+void fib_add_ifaddr(in_ifaddr* ifa);
+void fib_del_ifaddr(in_ifaddr* ifa, const in_ifaddr* primary);
+
 // --- Groups. ---
 
 // Joins / leaves on behalf of one user. 0, -ENOBUFS, -EADDRNOTAVAIL. Reports (IGMP) are their protocol's.
@@ -198,6 +203,8 @@ void inetdev_destroy(in_device* in_dev);
 int inetdev_event(net_device* dev, NetdevEvent event);
 // The files net/ipv4/conf/<name>/*.
 void devinet_sysctl_register(net& net, ipv4_devconf* conf, std::string_view name);
+// The file net/ipv4/ip_forward: forwarding of all.
+void devinet_sysctl_register_forward(net& net);
 
 }  // namespace tapedeck
 

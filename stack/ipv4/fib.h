@@ -48,6 +48,10 @@ enum : uint8_t { RTPROT_UNSPEC, RTPROT_REDIRECT, RTPROT_KERNEL, RTPROT_BOOT, RTP
 
 enum : uint32_t { RT_TABLE_UNSPEC = 0, RT_TABLE_DEFAULT = 253, RT_TABLE_MAIN = 254, RT_TABLE_LOCAL = 255 };
 
+inline constexpr int kLoopbackIfindex = 1;  // LOOPBACK_IFINDEX: loopback is the first device of a host
+inline constexpr size_t kNexthopsMax = 64;  // of one route
+inline constexpr uint32_t kNoUpperBound = 0xffffffff;  // fib_nh::nh_upper_bound of a hop that takes no flow
+
 // fib_nh::flags and fib_info::flags.
 enum : uint8_t {
   RTNH_F_DEAD = 1,
@@ -86,8 +90,19 @@ struct fib_config {
 
 // --- What the tables hold. ---
 
-// What was learnt about one destination behind a nexthop (fib_nh_exception).
-struct fib_nh_exception;
+// What was learnt about one destination behind a nexthop: a path MTU, a better gateway (fib_nh_exception).
+struct fib_nh_exception {
+  fib_nh_exception* next = nullptr;  // newest first
+  Ipv4Address daddr;
+  Ipv4Address gw;  // 0.0.0.0: none
+  uint32_t pmtu = 0;
+  bool mtu_locked = false;
+  Jiffies expires = 0;
+  Jiffies stamp = 0;  // of its last use
+  rtable* rth_input = nullptr;  // references
+  rtable* rth_output = nullptr;
+};
+inline constexpr uint32_t kExceptionBuckets = 64;
 
 struct fib_nh {
   fib_info* nh_parent = nullptr;
@@ -104,6 +119,7 @@ struct fib_nh {
   // The routes that all destinations over this hop share; references.
   rtable* nh_rth_input = nullptr;
   rtable* nh_rth_output = nullptr;
+  fib_nh_exception** nh_exceptions = nullptr;  // kExceptionBuckets lists; nullptr while there never was one
 };
 
 // What routes with the same way and properties share. Counted by its aliases and by lookups that hold it.
@@ -138,7 +154,6 @@ struct fib_table {
   uint32_t id;
   fib_table* next = nullptr;
   LpmTrie<fib_alias> trie;
-  uint64_t num_default = 0;  // of routes of length 0
 };
 
 // What a lookup found. Valid until a route changes.
@@ -159,8 +174,8 @@ inline int FIB_RES_OIF(const fib_result& res) { return res.nhc->nh_oif; }
 // One `ip rule`. The address and device it names must match; 0 matches all.
 struct fib_rule {
   uint32_t pref = 0;
-  Ipv4Prefix src;
-  Ipv4Prefix dst;
+  Ipv4Prefix src{};
+  Ipv4Prefix dst{};
   int iif = 0;
   int oif = 0;
   uint32_t mark = 0;
@@ -168,6 +183,7 @@ struct fib_rule {
   uint8_t tos = 0;
   uint8_t action = RTN_UNICAST;  // RTN_UNICAST: look into `table`; else refuse as a route of that type
   uint32_t table = RT_TABLE_MAIN;
+  friend bool operator==(const fib_rule&, const fib_rule&) = default;
 };
 
 // Lookup flags.
@@ -181,6 +197,7 @@ struct fib_state {
   netns_ipv4& ns;
   SlabCache<fib_info> infos;
   SlabCache<fib_alias> aliases;
+  SlabCache<fib_nh_exception> exceptions;
   List<fib_info> info_list;
   fib_info** info_hash = nullptr;  // buckets
   uint32_t info_hash_bits = 0;
@@ -204,8 +221,10 @@ int fib_lookup(netns_ipv4& ns, const flowi4& flp, fib_result* res, uint32_t flag
 int fib_table_lookup(fib_table* table, const flowi4& flp, fib_result* res, uint32_t flags);
 // nullptr where there is none with this id.
 fib_table* fib_get_table(netns_ipv4& ns, uint32_t id);
+// The same, made where there was none.
+fib_table* fib_new_table(netns_ipv4& ns, uint32_t id);
 
-// Of several nexthops or default routes, chooses the one for this flow (fib_select_path). `skb` may be null.
+// Of several nexthops, chooses the one for this flow (fib_select_path). `skb` may be null.
 void fib_select_path(netns_ipv4& ns, fib_result* res, flowi4* flp);
 // The source for packets by this result.
 Ipv4Address fib_result_prefsrc(netns_ipv4& ns, fib_result* res);
@@ -214,8 +233,6 @@ Ipv4Address fib_result_prefsrc(netns_ipv4& ns, fib_result* res);
 // groups, RTN_UNICAST where no local route says otherwise. With `dev`, only as seen from that device.
 uint8_t inet_addr_type(net& net, Ipv4Address addr);
 uint8_t inet_dev_addr_type(net& net, const net_device* dev, Ipv4Address addr);
-// The same in the table of `dev`, whichever device the address is on.
-uint8_t inet_addr_type_dev_table(net& net, const net_device* dev, Ipv4Address addr);
 
 // Whether a packet from `src` may come in by `dev` (RFC 3704; sysctl rp_filter). >= 0: yes, 1 where the source is on the link
 // behind `dev`; -EINVAL: its address is one of ours, -EXDEV: it should have come by another device.
@@ -228,7 +245,8 @@ int fib_validate_source(net& net, Ipv4Address src, Ipv4Address dst, uint8_t tos,
 // -EEXIST (there is one and neither replace nor append), -EINVAL, -ENETUNREACH (the gateway is on no link), -ENODEV,
 // -ENETDOWN, -ENOBUFS.
 int fib_table_insert(netns_ipv4& ns, const fib_config& cfg);
-// -ESRCH where none fits. What `cfg` leaves zero fits anything.
+// Removes the first route to the prefix that fits: of cfg's TOS; what is left zero in type, protocol, prefsrc, priority, oif and
+// gw (and a scope of RT_SCOPE_NOWHERE) fits anything. -ESRCH where none does.
 int fib_table_delete(netns_ipv4& ns, const fib_config& cfg);
 // Inserts a rule behind those of the same preference / removes the first equal one (-ENOENT).
 int fib_rule_add(netns_ipv4& ns, const fib_rule& rule);
@@ -241,9 +259,31 @@ void fib_sync_down_carrier(net_device* dev);
 // The device is up: nexthops that died with it live again.
 void fib_sync_up(net_device* dev, uint8_t flags);
 // An address is gone: routes that prefer it as source go with it.
-void fib_del_local_addr(net_device* dev, Ipv4Address local);
-// Forgets every route and rtable.
+void fib_del_local_addr(netns_ipv4& ns, Ipv4Address local);
+// Removes every route.
 void fib_clear(netns_ipv4& ns);
+
+// --- Between the parts of the FIB. ---
+
+struct fib_prop {
+  int error;      // what a lookup that ends at such a route returns
+  uint8_t scope;  // a route of this type is at least so near
+};
+extern const fib_prop fib_props[RTN_MAX + 1];
+// The fib_info that `cfg` asks for, shared with equal ones, with one treeref more. nullptr and *err.
+fib_info* fib_create_info(netns_ipv4& ns, const fib_config& cfg, int* err);
+// Drops one treeref.
+void fib_release_info(netns_ipv4& ns, fib_info* fi);
+// Whether the hop of a delete request is this route's.
+bool fib_nh_matches(const fib_config& cfg, const fib_info& fi);
+// Removes the routes whose fib_info is dead; how many.
+int fib_flush(netns_ipv4& ns);
+// Marks the fib_infos dead that prefer `local` as source; how many.
+int fib_sync_down_addr(netns_ipv4& ns, Ipv4Address local);
+// Marks nexthops over `dev` dead; how many fib_infos have died with it.
+int fib_sync_down_dev(net_device* dev, bool force);
+// The rules' way through the tables, for hosts that have changed the rules.
+int fib_rules_lookup(netns_ipv4& ns, const flowi4& flp, fib_result* res, uint32_t flags);
 
 // Calls `visit(prefix, alias)` for each route of `table` in the order of addresses, shorter prefixes first.
 template <typename Visit>

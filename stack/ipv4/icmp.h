@@ -12,8 +12,8 @@
 
 namespace tapedeck {
 
+struct inet_sock;
 struct net;
-struct sock;
 
 inline const wire::IcmpHeader* icmp_hdr(const sk_buff* skb) {
   return reinterpret_cast<const wire::IcmpHeader*>(skb_transport_header(skb));
@@ -45,8 +45,10 @@ extern const icmp_err_code icmp_err_convert[16];
 bool icmp_global_allow(net& net);
 void icmp_global_consume(net& net);
 
-// Counts a message that somebody else makes (ping sockets) or takes.
+// Counts a message that goes out.
 void icmp_out_count(net& net, uint8_t type);
+// Makes `sk` the socket that the host's own messages are sent by.
+void icmp_sk_init(inet_sock* sk);
 
 }  // namespace tapedeck
 

@@ -32,9 +32,7 @@ enum : uint32_t {
   IP_CMSG_TOS = 1U << 2,
   IP_CMSG_RECVOPTS = 1U << 3,
   IP_CMSG_RETOPTS = 1U << 4,
-  IP_CMSG_PASSSEC = 1U << 5,
   IP_CMSG_ORIGDSTADDR = 1U << 6,
-  IP_CMSG_CHECKSUM = 1U << 7,
   IP_CMSG_RECVFRAGSIZE = 1U << 8,
 };
 
@@ -102,6 +100,12 @@ struct inet_sock : sock {
 
 inline inet_sock* inet_sk(sock* sk) { return static_cast<inet_sock*>(sk); }
 inline const inet_sock* inet_sk(const sock* sk) { return static_cast<const inet_sock*>(sk); }
+
+// A socket that a protocol itself sends with (resets, ICMP messages): no user's, and not among the live sockets. nullptr where
+// memory failed. Destroyed with its protocol.
+inet_sock* inet_ctl_sock_create(net& net, uint8_t protocol);
+void inet_ctl_sock_destroy(inet_sock* sk);
+extern const proto inet_ctl_prot;
 
 // TOS of what the socket sends, the DSCP part for route lookups, and how a route lookup is limited to the link
 // (SO_DONTROUTE).

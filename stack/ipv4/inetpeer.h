@@ -25,7 +25,7 @@ struct inet_peer : ListNode<> {
 };
 
 struct inet_peer_base {
-  static constexpr uint32_t kBuckets = 64;
+  static constexpr uint32_t kBuckets = 256;
 
   explicit inet_peer_base(netns_ipv4& its_ns);
   netns_ipv4& ns;

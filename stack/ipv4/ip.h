@@ -113,10 +113,19 @@ void __ip_select_ident(net& net, wire::Ipv4Header* iph, uint32_t segs);
 
 // --- Control messages of datagram sockets (net/ipv4/ip_sockglue.c). ---
 
-// Takes what msg's control messages say into `ipc`. 0, -EINVAL.
+// Takes what msg's control messages of levels IP and SOCKET say into `ipc`. 0, -EINVAL.
 int ip_cmsg_send(sock* sk, msghdr* msg, ipcm_cookie* ipc);
-// Tells the user what he asked for by cmsg_flags: IP_PKTINFO, IP_TTL, IP_TOS, ... `tlen`: bytes before the payload.
-void ip_cmsg_recv_offset(msghdr* msg, sock* sk, sk_buff* skb, uint32_t tlen, uint32_t offset);
+// Tells the user what he asked for by cmsg_flags: IP_PKTINFO, IP_TTL, IP_TOS, ... The packet has been through
+// ipv4_pktinfo_prepare; its network and transport headers are set.
+void ip_cmsg_recv(msghdr* msg, sock* sk, sk_buff* skb);
+// Before a packet is queued on a socket: what IP_PKTINFO will need is kept in the control block (in place of the options'
+// first hop), and the route goes where `drop_dst`.
+void ipv4_pktinfo_prepare(const sock* sk, sk_buff* skb, bool drop_dst);
+// ifindex of the device a packet for us came in by, as a socket is bound to it.
+inline int inet_iif(const sk_buff* skb) {
+  const rtable* const rt = skb_rtable(skb);
+  return rt != nullptr && rt->rt_iif != 0 ? rt->rt_iif : skb->skb_iif;
+}
 
 // Values of the user interface (in.h), where each name is a macro: IP_TOS is kIpTos.
 inline constexpr int kSolIp = 0;
@@ -138,7 +147,6 @@ enum : int {
   kIpOrigdstaddr = 20,
   kIpMinttl = 21,
   kIpNodefrag = 22,
-  kIpChecksum = 23,
   kIpBindAddressNoPort = 24,
   kIpRecvfragsize = 25,
   kIpMulticastIf = 32,

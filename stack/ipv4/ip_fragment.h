@@ -38,26 +38,34 @@ struct ipq_key {
   friend constexpr bool operator==(const ipq_key&, const ipq_key&) = default;
 };
 
+// Fragments of one datagram: runs of fragments that follow one another without a gap, by rising offset. Only a fragment at
+// the very end extends a run; one that fills a gap is a run of its own, as in the kernel, which tells duplicates (inside
+// one run) from overlaps by that.
 struct ipq : ListNode<> {
+  static constexpr uint32_t kZones = 64;
+  static constexpr uint32_t kZoneBytes = 65536 / kZones;
+
   ipq(netns_ipv4& its_ns, const ipq_key& its_key);
   netns_ipv4& ns;
   ipq_key key;
   ipq* hash_next = nullptr;
-  // Fragments by rising offset, without overlap, linked by next and prev.
-  sk_buff* first = nullptr;
-  sk_buff* last = nullptr;
+  // Heads of runs, linked by sk_buff::next and prev.
+  sk_buff* first_run = nullptr;
+  sk_buff* last_run = nullptr;
+  sk_buff* tail = nullptr;  // the fragment with the greatest offset
+  // The last run that begins in each zone: bounds the search for a place.
+  sk_buff* zones[kZones] = {};
   uint32_t len = 0;   // of the datagram's payload, as far as known
   uint32_t meat = 0;  // bytes received
-  uint32_t max_size = 0;  // of the largest fragment
-  uint16_t max_df_size = 0;  // of the largest with DF
+  uint32_t max_size = 0;     // of the largest fragment, with its header
+  uint32_t max_df_size = 0;  // of the largest with DF
   bool first_in = false;
   bool last_in = false;
-  bool complete = false;
   uint8_t ecn = 0;  // ECN codepoints seen, one bit each
   int iif = 0;
   int64_t stamp = 0;
   uint32_t rid = 0;
-  uint32_t mem = 0;  // truesize charged
+  uint32_t mem = 0;  // truesize of the fragments
   struct Timer : TimerList {
     using TimerList::TimerList;
     ipq* queue = nullptr;
@@ -79,12 +87,13 @@ struct ip_frags {
   int32_t low_thresh = 3 * 1024 * 1024;
   int32_t timeout = 0;  // jiffies: 30 s
   int32_t max_dist = 64;
-  uint32_t mem = 0;  // truesize of fragments and queues
+  uint32_t mem = 0;  // truesize of fragments, and the queues
 };
 
-// Takes a fragment. 0: `skb` is now the whole datagram (its first sk_buff, the rest in frag_list), header corrected;
-// -EINPROGRESS: kept, more must come; another -errno: dropped. Counts ReasmReqds and the outcome.
-int ip_defrag(net& net, sk_buff* skb, uint32_t user);
+// Takes a fragment whose header is linear and whose route is set. Returns the whole datagram when it is complete (its first
+// sk_buff with the header put right, the others in frag_list; each fragment but the first is traced as delivered), nullptr
+// where the fragment was kept or dropped. Counts ReasmReqds and the outcome.
+sk_buff* ip_defrag(net& net, sk_buff* skb, uint32_t user);
 
 // Forgets all queues.
 void ip_frags_flush(netns_ipv4& ns);

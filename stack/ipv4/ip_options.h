@@ -63,23 +63,23 @@ static_assert(sizeof(inet_skb_parm) == 24);
 inline inet_skb_parm* IPCB(sk_buff* skb) { return SKB_CB<inet_skb_parm>(skb); }
 inline const inet_skb_parm* IPCB(const sk_buff* skb) { return SKB_CB<inet_skb_parm>(skb); }
 
-// Finds and checks the options of a received packet, and fills in addresses and times they ask for; the header is made
-// writable where that is needed. `opt->optlen` says how many bytes. 0, or -EINVAL after which *pointer is the offset
-// in the header of what is wrong (for a parameter problem). REQUIRES: the whole header is linear; skb->dst may be null
-// (then addresses are filled in later, by ip_options_rcv_srr or ip_forward_options).
+// Finds and checks the options of a received packet, and fills in the addresses and times they ask for. `opt->optlen` says
+// how many bytes; all else in *opt is set. 0, or -EINVAL after which *pointer is the offset in the header of what is
+// wrong (for a parameter problem). REQUIRES: the whole header is linear and private (skb_cow). Without a route in
+// skb->dst no address is filled in.
 int ip_options_compile(net& net, sk_buff* skb, ip_options* opt, uint8_t* pointer);
-// The same for options that a user or an answer gives: `bytes` are the options, offsets as in ip_options_data. A source
-// route's first hop moves to opt->faddr.
+// Only finds and checks: nothing is written. REQUIRES: the whole header is linear.
+int ip_options_check(net& net, const sk_buff* skb, ip_options* opt, uint8_t* pointer);
+// The options that a user gives for what he sends. A source route's first hop moves to opt.faddr. 0 or -EINVAL.
 int ip_options_get(net& net, ip_options_data* to, const uint8_t* bytes, uint32_t len);
 
-// Writes `opt` with `data` behind the 20 bytes of `header`, whose ihl already counts them. `is_frag`: for a later
-// fragment.
-void ip_options_build(net& net, uint8_t* header, const ip_options_data& options, Ipv4Address daddr,
-                      Ipv4Address saddr_of_route);
+// Writes options behind the 20 bytes of the packet's header, whose ihl already counts them. `rt` is the way it goes.
+void ip_options_build(sk_buff* skb, const ip_options_data& options, Ipv4Address daddr,
+                      const rtable* rt);
 // The options for an answer to `skb`: record route and timestamp go on, source routes are turned round. 0 or -EINVAL.
 int __ip_options_echo(net& net, ip_options_data* to, sk_buff* skb, const ip_options& from);
-// Blanks in `header` what only the first fragment carries.
-void ip_options_fragment(uint8_t* header, uint32_t header_bytes);
+// Blanks what only the first fragment carries. REQUIRES: the header is private.
+void ip_options_fragment(sk_buff* skb);
 
 // A packet that is forwarded: our address and time go in, a source route moves on.
 void ip_forward_options(sk_buff* skb);

@@ -218,7 +218,9 @@ void* LpmTrieBase::Take(uint32_t key, unsigned length) {
 void* LpmTrieBase::NextIn(const Node* node, uint32_t* key, unsigned* length) {
   const unsigned depth = node->depth;
   const uint32_t base = node->key;
-  for (uint32_t chunk = 0; chunk < 64; ++chunk) {
+  // Chunks before the one that holds *key are behind us.
+  const bool inside = depth == 0 || ((*key ^ base) >> (32 - depth)) == 0;
+  for (uint32_t chunk = inside ? Chunk(*key, depth) : 0; chunk < 64; ++chunk) {
     const uint32_t at = base | (depth >= 26 ? chunk >> (depth - 26) : chunk << (26 - depth));
     // A chunk that ends in r zeros begins the prefixes of relative lengths from 6 - r on.
     for (unsigned r = 1; r <= kStride; ++r) {

@@ -12,6 +12,7 @@
 #include "stack/core/net_device.h"
 #include "stack/ipv4/devinet.h"
 #include "stack/ipv4/fib.h"
+#include "stack/ipv4/inet_sock.h"
 #include "stack/ipv4/inetpeer.h"
 #include "stack/ipv4/ip_fragment.h"
 #include "stack/ipv4/protocol.h"
@@ -39,6 +40,8 @@ struct ipv4_settings {
   int32_t icmp_msgs_per_sec = 1000;
   int32_t icmp_msgs_burst = 50;
   int32_t fib_multipath_hash_policy = 0;
+  int32_t ip_local_port_range[2] = {32768, 60999};  // registered by UDP, read by all transports
+  int32_t ping_group_range[2] = {1, 0};             // group ids that may have ping sockets: none
   // net/ipv4/route/*, in jiffies unless said otherwise.
   int32_t route_min_pmtu = 552;     // bytes
   int32_t route_min_advmss = 256;   // bytes
@@ -75,8 +78,6 @@ struct netns_ipv4 {
   SlabCache<rtable> rtables;
   List<rtable> rt_list;  // all there are
   uint32_t rt_genid = 0;
-  Jiffies rt_error_last = 0;  // token bucket of ip_error
-  Jiffies rt_error_tokens = 0;
 
   // --- Protocols. ---
   const net_protocol* inet_protos[256] = {};
@@ -86,14 +87,17 @@ struct netns_ipv4 {
   packet_type arp_packet_type;
 
   // --- Output. ---
+  SlabCache<inet_sock> ctl_socks;  // of transports that answer without a user's socket
   // IP IDs by destination (ip_idents): each bucket counts on, faster where the host has been idle.
-  static constexpr uint32_t kIdentBuckets = 2048;  // IP_IDENTS_SZ of a small machine
-  uint32_t* ip_idents = nullptr;
-  uint32_t* ip_tstamps = nullptr;
+  // The kernel has 2048 or more: fewer only make destinations share one sooner, and keep a Lab small.
+  static constexpr uint32_t kIdentBuckets = 256;
+  uint32_t ip_idents[kIdentBuckets];
+  uint32_t ip_tstamps[kIdentBuckets] = {};
   SipHashKey ip_id_key;
   Prng prng;
 
   // --- ICMP. ---
+  inet_sock* icmp_sk = nullptr;  // sends our messages
   int32_t icmp_global_credit = 0;
   Jiffies icmp_global_stamp = 0;
   uint32_t icmpmsg_in[256] = {};  // /proc/net/snmp IcmpMsg: by type

@@ -14,14 +14,14 @@ struct net;
 struct net_protocol {
   // Takes a datagram: data is at the transport header, which is set; skb->dst is the input route; skb->len is what IP says.
   // It owns the packet. 0, or minus the number of a protocol that is to be tried next.
-  int (*handler)(sk_buff* skb);
+  int (*handler)(sk_buff* skb) = nullptr;
   // An ICMP error about a datagram of ours: data is at the quoted IP header (20 bytes and its options are linear, and eight
   // bytes behind), the outer header is in icmp_hdr's packet (skb_transport_header). `info` is the next-hop MTU, the pointer
   // or the gateway. The packet stays the caller's. 0, or -ENOENT where nobody sent it.
-  int (*err_handler)(sk_buff* skb, uint32_t info);
+  int (*err_handler)(sk_buff* skb, uint32_t info) = nullptr;
   // Finds the socket of a packet before it is routed and sets skb->sk and skb->dst. May be null. data is at the IP header,
   // transport_header is set. 0, or -errno to drop it with the drop reason in *reason.
-  int (*early_demux)(sk_buff* skb, DropReason* reason);
+  int (*early_demux)(sk_buff* skb, DropReason* reason) = nullptr;
   bool no_policy = true;
   // Understands ICMP errors about itself strictly: fragmentation needed is not acted upon unless the protocol is there.
   bool icmp_strict_tag_validation = false;
@@ -37,6 +37,8 @@ struct raw_hooks {
   // Hands copies to all raw sockets that want it; whether any did. data is at the transport header; the packet stays the
   // caller's.
   bool (*local_deliver)(sk_buff* skb, uint8_t protocol) = nullptr;
+  // A packet with a router alert option that is to be forwarded. True where a socket took it.
+  bool (*router_alert)(sk_buff* skb) = nullptr;
   // An ICMP error about a datagram; data is at the quoted IP header.
   void (*icmp_error)(sk_buff* skb, uint8_t protocol, uint32_t info) = nullptr;
 };

@@ -25,6 +25,7 @@ enum : uint32_t {
   RTCF_NOTIFY = 0x00010000,
   RTCF_DOREDIRECT = 0x01000000,
   RTCF_DIRECTSRC = 0x04000000,
+  RTCF_REDIRECTED = 0x00040000,
   RTCF_BROADCAST = 0x10000000,
   RTCF_MULTICAST = 0x20000000,
   RTCF_LOCAL = 0x80000000,
@@ -99,8 +100,18 @@ uint32_t ip_dst_mtu_maybe_forward(const dst_entry* dst, bool forwarding);
 uint32_t ip_skb_dst_mtu(const sock* sk, const sk_buff* skb);
 // TTL of packets without one of their own.
 uint8_t ip4_dst_hoplimit(const dst_entry* dst);
-// The address that a host route's answers carry: our side of the packet's arrival.
+// The address that the sender of a received packet knows us by: what it was sent to where that is one host's, else the one we
+// would answer from.
+Ipv4Address fib_compute_spec_dst(net& net, const sk_buff* skb);
+// The address that a packet which takes `rt` shows as ours in its options.
 Ipv4Address ip_rt_get_source(sk_buff* skb, const rtable* rt);
+
+// The queueing priority that a TOS byte asks for (rt_tos2priority): TC_PRIO_BESTEFFORT, BULK, INTERACTIVE, INTERACTIVE_BULK.
+uint32_t rt_tos2priority(uint8_t tos);
+// Whether the path MTU to it may not be learnt (ip_mtu_locked).
+bool ip_mtu_locked(const dst_entry* dst);
+// A copy of `rt` for `dev`, for packets of ours that come back to us. nullptr where memory failed.
+rtable* rt_dst_clone(net_device* dev, const rtable* rt);
 
 // --- Change. ---
 
