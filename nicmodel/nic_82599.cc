@@ -121,28 +121,29 @@ void Nic82599::OnWire(Event* event, SimTime now) {
 }
 
 void Nic82599::TransmitOne() {
-  TxPath::Outgoing outgoing;
-  const bool sent = tx_.TakeOutgoing(&outgoing);
-  const WireFrame& frame = outgoing.frame;
+  const bool sent = tx_.Depart();
+  const TxPath::Outgoing& outgoing = tx_.outgoing();
   if (sent && mac_.loopback()) {
     ++chip_.counters.tx_loopback;
-    WireRx(outgoing.first_bit, frame);
+    WireRx(outgoing.first_bit, outgoing.frame);
   } else if (sent && sink_ != nullptr) {
-    sink_->Transmit(outgoing.first_bit, outgoing.last_bit, frame);
+    sink_->Transmit(outgoing.first_bit, outgoing.last_bit, outgoing.frame);
   } else {
-    chip_.world.packets().Free(frame.buffer);
+    chip_.world.packets().Free(outgoing.frame.buffer);
   }
+  tx_.PopOutgoing();
 }
 
+// The earliest time at which a message may leave.
 SimTime Nic82599::NextMessage() const {
-  const SimTime irq = chip_.irq.next_fire();
-  // A receive cause that is yet to come: not before the frame, nor before a counter that is still
-  // running.
+  const SimTime fire = chip_.irq.next_fire();
   const SimTime gate = chip_.irq.EarliestQueueMessage();
-  const bool miss = chip_.irq.OtherEnabled(kEicrRxMiss);
-  if (gate == SimTime::Never() && !miss) return irq;
-  const SimTime cause = rx_.EarliestCause();
-  return Earlier(irq, miss || cause == SimTime::Never() ? cause : Later(cause, gate));
+  const bool other = chip_.irq.OtherEnabled(kEicrRxMiss | kEicrPciException);
+  if (gate == SimTime::Never() && !other) return fire;
+  // For a cause that is yet to come: not before that, nor before a counter that is still running.
+  const SimTime cause = Earlier(rx_.EarliestCause(), tx_.next());
+  if (other || cause == SimTime::Never()) return Earlier(fire, cause);
+  return Earlier(fire, Later(cause, gate));
 }
 
 SimTime Nic82599::NextWake() const {
@@ -150,7 +151,10 @@ SimTime Nic82599::NextWake() const {
   next = Earlier(next, wake_write_);
   // A frame may have come to wait for descriptors since their tail was written.
   if (rx_.blocked() && !writes_.empty()) next = Earlier(next, writes_.front().at);
-  return Earlier(next, tx_.next());
+  // While a frame waits for the wire, its event comes before anything that is still to be read can
+  // leave.
+  if (tx_.pending_frames() == 0) next = Earlier(next, tx_.next_request());
+  return next;
 }
 
 void Nic82599::Reschedule() {

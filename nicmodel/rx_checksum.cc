@@ -16,10 +16,10 @@ constexpr size_t kSmallFrameBytes = 256;
 }  // namespace
 
 wsum CopyAndSumL4(uint8_t* dst, std::span<const uint8_t> frame, const RxParse& parse) {
-  // Few bytes: what is just copied is in the first-level cache, and one copy is cheaper than three.
+  // Few bytes: one copy is cheaper than three, and reading them once more costs little.
   if (frame.size() <= kSmallFrameBytes) {
     std::memcpy(dst, frame.data(), frame.size());
-    return csum_partial({dst + parse.l4_offset, parse.l4_bytes}, 0);
+    return SumL4(frame, parse);
   }
   const size_t end = size_t{parse.l4_offset} + parse.l4_bytes;
   std::memcpy(dst, frame.data(), parse.l4_offset);

@@ -69,14 +69,14 @@ void RxPath::IssuePiece(Frame& frame, RxRing& ring) {
   const uint32_t bytes = std::min(frame.bytes - frame.issued, ring.buffer_bytes());
   const SimTime sent_at = chip_.pcie.WriteTwo(last_issue_, bytes, kDescriptorBytes);
   const bool last = frame.issued + bytes == frame.bytes;
-  posted_[(posted_first_ + posted_count_++) % kPostedMax] = {
-      .read_out_at = sent_at,
-      .visible_at = sent_at + chip_.pcie.write_latency(),
-      .slot = ring.Use(last_issue_),
-      .offset = frame.issued,
-      .bytes = bytes,
-      .units = last ? frame.units : 0,
-      .last = last};
+  Posted& posted = posted_[(posted_first_ + posted_count_++) % kPostedMax];
+  posted.read_out_at = sent_at;
+  posted.visible_at = sent_at + chip_.pcie.write_latency();
+  posted.slot = ring.Use(last_issue_);
+  posted.offset = frame.issued;
+  posted.bytes = bytes;
+  posted.units = last ? frame.units : 0;
+  posted.last = last;
   frame.issued += bytes;
   if (!last) return;
   --waiting_;

@@ -216,12 +216,13 @@ void TxAssembler::InsertTag() {
   StoreBe16(frame_.data + kAddressesBytes + 2, context_.vlan);
 }
 
-WireFrame TxAssembler::Take() {
+void TxAssembler::Take(WireFrame* frame) {
   CHECK(frame_ready_);
-  WireFrame frame;
-  frame.buffer = frame_;
-  frame.bytes = vle_ ? std::span<const uint8_t>(frame_.data, frame_bytes_ + kTagBytes)
-                     : std::span<const uint8_t>(frame_.data + kTagBytes, frame_bytes_);
+  frame->buffer = frame_;
+  frame->bytes = vle_ ? std::span<const uint8_t>(frame_.data, frame_bytes_ + kTagBytes)
+                      : std::span<const uint8_t>(frame_.data + kTagBytes, frame_bytes_);
+  frame->frame_id = 0;
+  frame->flags = 0;
   frame_ = {};
   frame_ready_ = false;
   if (tse_) {
@@ -232,7 +233,6 @@ WireFrame TxAssembler::Take() {
       FreeBuffer(&header_);
     }
   }
-  return frame;
 }
 
 void TxAssembler::FreeBuffer(PacketBuffer* buffer) {

@@ -53,8 +53,8 @@ class TxAssembler {
   // The packet's last byte was appended. False where its descriptors do not agree about its length:
   // then it is gone.
   bool End();
-  // REQUIRES: frame_ready(). The caller owns the buffer.
-  WireFrame Take();
+  // Hands the frame over, with its buffer. REQUIRES: frame_ready().
+  void Take(WireFrame* frame);
   // Forgets the packet.
   void Abort();
 

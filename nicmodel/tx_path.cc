@@ -21,6 +21,7 @@ TxPath::TxPath(Chip& chip, MacLink& mac)
       mac_(mac),
       rings_(chip.world.arena().NewArray<TxRing>(chip.config.tx_queues)),
       assembler_(chip.world.packets()),
+      byte_time_ps_(ByteTime(chip.config.speed).ps),
       completions_(chip.world.kmalloc()),
       visible_(chip.world.kmalloc()),
       draining_(chip.world.kmalloc()),
@@ -63,10 +64,10 @@ void TxPath::Update(SimTime at) {
 // The ring whose packet is being read, or else the one that can start a packet first, in turns.
 TxRing* TxPath::ChooseRing(SimTime at) {
   if (current_ != nullptr) return current_;
+  const uint32_t queues = chip_.config.tx_queues;
   TxRing* best = nullptr;
-  for (uint32_t i = 0; i < chip_.config.tx_queues; ++i) {
-    const uint32_t q = (turn_ + i) % chip_.config.tx_queues;
-    TxRing& ring = rings_[q];
+  for (uint32_t i = 0; i < queues; ++i) {
+    TxRing& ring = rings_[turn_ + i < queues ? turn_ + i : turn_ + i - queues];
     if (!ring.has_work() || ring.DescriptorReadyAt(at) == SimTime::Never()) continue;
     if (best == nullptr || ring.DescriptorReadyAt(at) < best->DescriptorReadyAt(at)) best = &ring;
   }
@@ -173,7 +174,7 @@ void TxPath::ReadData(const TxDescriptor& descriptor) {
   offset_ += bytes;
   for (uint32_t appended = 0; appended < bytes;) {
     appended += assembler_.Append(from == nullptr ? nullptr : from + appended, bytes - appended);
-    if (assembler_.frame_ready()) Plan(assembler_.Take());
+    if (assembler_.frame_ready()) Plan();
   }
 }
 
@@ -188,7 +189,7 @@ void TxPath::FinishDescriptor(TxRing& ring, const TxDescriptor& descriptor) {
   if ((command & kTxEop) == 0) return;
   if (!skipping_) {
     if (assembler_.End()) {
-      if (assembler_.frame_ready()) Plan(assembler_.Take());
+      if (assembler_.frame_ready()) Plan();
     } else {
       AbortPacket(ring);
     }
@@ -198,32 +199,33 @@ void TxPath::FinishDescriptor(TxRing& ring, const TxDescriptor& descriptor) {
 }
 
 // The frame is whole at data_at_: it gets the next free slot of the wire.
-void TxPath::Plan(const WireFrame& built) {
-  WireFrame frame = built;
+void TxPath::Plan() {
+  Outgoing& outgoing = outgoing_.Push();
+  assembler_.Take(&outgoing.frame);
   // Segments after the first are frames of their own.
-  frame.frame_id = frame_id_ != 0 ? frame_id_ : chip_.world.NewFrameId();
+  outgoing.frame.frame_id = frame_id_ != 0 ? frame_id_ : chip_.world.NewFrameId();
   if (assembler_.segmenting()) frame_id_ = 0;
-  const auto bytes = static_cast<uint32_t>(frame.bytes.size());
-  const SimTime first_bit = Later(data_at_ + chip_.config.tx_mac_phy_delay, wire_free_);
-  const SimTime last_bit = first_bit + FrameTime(chip_.config.speed, bytes);
-  wire_free_ = first_bit + FrameSlot(chip_.config.speed, bytes);
+  const auto bytes = static_cast<uint32_t>(outgoing.frame.bytes.size());
+  outgoing.first_bit = Later(data_at_ + chip_.config.tx_mac_phy_delay, wire_free_);
+  outgoing.last_bit =
+      outgoing.first_bit + Duration{byte_time_ps_ * (kPreambleBytes + bytes + kFcsBytes)};
+  outgoing.queue = static_cast<uint8_t>(current_->queue());
+  wire_free_ = outgoing.last_bit + Duration{byte_time_ps_ * kInterFrameGapBytes};
   held_bytes_ += bytes;
-  draining_.push_back({last_bit, bytes});
-  outgoing_.push_back({first_bit, last_bit, frame, static_cast<uint8_t>(current_->queue())});
+  draining_.push_back({outgoing.last_bit, bytes});
 }
 
-bool TxPath::TakeOutgoing(Outgoing* outgoing) {
-  *outgoing = outgoing_.front();
-  outgoing_.pop_front();
-  const WireFrame& frame = outgoing->frame;
+bool TxPath::Depart() {
+  const Outgoing& outgoing = outgoing_.front();
+  const WireFrame& frame = outgoing.frame;
   if (!mac_.up() && !mac_.loopback()) {
     ++chip_.counters.tx_aborted;
-    chip_.TraceDrop(outgoing->first_bit, frame.frame_id, SKB_DROP_REASON_NIC_TX_ABORT,
+    chip_.TraceDrop(outgoing.first_bit, frame.frame_id, SKB_DROP_REASON_NIC_TX_ABORT,
                     frame.bytes.size());
     return false;
   }
-  CountSent(*outgoing);
-  chip_.TraceFrame(TraceKind::kWireTx, outgoing->last_bit, frame.frame_id, outgoing->first_bit,
+  CountSent(outgoing);
+  chip_.TraceFrame(TraceKind::kWireTx, outgoing.last_bit, frame.frame_id, outgoing.first_bit,
                    frame.flags, frame.bytes);
   return true;
 }

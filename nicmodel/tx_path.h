@@ -35,7 +35,10 @@ class TxPath {
   // --- What happens by itself. ---
   // When the next read or write-back starts; Never() where nothing is to do.
   SimTime next() const { return next_; }
-  // Does it. REQUIRES: next() != Never().
+  // When the next read starts. While frames wait for the wire it need not be done then: what comes
+  // of it can only leave after them.
+  SimTime next_request() const { return next_request_; }
+  // Does what is next. REQUIRES: next() != Never().
   void Act();
   // Makes visible in host memory the write-backs that have arrived there by `time`.
   void Commit(SimTime time) {
@@ -55,11 +58,14 @@ class TxPath {
     WireFrame frame;
     uint8_t queue;
   };
-  // Takes it off, counted and traced; the caller owns its buffer. REQUIRES: one waits. False where
-  // it is not to be sent, because the link is down.
-  bool TakeOutgoing(Outgoing* outgoing);
+  // Counts and traces the frame that goes onto the wire now. False where it is not to be sent,
+  // because the link is down. REQUIRES: one waits.
+  bool Depart();
+  const Outgoing& outgoing() const { return outgoing_.front(); }
+  // Forgets it; its buffer has a new owner.
+  void PopOutgoing() { outgoing_.pop_front(); }
 
-  // Frames that wait for the wire, and descriptors that wait for the device.
+  // Frames that wait for the wire.
   uint32_t pending_frames() const { return outgoing_.size(); }
 
   // Moderation was changed, on which write-backs may wait.
@@ -100,7 +106,7 @@ class TxPath {
   void BeginPacket(TxRing& ring, const TxDescriptor& first);
   void ReadData(const TxDescriptor& descriptor);
   void FinishDescriptor(TxRing& ring, const TxDescriptor& descriptor);
-  void Plan(const WireFrame& frame);
+  void Plan();
   void AbortPacket(TxRing& ring);
   void CountSent(const Outgoing& outgoing);
 
@@ -135,6 +141,7 @@ class TxPath {
   SimTime last_act_;
   SimTime next_request_ = SimTime::Never();
   SimTime next_ = SimTime::Never();
+  uint64_t byte_time_ps_;
   SimTime wire_free_;
   uint32_t held_bytes_ = 0;  // of the packet buffer
   Fifo<Completion> completions_;
