@@ -48,8 +48,7 @@ class NicHeadOfLine : public testing::Test {
   size_t Run(NicHarness& h, int frames) {
     h.SetUpRx(1, 64);
     h.Write(kMrqc, 1 | 1U << 22);
-    h.Write(kRssrk,
-            0x80000000);  // the hash is the addresses' and ports' bit that meets the key's only one
+    for (uint32_t i = 0; i < 10; ++i) h.Write(kRssrk + 4 * i, 0x9e3779b9 * (i + 1));
     for (uint32_t i = 0; i < 32; ++i) h.Write(kReta + 4 * i, 0);
     h.Settle();
     // Two flows whose hashes differ; the table sends the second one's to queue 1.
