@@ -27,12 +27,12 @@ int deliver_skb(sk_buff* skb, packet_type* pt, net_device* orig_dev) {
 
 // Gives the packet to all takers of the list but the last, which becomes *pt_prev: it gets the
 // packet itself, not a use of it.
-void deliver_ptype_list_skb(sk_buff* skb, packet_type** pt_prev, net_device* orig_dev,
-                            uint16_t type, const List<packet_type, PtypeTag>& list) {
-  for (packet_type& pt : list) {
-    if (pt.type != type) continue;
+inline void deliver_ptype_list_skb(sk_buff* skb, packet_type** pt_prev, net_device* orig_dev,
+                                   uint16_t type, const List<packet_type, PtypeTag>& list) {
+  for (packet_type* pt = list.front(); pt != nullptr; pt = list.Next(pt)) {
+    if (pt->type != type) continue;
     if (*pt_prev != nullptr) deliver_skb(skb, *pt_prev, orig_dev);
-    *pt_prev = &pt;
+    *pt_prev = pt;
   }
 }
 
@@ -74,14 +74,9 @@ bool vlan_do_receive(sk_buff** pskb) {
 // What the stages of __netif_receive_skb_core say.
 enum class Stage : uint8_t { kGoOn, kAnotherRound, kDone };
 
-Stage Taps(net& net, sk_buff* skb, packet_type** pt_prev, net_device* orig_dev) {
-  deliver_ptype_list_skb(skb, pt_prev, orig_dev, kProtocolAll, net.ptype_all);
-  deliver_ptype_list_skb(skb, pt_prev, orig_dev, kProtocolAll, skb->dev->ptype_all);
-  return Stage::kGoOn;
-}
+// The stages. Each costs a test where it has nothing to do, which is what most packets meet.
 
 Stage VlanDevice(sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev) {
-  if (!skb_vlan_tag_present(*pskb)) return Stage::kGoOn;
   if (*pt_prev != nullptr) {
     deliver_skb(*pskb, *pt_prev, orig_dev);
     *pt_prev = nullptr;
@@ -91,13 +86,11 @@ Stage VlanDevice(sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev) {
 }
 
 Stage RxHandler(sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev, bool* exact) {
-  const rx_handler_func_t handler = (*pskb)->dev->rx_handler;
-  if (handler == nullptr) return Stage::kGoOn;
   if (*pt_prev != nullptr) {
     deliver_skb(*pskb, *pt_prev, orig_dev);
     *pt_prev = nullptr;
   }
-  switch (handler(pskb)) {
+  switch ((*pskb)->dev->rx_handler(pskb)) {
     case RX_HANDLER_CONSUMED:
       *pskb = nullptr;
       return Stage::kDone;
@@ -116,7 +109,6 @@ Stage RxHandler(sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev, boo
 // somebody else's.
 Stage LeftOverTag(sk_buff** pskb) {
   sk_buff* skb = *pskb;
-  if (!skb_vlan_tag_present(skb)) return Stage::kGoOn;
   if ((skb_vlan_tag_get(skb) & kVlanIdMask) != 0) {
     skb->pkt_type = PACKET_OTHERHOST;
   } else if (wire::IsVlanType(skb->protocol)) {
@@ -132,7 +124,31 @@ Stage LeftOverTag(sk_buff** pskb) {
   return Stage::kGoOn;
 }
 
-void Protocols(net& net, sk_buff* skb, packet_type** pt_prev, net_device* orig_dev, bool exact) {
+// One pass over a packet's takers up to the protocol; kAnotherRound where it has moved to another
+// device.
+inline Stage ReceiveRound(net& net, sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev,
+                          bool* exact) {
+  net_device* const dev = (*pskb)->dev;
+  (*pskb)->skb_iif = dev->ifindex;
+  ++net.this_softnet().processed;
+  if (__builtin_expect(wire::IsVlanType((*pskb)->protocol), 0)) {
+    *pskb = skb_vlan_untag(*pskb);
+    if (*pskb == nullptr) return Stage::kDone;
+  }
+  deliver_ptype_list_skb(*pskb, pt_prev, orig_dev, kProtocolAll, net.ptype_all);
+  deliver_ptype_list_skb(*pskb, pt_prev, orig_dev, kProtocolAll, dev->ptype_all);
+  Stage stage = Stage::kGoOn;
+  if (skb_vlan_tag_present(*pskb)) stage = VlanDevice(pskb, pt_prev, orig_dev);
+  if (stage == Stage::kGoOn && dev->rx_handler != nullptr) {
+    stage = RxHandler(pskb, pt_prev, orig_dev, exact);
+  }
+  if (stage == Stage::kGoOn && skb_vlan_tag_present(*pskb)) stage = LeftOverTag(pskb);
+  return stage;
+}
+
+// The protocols that want a packet which has had its rounds.
+inline void Protocols(net& net, sk_buff* skb, packet_type** pt_prev, net_device* orig_dev,
+                      bool exact) {
   const uint16_t type = skb->protocol;
   if (!exact) {
     deliver_ptype_list_skb(skb, pt_prev, orig_dev, type,
@@ -144,26 +160,9 @@ void Protocols(net& net, sk_buff* skb, packet_type** pt_prev, net_device* orig_d
   }
 }
 
-// One pass over a packet's takers up to the protocol; kAnotherRound where it has moved to another
-// device.
-Stage ReceiveRound(net& net, sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev,
-                   bool* exact) {
-  (*pskb)->skb_iif = (*pskb)->dev->ifindex;
-  ++net.this_softnet().processed;
-  if (__builtin_expect(wire::IsVlanType((*pskb)->protocol), 0)) {
-    *pskb = skb_vlan_untag(*pskb);
-    if (*pskb == nullptr) return Stage::kDone;
-  }
-  Taps(net, *pskb, pt_prev, orig_dev);
-  Stage stage = VlanDevice(pskb, pt_prev, orig_dev);
-  if (stage == Stage::kGoOn) stage = RxHandler(pskb, pt_prev, orig_dev, exact);
-  if (stage == Stage::kGoOn) stage = LeftOverTag(pskb);
-  return stage;
-}
-
 // Gives *pskb to all who want it but the last, which is returned in *ppt_prev and gets it from the
 // caller; nullptr there means that the packet is gone.
-int __netif_receive_skb_core(net& net, sk_buff** pskb, packet_type** ppt_prev) {
+inline int __netif_receive_skb_core(net& net, sk_buff** pskb, packet_type** ppt_prev) {
   sk_buff* const first = *pskb;
   net_timestamp_check(net, net.core.netdev_tstamp_prequeue == 0, first);
   net.this_cpu().Charge(CostPoint::k_netif_receive);
@@ -179,11 +178,8 @@ int __netif_receive_skb_core(net& net, sk_buff** pskb, packet_type** ppt_prev) {
     stage = ReceiveRound(net, pskb, &pt_prev, orig_dev, &exact);
   }
   *ppt_prev = nullptr;
+  if (stage == Stage::kDone) return NET_RX_SUCCESS;
   sk_buff* const skb = *pskb;
-  if (stage == Stage::kDone) {
-    // What a tap was still to get has been freed by a stage that dropped it.
-    return NET_RX_SUCCESS;
-  }
   Protocols(net, skb, &pt_prev, orig_dev, exact);
   if (pt_prev != nullptr) {
     *ppt_prev = pt_prev;

@@ -22,6 +22,13 @@ namespace {
 // Where the 14 bytes of a header lie in the 16 of its cache.
 constexpr size_t kHhOffset = HH_DATA_MOD - kEthHeaderBytes;
 
+// ether_addr_equal: two loads and no call.
+bool SameMac(const MacAddress& a, const MacAddress& b) {
+  const uint8_t* const x = a.bytes().data();
+  const uint8_t* const y = b.bytes().data();
+  return ((LoadLe32(x) ^ LoadLe32(y)) | (LoadLe16(x + 4) ^ uint32_t{LoadLe16(y + 4)})) == 0;
+}
+
 MacAddress LoadMac(const uint8_t* bytes) {
   return MacAddress(std::span<const uint8_t, kEthAddressBytes>(bytes, kEthAddressBytes));
 }
@@ -47,11 +54,11 @@ uint16_t eth_type_trans(sk_buff* skb, net_device* dev) {
   skb_reset_mac_header(skb);
   const auto* const eth = reinterpret_cast<const wire::EthernetHeader*>(skb->data);
   __skb_pull(skb, kEthHeaderBytes);
-  if (eth->dest != dev->dev_addr) {
+  if (!SameMac(eth->dest, dev->dev_addr)) {
     if (!eth->dest.IsMulticast()) {
       skb->pkt_type = PACKET_OTHERHOST;
     } else {
-      skb->pkt_type = eth->dest == dev->broadcast ? PACKET_BROADCAST : PACKET_MULTICAST;
+      skb->pkt_type = SameMac(eth->dest, dev->broadcast) ? PACKET_BROADCAST : PACKET_MULTICAST;
     }
   }
   const uint16_t proto = eth->proto.host();

@@ -59,7 +59,7 @@ void MaybeGrow(neigh_table* tbl) {
       *bucket = n;
     }
   }
-  tbl->host_net.kernel.kmalloc().Free(old, sizeof(neighbour*) << old_shift);
+  tbl->host_net.kernel.kmalloc().Free(static_cast<void*>(old), sizeof(neighbour*) << old_shift);
 }
 
 // Takes an entry out of the table: nobody finds it any more, and the table's reference goes.

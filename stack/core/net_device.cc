@@ -2,8 +2,10 @@
 #include "stack/core/net_device.h"
 
 #include <cerrno>
-#include <cstdio>
+#include <charconv>
 #include <cstring>
+#include <iterator>
+#include <string>
 
 #include "stack/core/dev.h"
 #include "stack/core/net.h"
@@ -12,6 +14,8 @@
 namespace tapedeck {
 
 namespace {
+
+constexpr int kUnitsMax = 10000;  // devices that share a pattern of names
 
 // dev_valid_name: fits, is not "." or "..", and has no '/', ':' or space.
 bool ValidName(std::string_view name) {
@@ -31,16 +35,16 @@ bool AllocName(net& net, std::string_view pattern, char (&name)[kIfNameBytes]) {
     std::memcpy(name, pattern.data(), pattern.size());
     return true;
   }
-  if (pattern.substr(percent, 2) != "%d" || pattern.size() >= kIfNameBytes) return false;
-  for (int unit = 0; unit < 10000; ++unit) {
+  if (pattern.substr(percent, 2) != "%d") return false;
+  for (int unit = 0; unit < kUnitsMax; ++unit) {
     char digits[8];
-    std::snprintf(digits, sizeof(digits), "%d", unit);
-    std::string_view tail = pattern.substr(percent + 2);
-    const int written =
-        std::snprintf(name, kIfNameBytes, "%.*s%s%.*s", static_cast<int>(percent), pattern.data(),
-                      digits, static_cast<int>(tail.size()), tail.data());
-    if (written >= static_cast<int>(kIfNameBytes) || !ValidName(name)) return false;
-    if (dev_get_by_name(net, name) == nullptr) return true;
+    const char* const digits_end = std::to_chars(digits, std::end(digits), unit).ptr;
+    std::string candidate(pattern.substr(0, percent));
+    candidate.append(digits, digits_end).append(pattern.substr(percent + 2));
+    if (!ValidName(candidate)) return false;
+    if (dev_get_by_name(net, candidate) != nullptr) continue;
+    std::memcpy(name, candidate.data(), candidate.size());
+    return true;
   }
   return false;
 }

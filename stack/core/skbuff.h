@@ -368,7 +368,9 @@ inline uint8_t* skb_put(sk_buff* skb, uint32_t bytes) {
   return at;
 }
 inline uint8_t* skb_put_data(sk_buff* skb, const void* data, uint32_t bytes) {
-  return static_cast<uint8_t*>(std::memcpy(skb_put(skb, bytes), data, bytes));
+  uint8_t* const at = skb_put(skb, bytes);
+  if (bytes > 0) std::memcpy(at, data, bytes);  // no bytes may come from nowhere
+  return at;
 }
 inline uint8_t* skb_put_zero(sk_buff* skb, uint32_t bytes) {
   return static_cast<uint8_t*>(std::memset(skb_put(skb, bytes), 0, bytes));

@@ -66,8 +66,7 @@ struct CoreHost : TestHost {
 class TestDevice {
  public:
   explicit TestDevice(CoreHost& host, const char* name = "eth%d", uint16_t tx_queues = 1)
-      : host_(host),
-        dev_(alloc_netdev_mqs(host.n, sizeof(TestDevice*), name, ether_setup, tx_queues,
+      : dev_(alloc_netdev_mqs(host.n, sizeof(TestDevice*), name, ether_setup, tx_queues,
                               tx_queues)) {
     *netdev_priv<TestDevice*>(dev_) = this;
     ops_.ndo_start_xmit = [](sk_buff* skb, net_device* dev) { return Of(dev)->Xmit(skb); };
@@ -117,7 +116,6 @@ class TestDevice {
     return NETDEV_TX_OK;
   }
 
-  CoreHost& host_;
   net_device_ops ops_ = {};
   net_device* dev_;
 };

@@ -234,10 +234,10 @@ TEST_F(SockTest, StateChangesAreTraced) {
 }
 
 TEST_F(SockTest, ErrorsOnTheErrorQueueSetTheNextError) {
-  for (const uint32_t error : {EHOSTUNREACH, ECONNREFUSED}) {
+  for (const int error : {EHOSTUNREACH, ECONNREFUSED}) {
     sk_buff* const skb = Packet();
     SKB_EXT_ERR(skb)->ee.ee_origin = kSoEeOriginIcmp;
-    SKB_EXT_ERR(skb)->ee.ee_errno = error;
+    SKB_EXT_ERR(skb)->ee.ee_errno = static_cast<uint32_t>(error);
     EXPECT_EQ(sock_queue_err_skb(sk_, skb), 0);
   }
   EXPECT_NE(datagram_poll(sk_) & EPOLLERR, 0U);
