@@ -14,8 +14,10 @@ constexpr size_t kBufferBytes =
 UdpSinks::UdpSinks(Host& host, std::span<const uint16_t> ports)
     : counts_(host.kernel().world().arena().New<Counts>()) {
   for (const uint16_t port : ports) {
-    host.kernel().Spawn(/*cpu=*/0,
-                        [&](Thread& thread) { return ReadAll(thread, host, port, counts_); });
+    // By value: the thread starts later. The host is in the arena.
+    host.kernel().Spawn(/*cpu=*/0, [&host, port, counts = counts_](Thread& thread) {
+      return ReadAll(thread, host, port, counts);
+    });
   }
 }
 
