@@ -12,6 +12,10 @@ void AddCaptureCases(Suite& suite);
 void AddComponentCases(Suite& suite);
 // The NIC model alone.
 void AddNicCases(Suite& suite);
+// A datagram's way through one host, and through the stack alone.
+void AddPathCases(Suite& suite);
+// Labs as a whole: building, snapshots, raw replay.
+void AddLabCases(Suite& suite);
 
 }  // namespace tapedeck::bench
 

@@ -7,5 +7,7 @@ int main(int argc, char** argv) {
   AddCaptureCases(suite);
   AddComponentCases(suite);
   AddNicCases(suite);
+  AddPathCases(suite);
+  AddLabCases(suite);
   return suite.Main(argc, argv);
 }
