@@ -2,9 +2,7 @@
 #include "stack/core/net_device.h"
 
 #include <cerrno>
-#include <charconv>
 #include <cstring>
-#include <iterator>
 #include <string>
 
 #include "stack/core/dev.h"
@@ -37,10 +35,8 @@ bool AllocName(net& net, std::string_view pattern, char (&name)[kIfNameBytes]) {
   }
   if (pattern.substr(percent, 2) != "%d") return false;
   for (int unit = 0; unit < kUnitsMax; ++unit) {
-    char digits[8];
-    const char* const digits_end = std::to_chars(digits, std::end(digits), unit).ptr;
     std::string candidate(pattern.substr(0, percent));
-    candidate.append(digits, digits_end).append(pattern.substr(percent + 2));
+    candidate.append(std::to_string(unit)).append(pattern.substr(percent + 2));
     if (!ValidName(candidate)) return false;
     if (dev_get_by_name(net, candidate) != nullptr) continue;
     std::memcpy(name, candidate.data(), candidate.size());
