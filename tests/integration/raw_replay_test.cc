@@ -31,7 +31,7 @@ std::vector<std::string> Corpus() {
   return files;
 }
 
-RawReplayResult Run(const std::string& file, const RawReplayOptions& options = {}) {
+RawReplayResult Replayed(const std::string& file, const RawReplayOptions& options = {}) {
   absl::StatusOr<RawReplayResult> run = RawReplay(file, options);
   EXPECT_TRUE(run.ok()) << run.status();
   return run.ok() ? *std::move(run) : RawReplayResult{};
@@ -46,48 +46,48 @@ uint64_t Sum(const std::map<std::string, uint64_t>& counts) {
 class CorpusTest : public testing::TestWithParam<std::string> {};
 
 TEST_P(CorpusTest, EveryFrameIsAccountedForAndNothingIsLeft) {
-  const RawReplayResult run = Run(GetParam());
+  const RawReplayResult run = Replayed(GetParam());
   EXPECT_GT(run.frames_in, 0U);
   EXPECT_EQ(run.frames_in, run.delivered + Sum(run.dropped) + run.queued);
   EXPECT_THAT(run.violations, testing::IsEmpty());
 }
 
 TEST_P(CorpusTest, RunsAlikeAfterAnotherRunInTheSameProcess) {
-  const std::string first = Run(GetParam()).digest;
+  const std::string first = Replayed(GetParam()).digest;
   const std::vector<std::string> corpus = Corpus();
   const std::string& other = corpus.front() == GetParam() ? corpus.back() : corpus.front();
-  EXPECT_NE(Run(other).digest, first);
-  EXPECT_EQ(Run(GetParam()).digest, first);
+  EXPECT_NE(Replayed(other).digest, first);
+  EXPECT_EQ(Replayed(GetParam()).digest, first);
 }
 
 TEST_P(CorpusTest, DoesNotDependOnWhatMemoryHeldOrWhereItLies) {
-  const std::string expected = Run(GetParam()).digest;
+  const std::string expected = Replayed(GetParam()).digest;
   RawReplayOptions options;
   options.lab.arena.fill = 0xa5;
-  EXPECT_EQ(Run(GetParam(), options).digest, expected);
+  EXPECT_EQ(Replayed(GetParam(), options).digest, expected);
   options.lab.arena.fill = 0x00;
   options.lab.arena.address = 0x7ed000000000;
-  EXPECT_EQ(Run(GetParam(), options).digest, expected);
+  EXPECT_EQ(Replayed(GetParam(), options).digest, expected);
 }
 
 TEST_P(CorpusTest, GoesOnFromASnapshotAsStraightThrough) {
-  const std::string expected = Run(GetParam()).digest;
+  const std::string expected = Replayed(GetParam()).digest;
   for (const uint64_t frames : {1, 5, 23}) {
     RawReplayOptions options;
     options.restore_after_frames = frames;
-    EXPECT_EQ(Run(GetParam(), options).digest, expected) << "restored after " << frames;
+    EXPECT_EQ(Replayed(GetParam(), options).digest, expected) << "restored after " << frames;
   }
 }
 
 TEST_P(CorpusTest, AnotherSeedOrTableMakesAnotherRunButTheSameAccounts) {
-  const RawReplayResult expected = Run(GetParam());
+  const RawReplayResult expected = Replayed(GetParam());
   RawReplayOptions options;
   options.lab.seed = 1;
-  EXPECT_EQ(Run(GetParam(), options).frames_in, expected.frames_in);
+  EXPECT_EQ(Replayed(GetParam(), options).frames_in, expected.frames_in);
   std::string error;
   for (const CostPreset& preset : CostPresets()) {
     ASSERT_TRUE(ParseCostTable(preset.name, preset.text, &options.lab.costs, &error)) << error;
-    const RawReplayResult run = Run(GetParam(), options);
+    const RawReplayResult run = Replayed(GetParam(), options);
     EXPECT_EQ(run.frames_in, expected.frames_in) << preset.name;
     EXPECT_THAT(run.violations, testing::IsEmpty()) << preset.name;
   }
