@@ -73,32 +73,44 @@ Bytes RandomFrame(Prng& prng) {
   return frame;
 }
 
+// Draws are made one by one: the order in which arguments are evaluated is the compiler's.
+void QueueSomething(NicHarness& h, Prng& prng) {
+  const Bytes frame = RandomFrame(prng);
+  const uint32_t command = prng.Below(4) == 0 ? prng.Next32() & 0xdf : kTxEop | kTxIfcs | kTxRs;
+  const uint32_t popts = prng.Below(4);
+  const uint32_t paylen = prng.Below(4) == 0 ? prng.Below(1 << 18) : ~0U;
+  if (frame.size() <= 2048) h.QueueTx(frame, command, popts, paylen);
+}
+
+void InjectSomething(NicHarness& h, Prng& prng) {
+  const Bytes frame = RandomFrame(prng);
+  const auto flags = static_cast<uint8_t>(prng.Below(8) == 0 ? prng.Below(8) : 0);
+  h.Inject(h.now() + Duration::Nanoseconds(prng.Below(3000)), frame, flags);
+}
+
 void DoSomething(NicHarness& h, Prng& prng) {
+  const uint32_t offset = kOffsets[prng.Below(std::size(kOffsets))];
   switch (prng.Below(10)) {
     case 0: {
-      const uint32_t offset = kOffsets[prng.Below(std::size(kOffsets))];
-      const uint32_t value = prng.Below(2) == 0 ? prng.Next32() : 1U << prng.Below(32);
-      h.Write(offset, value);
+      const uint32_t bit = 1U << prng.Below(32);
+      h.Write(offset, prng.Below(2) == 0 ? prng.Next32() : bit);
       break;
     }
     case 1:
-      h.Read(kOffsets[prng.Below(std::size(kOffsets))]);
+      h.Read(offset);
       break;
     case 2:
     case 3:
-      h.Inject(h.now() + Duration::Nanoseconds(prng.Below(3000)), RandomFrame(prng),
-               static_cast<uint8_t>(prng.Below(8) == 0 ? prng.Below(8) : 0));
+      InjectSomething(h, prng);
       break;
-    case 4: {
-      const Bytes frame = RandomFrame(prng);
-      if (frame.size() <= 2048)
-        h.QueueTx(frame, prng.Below(4) == 0 ? prng.Next32() & 0xdf : 0xb, prng.Below(4),
-                  prng.Below(4) == 0 ? prng.Below(1 << 18) : ~0U);
+    case 4:
+      QueueSomething(h, prng);
+      break;
+    case 5: {
+      const uint64_t low = prng.Next64();
+      h.QueueContext(low, prng.Next64() & 0xffff'ff00'0000'fe00);
       break;
     }
-    case 5:
-      h.QueueContext(prng.Next64() & ~uint64_t{0}, prng.Next64() & 0xffff'ff00'0000'fe00);
-      break;
     case 6:
       h.RingDoorbell();
       break;

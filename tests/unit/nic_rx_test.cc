@@ -283,9 +283,9 @@ TEST(NicRx, LookingOftenChangesNothing) {
   for (const uint64_t step_ns : {7U, 100U, 12'345U}) {
     NicHarness h({}, 16);
     const SimTime start = h.now();
-    for (int i = 0; i < 60; ++i)
-      h.Inject(start + Duration::Nanoseconds(100) * static_cast<uint64_t>(i),
-               UdpFrameOf(60 + 20 * static_cast<size_t>(i)));
+    for (size_t i = 0; i < 60; ++i) {
+      h.Inject(start + Duration::Nanoseconds(100) * i, UdpFrameOf(60 + 20 * i));
+    }
     std::vector<uint64_t> times;
     size_t got = 0;
     // Look in small steps, but refill at the same times.
