@@ -144,7 +144,7 @@ TEST(ScriptPlayer, DescriptorsHaveTheScriptsNames) {
 TEST(ScriptPlayer, SeveralThreadsWaitAtOnce) {
   EXPECT_EQ(Difference(std::string(kBound) +
                        "+0...0.3 poll([{fd=3, events=POLLIN, revents=0}], 1, 300) = 0\n"
-                       "+0.1...0.1 poll([{fd=3, events=POLLIN, revents=0}], 1, 100) = 0\n"
+                       "+0.1...0.2 poll([{fd=3, events=POLLIN, revents=0}], 1, 100) = 0\n"
                        "+0.1 close(3) = 0\n"),
             "");
 }
