@@ -462,7 +462,6 @@ void __icmp_send(sk_buff* skb_in, uint8_t type, uint8_t code, uint32_t info,
   message.header.code = code;
   StoreBe32(message.header.rest.data(), info);
   message.skb = skb_in;
-  message.offset = static_cast<uint32_t>(skb_network_offset(skb_in));
 
   ipcm_cookie ipc;
   ipc.tos = IsError(type) ? static_cast<int16_t>((iph.tos & kTosMask) | kPrecedenceInternetControl)
@@ -482,9 +481,13 @@ void __icmp_send(sk_buff* skb_in, uint8_t type, uint8_t code, uint32_t info,
   rtable* rt = ip_route_output_key(net, &flow, &err);
   if (rt == nullptr) return;
   if (HostAllow(net, rt, flow.daddr, apply_ratelimit)) {
+    // The quote begins at the network header, which lies before the data where a transport has the packet already.
+    const auto pulled = static_cast<uint32_t>(-skb_network_offset(skb_in));
+    __skb_push(skb_in, pulled);
     message.data_len = QuoteBytes(rt, message);
     if (flow.saddr == kIpv4Any) flow.saddr = kDummyAddress;
     if (message.data_len != 0) Push(ns, &message, &flow, &ipc, &rt);
+    __skb_pull(skb_in, pulled);
   }
   dst_release(rt);
 }
