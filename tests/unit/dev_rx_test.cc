@@ -13,7 +13,7 @@ constexpr MacAddress kOurs(2, 0, 0, 0, 0, 1);
 
 // A protocol or tap that keeps copies of what it gets.
 struct Taker : packet_type {
-  Taker(uint16_t type_in, net_device* dev_in = nullptr) {
+  explicit Taker(uint16_t type_in, net_device* dev_in = nullptr) {
     type = type_in;
     dev = dev_in;
     func = [](sk_buff* skb, net_device* dev_at, packet_type* pt, net_device* orig_dev) {

@@ -49,7 +49,7 @@ TEST_F(SkBuffHeadTest, EverySequenceAgreesWithADeque) {
     sk_buff_head* const other = &lists[1 - which];
     std::deque<sk_buff*>& other_model = models[1 - which];
     const auto place =
-        static_cast<long>(model.empty() ? 0 : rng.Below(static_cast<uint32_t>(model.size())));
+        static_cast<int64_t>(model.empty() ? 0 : rng.Below(static_cast<uint32_t>(model.size())));
     switch (rng.Below(10)) {
       case 0:
         model.push_front(New());
