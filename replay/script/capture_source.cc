@@ -11,7 +11,7 @@ namespace tapedeck {
 namespace {
 
 constexpr Duration kBackwardsTolerated = Duration::Milliseconds(1);
-constexpr uint64_t kNsMax = kScriptDurationMax.ns();
+constexpr Duration kClockJump = Duration::Seconds(86'400);
 
 std::string Frames(uint64_t count) {
   return count == 1 ? "1 frame" : absl::StrCat(count, " frames");
@@ -61,20 +61,35 @@ std::span<const uint8_t> CaptureSource::Build(const capture::EthernetFrame& ethe
 }
 
 SimTime CaptureSource::TimeOf(int64_t time_ns) {
-  if (time_ns < last_ns_) {
-    // Unsigned, so that the distance of the farthest times fits.
-    const uint64_t by_ns = static_cast<uint64_t>(last_ns_) - static_cast<uint64_t>(time_ns);
-    ++counts_.backwards;
-    counts_.backwards_max = std::max(counts_.backwards_max, Duration::Nanoseconds(by_ns));
-  } else {
-    last_ns_ = time_ns;
+  // Unsigned, so that the distance of the farthest times fits.
+  const auto last = static_cast<uint64_t>(last_ns_);
+  const auto present = static_cast<uint64_t>(time_ns);
+  if (time_ns < last_ns_) [[unlikely]] {
+    StepBack(Duration::Nanoseconds(last - present), time_ns);
+    return SimTime::At(since_start_);
   }
-  uint64_t since_start_ns = static_cast<uint64_t>(last_ns_) - static_cast<uint64_t>(start_ns_);
-  if (since_start_ns > kNsMax) [[unlikely]] {
+  Duration gap = Duration::Nanoseconds(present - last);
+  if (gap > kClockJump) [[unlikely]] {
+    ++counts_.clock_jumps;
+    gap = kClockJump;
+  }
+  last_ns_ = time_ns;
+  since_start_ += gap;
+  if (since_start_ > kScriptDurationMax) [[unlikely]] {
     ++counts_.beyond_end;
-    since_start_ns = kNsMax;
+    since_start_ = kScriptDurationMax;
   }
-  return SimTime::At(Duration::Nanoseconds(since_start_ns));
+  return SimTime::At(since_start_);
+}
+
+void CaptureSource::StepBack(Duration by, int64_t time_ns) {
+  if (by > kClockJump) {
+    ++counts_.clock_jumps;
+    last_ns_ = time_ns;
+  } else {
+    ++counts_.backwards;
+    counts_.backwards_max = std::max(counts_.backwards_max, by);
+  }
 }
 
 std::vector<std::string> Warnings(const CaptureSourceCounts& counts) {
@@ -92,6 +107,11 @@ std::vector<std::string> Warnings(const CaptureSourceCounts& counts) {
     lines.push_back(absl::StrFormat("time goes backwards %u times, by up to %u.%03u ms: held",
                                     counts.backwards, counts.backwards_max.ms(),
                                     counts.backwards_max.us() % 1'000));
+  }
+  if (counts.clock_jumps != 0) {
+    lines.push_back(absl::StrFormat(
+        "the clock jumps by more than a day %u times: no time passes backwards, a day forwards",
+        counts.clock_jumps));
   }
   if (counts.beyond_end != 0) {
     lines.push_back(absl::StrCat(Frames(counts.beyond_end), " later than ",

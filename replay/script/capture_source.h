@@ -2,6 +2,10 @@
 // first record, never backwards. Streams in constant memory, and copies no frame whose Ethernet
 // header was captured.
 //
+// A step back in time of up to a day is taken for disorder: the frame enters together with the one
+// ahead of it. What is farther, in either direction, is taken for another clock, as in captures
+// that were merged: time goes on from the frame ahead, backwards at once, forwards after a day.
+//
 // What the capture holds is what enters. A frame that the capture cut (snaplen) enters as short as
 // it is: its IP length then exceeds its bytes and the stack drops it, as it would drop it on a
 // wire. Such frames are counted. Left out: taking the copies that a capture on all interfaces
@@ -31,8 +35,9 @@ struct CaptureSourceCounts {
   uint64_t fcs_stripped = 0;
   // Frames captured before the one ahead of them; they enter together with it.
   uint64_t backwards = 0;
-  Duration backwards_max;  // how far, at most
-  // Frames captured later than kScriptDurationMax after the first record; they enter then.
+  Duration backwards_max;    // how far, at most
+  uint64_t clock_jumps = 0;  // by more than a day
+  // Frames that would enter later than kScriptDurationMax after the first record; they enter then.
   uint64_t beyond_end = 0;
 
   uint64_t skipped_of(capture::SkipReason reason) const {
@@ -42,8 +47,8 @@ struct CaptureSourceCounts {
 };
 
 // The lines a user should see, one for each kind of thing that went wrong: reasons for skipping,
-// cut frames, times that go backwards by more than a millisecond or beyond the end. Without file
-// names.
+// cut frames, times that go backwards by more than a millisecond, jump, or lie beyond the end.
+// Without file names.
 std::vector<std::string> Warnings(const CaptureSourceCounts& counts);
 
 class CaptureSource final : public FrameSource {
@@ -65,12 +70,15 @@ class CaptureSource final : public FrameSource {
   std::span<const uint8_t> Build(const capture::EthernetFrame& ethernet);
   // Virtual time of a record that was captured at `time_ns`.
   SimTime TimeOf(int64_t time_ns);
+  // The record lies `by` before the latest one.
+  void StepBack(Duration by, int64_t time_ns);
 
   capture::CaptureReader& reader_;
   std::vector<uint8_t> built_;  // frames with a made-up header, one after another
   CaptureSourceCounts counts_;
   int64_t start_ns_ = 0;
-  int64_t last_ns_ = 0;  // latest time so far, of a frame that was delivered or of the start
+  int64_t last_ns_ = 0;   // capture time of the latest frame so far, or of the start
+  Duration since_start_;  // virtual time of the same
 };
 
 }  // namespace tapedeck

@@ -141,14 +141,34 @@ TEST(CaptureSource, TimeGoingFarBackwardsIsTold) {
               ElementsAre("time goes backwards 1 times, by up to 1.345 ms: held"));
 }
 
-TEST(CaptureSource, TimesFarAheadAreCut) {
+TEST(CaptureSource, JumpsOfTheClockAreTakenOut) {
+  constexpr uint64_t kDayNs = 86'400'000'000'000;
   PcapBytes file;
-  file.Header(kNanoMagic).Record(0, 0, AToB()).Record(0xffffffff, 0, AToB());
+  file.Header(kNanoMagic);
+  file.Record(0, 0, AToB()).Record(2'000'000'000, 0, AToB()).Record(2'000'000'000, 5, AToB());
+  file.Record(1000, 0, AToB()).Record(1000, 7, AToB()).Record(1000 + 86'400, 7, AToB());
   CaptureReader reader = ReaderOf(file);
   CaptureSource source(reader);
-  EXPECT_EQ(TakeAll(source)[1].ns, kScriptDurationMax.ns());
+  std::vector<uint64_t> times_ns;
+  for (const Taken& taken : TakeAll(source)) times_ns.push_back(taken.ns);
+  EXPECT_THAT(times_ns,
+              ElementsAre(0, kDayNs, kDayNs + 5, kDayNs + 5, kDayNs + 12, 2 * kDayNs + 12));
+  EXPECT_EQ(source.counts().clock_jumps, 2U);
+  EXPECT_EQ(source.counts().backwards, 0U);
   EXPECT_THAT(Warnings(source.counts()),
-              ElementsAre("1 frame later than 100 days after the first record: injected then"));
+              ElementsAre("the clock jumps by more than a day 2 times: no time passes backwards, a "
+                          "day forwards"));
+}
+
+TEST(CaptureSource, TimesBeyondTheEndAreCut) {
+  PcapBytes file;
+  file.Header(kNanoMagic);
+  for (uint32_t day = 0; day < 103; ++day) file.Record(86'400 * day, 0, AToB());
+  CaptureReader reader = ReaderOf(file);
+  CaptureSource source(reader);
+  EXPECT_EQ(TakeAll(source).back().ns, kScriptDurationMax.ns());
+  EXPECT_THAT(Warnings(source.counts()),
+              ElementsAre("2 frames later than 100 days after the first record: injected then"));
 }
 
 TEST(CaptureSource, CutFramesEnterAsCaptured) {
