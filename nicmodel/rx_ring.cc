@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "nicmodel/descriptors.h"
-
 namespace tapedeck::nic {
 
 namespace {
@@ -35,12 +33,7 @@ void RxRing::DropCache() {
   oldest_ = ready_ = landing_ = 0;
 }
 
-void RxRing::MaybeFetch(SimTime at) {
-  Land(at);
-  if (landing_ != 0 || !enabled()) return;
-  // Refill when half of the cache is empty: enough for a batch, and the rest hides the read's
-  // latency.
-  if (ready_ > chip_->config.rx_descriptor_cache / 2) return;
+void RxRing::FetchBatch(SimTime at) {
   const uint32_t free_slots = chip_->config.rx_descriptor_cache - ready_;
   const uint32_t count = std::min({Distance(fetch_, tail_), chip_->config.rx_fetch_descriptors,
                                    free_slots, entries() - fetch_});
@@ -61,17 +54,6 @@ void RxRing::Fetch(SimTime at, uint32_t count) {
   }
   fetch_ += count;
   if (fetch_ == entries()) fetch_ = 0;
-}
-
-RxRing::Slot RxRing::Use(SimTime at) {
-  Land(at);
-  CHECK_GT(ready_, 0U);
-  const Slot slot = {base_ + uint64_t{head_} * kDescriptorBytes, cache_[oldest_]};
-  oldest_ = (oldest_ + 1) % kCacheMax;
-  --ready_;
-  if (++head_ == entries()) head_ = 0;
-  MaybeFetch(at);
-  return slot;
 }
 
 uint32_t RxRing::Read(uint32_t field) const {

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "nicmodel/chip.h"
+#include "nicmodel/descriptors.h"
 #include "nicmodel/registers.h"
 
 namespace tapedeck::nic {
@@ -41,7 +42,16 @@ class RxRing {
     dma_addr_t buffer;
   };
   // Uses the next descriptor at `at`. REQUIRES: DescriptorReadyAt(at) <= at.
-  Slot Use(SimTime at);
+  Slot Use(SimTime at) {
+    Land(at);
+    CHECK_GT(ready_, 0U);
+    const Slot slot = {base_ + uint64_t{head_} * kDescriptorBytes, cache_[oldest_]};
+    oldest_ = (oldest_ + 1) % kCacheMax;
+    --ready_;
+    if (++head_ == entries()) head_ = 0;
+    MaybeFetch(at);
+    return slot;
+  }
 
   // The registers of this queue's block. `field` is an offset within the block.
   uint32_t Read(uint32_t field) const;
@@ -58,8 +68,15 @@ class RxRing {
     ready_ += landing_;
     landing_ = 0;
   }
-  // Starts to fetch a batch where that is due.
-  void MaybeFetch(SimTime at);
+  // Starts to fetch a batch where that is due: when half of the cache is empty, which is enough for
+  // a batch, and the rest hides the read's latency.
+  void MaybeFetch(SimTime at) {
+    Land(at);
+    if (landing_ == 0 && ready_ <= chip_->config.rx_descriptor_cache / 2 && enabled()) {
+      FetchBatch(at);
+    }
+  }
+  void FetchBatch(SimTime at);
   void Fetch(SimTime at, uint32_t count);
   void WriteTail(SimTime at, uint32_t value);
   void WriteControl(SimTime at, uint32_t value);
