@@ -146,11 +146,6 @@ void Account(Lab& lab, RawReplayResult* result) {
   result->polls = recorder.count(TraceKind::kNapiPoll);
   result->events = recorder.digest().events();
   result->digest = recorder.digest().ToString();
-  const uint64_t faults = recorder.count(TraceKind::kDeviceFault);
-  if (faults != 0) {
-    result->violations.push_back(
-        absl::StrFormat("%d accesses by the device that the driver did not allow", faults));
-  }
 }
 
 // Runs until the player is done and the time behind its last frame is over.
@@ -222,7 +217,14 @@ absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawRepl
 
   Account(lab, &result);
   Report(file, *reader, source, player, &result);
+  // The end of the Lab is not part of the run.
+  lab.world().set_trace_sink(nullptr);
   lab.Shutdown();
+  const uint64_t faults = lab.host(0).kernel().bus().faults();
+  if (faults != 0) {
+    result.violations.push_back(
+        absl::StrFormat("%d accesses by the device that the driver did not allow", faults));
+  }
   for (std::string& left : lab.Leftovers()) result.violations.push_back(std::move(left));
   return result;
 }

@@ -12,7 +12,7 @@ netdev_tx_t LoopbackXmit(sk_buff* skb, net_device* dev) {
   skb_orphan(skb);
   skb->protocol = eth_type_trans(skb, dev);
   const uint32_t bytes = skb->len;
-  if (netif_rx(skb) == NET_RX_SUCCESS) {
+  if (__netif_rx(skb) == NET_RX_SUCCESS) {
     ++dev->stats.rx_packets;
     ++dev->stats.tx_packets;
     dev->stats.rx_bytes += bytes;
