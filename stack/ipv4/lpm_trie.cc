@@ -213,6 +213,18 @@ void* LpmTrieBase::Take(uint32_t key, unsigned length) {
   return value;
 }
 
+// The chunks with which a prefix of the node, or what lies below it, begins: most nodes have few.
+uint64_t LpmTrieBase::OccupiedChunks(const Node* node) {
+  uint64_t chunks = node->children | node->longest;
+  for (uint64_t bits = node->shorter; bits != 0; bits &= bits - 1) {
+    const auto bit = static_cast<unsigned>(std::countr_zero(bits));
+    const auto r = static_cast<unsigned>(std::bit_width(bit + 2)) - 1;
+    const unsigned value = bit + 2 - (1U << r);
+    chunks |= uint64_t{1} << (value << (kStride - r));
+  }
+  return chunks;
+}
+
 // The order of (key, length) within a node: a value's own prefix before what lies inside it, so r-bit prefixes come before
 // longer ones with the same beginning, and a child of chunk c behind the prefixes of length 6 and value c.
 void* LpmTrieBase::NextIn(const Node* node, uint32_t* key, unsigned* length) {
@@ -220,7 +232,10 @@ void* LpmTrieBase::NextIn(const Node* node, uint32_t* key, unsigned* length) {
   const uint32_t base = node->key;
   // Chunks before the one that holds *key are behind us.
   const bool inside = depth == 0 || ((*key ^ base) >> (32 - depth)) == 0;
-  for (uint32_t chunk = inside ? Chunk(*key, depth) : 0; chunk < 64; ++chunk) {
+  const unsigned first = inside ? Chunk(*key, depth) : 0;
+  for (uint64_t chunks = OccupiedChunks(node) & (~uint64_t{0} << first); chunks != 0;
+       chunks &= chunks - 1) {
+    const auto chunk = static_cast<uint32_t>(std::countr_zero(chunks));
     const uint32_t at = base | (depth >= 26 ? chunk >> (depth - 26) : chunk << (26 - depth));
     // A chunk that ends in r zeros begins the prefixes of relative lengths from 6 - r on.
     for (unsigned r = 1; r <= kStride; ++r) {

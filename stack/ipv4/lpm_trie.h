@@ -115,6 +115,7 @@ class LpmTrieBase {
   Node* InsertSlot(Node* node, unsigned index, void* value);
   Node* RemoveSlot(Node* node, unsigned index);
   static void* FirstIn(const Node* node, uint32_t* key, unsigned* length);
+  static uint64_t OccupiedChunks(const Node* node);
   static void* NextIn(const Node* node, uint32_t* key, unsigned* length);
 };
 
