@@ -33,6 +33,9 @@ namespace {
 constexpr size_t kStepsMax = 256;
 // Beyond every timeout of the layers that exist; later delays are cut.
 constexpr Duration kTimeMax = Duration::Seconds(600);
+// How long the run goes on behind the last step: kStepsMax of the longest frames take 4 ms on the wire. Devices that go down
+// forget what is in their queues, and the ledger would miss it.
+constexpr Duration kSettle = Duration::Milliseconds(10);
 
 // What every input finds: descriptor 3 is a UDP socket on the script's port, 4 a ping socket.
 constexpr std::string_view kPrelude = R"(
@@ -101,6 +104,7 @@ class StackTarget {
   uint64_t Play(const Script& script) {
     ScriptPlayer player(lab_, script, names_);
     player.Play();
+    lab_.world().RunUntil(lab_.world().now() + kSettle);
     return player.frames();
   }
 

@@ -24,9 +24,10 @@ ScriptPlayer::ScriptPlayer(Lab& lab, const Script& script, FdNames names)
 ScriptPlayer::~ScriptPlayer() {
   FreeEnded();
   for (PlayedCall* const call : waiting_) {
-    Thread* const thread = &call->thread();
-    Free(call);
-    thread->kernel().DeleteThread(thread);
+    // The thread leaves the wait queue before the call gives up the socket that has it.
+    Kernel& kernel = call->thread().kernel();
+    kernel.DeleteThread(&call->thread());
+    Free(kernel, call);
   }
   for (const std::vector<Thread*>& threads : idle_) {
     for (Thread* const thread : threads) thread->kernel().DeleteThread(thread);
@@ -95,8 +96,7 @@ void ScriptPlayer::NoteEnd(const PlayedCall& call) {
   if (!call.AsExpected() && !difference_.has_value()) difference_ = {call.number(), call.Actual()};
 }
 
-void ScriptPlayer::Free(PlayedCall* call) {
-  Kernel& kernel = call->thread().kernel();
+void ScriptPlayer::Free(Kernel& kernel, PlayedCall* call) {
   call->~PlayedCall();
   kernel.kmalloc().Free(call, sizeof(PlayedCall));
 }
@@ -110,7 +110,7 @@ void ScriptPlayer::FreeEnded() {
     }
     NoteEnd(*call);
     idle_[call->host()].push_back(&call->thread());
-    Free(call);
+    Free(call->thread().kernel(), call);
   }
   waiting_.resize(still_waiting);
 }

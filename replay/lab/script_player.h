@@ -59,7 +59,7 @@ class ScriptPlayer {
   Thread* TakeThread(uint8_t host);
   // What follows from the result of a call that has ended.
   void NoteEnd(const PlayedCall& call);
-  void Free(PlayedCall* call);
+  static void Free(Kernel& kernel, PlayedCall* call);
   void FreeEnded();
 
   Lab& lab_;
