@@ -133,20 +133,23 @@ int64_t inet_recvmsg(socket* sock, msghdr* msg, size_t bytes, uint32_t flags) {
   return sock->sk->sk_prot->recvmsg(sock->sk, msg, bytes, flags);
 }
 
-constexpr proto_ops kInetDgramOps = {
-    .family = kAfInet,
-    .release = inet_release,
-    .bind = inet_bind,
-    .connect = inet_dgram_connect,
-    .getname = inet_getname,
-    .poll = inet_poll,
-    .ioctl = inet_ioctl,
-    .shutdown = inet_shutdown,
-    .setsockopt = sock_common_setsockopt,
-    .getsockopt = sock_common_getsockopt,
-    .sendmsg = inet_sendmsg,
-    .recvmsg = inet_recvmsg,
-};
+constexpr proto_ops InetOps(bool has_peek_off) {
+  return {.family = kAfInet,
+          .has_peek_off = has_peek_off,
+          .release = inet_release,
+          .bind = inet_bind,
+          .connect = inet_dgram_connect,
+          .getname = inet_getname,
+          .poll = inet_poll,
+          .ioctl = inet_ioctl,
+          .shutdown = inet_shutdown,
+          .setsockopt = sock_common_setsockopt,
+          .getsockopt = sock_common_getsockopt,
+          .sendmsg = inet_sendmsg,
+          .recvmsg = inet_recvmsg};
+}
+constexpr proto_ops inet_dgram_ops = InetOps(true);
+constexpr proto_ops inet_sockraw_ops = InetOps(false);
 
 // --- The protocol switch. ---
 
@@ -155,11 +158,12 @@ struct inet_protosw {
   uint16_t protocol;
   const proto* prot;
   const proto_ops* ops;
+  bool reuse;  // ports are shared as if by SO_REUSEADDR (INET_PROTOSW_REUSE)
 };
 // The first entry of a type is what protocol 0 means.
 constexpr inet_protosw kInetSw[] = {
-    {SOCK_DGRAM, wire::kIpProtoUdp, &udp_prot, &kInetDgramOps},
-    {SOCK_DGRAM, wire::kIpProtoIcmp, &ping_prot, &kInetDgramOps},
+    {SOCK_DGRAM, wire::kIpProtoUdp, &udp_prot, &inet_dgram_ops, false},
+    {SOCK_DGRAM, wire::kIpProtoIcmp, &ping_prot, &inet_sockraw_ops, true},
 };
 
 int FindProtosw(uint16_t type, int protocol, const inet_protosw** found) {
@@ -183,6 +187,7 @@ int inet_create(net& net, socket* sock, int protocol) {
   if (sk == nullptr) return -ENOBUFS;
   sk->sk_type = sock->type;
   sk->sk_protocol = static_cast<uint8_t>(entry->protocol);
+  if (entry->reuse) sk->sk_reuse = SK_CAN_REUSE;
   inet_sock_init(inet_sk(sk));
   sock_graft(sk, sock);
   if (const int err = sk->sk_prot->init != nullptr ? sk->sk_prot->init(sk) : 0; err != 0) {

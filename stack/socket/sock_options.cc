@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "stack/core/net.h"
+#include "stack/socket/socket.h"
 
 namespace tapedeck {
 namespace {
@@ -159,6 +160,7 @@ int SetNumber(sock* sk, int name, int value) {
       SetTimestamp(sk, value != 0, true);
       return 0;
     case kSoPeekOff:
+      if (!sk->sk_socket->ops->has_peek_off) return -EOPNOTSUPP;
       sk->sk_peek_off = value;
       return 0;
     case kSoBindtoifindex:

@@ -39,6 +39,7 @@ struct socket {
 // All members are set. (listen and accept come with the first kind of socket that has connections.)
 struct proto_ops {
   uint16_t family;
+  bool has_peek_off;  // SO_PEEK_OFF may be set
   int (*release)(socket* sock);
   int (*bind)(socket* sock, const void* addr, uint32_t addr_len);
   int (*connect)(socket* sock, const void* addr, uint32_t addr_len, uint32_t flags);

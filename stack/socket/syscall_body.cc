@@ -99,6 +99,7 @@ int64_t SyscallBody::Install(file* file, bool close_on_exec, int from) {
 
 int64_t SyscallBody::WaitFor(WaitQueue* queue, uint32_t events, bool exclusive,
                              Duration timeout) {
+  if (timeout == Duration{}) return -EAGAIN;
   call_.must_wait_ = true;
   call_.queue_ = queue;
   call_.events_ = events;

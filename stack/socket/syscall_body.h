@@ -59,7 +59,8 @@ class SyscallBody {
   // sock_sendmsg and sock_recvmsg, with the wait.
   int64_t Send(socket* sock, struct msghdr* msg, uint32_t flags);
   int64_t Receive(socket* sock, struct msghdr* msg, uint32_t flags);
-  // The call sleeps on `queue` until one of `events`, at most `timeout` since it first had to.
+  // The call sleeps on `queue` until one of `events`, at most `timeout` since it first had to. -EAGAIN, which stands where
+  // the timeout is zero.
   int64_t WaitFor(WaitQueue* queue, uint32_t events, bool exclusive, Duration timeout);
   int64_t RegisterPoll();
 

@@ -26,7 +26,6 @@ udp_flow4 FlowOf(const sk_buff* skb, const wire::UdpHeader* uh, int dif) {
 
 // udp4_csum_init: prepares or does the checksum's verification. True where it is known to be wrong.
 bool CsumInitFails(sk_buff* skb, const wire::UdpHeader* uh) {
-  if (skb_csum_unnecessary(skb)) return false;
   const wire::Ipv4Header* const iph = ip_hdr(skb);
   const wsum pseudo = csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len,
                                          wire::kIpProtoUdp, 0);
