@@ -61,7 +61,14 @@ void DestroyAddress(netns_ipv4& ns, in_ifaddr* ifa) {
   ifa->Unlink();
   ++ns.dev_addr_genid;
   fib_del_ifaddr(ifa, nullptr);
+  in_device* const in_dev = ifa->ifa_dev;
   ns.ifaddrs.Delete(ifa);
+  // With its last address a device loses all of IPv4, routes through it included (fib_inetaddr_event).
+  if (in_dev->ifa_list.empty()) {
+    fib_disable_ip(in_dev->dev, true);
+  } else {
+    rt_cache_flush(ns.host_net);
+  }
 }
 
 bool IsSecondaryOf(const in_ifaddr& ifa, const in_ifaddr& primary) {
@@ -328,6 +335,7 @@ int inet_add_address(net_device* dev, const inet_address_config& config) {
   HashAddress(ns, ifa);
   ++ns.dev_addr_genid;
   fib_add_ifaddr(ifa);
+  fib_sync_up(dev, RTNH_F_DEAD);
   if ((dev->flags & IFF_UP) != 0 && in_dev_conf(in_dev).arp_notify() != 0) {
     arp_announce_address(dev, ifa->ifa_local);
   }

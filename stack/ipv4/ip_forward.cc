@@ -1,5 +1,6 @@
 // Packets that are for somebody else (net/ipv4/ip_forward.c; RFC 1812 5.2, 5.3).
 #include "stack/core/net.h"
+#include "stack/core/qdisc.h"
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/netns_ipv4.h"

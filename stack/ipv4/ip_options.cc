@@ -461,7 +461,7 @@ int ip_options_rcv_srr(sk_buff* skb, net_device* dev) {
 }
 
 uint32_t inet_current_timestamp(net& net) {
-  return static_cast<uint32_t>(net.this_cpu().now().ps / 1'000'000'000 % kMsPerDay);
+  return static_cast<uint32_t>(net.kernel.now().ps / 1'000'000'000 % kMsPerDay);
 }
 
 }  // namespace tapedeck

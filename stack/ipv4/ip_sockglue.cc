@@ -4,6 +4,7 @@
 
 #include "stack/core/msghdr.h"
 #include "stack/core/net.h"
+#include "stack/core/qdisc.h"
 #include "stack/core/skb_data.h"
 #include "stack/core/sock.h"
 #include "stack/core/sock_cmsg.h"

@@ -162,11 +162,11 @@ void ipv4_exit(net& net) {
   dev_remove_pack(&ns.ip_packet_type);
   unregister_netdevice_notifier(&ns.notifier);
   ip_frags_flush(ns);
-  arp_exit(net);
   for (net_device& dev : net.devices) {
     if (dev.ip_ptr != nullptr) inetdev_destroy(dev.ip_ptr);
   }
   fib_clear(ns);
+  arp_exit(net);
   inetpeer_invalidate(ns.peers);
   inet_del_protocol(net, &kIcmpProtocol, wire::kIpProtoIcmp);
   inet_ctl_sock_destroy(ns.icmp_sk);

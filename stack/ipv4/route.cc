@@ -153,16 +153,6 @@ bool ip_mtu_locked(const dst_entry* dst) {
   return Rt(dst)->rt_mtu_locked || (dst->metrics[RTAX_LOCK] >> RTAX_MTU & 1) != 0;
 }
 
-uint32_t rt_tos2priority(uint8_t tos) {
-  // ip_tos2prio, by the four TOS bits of RFC 1349: cost (lowest), reliability, throughput, delay.
-  constexpr uint8_t kBestEffort = 0;
-  constexpr uint8_t kBulk = 2;
-  constexpr uint8_t kInteractiveBulk = 4;
-  constexpr uint8_t kInteractive = 6;
-  constexpr uint8_t kByTos[4] = {kBestEffort, kBulk, kInteractive, kInteractiveBulk};
-  return kByTos[tos >> 3 & 3];
-}
-
 void rt_cache_route(rtable** slot, rtable* rt) {
   rtable* const old = *slot;
   dst_hold(rt);

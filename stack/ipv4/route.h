@@ -106,8 +106,6 @@ Ipv4Address fib_compute_spec_dst(net& net, const sk_buff* skb);
 // The address that a packet which takes `rt` shows as ours in its options.
 Ipv4Address ip_rt_get_source(sk_buff* skb, const rtable* rt);
 
-// The queueing priority that a TOS byte asks for (rt_tos2priority): TC_PRIO_BESTEFFORT, BULK, INTERACTIVE, INTERACTIVE_BULK.
-uint32_t rt_tos2priority(uint8_t tos);
 // Whether the path MTU to it may not be learnt (ip_mtu_locked).
 bool ip_mtu_locked(const dst_entry* dst);
 // A copy of `rt` for `dev`, for packets of ours that come back to us. nullptr where memory failed.
