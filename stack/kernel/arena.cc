@@ -49,7 +49,9 @@ void UnpoisonMemory(const void* p, size_t bytes) { __asan_unpoison_memory_region
 #endif
 
 Arena::Arena(const Options& options)
-    : options_(options), touched_(options.pool_reserve_bytes / kPageBytes / 64 + 1) {
+    : options_(options),
+      touched_(options.pool_reserve_bytes / kPageBytes / 64 + 1),
+      stale_(touched_.size()) {
   CHECK_EQ(options_.address % kAlignBytes, 0U);
   CHECK_EQ(options_.hot_reserve_bytes % kPageBytes, 0U);
   const size_t bytes = options_.hot_reserve_bytes + options_.pool_reserve_bytes;
@@ -83,9 +85,16 @@ Arena::~Arena() {
 void Arena::Reset() {
   PoisonMemory(hot_, hot_used_);
   PoisonMemory(pool_, pool_used_pages_ * kPageBytes);
-  std::fill_n(touched_.begin(), pool_used_pages_ / 64 + 1, 0);
+  ForgetTouched(pool_used_pages_ / 64 + 1);
   hot_used_ = small_cursor_ = small_end_ = 0;
   pool_used_pages_ = 0;
+}
+
+void Arena::ForgetTouched(size_t words) {
+  for (size_t word = 0; word < words; ++word) {
+    stale_[word] |= touched_[word];
+    touched_[word] = 0;
+  }
 }
 
 // Gives [start, start + bytes) of `part` its fill. `written_end` is how far the part was ever written: behind it lie zeros.
@@ -149,10 +158,21 @@ void* Arena::AllocateHotPages(size_t pages, size_t align_pages) {
 uint8_t* Arena::AllocatePoolPages(size_t pages) {
   CHECK_LE((pool_used_pages_ + pages) * kPageBytes, options_.pool_reserve_bytes);
   uint8_t* const start = pool_ + pool_used_pages_ * kPageBytes;
-  Fill(start, pages * kPageBytes, &pool_written_end_, pool_);
+  for (const size_t end = pool_used_pages_ + pages; pool_used_pages_ < end; ++pool_used_pages_) {
+    FillPoolPage(pool_used_pages_);
+  }
   PoisonMemory(start, pages * kPageBytes);
-  pool_used_pages_ += pages;
   return start;
+}
+
+// Buffers make up most of the pool and few of them are ever written: a page that was handed out before still has its fill
+// where nobody has touched it since.
+void Arena::FillPoolPage(size_t page) {
+  uint8_t* const start = pool_ + page * kPageBytes;
+  const uint64_t bit = uint64_t{1} << (page % 64);
+  if (page * kPageBytes < pool_written_end_ && (stale_[page / 64] & bit) == 0) return;
+  stale_[page / 64] &= ~bit;
+  Fill(start, kPageBytes, &pool_written_end_, pool_);
 }
 
 void Arena::Take(Snapshot* snapshot) const {
@@ -194,7 +214,7 @@ void Arena::Restore(const Snapshot& snapshot) {
   small_cursor_ = snapshot.small_cursor_;
   small_end_ = snapshot.small_end_;
   const size_t words = std::max(pool_used_pages_, snapshot.pool_used_pages_) / 64 + 1;
-  std::fill_n(touched_.begin(), words, 0);
+  ForgetTouched(words);
   std::copy(snapshot.pool_touched_.begin(), snapshot.pool_touched_.end(), touched_.begin());
   pool_used_pages_ = snapshot.pool_used_pages_;
   for (size_t i = 0; i < snapshot.pool_pages_.size(); ++i) {

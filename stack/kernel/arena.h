@@ -91,7 +91,8 @@ class Arena {
   bool InPool(const void* p) const {
     return p >= pool_ && p < pool_ + options_.pool_reserve_bytes;
   }
-  // Says that the pool bytes [p, p + bytes) are about to be written for the first time since they were allocated.
+  // Says that the pool bytes [p, p + bytes) are about to be written for the first time since they were allocated. What was
+  // never said so is neither part of a snapshot nor filled again when it is handed out again.
   // REQUIRES: InPool(p).
   void Touch(const void* p, size_t bytes) {
     const auto start = static_cast<size_t>(static_cast<const uint8_t*>(p) - pool_);
@@ -119,6 +120,9 @@ class Arena {
 
   size_t TakeHotPages(size_t pages, size_t align_pages);
   void Fill(uint8_t* start, size_t bytes, size_t* written_end, const uint8_t* part) const;
+  void FillPoolPage(size_t page);
+  // Of the first 64 * `words` pool pages: none is touched from now on, and those that were have lost their fill.
+  void ForgetTouched(size_t words);
 
   Options options_;
   uint8_t* hot_ = nullptr;
@@ -133,7 +137,9 @@ class Arena {
   size_t pool_written_end_ = 0;
   // Sanitizer builds: how far the hot part is poisoned, which is further than it is used.
   size_t hot_poisoned_end_ = 0;
-  std::vector<uint64_t> touched_;  // one bit a pool page
+  // One bit a pool page: written since it was allocated, and written in a state that was left since it was filled.
+  std::vector<uint64_t> touched_;
+  std::vector<uint64_t> stale_;
 };
 
 // What a sanitizer build keeps round each object, in bytes: 0 in other builds.

@@ -53,6 +53,7 @@ TEST_P(ArenaFillTest, MemoryIsFilledWheneverItIsHandedOut) {
     std::memset(hot, 0x5C, 2 * kPageBytes);
     uint8_t* const pool = PoolPages(arena, 3);
     EXPECT_TRUE(AllBytesAre(pool, 3 * kPageBytes, fill));
+    arena.Touch(pool, 3 * kPageBytes);
     std::memset(pool, 0x5C, 3 * kPageBytes);
   };
   Snapshot empty;
