@@ -15,7 +15,7 @@ using MacAddress = std::array<uint8_t, 6>;
 
 struct NicConfig {
   uint8_t host = 0;             // index in the Lab, for traces
-  uint16_t device_id = 0x10f7;  // 82599 KX4: EERD, no SFP to probe (nicmodel.md 1)
+  uint16_t device_id = 0x10f7;  // 82599 KX4: EERD, no SFP to probe
   MacAddress mac = {0x02, 0x00, 0x00, 0x00, 0x00, 0x01};
 
   // The chip has 128 receive queues, 128 transmit queues and 64 vectors; absent ones cost nothing.

@@ -1,6 +1,6 @@
 // Causes, masks, moderation and MSI-X: from "something happened" to "a message leaves". Source:
 // Intel 82599 datasheet 7.3; the order of automatic clearing, masking and moderation as in the
-// 82575/82598 datasheets (nicmodel.md 2.5).
+// 82575/82598 datasheets.
 //
 //   cause -> EICR bit -> (EIMS) -> request of its vector -> (EITR counter is 0) -> (MSI-X mask) ->
 //   message

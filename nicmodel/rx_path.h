@@ -1,5 +1,4 @@
-// From the wire to host memory. Source: Intel 82599 datasheet 7.1, and nicmodel.md 2.2-2.5 for the
-// times.
+// From the wire to host memory. Source: Intel 82599 datasheet 7.1 (what) and config.h (when).
 //
 //   wire --last bit--> MAC checks, filters, RSS --> packet buffer --descriptor--> PCIe write of
 //   data and descriptor

@@ -1,5 +1,4 @@
-// From host memory to the wire. Source: Intel 82599 datasheet 7.2, and nicmodel.md 2.2-2.5 for the
-// times.
+// From host memory to the wire. Source: Intel 82599 datasheet 7.2 (what) and config.h (when).
 //
 //   descriptor --read--> data, MRRS bytes a read, as many reads under way as there are tags -->
 //   packet buffer (TXPBSIZE)

@@ -36,7 +36,7 @@ struct Flags {
   std::string seed = "5eed0001";
   std::string costs = "free";
   uint32_t hz = 1000;
-  uint32_t cpu_fill = 0;
+  uint32_t fill = 0;
   uint32_t eitr = ixgbe::IxgbeOptions{}.eitr;
   uint16_t rx_ring = ixgbe::IxgbeOptions{}.rx_ring_entries;
   uint16_t tx_ring = ixgbe::IxgbeOptions{}.tx_ring_entries;
@@ -92,7 +92,7 @@ absl::StatusOr<RawReplayOptions> MakeOptions(const Flags& flags) {
   absl::StatusOr<CostTable> costs = LoadCosts(flags.costs);
   if (!costs.ok()) return costs.status();
   options.lab.costs = *costs;
-  options.lab.arena.fill = static_cast<uint8_t>(flags.cpu_fill);
+  options.lab.arena.fill = static_cast<uint8_t>(flags.fill);
   LabHostOptions host;
   host.hz = flags.hz;
   host.driver.eitr = flags.eitr;
@@ -187,6 +187,18 @@ void PrintSummary(const RawReplayResult& run, double wall_s) {
   absl::PrintF("%s  digest %s\n", run.violations.empty() ? "HELD" : "FAILED", run.digest);
 }
 
+// One line. A name or a message may hold any byte.
+void PrintJsonLine(const nlohmann::ordered_json& json) {
+  absl::PrintF("%s\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void PrintJsonError(const std::string& file, const absl::Status& status) {
+  nlohmann::ordered_json json;
+  json["file"] = file;
+  json["error"] = std::string(status.message());
+  PrintJsonLine(json);
+}
+
 void PrintJson(const RawReplayResult& run, double wall_s) {
   nlohmann::ordered_json json;
   json["file"] = run.file;
@@ -204,8 +216,7 @@ void PrintJson(const RawReplayResult& run, double wall_s) {
   json["digest"] = run.digest;
   json["warnings"] = run.warnings;
   json["violations"] = run.violations;
-  // A name or a message may hold any byte.
-  absl::PrintF("%s\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  PrintJsonLine(json);
 }
 
 // One file; the exit code.
@@ -241,6 +252,7 @@ int ReplayFile(const Flags& flags, const std::string& file, const RawReplayOptio
   const double wall_s = std::chrono::duration<double>(Clock::now() - start).count();
   if (!run.ok()) {
     Complain(std::string(run.status().message()));
+    if (flags.json) PrintJsonError(file, run.status());
     return kExitUsage;
   }
   if (output.has_value()) {
@@ -283,14 +295,13 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
   auto flags = std::make_shared<Flags>();
   CLI::App* const sub = app.add_subcommand("replay", "Play captures through the stack");
   *subcommand = sub;
-  sub->description(
-      "Plays each frame of a capture into one host's NIC at its captured time. The frame travels "
-      "wire, NIC, DMA,\n"
-      "interrupt, softirq, NAPI and protocol; the host's answers travel back out. The host takes "
-      "the address of the\n"
-      "busiest receiver in the capture. Reads pcap and pcapng, plain or gzipped; \"-\" is standard "
-      "input.");
   sub->footer(
+      "Each frame of a capture enters one host's NIC at its captured time. It travels wire, NIC, "
+      "DMA, interrupt,\n"
+      "softirq, NAPI and protocol; the host's answers travel back out. The host takes the address "
+      "of the busiest\n"
+      "receiver in the capture. Reads pcap and pcapng, plain or gzipped; \"-\" is standard input.\n"
+      "\n"
       "Output: the settings, then one line a state change or drop with -v (frames with -vv, "
       "everything with -vvv), then\n"
       "what became of each frame, and the digest, which is the same wherever the same run is "
@@ -361,7 +372,7 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
                   "Write both directions as pcapng, each frame with what became of it")
       ->type_name("FILE");
   sub->add_flag("--json", flags->json, "One JSON object a file instead of text");
-  sub->add_option("--fill", flags->cpu_fill,
+  sub->add_option("--fill", flags->fill,
                   "Byte that unused memory is filled with; the digest does not depend on it")
       ->capture_default_str()
       ->check(CLI::Range(0, 255))

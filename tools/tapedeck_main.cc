@@ -1,9 +1,22 @@
 // The tapedeck command: parses which subcommand is meant and runs it.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <string>
+#include <vector>
 
 #include "tools/commands.h"
+
+namespace {
+
+bool HasSubcommand(const CLI::App& app, const std::string& name) {
+  const std::vector<const CLI::App*> all =
+      app.get_subcommands([](const CLI::App*) { return true; });
+  return std::any_of(all.begin(), all.end(),
+                     [&](const CLI::App* subcommand) { return subcommand->get_name() == name; });
+}
+
+}  // namespace
 
 int main(int argc, char** argv) {
   using namespace tapedeck::tools;
@@ -18,6 +31,12 @@ int main(int argc, char** argv) {
       "`tapedeck SUBCOMMAND --help` tells more of each.");
   CLI::App* replay = nullptr;
   const Run run_replay = AddReplayCommand(app, &replay);
+  if (argc > 1 && argv[1][0] != '-' && !HasSubcommand(app, argv[1])) {
+    std::fprintf(stderr,
+                 "tapedeck: no subcommand is called `%s`; `tapedeck --help` tells what there is\n",
+                 argv[1]);
+    return kExitUsage;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -15,25 +15,26 @@ namespace tapedeck {
 // X(name, where, what, argument names...). `where` is the column of the printed trace, `what` the
 // event's words; up to four arguments. Events that carry a frame's bytes say so in the comment.
 // Order is part of the digest: append only.
-#define TAPEDECK_TRACE_KINDS(X)                                                     \
-  /* A frame's last bit has entered / left a NIC; bytes = the frame without FCS. */ \
-  X(kWireRx, "wire", "rx", "frame_id", "len", "first_bit_ps", "flags")              \
-  X(kWireTx, "wire", "tx", "frame_id", "len", "first_bit_ps", "flags")              \
-  /* A packet left the path. `layer_fn` is the TracePoint that dropped it. */       \
-  X(kDrop, "drop", "drop", "frame_id", "reason", "len", "")                         \
-  /* A packet reached its user: a socket's queue, or the code that answers it. */   \
-  X(kDeliver, "recv", "deliver", "frame_id", "len", "proto", "port")                \
-  X(kInterrupt, "irq", "msix", "vector", "frames_pending", "", "")                  \
-  X(kNapiPoll, "napi", "poll", "vector", "work", "budget", "complete")              \
-  X(kSoftirq, "softirq", "run", "pending", "", "", "")                              \
-  X(kSyscallEnter, "syscall", "enter", "call", "fd", "arg", "thread")               \
-  X(kSyscallExit, "syscall", "exit", "call", "fd", "result", "thread")              \
-  X(kTimer, "timer", "expire", "timer_kind", "", "", "")                            \
-  X(kNeighState, "neigh", "state", "ip", "from", "to", "")                          \
-  X(kSockState, "sock", "state", "sock_id", "from", "to", "")                       \
-  X(kDeviceFault, "dma", "driver bug", "device", "fault", "bus_addr", "len")        \
-  X(kLink, "link", "carrier", "ifindex", "up", "mbps", "")                          \
-  X(kNicDrop, "nic", "drop", "frame_id", "reason", "len", "")                       \
+#define TAPEDECK_TRACE_KINDS(X)                                                                 \
+  /* A frame's last bit has entered / left a NIC; bytes = the frame without FCS. In order of */ \
+  /* time in each direction; a frame may be told of slightly before a device gets to it.    */  \
+  X(kWireRx, "wire", "rx", "frame_id", "len", "first_bit_ps", "flags")                          \
+  X(kWireTx, "wire", "tx", "frame_id", "len", "first_bit_ps", "flags")                          \
+  /* A packet left the path. `layer_fn` is the TracePoint that dropped it. */                   \
+  X(kDrop, "drop", "drop", "frame_id", "reason", "len", "")                                     \
+  /* A packet reached its user: a socket's queue, or the code that answers it. */               \
+  X(kDeliver, "recv", "deliver", "frame_id", "len", "proto", "port")                            \
+  X(kInterrupt, "irq", "msix", "vector", "frames_pending", "", "")                              \
+  X(kNapiPoll, "napi", "poll", "vector", "work", "budget", "complete")                          \
+  X(kSoftirq, "softirq", "run", "pending", "", "", "")                                          \
+  X(kSyscallEnter, "syscall", "enter", "call", "fd", "arg", "thread")                           \
+  X(kSyscallExit, "syscall", "exit", "call", "fd", "result", "thread")                          \
+  X(kTimer, "timer", "expire", "timer_kind", "", "", "")                                        \
+  X(kNeighState, "neigh", "state", "ip", "from", "to", "")                                      \
+  X(kSockState, "sock", "state", "sock_id", "from", "to", "")                                   \
+  X(kDeviceFault, "dma", "driver bug", "device", "fault", "bus_addr", "len")                    \
+  X(kLink, "link", "carrier", "ifindex", "up", "mbps", "")                                      \
+  X(kNicDrop, "nic", "drop", "frame_id", "reason", "len", "")                                   \
   X(kStateDigest, "state", "digest", "hash", "draws", "objects", "")
 
 // Of kWireRx's flags: the frame was made by what stands round the host (an answer to its ARP

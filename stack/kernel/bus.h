@@ -39,7 +39,7 @@ enum class DmaFault : uint8_t {
 };
 const char* DmaFaultName(DmaFault fault);
 
-// Latencies of the PCIe path, all parameters. Defaults: nicmodel.md's sources, named beside each.
+// Latencies of the PCIe path, all parameters. Defaults have their sources beside them.
 struct BusTiming {
   Duration mmio_read = Duration::Nanoseconds(800);   // e1000 708-875 ns (mmdio_test), 787-796 ns (pcie-lat)
   Duration mmio_write = Duration::Nanoseconds(250);  // guess: half a DMA read round trip
