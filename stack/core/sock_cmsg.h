@@ -25,8 +25,8 @@ struct user_timespec {
   int64_t tv_nsec;
 };
 
-// The end of the control block of a packet in a receive queue: how many packets did not fit before it, as far as the socket
-// counts them (SO_RXQ_OVFL).
+// The end of the control block of a packet in a receive queue: how many packets did not fit before
+// it, as far as the socket counts them (SO_RXQ_OVFL).
 struct sock_skb_cb {
   uint8_t protocol[44];
   uint32_t dropcount;
@@ -35,11 +35,12 @@ inline void sock_skb_set_dropcount(const sock* sk, sk_buff* skb) {
   SKB_CB<sock_skb_cb>(skb)->dropcount = sock_flag(sk, SOCK_RXQ_OVFL) ? sk->sk_drops : 0;
 }
 
-// SO_TIMESTAMP or SO_TIMESTAMPNS is switched on or off: devices stamp what comes in while anybody wants it
-// (sock_enable_timestamp). Switched off also when the socket ends.
+// SO_TIMESTAMP or SO_TIMESTAMPNS is switched on or off: devices stamp what comes in while anybody
+// wants it (sock_enable_timestamp). Switched off also when the socket ends.
 void sock_set_timestamp(sock* sk, bool on);
 
-// Tells the user when `skb` came in (SO_TIMESTAMP, SO_TIMESTAMPNS) and how many did not fit before it (SO_RXQ_OVFL).
+// Tells the user when `skb` came in (SO_TIMESTAMP, SO_TIMESTAMPNS) and how many did not fit before
+// it (SO_RXQ_OVFL).
 void sock_recv_timestamp(msghdr* msg, sock* sk, sk_buff* skb);
 void sock_recv_cmsgs(msghdr* msg, sock* sk, sk_buff* skb);
 

@@ -20,7 +20,8 @@ void FillExtErr(sk_buff* skb, const sock_extended_err& ee, uint16_t addr_offset,
   serr->port = port.host();
 }
 
-// The destination of the datagram that failed, where the packet says it (ipv4_datagram_support_addr).
+// The destination of the datagram that failed, where the packet says it
+// (ipv4_datagram_support_addr).
 void CopyDestination(msghdr* msg, const sk_buff* skb, const sock_exterr_skb& serr) {
   const bool known = serr.ee.ee_origin == kSoEeOriginIcmp ||
                      serr.ee.ee_origin == kSoEeOriginLocal || serr.port != 0;
@@ -39,8 +40,8 @@ void ip_icmp_error(sock* sk, sk_buff* skb, int err, be16 port, uint32_t info,
   sk_buff* const clone = skb_clone(skb);
   if (clone == nullptr) return;
   const wire::IcmpHeader* const icmph = icmp_hdr(clone);
-  const uint8_t* const quoted_daddr = reinterpret_cast<const uint8_t*>(icmph + 1) +
-                                      offsetof(wire::Ipv4Header, daddr);
+  const uint8_t* const quoted_daddr =
+      reinterpret_cast<const uint8_t*>(icmph + 1) + offsetof(wire::Ipv4Header, daddr);
   FillExtErr(clone,
              {.ee_errno = static_cast<uint32_t>(err),
               .ee_origin = kSoEeOriginIcmp,
@@ -61,7 +62,8 @@ void ip_local_error(sock* sk, int err, Ipv4Address daddr, be16 port, uint32_t in
   if (!inet_sk(sk)->recverr) return;
   sk_buff* const skb = alloc_skb(sk->sk_net, sizeof(wire::Ipv4Header));
   if (skb == nullptr) return;
-  auto* const iph = reinterpret_cast<wire::Ipv4Header*>(skb_put_zero(skb, sizeof(wire::Ipv4Header)));
+  auto* const iph =
+      reinterpret_cast<wire::Ipv4Header*>(skb_put_zero(skb, sizeof(wire::Ipv4Header)));
   skb_reset_network_header(skb);
   iph->daddr = daddr;
   FillExtErr(skb,

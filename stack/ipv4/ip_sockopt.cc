@@ -100,8 +100,7 @@ int SetOptions(inet_sock* sk, const void* optval, uint32_t optlen) {
   if (optlen > sizeof(ip_options_data::data)) return -EINVAL;
   if (optlen != 0 && optval == nullptr) return -EFAULT;
   ip_options_data options;
-  const int err =
-      ip_options_get(sk->sk_net, &options, static_cast<const uint8_t*>(optval), optlen);
+  const int err = ip_options_get(sk->sk_net, &options, static_cast<const uint8_t*>(optval), optlen);
   if (err != 0) return err;
   sk->inet_opt = options;
   sk->has_opt = options.opt.optlen != 0;
@@ -195,8 +194,8 @@ int SetNumber(inet_sock* sk, int optname, int value) {
 // Options that Linux refuses where no byte at all is given, rather than taking that for 0.
 bool WantsValue(int optname) {
   return optname == kIpTtl || optname == kIpMinttl || optname == kIpMulticastTtl ||
-         optname == kIpMulticastLoop || optname == kIpMulticastAll ||
-         optname == kIpFreebind || optname == kIpTransparent || optname == kIpUnicastIf;
+         optname == kIpMulticastLoop || optname == kIpMulticastAll || optname == kIpFreebind ||
+         optname == kIpTransparent || optname == kIpUnicastIf;
 }
 
 uint32_t RouteMtu(inet_sock* sk) {
@@ -257,8 +256,8 @@ uint8_t* OptionAt(ip_options_data* options, uint8_t offset) {
 // Takes a pointer back by the address that the host was going to fill in.
 void UndoSlot(uint8_t* option) { option[2] = static_cast<uint8_t>(option[2] - kInAddrBytes); }
 
-// The bytes of IP_OPTIONS as the user wrote them (ip_options_undo): the first hop of a source route, which lives apart, goes
-// back, and so do pointers past what the host fills in.
+// The bytes of IP_OPTIONS as the user wrote them (ip_options_undo): the first hop of a source
+// route, which lives apart, goes back, and so do pointers past what the host fills in.
 int GetOptions(inet_sock* sk, void* optval, uint32_t* optlen) {
   if (!sk->has_opt) {
     *optlen = 0;

@@ -15,7 +15,8 @@ in_device* InDevByIndex(net& net, int ifindex) {
   return dev == nullptr ? nullptr : __in_dev_get_rcu(dev);
 }
 
-// ip_mc_find_dev: which device the request means; sets imr->imr_ifindex. nullptr where there is none.
+// ip_mc_find_dev: which device the request means; sets imr->imr_ifindex. nullptr where there is
+// none.
 in_device* FindDev(net& net, ip_mreqn* imr) {
   if (imr->imr_ifindex != 0) return InDevByIndex(net, imr->imr_ifindex);
   net_device* dev = nullptr;

@@ -23,15 +23,15 @@ struct ip_mc_socklist {
 
 inline constexpr int kIgmpMaxMemberships = 20;  // sysctl igmp_max_memberships
 
-// Joins on the device of that index, of that address, or of the route to the group. 0, -EINVAL (no group), -ENODEV,
-// -EADDRINUSE (joined already), -ENOBUFS (too many, or no memory).
+// Joins on the device of that index, of that address, or of the route to the group. 0, -EINVAL (no
+// group), -ENODEV, -EADDRINUSE (joined already), -ENOBUFS (too many, or no memory).
 int ip_mc_join_group(inet_sock* sk, ip_mreqn imr);
 // 0, -ENODEV, -EADDRNOTAVAIL (not joined).
 int ip_mc_leave_group(inet_sock* sk, ip_mreqn imr);
 // Leaves all: the socket is closed.
 void ip_mc_drop_socket(inet_sock* sk);
-// Whether the socket wants what comes to `local` by device `dif`: always, unless that is a group which it has not joined there
-// and IP_MULTICAST_ALL is off.
+// Whether the socket wants what comes to `local` by device `dif`: always, unless that is a group
+// which it has not joined there and IP_MULTICAST_ALL is off.
 bool ip_mc_sf_allow(const inet_sock* sk, Ipv4Address local, int dif);
 
 }  // namespace tapedeck

@@ -32,8 +32,8 @@ int inet_release(socket* sock) {
 }
 
 bool AddressUsable(const inet_sock* sk, Ipv4Address address, uint8_t type) {
-  const bool nonlocal_ok = net_ipv4(sk->sk_net).settings.ip_nonlocal_bind != 0 || sk->freebind ||
-                           sk->transparent;
+  const bool nonlocal_ok =
+      net_ipv4(sk->sk_net).settings.ip_nonlocal_bind != 0 || sk->freebind || sk->transparent;
   return nonlocal_ok || address == kIpv4Any || type == RTN_LOCAL || type == RTN_MULTICAST ||
          type == RTN_BROADCAST;
 }
@@ -109,16 +109,15 @@ int inet_ioctl(socket* sock, uint32_t command, int* argument) {
 int inet_shutdown(socket* sock, int how) {
   struct sock* const sk = sock->sk;
   if (how < kShutRead || how > kShutBoth) return -EINVAL;
-  // sk_shutdown counts from 1: both is the union of the other two. An unconnected socket is told off and shut down all the same:
-  // who polls it must hear of it.
+  // sk_shutdown counts from 1: both is the union of the other two. An unconnected socket is told
+  // off and shut down all the same: who polls it must hear of it.
   sk->sk_shutdown |= static_cast<uint8_t>(how + 1);
   if (sk->sk_prot->shutdown != nullptr) sk->sk_prot->shutdown(sk, how + 1);
   sk->sk_state_change(sk);
   return sk->sk_state == TCP_CLOSE ? -ENOTCONN : 0;
 }
 
-int sock_common_setsockopt(socket* sock, int level, int name, const void* value,
-                           uint32_t length) {
+int sock_common_setsockopt(socket* sock, int level, int name, const void* value, uint32_t length) {
   return sock->sk->sk_prot->setsockopt(sock->sk, level, name, value, length);
 }
 int sock_common_getsockopt(socket* sock, int level, int name, void* value, uint32_t* length) {

@@ -9,13 +9,14 @@
 
 namespace tapedeck {
 
-// The family AF_INET: its `create` finds type and protocol in the protocol switch (UDP, ping). -EINVAL, -ESOCKTNOSUPPORT,
-// -EPROTONOSUPPORT, -EACCES, -ENOBUFS.
+// The family AF_INET: its `create` finds type and protocol in the protocol switch (UDP, ping).
+// -EINVAL, -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -EACCES, -ENOBUFS.
 extern const net_proto_family inet_family_ops;
 
 // What every bind checks about an address: -EAFNOSUPPORT; on 0 *addr_type is its RTN_*.
 int inet_bind_address(sock* sk, const void* addr, uint32_t addr_len, uint8_t* addr_type);
-// Gives an unbound socket a port of its own. 0, or -EAGAIN where there is none, whatever the socket says about waiting.
+// Gives an unbound socket a port of its own. 0, or -EAGAIN where there is none, whatever the socket
+// says about waiting.
 int inet_autobind(sock* sk);
 
 }  // namespace tapedeck

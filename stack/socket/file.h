@@ -45,13 +45,11 @@ struct files_struct {
 
   // A new file with one reference, in no table; nullptr where memory failed.
   file* alloc_file(const file_operations* f_op, void* private_data, uint32_t flags);
-  // Puts `file`, whose reference it takes over, at the lowest free descriptor from `from` on. A descriptor; -EMFILE or
-  // -ENOMEM leave the reference with the caller.
+  // Puts `file`, whose reference it takes over, at the lowest free descriptor from `from` on. A
+  // descriptor; -EMFILE or -ENOMEM leave the reference with the caller.
   int fd_install(file* file, bool close_on_exec, int from = kFirstFd);
   // The file of a descriptor, without a reference; nullptr where it is closed.
-  struct file* fcheck(int fd) const {
-    return fd >= 0 && fd < max_fds ? table[fd].file : nullptr;
-  }
+  struct file* fcheck(int fd) const { return fd >= 0 && fd < max_fds ? table[fd].file : nullptr; }
   // Takes a descriptor out of the table; its file with its reference, or nullptr.
   struct file* file_close_fd(int fd);
   void close_all();

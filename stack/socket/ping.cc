@@ -116,8 +116,8 @@ int Bind(sock* sk, const void* addr, uint32_t addr_len) {
   sockaddr_in sin;
   std::memcpy(&sin, addr, sizeof(sin));
   if (sin.sin_addr == kIpv4Any) type = RTN_LOCAL;
-  const bool nonlocal_ok = net_ipv4(sk->sk_net).settings.ip_nonlocal_bind != 0 ||
-                           ping->freebind || ping->transparent;
+  const bool nonlocal_ok =
+      net_ipv4(sk->sk_net).settings.ip_nonlocal_bind != 0 || ping->freebind || ping->transparent;
   if (type == RTN_MULTICAST || type == RTN_BROADCAST || (type != RTN_LOCAL && !nonlocal_ok)) {
     return -EADDRNOTAVAIL;
   }
@@ -231,8 +231,8 @@ int SendOver(inet_sock* sk, msghdr* msg, uint32_t len, const wire::IcmpHeader& u
   pingfakehdr pfh = {.icmph = user_header, .msg = msg, .wcheck = 0};
   pfh.icmph.checksum = be16{};
   pfh.icmph.set_id(sk->inet_num);
-  const int err = ip_append_data(sk, fl4, ping_getfrag, &pfh, len, kIcmpHeaderBytes, ipc, rt,
-                                 msg->msg_flags);
+  const int err =
+      ip_append_data(sk, fl4, ping_getfrag, &pfh, len, kIcmpHeaderBytes, ipc, rt, msg->msg_flags);
   if (err != 0) {
     ip_flush_pending_frames(sk);
     return err;
@@ -320,7 +320,8 @@ bool ErrorOf(sk_buff* skb, inet_sock* sk, uint32_t info, int* err, bool* hard) {
   return true;
 }
 
-// ping_hooks::err. data is at the quoted IP header, the quoted ICMP header `offset` bytes behind it.
+// ping_hooks::err. data is at the quoted IP header, the quoted ICMP header `offset` bytes behind
+// it.
 void ping_err(sk_buff* skb, int offset, uint32_t info) {
   const auto* const quoted = reinterpret_cast<const wire::IcmpHeader*>(skb->data + offset);
   if (!ping_supported(quoted->type, quoted->code)) return;
@@ -394,8 +395,7 @@ void NormaliseGroupRange(void* context) {
 
 const proto ping_prot = PingProt();
 
-netns_ping::netns_ping(net& its_net)
-    : host_net(its_net), sockets(its_net.world.arena(), "PING") {}
+netns_ping::netns_ping(net& its_net) : host_net(its_net), sockets(its_net.world.arena(), "PING") {}
 
 void ping_init(net& net) {
   CHECK(net.ping == nullptr);

@@ -1,6 +1,6 @@
-// Ping sockets: socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP). The user sends and receives echo messages; the kernel owns their
-// identifier, which is the socket's port, and their checksum (net/ipv4/ping.c). Who may have one: net/ipv4/ping_group_range,
-// by default nobody.
+// Ping sockets: socket(AF_INET, SOCK_DGRAM, IPPROTO_ICMP). The user sends and receives echo
+// messages; the kernel owns their identifier, which is the socket's port, and their checksum
+// (net/ipv4/ping.c). Who may have one: net/ipv4/ping_group_range, by default nobody.
 #ifndef TAPEDECK_STACK_SOCKET_PING_H_
 #define TAPEDECK_STACK_SOCKET_PING_H_
 

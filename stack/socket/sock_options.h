@@ -9,7 +9,8 @@
 
 namespace tapedeck {
 
-// Values of the user interface (asm-generic/socket.h), where each name is a macro: SO_REUSEADDR is kSoReuseaddr.
+// Values of the user interface (asm-generic/socket.h), where each name is a macro: SO_REUSEADDR is
+// kSoReuseaddr.
 enum : int {
   kSoDebug = 1,
   kSoReuseaddr = 2,
@@ -48,8 +49,8 @@ struct user_linger {
   int32_t l_linger;  // seconds
 };
 
-// `value` is `length` bytes of user memory, null where the process may not touch it. 0, -EINVAL, -EFAULT, -EDOM, -ENODEV,
-// -EOPNOTSUPP, -ENOPROTOOPT. The process is privileged.
+// `value` is `length` bytes of user memory, null where the process may not touch it. 0, -EINVAL,
+// -EFAULT, -EDOM, -ENODEV, -EOPNOTSUPP, -ENOPROTOOPT. The process is privileged.
 int sk_setsockopt(sock* sk, int name, const void* value, uint32_t length);
 // *length: the room on entry, the bytes written on return.
 int sk_getsockopt(sock* sk, int name, void* value, uint32_t* length);

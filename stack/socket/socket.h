@@ -1,5 +1,5 @@
-// The user's side of a socket, and how one comes to be: socket() looks up the family, the family looks up type and protocol
-// (net/socket.c).
+// The user's side of a socket, and how one comes to be: socket() looks up the family, the family
+// looks up type and protocol (net/socket.c).
 #ifndef TAPEDECK_STACK_SOCKET_SOCKET_H_
 #define TAPEDECK_STACK_SOCKET_SOCKET_H_
 
@@ -34,9 +34,10 @@ struct socket {
   socket_caches* caches = nullptr;
 };
 
-// What a kind of socket does for each call. Addresses are sockaddr_* bytes, copied from the user, at most
-// kSockaddrStorageBytes as said, but no more than SockAddr::kBytes as present. Calls that have to wait return -EAGAIN.
-// All members are set. (listen and accept come with the first kind of socket that has connections.)
+// What a kind of socket does for each call. Addresses are sockaddr_* bytes, copied from the user,
+// at most kSockaddrStorageBytes as said, but no more than SockAddr::kBytes as present. Calls that
+// have to wait return -EAGAIN. All members are set. (listen and accept come with the first kind of
+// socket that has connections.)
 struct proto_ops {
   uint16_t family;
   bool has_peek_off;  // SO_PEEK_OFF may be set
@@ -79,7 +80,8 @@ int sock_create(net& net, net_families& families, socket_caches& caches, int fam
 // Lets the protocol close, and frees.
 void sock_release(socket* sock);
 
-// A file for `sock`, which it owns from then on; nullptr where memory failed. `flags`: SOCK_NONBLOCK.
+// A file for `sock`, which it owns from then on; nullptr where memory failed. `flags`:
+// SOCK_NONBLOCK.
 file* sock_alloc_file(files_struct& files, socket* sock, uint32_t flags);
 // The socket of a file; nullptr where it is no socket (-ENOTSOCK).
 socket* sock_from_file(const file* file);

@@ -11,7 +11,8 @@ namespace tapedeck {
 namespace {
 
 constexpr uint32_t kSockTypeMask = 0xf;
-constexpr uint32_t kSettableFlags = kONonblock;  // of those that fcntl may change, all that sockets know
+constexpr uint32_t kSettableFlags =
+    kONonblock;  // of those that fcntl may change, all that sockets know
 
 }  // namespace
 
@@ -97,8 +98,7 @@ int64_t SyscallBody::Install(file* file, bool close_on_exec, int from) {
   return fd;
 }
 
-int64_t SyscallBody::WaitFor(WaitQueue* queue, uint32_t events, bool exclusive,
-                             Duration timeout) {
+int64_t SyscallBody::WaitFor(WaitQueue* queue, uint32_t events, bool exclusive, Duration timeout) {
   if (timeout == Duration{}) return -EAGAIN;
   call_.must_wait_ = true;
   call_.queue_ = queue;
@@ -106,8 +106,8 @@ int64_t SyscallBody::WaitFor(WaitQueue* queue, uint32_t events, bool exclusive,
   call_.exclusive_ = exclusive;
   if (!call_.deadline_known_) {
     call_.deadline_known_ = true;
-    call_.deadline_ = timeout == Duration::Max() ? SimTime::Never()
-                                                 : sys_.net_.kernel.now() + timeout;
+    call_.deadline_ =
+        timeout == Duration::Max() ? SimTime::Never() : sys_.net_.kernel.now() + timeout;
   }
   return -EAGAIN;
 }
@@ -161,8 +161,8 @@ int64_t SyscallBody::Fcntl() {
     case kFGetfl:
       return file->f_flags;
     case kFSetfl:
-      file->f_flags = (file->f_flags & ~kSettableFlags) |
-                      (static_cast<uint32_t>(args_.c) & kSettableFlags);
+      file->f_flags =
+          (file->f_flags & ~kSettableFlags) | (static_cast<uint32_t>(args_.c) & kSettableFlags);
       return 0;
     default:
       return -EINVAL;

@@ -1,4 +1,5 @@
-// What each system call does: one attempt of it, from its arguments to a result, or word that it has to wait and where.
+// What each system call does: one attempt of it, from its arguments to a result, or word that it
+// has to wait and where.
 #ifndef TAPEDECK_STACK_SOCKET_SYSCALL_BODY_H_
 #define TAPEDECK_STACK_SOCKET_SYSCALL_BODY_H_
 
@@ -47,20 +48,20 @@ class SyscallBody {
   // Many descriptors.
   int64_t Poll();
 
-  // The file of the call's descriptor, or nullptr and -EBADF in *err. A retry gets the same one whatever became of the
-  // descriptor.
+  // The file of the call's descriptor, or nullptr and -EBADF in *err. A retry gets the same one
+  // whatever became of the descriptor.
   file* File(int64_t* err);
   // Its socket, or nullptr and -EBADF or -ENOTSOCK.
   socket* Sock(int64_t* err);
-  // move_addr_to_user: as much of an address as there is room for, and its whole length. False (-EINVAL) where the room makes
-  // no sense.
+  // move_addr_to_user: as much of an address as there is room for, and its whole length. False
+  // (-EINVAL) where the room makes no sense.
   static bool AddressToUser(const SockAddr& address, SockAddr* user);
   int64_t Install(file* file, bool close_on_exec, int from);
   // sock_sendmsg and sock_recvmsg, with the wait.
   int64_t Send(socket* sock, struct msghdr* msg, uint32_t flags);
   int64_t Receive(socket* sock, struct msghdr* msg, uint32_t flags);
-  // The call sleeps on `queue` until one of `events`, at most `timeout` since it first had to. -EAGAIN, which stands where
-  // the timeout is zero.
+  // The call sleeps on `queue` until one of `events`, at most `timeout` since it first had to.
+  // -EAGAIN, which stands where the timeout is zero.
   int64_t WaitFor(WaitQueue* queue, uint32_t events, bool exclusive, Duration timeout);
   int64_t RegisterPoll();
 

@@ -1,4 +1,5 @@
-// The calls that move data, and what they share: the user's message header, and waiting for data or room.
+// The calls that move data, and what they share: the user's message header, and waiting for data or
+// room.
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -12,14 +13,14 @@ namespace tapedeck {
 namespace {
 
 constexpr size_t kIovMax = 1024;  // UIO_MAXIOV
-constexpr size_t kRwCountMax = static_cast<size_t>(std::numeric_limits<int32_t>::max()) & ~size_t{4095};
+constexpr size_t kRwCountMax =
+    static_cast<size_t>(std::numeric_limits<int32_t>::max()) & ~size_t{4095};
 
-// The pieces of a message header. 0, -EMSGSIZE (too many), -EINVAL (one that is longer than anything can be).
+// The pieces of a message header. 0, -EMSGSIZE (too many), -EINVAL (one that is longer than
+// anything can be).
 int CheckPieces(std::span<const iovec> pieces) {
   if (pieces.size() > kIovMax) return -EMSGSIZE;
-  const auto negative = [](const iovec& piece) {
-    return static_cast<int64_t>(piece.iov_len) < 0;
-  };
+  const auto negative = [](const iovec& piece) { return static_cast<int64_t>(piece.iov_len) < 0; };
   return std::any_of(pieces.begin(), pieces.end(), negative) ? -EINVAL : 0;
 }
 
@@ -44,8 +45,8 @@ int64_t SyscallBody::Send(socket* sock, msghdr* msg, uint32_t flags) {
 
 int64_t SyscallBody::Receive(socket* sock, msghdr* msg, uint32_t flags) {
   struct sock* const sk = sock->sk;
-  const bool nonblock = (sock->file->f_flags & kONonblock) != 0 ||
-                        (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) != 0;
+  const bool nonblock =
+      (sock->file->f_flags & kONonblock) != 0 || (flags & (MSG_DONTWAIT | MSG_ERRQUEUE)) != 0;
   const int64_t result = sock->ops->recvmsg(sock, msg, iov_iter_count(&msg->msg_iter),
                                             nonblock || last_ ? flags | MSG_DONTWAIT : flags);
   if (result != -EAGAIN || nonblock || last_) return result;

@@ -43,8 +43,8 @@ int64_t SyscallBody::Poll() {
   int64_t ready = 0;
   for (uint32_t i = 0; i < count; ++i) {
     // A descriptor keeps meaning the file that it meant when the call slept first.
-    file* const file = call_.poll_waits_ != nullptr ? call_.poll_waits_[i].file
-                                                    : sys_.files_.fcheck(fds[i].fd);
+    file* const file =
+        call_.poll_waits_ != nullptr ? call_.poll_waits_[i].file : sys_.files_.fcheck(fds[i].fd);
     fds[i].revents = PollFile(file, fds[i]);
     if (fds[i].revents != 0) ++ready;
   }

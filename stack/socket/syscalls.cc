@@ -48,8 +48,7 @@ SystemCall Syscalls::Getpeername(Thread& thread, int fd, SockAddr* address) {
   return Call(thread, {.number = SyscallNumber::kGetpeername, .fd = fd, .address_out = address});
 }
 
-SystemCall Syscalls::Sendto(Thread& thread, int fd, std::span<const uint8_t> data,
-                            uint32_t flags) {
+SystemCall Syscalls::Sendto(Thread& thread, int fd, std::span<const uint8_t> data, uint32_t flags) {
   return Call(thread, {.number = SyscallNumber::kSendto,
                        .fd = fd,
                        .b = static_cast<int>(flags),
@@ -65,10 +64,9 @@ SystemCall Syscalls::Sendto(Thread& thread, int fd, std::span<const uint8_t> dat
                        .address = to});
 }
 SystemCall Syscalls::Sendmsg(Thread& thread, int fd, user_msghdr* msg, uint32_t flags) {
-  return Call(thread, {.number = SyscallNumber::kSendmsg,
-                       .fd = fd,
-                       .b = static_cast<int>(flags),
-                       .memory = msg});
+  return Call(
+      thread,
+      {.number = SyscallNumber::kSendmsg, .fd = fd, .b = static_cast<int>(flags), .memory = msg});
 }
 SystemCall Syscalls::Recvfrom(Thread& thread, int fd, std::span<uint8_t> buffer, uint32_t flags,
                               SockAddr* from) {
@@ -79,15 +77,13 @@ SystemCall Syscalls::Recvfrom(Thread& thread, int fd, std::span<uint8_t> buffer,
                        .address_out = from});
 }
 SystemCall Syscalls::Recvmsg(Thread& thread, int fd, user_msghdr* msg, uint32_t flags) {
-  return Call(thread, {.number = SyscallNumber::kRecvmsg,
-                       .fd = fd,
-                       .b = static_cast<int>(flags),
-                       .memory = msg});
+  return Call(
+      thread,
+      {.number = SyscallNumber::kRecvmsg, .fd = fd, .b = static_cast<int>(flags), .memory = msg});
 }
 SystemCall Syscalls::Read(Thread& thread, int fd, std::span<uint8_t> buffer) {
-  return Call(thread, {.number = SyscallNumber::kRead,
-                       .fd = fd,
-                       .buffer = {buffer.data(), buffer.size()}});
+  return Call(thread,
+              {.number = SyscallNumber::kRead, .fd = fd, .buffer = {buffer.data(), buffer.size()}});
 }
 SystemCall Syscalls::Write(Thread& thread, int fd, std::span<const uint8_t> data) {
   return Call(thread, {.number = SyscallNumber::kWrite, .fd = fd, .buffer = Piece(data)});
@@ -120,8 +116,7 @@ SystemCall Syscalls::Poll(Thread& thread, std::span<pollfd> fds, Duration timeou
 }
 
 SystemCall Syscalls::Fcntl(Thread& thread, int fd, int command, int argument) {
-  return Call(thread,
-              {.number = SyscallNumber::kFcntl, .fd = fd, .a = command, .c = argument});
+  return Call(thread, {.number = SyscallNumber::kFcntl, .fd = fd, .a = command, .c = argument});
 }
 SystemCall Syscalls::Ioctl(Thread& thread, int fd, uint32_t command, int* argument) {
   return Call(thread, {.number = SyscallNumber::kIoctl,

@@ -1,9 +1,10 @@
-// The system calls of a host's one process: descriptors, sockets, and every call as something that can be awaited, held and
-// driven by hand (see system_call.h).
+// The system calls of a host's one process: descriptors, sockets, and every call as something that
+// can be awaited, held and driven by hand (see system_call.h).
 //
-// Results are Linux's: >= 0 or -errno, checked in Linux's order. Descriptors are the lowest free number from 3 on: 0 to 2 are
-// taken by a terminal that does not exist. User memory is given as pointers; a null pointer with a length stands for
-// memory that the process may not touch (-EFAULT).
+// Results are Linux's: >= 0 or -errno, checked in Linux's order. Descriptors are the lowest free
+// number from 3 on: 0 to 2 are taken by a terminal that does not exist. User memory is given as
+// pointers; a null pointer with a length stands for memory that the process may not touch
+// (-EFAULT).
 #ifndef TAPEDECK_STACK_SOCKET_SYSCALLS_H_
 #define TAPEDECK_STACK_SOCKET_SYSCALLS_H_
 
@@ -23,7 +24,8 @@
 
 namespace tapedeck {
 
-// fcntl commands and the flag they set; ioctl commands (fcntl.h, sockios.h), where each name is a macro.
+// fcntl commands and the flag they set; ioctl commands (fcntl.h, sockios.h), where each name is a
+// macro.
 inline constexpr int kFDupfd = 0;
 inline constexpr int kFGetfd = 1;
 inline constexpr int kFSetfd = 2;
@@ -38,15 +40,17 @@ inline constexpr uint32_t kFionbio = 0x5421;
 
 class Syscalls {
  public:
-  // To be made in the arena, once per host, after ipv4_init, udp_init and tcp_init. Registers the internet family.
+  // To be made in the arena, once per host, after ipv4_init, udp_init and tcp_init. Registers the
+  // internet family.
   explicit Syscalls(net& host_net);
   Syscalls(const Syscalls&) = delete;
   Syscalls& operator=(const Syscalls&) = delete;
 
   // --- The calls. Await them, Start them, or RunNow. ---
 
-  // Result: a descriptor. -EINVAL, -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -EACCES (ping sockets: sysctl
-  // net/ipv4/ping_group_range), -EMFILE, -ENOBUFS. `type` may carry SOCK_NONBLOCK and SOCK_CLOEXEC.
+  // Result: a descriptor. -EINVAL, -EAFNOSUPPORT, -ESOCKTNOSUPPORT, -EPROTONOSUPPORT, -EACCES (ping
+  // sockets: sysctl net/ipv4/ping_group_range), -EMFILE, -ENOBUFS. `type` may carry SOCK_NONBLOCK
+  // and SOCK_CLOEXEC.
   SystemCall Socket(Thread& thread, int domain, int type, int protocol);
   SystemCall Close(Thread& thread, int fd);
   SystemCall Bind(Thread& thread, int fd, const SockAddr& address);
@@ -75,10 +79,10 @@ class Syscalls {
   SystemCall Setsockopt(Thread& thread, int fd, int level, int name, const void* value,
                         uint32_t length);
   // *length: the room on entry, the value's bytes on return.
-  SystemCall Getsockopt(Thread& thread, int fd, int level, int name, void* value,
-                        uint32_t* length);
+  SystemCall Getsockopt(Thread& thread, int fd, int level, int name, void* value, uint32_t* length);
 
-  // Result: how many of `fds` have revents. `timeout`: Duration::Max() waits for ever, zero not at all.
+  // Result: how many of `fds` have revents. `timeout`: Duration::Max() waits for ever, zero not at
+  // all.
   SystemCall Poll(Thread& thread, std::span<pollfd> fds, Duration timeout);
 
   SystemCall Fcntl(Thread& thread, int fd, int command, int argument);
@@ -94,7 +98,8 @@ class Syscalls {
 
   // --- Host. ---
 
-  // The end of the process: calls that still wait end with -EINTR (nobody is told), all descriptors are closed.
+  // The end of the process: calls that still wait end with -EINTR (nobody is told), all descriptors
+  // are closed.
   void CloseAll();
 
   net& network() { return net_; }

@@ -1,14 +1,16 @@
 // One system call, from its entry to its result, however long that takes.
 //
-// Applications await it: `const int64_t n = co_await sys.Recvfrom(thread, fd, buffer, 0, &from);` A call that does not have to
-// wait costs no suspension and no memory. Whoever drives calls by hand (the script, the fuzz target) gives it a thread of
-// its own (Kernel::NewThread), says Start, and is told when it ends:
+// Applications await it: `const int64_t n = co_await sys.Recvfrom(thread, fd, buffer, 0, &from);` A
+// call that does not have to wait costs no suspension and no memory. Whoever drives calls by hand
+// (the script, the fuzz target) gives it a thread of its own (Kernel::NewThread), says Start, and
+// is told when it ends:
 //
 //     SystemCall* call = new (slot) SystemCall(sys.Recvfrom(thread, fd, buffer, 0, nullptr));
 //     call->Start(+[](SystemCall* ended, void* me) { ... ended->result() ... }, me);
 //
-// A call holds a reference to its descriptor's file until it ends: closing the descriptor meanwhile does not end the call, as
-// in Linux. Memory that it was given (buffers, results) must live until it ends.
+// A call holds a reference to its descriptor's file until it ends: closing the descriptor meanwhile
+// does not end the call, as in Linux. Memory that it was given (buffers, results) must live until
+// it ends.
 #ifndef TAPEDECK_STACK_SOCKET_SYSTEM_CALL_H_
 #define TAPEDECK_STACK_SOCKET_SYSTEM_CALL_H_
 
@@ -56,7 +58,8 @@ enum class SyscallNumber : uint16_t {
 // "recvfrom", as strace prints it.
 const char* SyscallName(SyscallNumber number);
 
-// struct msghdr of the user interface. sendmsg reads it; recvmsg sets msg_name->length, msg_controllen and msg_flags.
+// struct msghdr of the user interface. sendmsg reads it; recvmsg sets msg_name->length,
+// msg_controllen and msg_flags.
 struct user_msghdr {
   SockAddr* msg_name = nullptr;
   std::span<const iovec> msg_iov;
@@ -76,15 +79,15 @@ struct SyscallArgs {
   SyscallNumber number = SyscallNumber::kClose;
   bool has_address = false;
   int fd = -1;
-  int a = 0;  // domain; level; command; backlog; how; new descriptor
-  int b = 0;  // type; option name; flags of sends and receives
-  int c = 0;  // protocol; argument of fcntl
-  uint32_t length = 0;           // of an option's value; number of pollfds
+  int a = 0;            // domain; level; command; backlog; how; new descriptor
+  int b = 0;            // type; option name; flags of sends and receives
+  int c = 0;            // protocol; argument of fcntl
+  uint32_t length = 0;  // of an option's value; number of pollfds
   uint32_t* length_out = nullptr;
-  void* memory = nullptr;        // option value, user_msghdr, pollfds, the int of an ioctl
-  iovec buffer = {};             // of a call with one piece of data
+  void* memory = nullptr;  // option value, user_msghdr, pollfds, the int of an ioctl
+  iovec buffer = {};       // of a call with one piece of data
   SockAddr* address_out = nullptr;
-  SockAddr address = {};         // where has_address
+  SockAddr address = {};               // where has_address
   Duration timeout = Duration::Max();  // of poll
 };
 
@@ -103,16 +106,17 @@ class SystemCall : private Sleeper, public ListNode<> {
 
   // --- By hand. ---
   using Done = void (*)(SystemCall* call, void* context);
-  // Issues the call on its thread, which must have none under way: it is entered when the thread's CPU next runs tasks, and
-  // `done` is called there when it has ended (it may be at once; it may start the thread's next call, and destroy this
-  // one). Thread::Interrupt() ends a call that waits with -EINTR.
+  // Issues the call on its thread, which must have none under way: it is entered when the thread's
+  // CPU next runs tasks, and `done` is called there when it has ended (it may be at once; it may
+  // start the thread's next call, and destroy this one). Thread::Interrupt() ends a call that waits
+  // with -EINTR.
   void Start(Done done, void* context);
   bool ended() const { return state_ == State::kEnded; }
   // REQUIRES: ended().
   int64_t result() const;
 
-  // Does the call here and now, for code that builds a host before anything runs. One that would have to wait gives what it
-  // would give without waiting (-EAGAIN, or 0 for poll).
+  // Does the call here and now, for code that builds a host before anything runs. One that would
+  // have to wait gives what it would give without waiting (-EAGAIN, or 0 for poll).
   int64_t RunNow();
 
   const SyscallArgs& args() const { return args_; }
@@ -124,7 +128,8 @@ class SystemCall : private Sleeper, public ListNode<> {
   enum class State : uint8_t { kNew, kEntered, kEnded };
 
   void Enter();
-  // Tries to get it done; false where it has to wait, which it may not say where this is its `last` chance.
+  // Tries to get it done; false where it has to wait, which it may not say where this is its `last`
+  // chance.
   bool Try(bool last);
   void End(int64_t result);
   void Sleep();

@@ -1,7 +1,8 @@
-// TCP over IPv4 (net/ipv4/tcp_ipv4.c; RFC 9293): what a host does with segments while no connection exists on it. Each is
-// checked and counted, and answered with a reset.
+// TCP over IPv4 (net/ipv4/tcp_ipv4.c; RFC 9293): what a host does with segments while no connection
+// exists on it. Each is checked and counted, and answered with a reset.
 //
-//   in:  ip_protocol_deliver_rcu -> tcp_v4_rcv -> (lookup) -> tcp_v4_send_reset -> ip_send_unicast_reply
+//   in:  ip_protocol_deliver_rcu -> tcp_v4_rcv -> (lookup) -> tcp_v4_send_reset ->
+//   ip_send_unicast_reply
 #ifndef TAPEDECK_STACK_TCP_TCP_H_
 #define TAPEDECK_STACK_TCP_TCP_H_
 
@@ -39,8 +40,8 @@ void tcp_exit(net& net);
 int tcp_v4_rcv(sk_buff* skb);
 int tcp_v4_err(sk_buff* skb, uint32_t info);
 
-// Answers a segment that belongs to nothing (`sk` is null) or that its socket refuses, by RFC 9293 3.10.7.1: never a reset,
-// never what was not for us alone. The packet stays the caller's.
+// Answers a segment that belongs to nothing (`sk` is null) or that its socket refuses, by RFC
+// 9293 3.10.7.1: never a reset, never what was not for us alone. The packet stays the caller's.
 void tcp_v4_send_reset(const sock* sk, sk_buff* skb);
 
 }  // namespace tapedeck

@@ -13,7 +13,8 @@ namespace {
 
 constexpr uint32_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
 
-// Why a segment may not be looked up; CONSUMED: it may. `*count_as_error`: it also counts in InErrs.
+// Why a segment may not be looked up; CONSUMED: it may. `*count_as_error`: it also counts in
+// InErrs.
 DropReason CheckSegment(net& net, sk_buff* skb, bool* count_as_error) {
   *count_as_error = false;
   if (skb->pkt_type != PACKET_HOST) {
@@ -37,7 +38,8 @@ wsum PseudoHeaderSum(Ipv4Address saddr, Ipv4Address daddr, uint32_t bytes) {
   return csum_tcpudp_nofold(saddr.wire(), daddr.wire(), bytes, wire::kIpProtoTcp, 0);
 }
 
-// The checksum of a whole segment. Resets are for right ones only, so it is computed here where nobody has before.
+// The checksum of a whole segment. Resets are for right ones only, so it is computed here where
+// nobody has before.
 bool ChecksumWrong(sk_buff* skb) {
   if (skb_csum_unnecessary(skb)) return false;
   const wire::Ipv4Header* const iph = ip_hdr(skb);
@@ -96,8 +98,7 @@ void tcp_v4_send_reset(const sock* sk, sk_buff* skb) {
   if (th.rst()) return;
   if (sk == nullptr && skb_rtable(skb)->rt_type != RTN_LOCAL) return;
 
-  const wire::TcpHeader reset =
-      ResetFor(th, skb->len - static_cast<uint32_t>(th.header_bytes()));
+  const wire::TcpHeader reset = ResetFor(th, skb->len - static_cast<uint32_t>(th.header_bytes()));
   const wire::Ipv4Header* const iph = ip_hdr(skb);
   ip_reply_arg arg;
   arg.data = reinterpret_cast<const uint8_t*>(&reset);

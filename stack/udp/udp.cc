@@ -25,15 +25,12 @@ constexpr int64_t kFreePages = 1 << 20;
 constexpr uint32_t kSiocinqCommand = 0x541b;
 constexpr uint32_t kSiocoutqCommand = 0x5411;
 
-const net_protocol kUdpProtocol = {.handler = udp_rcv,
-                                   .err_handler = udp_err,
-                                   .early_demux = udp_v4_early_demux};
+const net_protocol kUdpProtocol = {
+    .handler = udp_rcv, .err_handler = udp_err, .early_demux = udp_v4_early_demux};
 
 // --- Life. ---
 
-sock* Alloc(net& net, uint16_t family) {
-  return net_udp(net).sockets.New(net, family, &udp_prot);
-}
+sock* Alloc(net& net, uint16_t family) { return net_udp(net).sockets.New(net, family, &udp_prot); }
 void Free(sock* sk) { net_udp(sk->sk_net).sockets.Delete(udp_sk(sk)); }
 
 void Destruct(sock* sk) {
@@ -88,8 +85,8 @@ int Ioctl(sock* sk, uint32_t command, int* argument) {
   }
 }
 
-// Readable only where a datagram with a right checksum waits. (Linux spares itself the look for non-blocking sockets, whose
-// readers then find nothing.)
+// Readable only where a datagram with a right checksum waits. (Linux spares itself the look for
+// non-blocking sockets, whose readers then find nothing.)
 uint32_t Poll(sock* sk) {
   uint32_t mask = datagram_poll(sk);
   if ((mask & EPOLLRDNORM) != 0 && (sk->sk_shutdown & RCV_SHUTDOWN) == 0 &&
@@ -218,8 +215,6 @@ void udp_init(net& net) {
   CHECK_EQ(inet_add_protocol(net, &kUdpProtocol, wire::kIpProtoUdp), 0);
 }
 
-void udp_exit(net& net) {
-  CHECK_EQ(inet_del_protocol(net, &kUdpProtocol, wire::kIpProtoUdp), 0);
-}
+void udp_exit(net& net) { CHECK_EQ(inet_del_protocol(net, &kUdpProtocol, wire::kIpProtoUdp), 0); }
 
 }  // namespace tapedeck

@@ -1,11 +1,13 @@
 // UDP (net/ipv4/udp.c; RFC 768, RFC 1122 4.1).
 //
-//   in:  ip_protocol_deliver_rcu -> udp_rcv -> __udp4_lib_rcv (checks, lookup) -> udp_queue_rcv_skb ->
+//   in:  ip_protocol_deliver_rcu -> udp_rcv -> __udp4_lib_rcv (checks, lookup) -> udp_queue_rcv_skb
+//   ->
 //        __udp_enqueue_schedule_skb -> socket queue -> udp_recvmsg
-//   out: udp_sendmsg -> ip_make_skb -> udp_send_skb -> ip_send_skb, or corked: ip_append_data ... udp_push_pending_frames
+//   out: udp_sendmsg -> ip_make_skb -> udp_send_skb -> ip_send_skb, or corked: ip_append_data ...
+//   udp_push_pending_frames
 //
-// Sockets are found in two tables, by port and by port and address (udp_table.h). Addresses carry both families; the paths
-// here are IPv4's.
+// Sockets are found in two tables, by port and by port and address (udp_table.h). Addresses carry
+// both families; the paths here are IPv4's.
 #ifndef TAPEDECK_STACK_UDP_UDP_H_
 #define TAPEDECK_STACK_UDP_UDP_H_
 
@@ -34,8 +36,8 @@ struct udp_sock : inet_sock, ListNode<UdpHashTag>, ListNode<UdpHash2Tag> {
   uint32_t len = 0;  // of that datagram so far, with its UDP header
   // The input route of what came last, for early demux of connected sockets; a reference.
   dst_entry* sk_rx_dst = nullptr;
-  // UDP_ENCAP: a tunnel on this socket sees packets first. Returns 0: taken; > 0: to be queued as usual; < 0: minus the
-  // protocol to go on with. Null: none.
+  // UDP_ENCAP: a tunnel on this socket sees packets first. Returns 0: taken; > 0: to be queued as
+  // usual; < 0: minus the protocol to go on with. Null: none.
   int (*encap_rcv)(sock* sk, sk_buff* skb) = nullptr;
 };
 inline udp_sock* udp_sk(sock* sk) { return static_cast<udp_sock*>(sk); }
@@ -59,15 +61,15 @@ struct netns_udp {
   udp_table table;
   SlabCache<udp_sock> sockets;
   proto_memory memory;
-  uint32_t ehash_secret;   // of the hash that spreads flows over SO_REUSEPORT groups
-  Prng prng;               // of port numbers
+  uint32_t ehash_secret;    // of the hash that spreads flows over SO_REUSEPORT groups
+  Prng prng;                // of port numbers
   int32_t early_demux = 1;  // net/ipv4/udp_early_demux
   int32_t udp_mem[3];       // net/ipv4/udp_mem: memory.sysctl_mem as the file has it
 };
 inline netns_udp& net_udp(net& net) { return *net.udp; }
 
-// Brings UDP up on a host: after ipv4_init, once. And takes it off IPv4, before ipv4_exit; sockets that packets on their way
-// out still hold end with those.
+// Brings UDP up on a host: after ipv4_init, once. And takes it off IPv4, before ipv4_exit; sockets
+// that packets on their way out still hold end with those.
 void udp_init(net& net);
 void udp_exit(net& net);
 

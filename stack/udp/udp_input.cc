@@ -27,8 +27,8 @@ udp_flow4 FlowOf(const sk_buff* skb, const wire::UdpHeader* uh, int dif) {
 // udp4_csum_init: prepares or does the checksum's verification. True where it is known to be wrong.
 bool CsumInitFails(sk_buff* skb, const wire::UdpHeader* uh) {
   const wire::Ipv4Header* const iph = ip_hdr(skb);
-  const wsum pseudo = csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len,
-                                         wire::kIpProtoUdp, 0);
+  const wsum pseudo =
+      csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len, wire::kIpProtoUdp, 0);
   return skb_checksum_validate(skb, false, true, uh->check.host(), pseudo) != 0;
 }
 
@@ -44,7 +44,8 @@ int Malformed(net& net, sk_buff* skb, DropReason reason) {
   return 0;
 }
 
-// skb_condense: a small packet gives its fragments' pages back before it waits in a queue that is half full.
+// skb_condense: a small packet gives its fragments' pages back before it waits in a queue that is
+// half full.
 void skb_condense(sk_buff* skb) {
   if (skb->data_len != 0) {
     if (skb->data_len > skb->end - skb->tail || skb_cloned(skb)) return;
@@ -53,8 +54,8 @@ void skb_condense(sk_buff* skb) {
   skb->truesize = SKB_TRUESIZE(skb_end_offset(skb));
 }
 
-// The queue takes a packet that is larger than the buffer where it would be alone. 0, -ENOMEM (the socket's limit) or -ENOBUFS
-// (the protocol's) with *reason.
+// The queue takes a packet that is larger than the buffer where it would be alone. 0, -ENOMEM (the
+// socket's limit) or -ENOBUFS (the protocol's) with *reason.
 int __udp_enqueue_schedule_skb(sock* sk, sk_buff* skb, DropReason* reason) {
   const uint32_t rmem = sk->sk_rmem_alloc;
   if (rmem != 0 && uint64_t{rmem} + skb->truesize > sk->sk_rcvbuf) {
@@ -90,7 +91,8 @@ int udp_unicast_rcv_skb(sock* sk, sk_buff* skb) {
   return ret > 0 ? -ret : 0;
 }
 
-// Copies of a multicast or broadcast to every socket that wants it; the first gets the packet itself, last.
+// Copies of a multicast or broadcast to every socket that wants it; the first gets the packet
+// itself, last.
 int __udp4_lib_mcast_deliver(net& net, sk_buff* skb, const udp_flow4& flow) {
   sock* first = nullptr;
   for (udp_sock& sk : net_udp(net).table.hash[udp_hashfn(net, flow.hnum)].sockets) {
@@ -285,7 +287,8 @@ int udp_err(sk_buff* skb, uint32_t info) {
   int err = 0;
   bool hard = false;
   if (!ErrorOf(skb, sk, info, &err, &hard)) return 0;
-  // RFC 1122 4.1.3.3: applications hear of ICMP errors; those that did not ask to, only of hard ones about their peer.
+  // RFC 1122 4.1.3.3: applications hear of ICMP errors; those that did not ask to, only of hard
+  // ones about their peer.
   if (sk->recverr) {
     ip_icmp_error(sk, skb, err, uh->dest, info, header_bytes + kUdpHeaderBytes);
   } else if (!hard || sk->sk_state != TCP_ESTABLISHED) {

@@ -14,13 +14,14 @@ int udp_rcv(sk_buff* skb);
 int udp_err(sk_buff* skb, uint32_t info);
 int udp_v4_early_demux(sk_buff* skb, DropReason* reason);
 
-// A datagram found its socket: data is at the UDP header. It is taken in any case but > 0, which asks to go on with
-// another protocol (a tunnel); 0, or -1 where it was dropped.
+// A datagram found its socket: data is at the UDP header. It is taken in any case but > 0, which
+// asks to go on with another protocol (a tunnel); 0, or -1 where it was dropped.
 int udp_queue_rcv_skb(sock* sk, sk_buff* skb);
 
 // Whether the checksum of a datagram in the queue turns out wrong.
 bool udp_lib_checksum_complete(sk_buff* skb);
-// Length of the first datagram in the queue whose checksum is right, those before it are dropped; -1 where there is none.
+// Length of the first datagram in the queue whose checksum is right, those before it are dropped;
+// -1 where there is none.
 int first_packet_length(sock* sk);
 
 }  // namespace tapedeck

@@ -3,8 +3,8 @@
 #include <cerrno>
 #include <cstring>
 
-#include "stack/core/net.h"
 #include "stack/core/neighbour.h"
+#include "stack/core/net.h"
 #include "stack/core/skb_data.h"
 #include "stack/core/sockaddr.h"
 #include "stack/ipv4/ip.h"
@@ -24,15 +24,15 @@ wire::UdpHeader* udp_hdr_writable(sk_buff* skb) {
 
 uint16_t MangleZero(uint16_t checksum) { return checksum == 0 ? kCsumMangled0 : checksum; }
 
-// The device (or skb_checksum_help) fills the checksum in; of a datagram in several pieces, whose sums are known already, we
-// do. Source: udp4_hwcsum().
+// The device (or skb_checksum_help) fills the checksum in; of a datagram in several pieces, whose
+// sums are known already, we do. Source: udp4_hwcsum().
 void udp4_hwcsum(sk_buff* skb, wire::UdpHeader* uh, const flowi4& fl4, uint32_t len) {
   const auto offset = static_cast<uint32_t>(skb_transport_offset(skb));
   if (!skb_has_frag_list(skb)) {
     skb->csum_start = skb->transport_header;
     skb->csum_offset = offsetof(wire::UdpHeader, check);
-    uh->check = static_cast<uint16_t>(~csum_tcpudp_magic(fl4.saddr.wire(), fl4.daddr.wire(), len,
-                                                         wire::kIpProtoUdp, 0));
+    uh->check = static_cast<uint16_t>(
+        ~csum_tcpudp_magic(fl4.saddr.wire(), fl4.daddr.wire(), len, wire::kIpProtoUdp, 0));
     return;
   }
   wsum csum = 0;
@@ -43,8 +43,8 @@ void udp4_hwcsum(sk_buff* skb, wire::UdpHeader* uh, const flowi4& fl4, uint32_t 
   }
   csum = skb_checksum(skb, offset, head_bytes, csum);
   skb->ip_summed = CHECKSUM_NONE;
-  uh->check = MangleZero(csum_tcpudp_magic(fl4.saddr.wire(), fl4.daddr.wire(), len,
-                                           wire::kIpProtoUdp, csum));
+  uh->check = MangleZero(
+      csum_tcpudp_magic(fl4.saddr.wire(), fl4.daddr.wire(), len, wire::kIpProtoUdp, csum));
 }
 
 // The sum of a datagram whose pieces were summed while they were copied (udp_csum).
@@ -112,7 +112,8 @@ int GetDestination(const inet_sock* sk, const msghdr* msg, Destination* to) {
   return 0;
 }
 
-// What control messages and the socket's options say about this datagram. There are none of UDP's own here (UDP_SEGMENT).
+// What control messages and the socket's options say about this datagram. There are none of UDP's
+// own here (UDP_SEGMENT).
 int GetCookie(inet_sock* sk, msghdr* msg, ipcm_cookie* ipc) {
   ipcm_init_sk(ipc, sk);
   if (msg->msg_controllen != 0) {
@@ -134,8 +135,8 @@ uint8_t ip_sendmsg_scope(const sock* sk, const ipcm_cookie& ipc, const msghdr* m
   return on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
 }
 
-// The flow of an unconnected datagram; sets to->connected to false where it is not the socket's usual one, and leaves the
-// final destination in ipc->addr. 0 or -EINVAL.
+// The flow of an unconnected datagram; sets to->connected to false where it is not the socket's
+// usual one, and leaves the final destination in ipc->addr. 0 or -EINVAL.
 int FillFlow(inet_sock* sk, const msghdr* msg, ipcm_cookie* ipc, Destination* to, flowi4* fl4) {
   Ipv4Address saddr = ipc->addr;
   Ipv4Address faddr = to->daddr;
@@ -154,7 +155,8 @@ int FillFlow(inet_sock* sk, const msghdr* msg, ipcm_cookie* ipc, Destination* to
   } else if (ipc->oif == 0) {
     ipc->oif = sk->uc_index;
   } else if (ipv4_is_lbcast(to->daddr) && sk->uc_index != 0) {
-    // The limited broadcast goes where IP_UNICAST_IF says, unless the socket is bound to another device.
+    // The limited broadcast goes where IP_UNICAST_IF says, unless the socket is bound to another
+    // device.
     if (ipc->oif != sk->uc_index && sk->sk_bound_dev_if == 0) ipc->oif = sk->uc_index;
   }
   *fl4 = flowi4_init_output(ipc->oif, ipc->mark, get_rttos(ipc, sk), scope, sk->sk_protocol,
@@ -162,7 +164,8 @@ int FillFlow(inet_sock* sk, const msghdr* msg, ipcm_cookie* ipc, Destination* to
   return 0;
 }
 
-// A route for `fl4`, with a reference: the socket's own where the datagram goes to its peer. nullptr and *err.
+// A route for `fl4`, with a reference: the socket's own where the datagram goes to its peer.
+// nullptr and *err.
 rtable* GetRoute(inet_sock* sk, const Destination& to, flowi4** fl4, int* err) {
   if (to.connected) {
     dst_entry* const cached = sk_dst_check(sk, 0);
@@ -199,8 +202,8 @@ int AppendData(udp_sock* sk, flowi4* fl4, msghdr* msg, uint32_t bytes, ipcm_cook
                rtable** rt, bool more) {
   sk->len += bytes;
   const uint32_t flags = more ? msg->msg_flags | MSG_MORE : msg->msg_flags;
-  const int err = ip_append_data(sk, fl4, ip_generic_getfrag, msg, bytes, kUdpHeaderBytes, ipc, rt,
-                                 flags);
+  const int err =
+      ip_append_data(sk, fl4, ip_generic_getfrag, msg, bytes, kUdpHeaderBytes, ipc, rt, flags);
   if (err != 0) {
     udp_flush_pending_frames(sk);
     return err;
@@ -223,14 +226,14 @@ int SendUncorked(udp_sock* sk, flowi4* fl4, msghdr* msg, uint32_t ulen, ipcm_coo
                  rtable** rt) {
   inet_cork cork;
   int err = 0;
-  sk_buff* const skb = ip_make_skb(sk, fl4, ip_generic_getfrag, msg, ulen, kUdpHeaderBytes, ipc,
-                                   rt, &cork, msg->msg_flags, &err);
+  sk_buff* const skb = ip_make_skb(sk, fl4, ip_generic_getfrag, msg, ulen, kUdpHeaderBytes, ipc, rt,
+                                   &cork, msg->msg_flags, &err);
   return skb == nullptr ? err : udp_send_skb(sk, skb, *fl4);
 }
 
 // Begins a datagram that later calls add to.
-int SendCorked(udp_sock* sk, const flowi4& route_flow, msghdr* msg, uint32_t ulen,
-               ipcm_cookie* ipc, rtable** rt, be16 dport) {
+int SendCorked(udp_sock* sk, const flowi4& route_flow, msghdr* msg, uint32_t ulen, ipcm_cookie* ipc,
+               rtable** rt, be16 dport) {
   flowi4* const fl4 = &sk->cork.fl;
   fl4->daddr = ipc->addr;
   fl4->saddr = route_flow.saddr;
@@ -275,8 +278,8 @@ int64_t udp_sendmsg(sock* sk, msghdr* msg, size_t len) {
   if ((msg->msg_flags & MSG_OOB) != 0) return -EOPNOTSUPP;
   const bool corked = up->corkflag || (msg->msg_flags & MSG_MORE) != 0;
   const auto bytes = static_cast<uint32_t>(len);
-  const int err = up->pending != 0 ? SendToPending(up, msg, bytes, corked)
-                                   : SendNew(up, msg, bytes, corked);
+  const int err =
+      up->pending != 0 ? SendToPending(up, msg, bytes, corked) : SendNew(up, msg, bytes, corked);
   if (err == 0) return static_cast<int64_t>(len);
   // -EAGAIN is an error only of calls that will not wait.
   const bool no_space = err == -EAGAIN && (msg->msg_flags & MSG_DONTWAIT) != 0;

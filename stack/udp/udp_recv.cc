@@ -24,8 +24,8 @@ int PeekOffset(const sock* sk, uint32_t flags) {
 }
 void MovePeekOffset(sock* sk, uint32_t flags, int bytes) {
   if (sk->sk_peek_off < 0) return;
-  sk->sk_peek_off = (flags & MSG_PEEK) != 0 ? sk->sk_peek_off + bytes
-                                            : std::max(sk->sk_peek_off - bytes, 0);
+  sk->sk_peek_off =
+      (flags & MSG_PEEK) != 0 ? sk->sk_peek_off + bytes : std::max(sk->sk_peek_off - bytes, 0);
 }
 
 void CopySource(msghdr* msg, const sk_buff* skb) {
@@ -37,8 +37,8 @@ void CopySource(msghdr* msg, const sk_buff* skb) {
   msg->msg_namelen = sizeof(sin);
 }
 
-// Copies payload, its checksum verified before where not all of it is copied, else on the way. 0, -EFAULT, -EINVAL (wrong
-// checksum).
+// Copies payload, its checksum verified before where not all of it is copied, else on the way. 0,
+// -EFAULT, -EINVAL (wrong checksum).
 int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied, bool peek) {
   if (!skb_csum_unnecessary(skb)) {
     const bool whole = copied == skb->len && off == 0 && !peek;

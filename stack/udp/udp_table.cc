@@ -14,7 +14,8 @@ bool BoundDevEq(const sock* sk, int dif) {
   return sk->sk_bound_dev_if == 0 || sk->sk_bound_dev_if == dif;
 }
 
-// How well a socket that is bound to `local` fits; negative: not at all. The kernel's compute_score.
+// How well a socket that is bound to `local` fits; negative: not at all. The kernel's
+// compute_score.
 int ComputeScore(const udp_sock* sk, const udp_flow4& flow, Ipv4Address local) {
   if (sk->udp_port_hash != flow.hnum || sk->sk_ipv6only) return -1;
   if (!sk->inet_rcv_saddr.is_v4() || sk->inet_rcv_saddr.v4() != local) return -1;
@@ -39,16 +40,16 @@ bool SameReuseportGroup(const udp_sock* a, const udp_sock* b) {
          a->sk_bound_dev_if == b->sk_bound_dev_if && a->inet_rcv_saddr == b->inet_rcv_saddr;
 }
 
-// reuseport_select_sock: the member of `sk`'s group that this flow belongs to, oldest first. Connected members take their
-// own peer's packets only, by their score.
+// reuseport_select_sock: the member of `sk`'s group that this flow belongs to, oldest first.
+// Connected members take their own peer's packets only, by their score.
 udp_sock* SelectFromGroup(net& net, const udp_hslot2& slot, udp_sock* sk, const udp_flow4& flow) {
   uint32_t members = 0;
   for (const udp_sock& other : slot.sockets) {
     if (other.sk_state != TCP_ESTABLISHED && SameReuseportGroup(sk, &other)) ++members;
   }
   const uint32_t ports = uint32_t{flow.sport.host()} << 16 | flow.hnum;
-  const uint32_t hash = jhash_3words(flow.daddr.host(), flow.saddr.host(), ports,
-                                     net_udp(net).ehash_secret);
+  const uint32_t hash =
+      jhash_3words(flow.daddr.host(), flow.saddr.host(), ports, net_udp(net).ehash_secret);
   uint32_t skip = members - 1 - static_cast<uint32_t>(uint64_t{hash} * members >> 32);
   for (udp_sock& other : slot.sockets) {
     if (other.sk_state == TCP_ESTABLISHED || !SameReuseportGroup(sk, &other)) continue;
@@ -90,7 +91,8 @@ bool MayShare(const udp_sock* sk, const udp_sock* other) {
   return other->sk_reuseport && sk->sk_reuseport && sk->sk_uid == other->sk_uid;
 }
 
-// udp_lib_lport_inuse. As in Linux the first socket with which the port may be shared vouches for the rest.
+// udp_lib_lport_inuse. As in Linux the first socket with which the port may be shared vouches for
+// the rest.
 bool PortInUse(const udp_sock* sk, const udp_hslot& slot, uint16_t port) {
   for (const udp_sock& other : slot.sockets) {
     if (other.udp_port_hash == port && Conflicts(sk, &other)) return !MayShare(sk, &other);
@@ -103,7 +105,9 @@ struct PortBitmap {
   uint64_t words[udp_table::kPortsPerChain / 64] = {};
   static uint32_t IndexOf(uint16_t port) { return port / udp_table::kSlots; }
   void Set(uint16_t port) { words[IndexOf(port) / 64] |= uint64_t{1} << (IndexOf(port) % 64); }
-  bool Has(uint16_t port) const { return (words[IndexOf(port) / 64] >> (IndexOf(port) % 64) & 1) != 0; }
+  bool Has(uint16_t port) const {
+    return (words[IndexOf(port) / 64] >> (IndexOf(port) % 64) & 1) != 0;
+  }
 };
 
 PortBitmap TakenPorts(const udp_sock* sk, const udp_hslot& slot) {
@@ -114,8 +118,9 @@ PortBitmap TakenPorts(const udp_sock* sk, const udp_hslot& slot) {
   return taken;
 }
 
-// A free port of net/ipv4/ip_local_port_range, 0 where there is none. Chain after chain from a random one on; in a chain in
-// steps of a random odd multiple of the table's size, so that all of its ports come up.
+// A free port of net/ipv4/ip_local_port_range, 0 where there is none. Chain after chain from a
+// random one on; in a chain in steps of a random odd multiple of the table's size, so that all of
+// its ports come up.
 uint16_t FindFreePort(udp_sock* sk) {
   net& net = sk->sk_net;
   netns_udp& ns = net_udp(net);
@@ -124,8 +129,7 @@ uint16_t FindFreePort(udp_sock* sk) {
   const auto high = static_cast<uint32_t>(settings.ip_local_port_range[1]);
   if (low > high) return 0;
   const uint32_t random = ns.prng.Next32();
-  const auto first =
-      static_cast<uint16_t>(low + (uint64_t{random} * (high - low + 1) >> 32));
+  const auto first = static_cast<uint16_t>(low + (uint64_t{random} * (high - low + 1) >> 32));
   const auto step = static_cast<uint16_t>((random | 1) * udp_table::kSlots);
   for (uint32_t chain = 0; chain < udp_table::kSlots; ++chain) {
     const auto start = static_cast<uint16_t>(first + chain);
@@ -158,7 +162,8 @@ uint32_t udp_portaddr_hashfn(const net& net, const IpAddress& address, uint16_t 
   if (address.is_v4()) return ipv4_portaddr_hash(net, address.v4(), port);
   const Ipv6Address& v6 = address.v6();
   const uint32_t words[] = {v6.word(0), v6.word(1), v6.word(2), v6.word(3)};
-  const uint32_t hash = address.IsAny() ? jhash_1word(0, net.hash_mix) : jhash2(words, net.hash_mix);
+  const uint32_t hash =
+      address.IsAny() ? jhash_1word(0, net.hash_mix) : jhash2(words, net.hash_mix);
   return (hash ^ port) & udp_table::kMask;
 }
 
@@ -191,8 +196,8 @@ void udp_lib_unhash(sock* sk) {
 void udp_lib_rehash(sock* sk) {
   udp_sock* const up = udp_sk(sk);
   if (!up->hashed) return;
-  const auto slot = static_cast<uint16_t>(
-      udp_portaddr_hashfn(sk->sk_net, up->inet_rcv_saddr, up->udp_port_hash));
+  const auto slot =
+      static_cast<uint16_t>(udp_portaddr_hashfn(sk->sk_net, up->inet_rcv_saddr, up->udp_port_hash));
   if (slot == up->udp_portaddr_slot) return;
   static_cast<ListNode<UdpHash2Tag>*>(up)->Unlink();
   up->udp_portaddr_slot = slot;

@@ -1,5 +1,6 @@
-// Where UDP sockets are found (struct udp_table): one table by port, which answers "is this port taken" and walks the
-// receivers of a multicast; one by port and address, which finds the receiver of a unicast.
+// Where UDP sockets are found (struct udp_table): one table by port, which answers "is this port
+// taken" and walks the receivers of a multicast; one by port and address, which finds the receiver
+// of a unicast.
 #ifndef TAPEDECK_STACK_UDP_UDP_TABLE_H_
 #define TAPEDECK_STACK_UDP_UDP_TABLE_H_
 
@@ -37,7 +38,8 @@ struct udp_table {
   udp_hslot2 hash2[kSlots];
 };
 
-// The slot of a port: neighbouring ports share none, so that a search for a free one asks few slots.
+// The slot of a port: neighbouring ports share none, so that a search for a free one asks few
+// slots.
 inline uint32_t udp_hashfn(const net& net, uint16_t port) {
   return (port + net.hash_mix) & udp_table::kMask;
 }
@@ -47,9 +49,9 @@ inline uint32_t ipv4_portaddr_hash(const net& net, Ipv4Address address, uint16_t
 }
 uint32_t udp_portaddr_hashfn(const net& net, const IpAddress& address, uint16_t port);
 
-// proto::get_port: gives the socket local port `snum`, or a free one of net/ipv4/ip_local_port_range where that is 0, and puts
-// it into the tables. 0; -EADDRINUSE where it is taken (by whom, is for SO_REUSEADDR and SO_REUSEPORT to excuse) or none is
-// free.
+// proto::get_port: gives the socket local port `snum`, or a free one of
+// net/ipv4/ip_local_port_range where that is 0, and puts it into the tables. 0; -EADDRINUSE where
+// it is taken (by whom, is for SO_REUSEADDR and SO_REUSEPORT to excuse) or none is free.
 int udp_v4_get_port(sock* sk, uint16_t snum);
 // proto::unhash.
 void udp_lib_unhash(sock* sk);
@@ -64,8 +66,9 @@ struct udp_flow4 {
   uint16_t hnum;  // local port, host order
   int dif;        // ifindex it came in by
 };
-// The socket that fits best: connected to the sender, then bound to a device, an address, to any. Among equals of an
-// SO_REUSEPORT group the flow's hash decides, otherwise the newest. nullptr where none fits.
+// The socket that fits best: connected to the sender, then bound to a device, an address, to any.
+// Among equals of an SO_REUSEPORT group the flow's hash decides, otherwise the newest. nullptr
+// where none fits.
 udp_sock* __udp4_lib_lookup(net& net, const udp_flow4& flow);
 // The connected socket of exactly this flow, if it is the first of its chain: for early demux.
 udp_sock* __udp4_lib_demux_lookup(net& net, const udp_flow4& flow);

@@ -1,5 +1,6 @@
-// A host with everything up to its system calls, and a device whose driver is the test: 10.0.0.1/24 on eth0, whose neighbour
-// 10.0.0.2 is known, and loopback. At the end of a test the ledgers must be empty.
+// A host with everything up to its system calls, and a device whose driver is the test: 10.0.0.1/24
+// on eth0, whose neighbour 10.0.0.2 is known, and loopback. At the end of a test the ledgers must
+// be empty.
 #ifndef TAPEDECK_TESTS_UNIT_SOCKET_HOST_H_
 #define TAPEDECK_TESTS_UNIT_SOCKET_HOST_H_
 
@@ -99,7 +100,9 @@ class SocketHost : public CoreHost {
     EXPECT_EQ(Connect(fd, At(kPeer, port)), 0);
     return fd;
   }
-  int64_t Bind(int fd, const SockAddr& address) { return sys().Bind(*thread, fd, address).RunNow(); }
+  int64_t Bind(int fd, const SockAddr& address) {
+    return sys().Bind(*thread, fd, address).RunNow();
+  }
   int64_t Connect(int fd, const SockAddr& address) {
     return sys().Connect(*thread, fd, address).RunNow();
   }

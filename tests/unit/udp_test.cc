@@ -1,4 +1,5 @@
-// UDP between a device and a socket: delivery, its checks, sharing, limits, errors, and what goes out.
+// UDP between a device and a socket: delivery, its checks, sharing, limits, errors, and what goes
+// out.
 #include <gtest/gtest.h>
 
 #include <set>
@@ -83,8 +84,7 @@ TEST_F(UdpTest, AHeaderThatIsCutShortIsDroppedAndCounted) {
   ip.saddr = kPeer;
   ip.daddr = kUs;
   ip.protocol = 17;
-  host.Receive(SocketHost::Frame(
-      ip, [](wire::FrameBuilder& b) { b.CountingPayload(7); }));
+  host.Receive(SocketHost::Frame(ip, [](wire::FrameBuilder& b) { b.CountingPayload(7); }));
   EXPECT_EQ(host.Drops(SKB_DROP_REASON_PKT_TOO_SMALL), 1U);
   EXPECT_EQ(host.Udp(UdpMib::kInErrors), 1U);
 }
@@ -101,7 +101,8 @@ TEST_F(UdpTest, AZeroChecksumMeansNone) {
   EXPECT_EQ(host.RecvText(fd), "abc");
 }
 
-// Where nobody has verified a checksum before, the reader's copy does: a wrong one is as if nothing had come.
+// Where nobody has verified a checksum before, the reader's copy does: a wrong one is as if nothing
+// had come.
 TEST_F(UdpTest, AWrongChecksumIsFoundAtTheLatestByTheReader) {
   const int fd = host.BoundUdp(7000);
   for (const size_t payload_bytes : {size_t{3}, size_t{400}}) {
@@ -265,8 +266,7 @@ TEST_F(UdpTest, ABroadcastReachesEverySocketOfItsPort) {
     EXPECT_EQ(host.Bind(fd, At(kIpv4Any, 7000)), 0);
   }
   for (const Ipv4Address to : {kIpv4Broadcast, Ipv4Address(10, 0, 0, 255)}) {
-    host.Receive(
-        SocketHost::UdpFrame(At(kPeer, 9), At(to, 7000), BytesFrom("all"), kMacBroadcast));
+    host.Receive(SocketHost::UdpFrame(At(kPeer, 9), At(to, 7000), BytesFrom("all"), kMacBroadcast));
     EXPECT_EQ(host.RecvText(first), "all");
     EXPECT_EQ(host.RecvText(second), "all");
   }
@@ -346,17 +346,19 @@ TEST_F(UdpTest, WhatIsSentHasTheRightHeadersAndChecksum) {
   EXPECT_EQ(host.Udp(UdpMib::kOutDatagrams), 1U);
 }
 
-// The whole size range across fragment boundaries, with and without a device that computes checksums.
+// The whole size range across fragment boundaries, with and without a device that computes
+// checksums.
 TEST_F(UdpTest, DatagramsOfAllSizesArriveWholeThroughLoopbackAndFragments) {
   const int receiver = host.BoundUdp(7000);
   const int sender = host.Socket();
-  for (const netdev_features_t features : {netdev_features_t{0}, netdev_features_t{NETIF_F_HW_CSUM | NETIF_F_SG}}) {
+  for (const netdev_features_t features :
+       {netdev_features_t{0}, netdev_features_t{NETIF_F_HW_CSUM | NETIF_F_SG}}) {
     host.n.loopback_dev->features = features;
     host.n.loopback_dev->mtu = 1500;
-    for (const size_t size : {0, 1, 7, 8, 100, 1471, 1472, 1473, 1479, 1480, 1481, 2952, 2953, 9000, 65507}) {
+    for (const size_t size :
+         {0, 1, 7, 8, 100, 1471, 1472, 1473, 1479, 1480, 1481, 2952, 2953, 9000, 65507}) {
       const Bytes payload = Pattern(size, static_cast<uint8_t>(size));
-      ASSERT_EQ(host.Sendto(sender, payload, At(kIpv4Loopback, 7000)),
-                static_cast<int64_t>(size));
+      ASSERT_EQ(host.Sendto(sender, payload, At(kIpv4Loopback, 7000)), static_cast<int64_t>(size));
       host.RunFor(Duration::Milliseconds(1));
       Bytes buffer(65536);
       ASSERT_EQ(host.Recv(receiver, &buffer), static_cast<int64_t>(size)) << size;
@@ -496,8 +498,7 @@ void AnswerWithIcmp(SocketHost& host, uint8_t type, uint8_t code, uint16_t mtu =
   wire::Ipv4Header ip;
   ip.saddr = kPeer;
   ip.daddr = kUs;
-  host.Receive(
-      SocketHost::Frame(ip, [&](wire::FrameBuilder& b) { b.Icmp(icmp).Payload(quote); }));
+  host.Receive(SocketHost::Frame(ip, [&](wire::FrameBuilder& b) { b.Icmp(icmp).Payload(quote); }));
 }
 
 TEST_F(UdpTest, PortUnreachableReachesAConnectedSocketOnce) {
@@ -549,7 +550,7 @@ TEST_F(UdpTest, TheErrorQueueTellsWhatFailedAndWhoSaidSo) {
   EXPECT_EQ(name.ToEndpoint(), At(kPeer, 9));
   EXPECT_EQ(msg.msg_flags, uint32_t{MSG_ERRQUEUE});
   ASSERT_EQ(msg.msg_controllen, CmsgSpace(32));
-  const uint8_t expected[] = {111, 0, 0, 0, 2, 3, 3, 0, 0,  0, 0, 0, 0, 0, 0, 0,
+  const uint8_t expected[] = {111, 0, 0, 0, 2,  3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0,
                               2,   0, 0, 0, 10, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 0};
   EXPECT_EQ(std::memcmp(control + sizeof(cmsghdr), expected, sizeof(expected)), 0);
   EXPECT_EQ(host.sys().Recvmsg(*host.thread, fd, &msg, MSG_ERRQUEUE).RunNow(), -EAGAIN);
@@ -579,7 +580,8 @@ TEST_F(UdpTest, ControlMessagesTellWhereAndHowADatagramCame) {
   ip.daddr = kUs;
   ip.tos = 0x10;
   const wire::UdpHeader udp{.source = uint16_t{9}, .dest = uint16_t{7000}};
-  host.Receive(SocketHost::Frame(ip, [&](wire::FrameBuilder& b) { b.Udp(udp).CountingPayload(1); }));
+  host.Receive(
+      SocketHost::Frame(ip, [&](wire::FrameBuilder& b) { b.Udp(udp).CountingPayload(1); }));
 
   uint8_t control[256];
   Bytes buffer(10);
@@ -605,10 +607,8 @@ TEST_F(UdpTest, ControlMessagesTellWhereAndHowADatagramCame) {
       EXPECT_EQ(info.ipi_addr, kUs);
     }
   }
-  const std::set<std::pair<int, int>> expected = {{kSolIp, kIpPktinfo},
-                                                  {kSolIp, kIpTtl},
-                                                  {kSolIp, kIpTos},
-                                                  {kSolSocket, kScmTimestampns}};
+  const std::set<std::pair<int, int>> expected = {
+      {kSolIp, kIpPktinfo}, {kSolIp, kIpTtl}, {kSolIp, kIpTos}, {kSolSocket, kScmTimestampns}};
   EXPECT_EQ(found, expected);
 }
 
