@@ -30,8 +30,8 @@ neighbour* Lookup(net_device* dev, Ipv4Address addr) {
 
 // --- The neighbour table's functions. ---
 
-// Whose address a request shows: the waiting packet's where it is ours (and, with arp_announce 1, of the target's subnet),
-// else one chosen for the target.
+// Whose address a request shows: the waiting packet's where it is ours (and, with arp_announce 1,
+// of the target's subnet), else one chosen for the target.
 Ipv4Address SourceOfRequest(const in_device* in_dev, const sk_buff* skb, Ipv4Address target) {
   net_device* const dev = in_dev->dev;
   const int announce = in_dev_conf(in_dev).arp_announce();
@@ -105,16 +105,16 @@ int arp_constructor(neighbour* neigh) {
     return 0;
   }
   if (neigh->type == RTN_MULTICAST) {
-    SetAddress(neigh, (dev->flags & IFF_BROADCAST) != 0 ? MacAddress::ForMulticast(addr)
-                                                        : dev->broadcast);
+    SetAddress(neigh,
+               (dev->flags & IFF_BROADCAST) != 0 ? MacAddress::ForMulticast(addr) : dev->broadcast);
   } else if ((dev->flags & (IFF_NOARP | IFF_LOOPBACK)) != 0) {
     SetAddress(neigh, dev->dev_addr);
   } else if (neigh->type == RTN_BROADCAST || (dev->flags & IFF_POINTOPOINT) != 0) {
     SetAddress(neigh, dev->broadcast);
   }
   neigh->ops = dev->header_ops->cache != nullptr ? &arp_hh_ops : &arp_generic_ops;
-  neigh->output = (neigh->nud_state & NUD_VALID) != 0 ? neigh->ops->connected_output
-                                                      : neigh->ops->output;
+  neigh->output =
+      (neigh->nud_state & NUD_VALID) != 0 ? neigh->ops->connected_output : neigh->ops->output;
   return 0;
 }
 
@@ -182,7 +182,8 @@ bool arp_accept(const in_device* in_dev, Ipv4Address sip) {
   }
 }
 
-// Whether we answer for hosts behind another device: arp_fwd_proxy, and arp_fwd_pvlan for those behind the same.
+// Whether we answer for hosts behind another device: arp_fwd_proxy, and arp_fwd_pvlan for those
+// behind the same.
 bool IsProxyFor(const in_device* in_dev, const rtable* rt, Ipv4Address sip, Ipv4Address tip) {
   if (rt->dev == in_dev->dev) return in_dev->conf->proxy_arp_pvlan != 0 && sip != tip;
   if (!in_dev_conf(in_dev).proxy_arp()) return false;
@@ -199,7 +200,8 @@ void SendReply(net_device* dev, const ArpPacket& arp) {
   arp_send(wire::kArpReply, arp.ar_sip, dev, arp.ar_tip, asker, nullptr, asker);
 }
 
-// Notes who asked: he will want to talk. False where no entry can be made; then he is not answered either.
+// Notes who asked: he will want to talk. False where no entry can be made; then he is not answered
+// either.
 bool LearnAsker(net_device* dev, const ArpPacket& arp) {
   neighbour* const neigh = neigh_event_ns(dev_net(dev).arp_tbl, arp.ar_sha.bytes().data(),
                                           arp.ar_sip.bytes().data(), dev);
@@ -238,7 +240,8 @@ bool arp_is_garp(net_device* dev, const ArpPacket& arp) {
   return inet_dev_addr_type(dev_net(dev), dev, arp.ar_sip) == RTN_UNICAST;
 }
 
-// What the sender says about itself. An entry is made only where we asked for it, unless arp_accept allows more.
+// What the sender says about itself. An entry is made only where we asked for it, unless arp_accept
+// allows more.
 Outcome UpdateEntry(in_device* in_dev, const sk_buff* skb, const ArpPacket& arp) {
   net_device* const dev = in_dev->dev;
   net& net = dev_net(dev);
@@ -251,7 +254,8 @@ Outcome UpdateEntry(in_device* in_dev, const sk_buff* skb, const ArpPacket& arp)
     neigh = neigh_create(net.arp_tbl, arp.ar_sip.bytes().data(), dev);
   }
   if (neigh == nullptr) return Outcome::kNotOurs;
-  // Of several answers in a row the first is believed: it comes from the host, or the quickest proxy.
+  // Of several answers in a row the first is believed: it comes from the host, or the quickest
+  // proxy.
   const Jiffies locked_until = neigh->updated + static_cast<Jiffies>(neigh->parms->locktime);
   const bool override_ok = net.jiffies() > locked_until || is_garp;
   // Only an answer to us alone says that the neighbour can be reached.
@@ -262,7 +266,8 @@ Outcome UpdateEntry(in_device* in_dev, const sk_buff* skb, const ArpPacket& arp)
   return Outcome::kUsed;
 }
 
-// RFC 5227: somebody wants to know whether an address is free before he takes it. If it is ours we defend it.
+// RFC 5227: somebody wants to know whether an address is free before he takes it. If it is ours we
+// defend it.
 Outcome AnswerProbe(in_device* in_dev, const ArpPacket& arp) {
   net_device* const dev = in_dev->dev;
   if (arp.ar_op != be16(wire::kArpRequest) ||
@@ -294,15 +299,15 @@ Outcome Process(in_device* in_dev, sk_buff* skb, bool delayed) {
 
 void arp_process(sk_buff* skb, bool delayed) {
   in_device* const in_dev = skb->dev->ip_ptr;
-  const Outcome outcome =
-      in_dev == nullptr ? Outcome::kInvalid : Process(in_dev, skb, delayed);
+  const Outcome outcome = in_dev == nullptr ? Outcome::kInvalid : Process(in_dev, skb, delayed);
   switch (outcome) {
     case Outcome::kQueued:
       return;
     case Outcome::kInvalid:
       return kfree_skb_reason(skb, SKB_DROP_REASON_ARP_INVALID);
     case Outcome::kNotOurs:
-      // The kernel consumes these without a word; here each frame has an end that says what became of it.
+      // The kernel consumes these without a word; here each frame has an end that says what became
+      // of it.
       return kfree_skb_reason(skb, SKB_DROP_REASON_ARP_NOT_FOR_US);
     case Outcome::kUsed:
       skb->owner->this_cpu().Trace(TraceKind::kDeliver, skb->frame_id, skb->len, 0, 0);
@@ -343,14 +348,15 @@ void arp_send(uint16_t op, Ipv4Address dest_ip, net_device* dev, Ipv4Address src
               const uint8_t* dest_hw, const uint8_t* src_hw, const uint8_t* target_hw) {
   if ((dev->flags & IFF_NOARP) != 0) return;
   const uint32_t room = LL_RESERVED_SPACE(dev);
-  sk_buff* const skb =
-      alloc_skb(dev_net(dev), static_cast<uint32_t>(sizeof(ArpPacket)) + room + dev->needed_tailroom);
+  sk_buff* const skb = alloc_skb(
+      dev_net(dev), static_cast<uint32_t>(sizeof(ArpPacket)) + room + dev->needed_tailroom);
   if (skb == nullptr) return;
   skb_reserve(skb, room);
   skb_reset_network_header(skb);
   ArpPacket arp;
   arp.ar_op = op;
-  arp.ar_sha = src_hw == nullptr ? dev->dev_addr : MacAddress(std::span<const uint8_t, 6>(src_hw, 6));
+  arp.ar_sha =
+      src_hw == nullptr ? dev->dev_addr : MacAddress(std::span<const uint8_t, 6>(src_hw, 6));
   arp.ar_sip = src_ip;
   if (target_hw != nullptr) arp.ar_tha = MacAddress(std::span<const uint8_t, 6>(target_hw, 6));
   arp.ar_tip = dest_ip;
@@ -375,9 +381,8 @@ neighbour* ip_neigh_gw4(net_device* dev, Ipv4Address next_hop) {
 }
 
 int arp_init(net& net) {
-  auto* const tbl = net.world.arena().New<neigh_table>(net, "arp_cache", uint16_t{kAfInet},
-                                                       wire::kEtherTypeIpv4, uint8_t{4},
-                                                       "net/ipv4/neigh");
+  auto* const tbl = net.world.arena().New<neigh_table>(
+      net, "arp_cache", uint16_t{kAfInet}, wire::kEtherTypeIpv4, uint8_t{4}, "net/ipv4/neigh");
   tbl->constructor = arp_constructor;
   tbl->proxy_redo = parp_redo;
   net.arp_tbl = tbl;

@@ -1,4 +1,5 @@
-// ARP (net/ipv4/arp.c; RFC 826, RFC 5227): packets in and out, and the neighbour table's functions for IPv4.
+// ARP (net/ipv4/arp.c; RFC 826, RFC 5227): packets in and out, and the neighbour table's functions
+// for IPv4.
 #ifndef TAPEDECK_STACK_IPV4_ARP_H_
 #define TAPEDECK_STACK_IPV4_ARP_H_
 
@@ -16,12 +17,13 @@ struct net;
 // packet_type function for ETH_P_ARP.
 int arp_rcv(sk_buff* skb, net_device* dev, packet_type* pt, net_device* orig_dev);
 
-// Sends one packet. nullptr for a hardware address: `dest_hw` broadcast, `src_hw` the device's own, `target_hw` zero.
-// Nothing on a device without ARP.
+// Sends one packet. nullptr for a hardware address: `dest_hw` broadcast, `src_hw` the device's own,
+// `target_hw` zero. Nothing on a device without ARP.
 void arp_send(uint16_t op, Ipv4Address dest_ip, net_device* dev, Ipv4Address src_ip,
               const uint8_t* dest_hw, const uint8_t* src_hw, const uint8_t* target_hw);
 
-// The neighbour of a next hop, made where there was none, without a reference; nullptr where that failed.
+// The neighbour of a next hop, made where there was none, without a reference; nullptr where that
+// failed.
 neighbour* ip_neigh_gw4(net_device* dev, Ipv4Address next_hop);
 
 // Makes net.arp_tbl; empties it and lets go of it.

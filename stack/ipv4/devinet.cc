@@ -46,8 +46,8 @@ void InsertIntoList(in_device* in_dev, in_ifaddr* ifa) {
     return;
   }
   for (in_ifaddr& other : in_dev->ifa_list) {
-    const bool is_behind = (other.ifa_flags & IFA_F_SECONDARY) != 0 ||
-                           other.ifa_scope > ifa->ifa_scope;
+    const bool is_behind =
+        (other.ifa_flags & IFA_F_SECONDARY) != 0 || other.ifa_scope > ifa->ifa_scope;
     if (is_behind) {
       in_dev->ifa_list.InsertBeforeItem(&other, ifa);
       return;
@@ -63,7 +63,8 @@ void DestroyAddress(netns_ipv4& ns, in_ifaddr* ifa) {
   fib_del_ifaddr(ifa, nullptr);
   in_device* const in_dev = ifa->ifa_dev;
   ns.ifaddrs.Delete(ifa);
-  // With its last address a device loses all of IPv4, routes through it included (fib_inetaddr_event).
+  // With its last address a device loses all of IPv4, routes through it included
+  // (fib_inetaddr_event).
   if (in_dev->ifa_list.empty()) {
     fib_disable_ip(in_dev->dev, true);
   } else {
@@ -75,8 +76,8 @@ bool IsSecondaryOf(const in_ifaddr& ifa, const in_ifaddr& primary) {
   return (ifa.ifa_flags & IFA_F_SECONDARY) != 0 && ifa.prefix() == primary.prefix();
 }
 
-// The secondaries of a primary that goes, while it is still there: they go first, or their routes, which name it as source.
-// Returns the one to be promoted, if any.
+// The secondaries of a primary that goes, while it is still there: they go first, or their routes,
+// which name it as source. Returns the one to be promoted, if any.
 in_ifaddr* RetireSecondaries(netns_ipv4& ns, in_device* in_dev, const in_ifaddr& primary) {
   const bool promote = in_dev_conf(in_dev).promote_secondaries();
   in_ifaddr* promoted = nullptr;
@@ -114,7 +115,8 @@ void DeleteAddress(in_device* in_dev, in_ifaddr* ifa) {
   }
 }
 
-// How near an address is, for choices of a source: host addresses count as of the link where they may be routed.
+// How near an address is, for choices of a source: host addresses count as of the link where they
+// may be routed.
 uint8_t EffectiveScope(const in_device* in_dev, const in_ifaddr& ifa) {
   const uint8_t localnet = in_dev_conf(in_dev).route_localnet() ? RT_SCOPE_LINK : RT_SCOPE_HOST;
   return std::min(ifa.ifa_scope, localnet);
@@ -246,15 +248,15 @@ void devinet_sysctl_register(net& net, ipv4_devconf* conf, std::string_view name
     *at++ = '/';
     std::memcpy(at, file.name, file_len + 1);
     SysctlEntry* const entry = net.kernel.sysctl().RegisterInt(path, &(conf->*file.member));
-    entry->changed =
-        file.member == &ipv4_devconf::forwarding ? OnForwardingChanged : OnConfChanged;
+    entry->changed = file.member == &ipv4_devconf::forwarding ? OnForwardingChanged : OnConfChanged;
     entry->context = conf;
   }
 }
 
 void devinet_sysctl_register_forward(net& net) {
   ipv4_devconf* const all = &net_ipv4(net).devconf_all;
-  SysctlEntry* const entry = net.kernel.sysctl().RegisterInt("net/ipv4/ip_forward", &all->forwarding);
+  SysctlEntry* const entry =
+      net.kernel.sysctl().RegisterInt("net/ipv4/ip_forward", &all->forwarding);
   entry->changed = OnForwardingChanged;
   entry->context = all;
 }
@@ -295,6 +297,7 @@ void inetdev_destroy(in_device* in_dev) {
   neigh_ifdown(ns.host_net.arp_tbl, dev);
   neigh_parms_release(ns.host_net.arp_tbl, dev->arp_parms);
   dev->arp_parms = nullptr;
+  for (in_route_hint& hint : in_dev->hints) dst_release(hint.rt);
   dev->ip_ptr = nullptr;
   ns.in_devices.Delete(in_dev);
   dev_put(dev);
@@ -390,8 +393,8 @@ Ipv4Address inet_select_addr(const net_device* dev, Ipv4Address dst, uint8_t sco
   return kIpv4Any;
 }
 
-Ipv4Address inet_confirm_addr(net& net, const in_device* in_dev, Ipv4Address dst,
-                              Ipv4Address local, uint8_t scope) {
+Ipv4Address inet_confirm_addr(net& net, const in_device* in_dev, Ipv4Address dst, Ipv4Address local,
+                              uint8_t scope) {
   if (in_dev != nullptr) return ConfirmOnDevice(in_dev, dst, local, scope);
   for (const net_device& dev : net.devices) {
     if (dev.ip_ptr == nullptr) continue;

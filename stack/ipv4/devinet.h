@@ -1,6 +1,8 @@
-// IPv4 on a device: addresses, settings, group memberships (net/ipv4/devinet.c, the membership part of igmp.c).
+// IPv4 on a device: addresses, settings, group memberships (net/ipv4/devinet.c, the membership part
+// of igmp.c).
 //
-// Adding an address adds its routes as Linux does: local, the connected network, its broadcast address.
+// Adding an address adds its routes as Linux does: local, the connected network, its broadcast
+// address.
 #ifndef TAPEDECK_STACK_IPV4_DEVINET_H_
 #define TAPEDECK_STACK_IPV4_DEVINET_H_
 
@@ -16,41 +18,43 @@ namespace tapedeck {
 
 struct net;
 struct netns_ipv4;
+struct rtable;
 
 // X(member, file, default): net/ipv4/conf/<dev>/<file>. Defaults as in net/ipv4/devinet.c.
-#define TAPEDECK_IPV4_DEVCONF(X)                     \
-  X(forwarding, "forwarding", 0)                     \
-  X(mc_forwarding, "mc_forwarding", 0)               \
-  X(bc_forwarding, "bc_forwarding", 0)               \
-  X(accept_redirects, "accept_redirects", 1)         \
-  X(secure_redirects, "secure_redirects", 1)         \
-  X(shared_media, "shared_media", 1)                 \
-  X(rp_filter, "rp_filter", 0)                       \
-  X(send_redirects, "send_redirects", 1)             \
-  X(accept_source_route, "accept_source_route", 0)   \
-  X(accept_local, "accept_local", 0)                 \
-  X(src_valid_mark, "src_valid_mark", 0)             \
-  X(proxy_arp, "proxy_arp", 0)                       \
-  X(proxy_arp_pvlan, "proxy_arp_pvlan", 0)           \
-  X(medium_id, "medium_id", 0)                       \
-  X(bootp_relay, "bootp_relay", 0)                   \
-  X(log_martians, "log_martians", 0)                 \
-  X(arp_filter, "arp_filter", 0)                     \
-  X(arp_announce, "arp_announce", 0)                 \
-  X(arp_ignore, "arp_ignore", 0)                     \
-  X(arp_accept, "arp_accept", 0)                     \
-  X(arp_notify, "arp_notify", 0)                     \
-  X(arp_evict_nocarrier, "arp_evict_nocarrier", 1)   \
-  X(drop_unicast_in_l2_multicast, "drop_unicast_in_l2_multicast", 0) \
-  X(drop_gratuitous_arp, "drop_gratuitous_arp", 0)   \
-  X(promote_secondaries, "promote_secondaries", 0)   \
-  X(route_localnet, "route_localnet", 0)             \
-  X(ignore_routes_with_linkdown, "ignore_routes_with_linkdown", 0) \
-  X(force_igmp_version, "force_igmp_version", 0)     \
+#define TAPEDECK_IPV4_DEVCONF(X)                                                     \
+  X(forwarding, "forwarding", 0)                                                     \
+  X(mc_forwarding, "mc_forwarding", 0)                                               \
+  X(bc_forwarding, "bc_forwarding", 0)                                               \
+  X(accept_redirects, "accept_redirects", 1)                                         \
+  X(secure_redirects, "secure_redirects", 1)                                         \
+  X(shared_media, "shared_media", 1)                                                 \
+  X(rp_filter, "rp_filter", 0)                                                       \
+  X(send_redirects, "send_redirects", 1)                                             \
+  X(accept_source_route, "accept_source_route", 0)                                   \
+  X(accept_local, "accept_local", 0)                                                 \
+  X(src_valid_mark, "src_valid_mark", 0)                                             \
+  X(proxy_arp, "proxy_arp", 0)                                                       \
+  X(proxy_arp_pvlan, "proxy_arp_pvlan", 0)                                           \
+  X(medium_id, "medium_id", 0)                                                       \
+  X(bootp_relay, "bootp_relay", 0)                                                   \
+  X(log_martians, "log_martians", 0)                                                 \
+  X(arp_filter, "arp_filter", 0)                                                     \
+  X(arp_announce, "arp_announce", 0)                                                 \
+  X(arp_ignore, "arp_ignore", 0)                                                     \
+  X(arp_accept, "arp_accept", 0)                                                     \
+  X(arp_notify, "arp_notify", 0)                                                     \
+  X(arp_evict_nocarrier, "arp_evict_nocarrier", 1)                                   \
+  X(drop_unicast_in_l2_multicast, "drop_unicast_in_l2_multicast", 0)                 \
+  X(drop_gratuitous_arp, "drop_gratuitous_arp", 0)                                   \
+  X(promote_secondaries, "promote_secondaries", 0)                                   \
+  X(route_localnet, "route_localnet", 0)                                             \
+  X(ignore_routes_with_linkdown, "ignore_routes_with_linkdown", 0)                   \
+  X(force_igmp_version, "force_igmp_version", 0)                                     \
   X(igmpv2_unsolicited_report_interval, "igmpv2_unsolicited_report_interval", 10000) \
   X(igmpv3_unsolicited_report_interval, "igmpv3_unsolicited_report_interval", 1000)
 
-// Settings of a device, of `default` (new devices copy it) or of `all` (combined with the device's, see IN_DEV_*).
+// Settings of a device, of `default` (new devices copy it) or of `all` (combined with the device's,
+// see IN_DEV_*).
 struct ipv4_devconf : ListNode<> {
 #define X(member, file, value) int32_t member = value;
   TAPEDECK_IPV4_DEVCONF(X)
@@ -64,13 +68,13 @@ enum : uint32_t { IFA_F_SECONDARY = 0x01, IFA_F_PERMANENT = 0x80, IFA_F_NOPREFIX
 
 struct in_device;
 
-// One address. The first of a subnet is primary, others in it are secondary and go when it goes (or, with promote_secondaries,
-// take its place).
+// One address. The first of a subnet is primary, others in it are secondary and go when it goes
+// (or, with promote_secondaries, take its place).
 struct in_ifaddr : ListNode<> {
   in_ifaddr* hash_next = nullptr;
   in_device* ifa_dev = nullptr;
-  Ipv4Address ifa_local;    // ours
-  Ipv4Address ifa_address;  // the peer's on a point-to-point link, else the same
+  Ipv4Address ifa_local;      // ours
+  Ipv4Address ifa_address;    // the peer's on a point-to-point link, else the same
   Ipv4Address ifa_broadcast;  // 0.0.0.0: none
   uint8_t ifa_prefixlen = 0;
   uint8_t ifa_scope = 0;
@@ -89,6 +93,16 @@ struct ip_mc_list : ListNode<> {
   uint32_t users = 0;
 };
 
+// A decision made for packets to us, for the next one of its flow (as ip_route_use_hint of list
+// receive): it holds while nothing that decides has changed.
+struct in_route_hint {
+  Ipv4Address saddr;
+  Ipv4Address daddr;
+  uint32_t genid = 0;
+  uint8_t tos = 0;
+  rtable* rt = nullptr;  // a reference
+};
+
 struct in_device {
   in_device(net_device* its_dev, ipv4_devconf* its_conf) : dev(its_dev), conf(its_conf) {}
   net_device* dev;  // a reference
@@ -96,12 +110,14 @@ struct in_device {
   bool dead = false;
   List<in_ifaddr> ifa_list;  // primaries first, in the order they came; each secondary behind
   List<ip_mc_list> mc_list;
+  static constexpr uint32_t kHints = 8;  // by the low bits of the source
+  in_route_hint hints[kHints];
 };
 
 inline in_device* __in_dev_get_rcu(const net_device* dev) { return dev->ip_ptr; }
 
-// The settings of a device as `all` modifies them (inetdevice.h). ANDCONF: both must be set; ORCONF: either; MAXCONF: the
-// greater; FORWARD: the device's alone.
+// The settings of a device as `all` modifies them (inetdevice.h). ANDCONF: both must be set;
+// ORCONF: either; MAXCONF: the greater; FORWARD: the device's alone.
 struct in_dev_conf {
   explicit in_dev_conf(const in_device* in_dev);
   const ipv4_devconf& dev;
@@ -150,7 +166,8 @@ struct in_dev_conf {
 
 // --- Addresses. ---
 
-// What `ip address add` says: 10.0.0.1/24 with its scope and broadcast found as ip(8) and the kernel do.
+// What `ip address add` says: 10.0.0.1/24 with its scope and broadcast found as ip(8) and the
+// kernel do.
 struct inet_address_config {
   Ipv4Address local{};
   uint8_t prefixlen = 32;
@@ -170,24 +187,25 @@ int inet_del_address(net_device* dev, Ipv4Address local, uint8_t prefixlen);
 net_device* __ip_dev_find(net& net, Ipv4Address addr);
 // The address entry for one of ours; nullptr where it is not.
 in_ifaddr* inet_lookup_ifaddr(netns_ipv4& ns, Ipv4Address addr);
-// The primary address of `dev`'s subnet that holds `dst`, of at most `scope`; then any of the device, then of any device
-// (save host addresses). 0.0.0.0 where there is none.
+// The primary address of `dev`'s subnet that holds `dst`, of at most `scope`; then any of the
+// device, then of any device (save host addresses). 0.0.0.0 where there is none.
 Ipv4Address inet_select_addr(const net_device* dev, Ipv4Address dst, uint8_t scope);
-// An address of `in_dev` (any device where it is nullptr) that `local` may be (0.0.0.0: any) and from which `dst` (0.0.0.0:
-// any) is on the link; 0.0.0.0 where there is none.
-Ipv4Address inet_confirm_addr(net& net, const in_device* in_dev, Ipv4Address dst,
-                              Ipv4Address local, uint8_t scope);
+// An address of `in_dev` (any device where it is nullptr) that `local` may be (0.0.0.0: any) and
+// from which `dst` (0.0.0.0: any) is on the link; 0.0.0.0 where there is none.
+Ipv4Address inet_confirm_addr(net& net, const in_device* in_dev, Ipv4Address dst, Ipv4Address local,
+                              uint8_t scope);
 // Whether `a` and (unless it is 0.0.0.0) `b` are in one subnet of the device.
 bool inet_addr_onlink(const in_device* in_dev, Ipv4Address a, Ipv4Address b);
 
-// The routes of an address: local, connected network, broadcast (fib_add_ifaddr, fib_del_ifaddr). `primary` is
-// the primary address of a secondary one, nullptr: found.
+// The routes of an address: local, connected network, broadcast (fib_add_ifaddr, fib_del_ifaddr).
+// `primary` is the primary address of a secondary one, nullptr: found.
 void fib_add_ifaddr(in_ifaddr* ifa);
 void fib_del_ifaddr(in_ifaddr* ifa, const in_ifaddr* primary);
 
 // --- Groups. ---
 
-// Joins / leaves on behalf of one user. 0, -ENOBUFS, -EADDRNOTAVAIL. Reports (IGMP) are their protocol's.
+// Joins / leaves on behalf of one user. 0, -ENOBUFS, -EADDRNOTAVAIL. Reports (IGMP) are their
+// protocol's.
 int ip_mc_inc_group(in_device* in_dev, Ipv4Address group);
 int ip_mc_dec_group(in_device* in_dev, Ipv4Address group);
 // Whether packets to `group` are for this device's host (ip_check_mc_rcu). IGMP to any group is.
@@ -199,7 +217,8 @@ bool ip_check_mc(const in_device* in_dev, Ipv4Address group, Ipv4Address src, ui
 in_device* inetdev_init(net_device* dev);
 // Takes IPv4 off a device: addresses, routes, neighbours.
 void inetdev_destroy(in_device* in_dev);
-// What register_netdevice_notifier calls: as inetdev_event, fib_netdev_event and arp_netdev_event together.
+// What register_netdevice_notifier calls: as inetdev_event, fib_netdev_event and arp_netdev_event
+// together.
 int inetdev_event(net_device* dev, NetdevEvent event);
 // The files net/ipv4/conf/<name>/*.
 void devinet_sysctl_register(net& net, ipv4_devconf* conf, std::string_view name);

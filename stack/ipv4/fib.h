@@ -1,10 +1,12 @@
-// The forwarding information base: routes in tables, each table a longest-prefix-match trie (net/ipv4/fib_trie.c,
-// fib_semantics.c, fib_frontend.c, fib_rules.c).
+// The forwarding information base: routes in tables, each table a longest-prefix-match trie
+// (net/ipv4/fib_trie.c, fib_semantics.c, fib_frontend.c, fib_rules.c).
 //
-//   rules -> fib_table -> trie -> prefix -> fib_alias (TOS, type, priority) -> fib_info (shared) -> fib_nh (where to)
+//   rules -> fib_table -> trie -> prefix -> fib_alias (TOS, type, priority) -> fib_info (shared) ->
+//   fib_nh (where to)
 //
-// A lookup tries the tables that the rules name in order: local, main, default. In a table the prefixes that match are
-// tried from the longest to the shortest, and the aliases of a prefix by TOS and priority, until one fits the flow.
+// A lookup tries the tables that the rules name in order: local, main, default. In a table the
+// prefixes that match are tried from the longest to the shortest, and the aliases of a prefix by
+// TOS and priority, until one fits the flow.
 //
 // The rtables that a route leads to are kept at its nexthop: there is no cache by destination.
 #ifndef TAPEDECK_STACK_IPV4_FIB_H_
@@ -46,11 +48,18 @@ enum : uint8_t {
 // Who made a route.
 enum : uint8_t { RTPROT_UNSPEC, RTPROT_REDIRECT, RTPROT_KERNEL, RTPROT_BOOT, RTPROT_STATIC };
 
-enum : uint32_t { RT_TABLE_UNSPEC = 0, RT_TABLE_DEFAULT = 253, RT_TABLE_MAIN = 254, RT_TABLE_LOCAL = 255 };
+enum : uint32_t {
+  RT_TABLE_UNSPEC = 0,
+  RT_TABLE_DEFAULT = 253,
+  RT_TABLE_MAIN = 254,
+  RT_TABLE_LOCAL = 255
+};
 
-inline constexpr int kLoopbackIfindex = 1;  // LOOPBACK_IFINDEX: loopback is the first device of a host
+inline constexpr int kLoopbackIfindex =
+    1;  // LOOPBACK_IFINDEX: loopback is the first device of a host
 inline constexpr size_t kNexthopsMax = 64;  // of one route
-inline constexpr uint32_t kNoUpperBound = 0xffffffff;  // fib_nh::nh_upper_bound of a hop that takes no flow
+inline constexpr uint32_t kNoUpperBound =
+    0xffffffff;  // fib_nh::nh_upper_bound of a hop that takes no flow
 
 // fib_nh::flags and fib_info::flags.
 enum : uint8_t {
@@ -90,7 +99,8 @@ struct fib_config {
 
 // --- What the tables hold. ---
 
-// What was learnt about one destination behind a nexthop: a path MTU, a better gateway (fib_nh_exception).
+// What was learnt about one destination behind a nexthop: a path MTU, a better gateway
+// (fib_nh_exception).
 struct fib_nh_exception {
   fib_nh_exception* next = nullptr;  // newest first
   Ipv4Address daddr;
@@ -98,7 +108,7 @@ struct fib_nh_exception {
   uint32_t pmtu = 0;
   bool mtu_locked = false;
   Jiffies expires = 0;
-  Jiffies stamp = 0;  // of its last use
+  Jiffies stamp = 0;            // of its last use
   rtable* rth_input = nullptr;  // references
   rtable* rth_output = nullptr;
 };
@@ -108,7 +118,7 @@ struct fib_nh {
   fib_info* nh_parent = nullptr;
   net_device* nh_dev = nullptr;  // a reference
   int nh_oif = 0;
-  Ipv4Address nh_gw;  // 0.0.0.0: none
+  Ipv4Address nh_gw;                    // 0.0.0.0: none
   uint8_t nh_scope = RT_SCOPE_NOWHERE;  // of the nexthop itself
   uint8_t nh_flags = 0;
   uint8_t nh_weight = 1;
@@ -119,10 +129,12 @@ struct fib_nh {
   // The routes that all destinations over this hop share; references.
   rtable* nh_rth_input = nullptr;
   rtable* nh_rth_output = nullptr;
-  fib_nh_exception** nh_exceptions = nullptr;  // kExceptionBuckets lists; nullptr while there never was one
+  fib_nh_exception** nh_exceptions =
+      nullptr;  // kExceptionBuckets lists; nullptr while there never was one
 };
 
-// What routes with the same way and properties share. Counted by its aliases and by lookups that hold it.
+// What routes with the same way and properties share. Counted by its aliases and by lookups that
+// hold it.
 struct fib_info : ListNode<> {
   fib_info* hash_next = nullptr;
   uint32_t treeref = 0;  // aliases
@@ -181,7 +193,8 @@ struct fib_rule {
   uint32_t mark = 0;
   uint32_t mark_mask = 0;
   uint8_t tos = 0;
-  uint8_t action = RTN_UNICAST;  // RTN_UNICAST: look into `table`; else refuse as a route of that type
+  uint8_t action =
+      RTN_UNICAST;  // RTN_UNICAST: look into `table`; else refuse as a route of that type
   uint32_t table = RT_TABLE_MAIN;
   friend bool operator==(const fib_rule&, const fib_rule&) = default;
 };
@@ -214,8 +227,9 @@ struct fib_state {
 
 // --- Lookup. ---
 
-// The route for `flp`. 0, or -ENETUNREACH (none), -EHOSTUNREACH, -EINVAL (blackhole), -EACCES (prohibit): the types that
-// refuse. *res is valid on 0 and, but for -ENETUNREACH, names the refusing type.
+// The route for `flp`. 0, or -ENETUNREACH (none), -EHOSTUNREACH, -EINVAL (blackhole), -EACCES
+// (prohibit): the types that refuse. *res is valid on 0 and, but for -ENETUNREACH, names the
+// refusing type.
 int fib_lookup(netns_ipv4& ns, const flowi4& flp, fib_result* res, uint32_t flags = 0);
 // In one table; -EAGAIN where it has nothing.
 int fib_table_lookup(fib_table* table, const flowi4& flp, fib_result* res, uint32_t flags);
@@ -229,30 +243,33 @@ void fib_select_path(netns_ipv4& ns, fib_result* res, flowi4* flp);
 // The source for packets by this result.
 Ipv4Address fib_result_prefsrc(netns_ipv4& ns, fib_result* res);
 
-// RTN_* of an address: whose it is (fib_frontend.c). RTN_BROADCAST for 0.0.0.0 and 255.255.255.255, RTN_MULTICAST for
-// groups, RTN_UNICAST where no local route says otherwise. With `dev`, only as seen from that device.
+// RTN_* of an address: whose it is (fib_frontend.c). RTN_BROADCAST for 0.0.0.0 and 255.255.255.255,
+// RTN_MULTICAST for groups, RTN_UNICAST where no local route says otherwise. With `dev`, only as
+// seen from that device.
 uint8_t inet_addr_type(net& net, Ipv4Address addr);
 uint8_t inet_dev_addr_type(net& net, const net_device* dev, Ipv4Address addr);
 
-// Whether a packet from `src` may come in by `dev` (RFC 3704; sysctl rp_filter). >= 0: yes, 1 where the source is on the link
-// behind `dev`; -EINVAL: its address is one of ours, -EXDEV: it should have come by another device.
-// `oif`: the device it goes to, 0 where it is for us.
+// Whether a packet from `src` may come in by `dev` (RFC 3704; sysctl rp_filter). >= 0: yes, 1 where
+// the source is on the link behind `dev`; -EINVAL: its address is one of ours, -EXDEV: it should
+// have come by another device. `oif`: the device it goes to, 0 where it is for us.
 int fib_validate_source(net& net, Ipv4Address src, Ipv4Address dst, uint8_t tos, int oif,
                         net_device* dev, uint32_t mark);
 
 // --- Change. All return 0 or -errno as rtnetlink does. ---
 
-// -EEXIST (there is one and neither replace nor append), -EINVAL, -ENETUNREACH (the gateway is on no link), -ENODEV,
-// -ENETDOWN, -ENOBUFS.
+// -EEXIST (there is one and neither replace nor append), -EINVAL, -ENETUNREACH (the gateway is on
+// no link), -ENODEV, -ENETDOWN, -ENOBUFS.
 int fib_table_insert(netns_ipv4& ns, const fib_config& cfg);
-// Removes the first route to the prefix that fits: of cfg's TOS; what is left zero in type, protocol, prefsrc, priority, oif and
-// gw (and a scope of RT_SCOPE_NOWHERE) fits anything. -ESRCH where none does.
+// Removes the first route to the prefix that fits: of cfg's TOS; what is left zero in type,
+// protocol, prefsrc, priority, oif and gw (and a scope of RT_SCOPE_NOWHERE) fits anything. -ESRCH
+// where none does.
 int fib_table_delete(netns_ipv4& ns, const fib_config& cfg);
 // Inserts a rule behind those of the same preference / removes the first equal one (-ENOENT).
 int fib_rule_add(netns_ipv4& ns, const fib_rule& rule);
 int fib_rule_delete(netns_ipv4& ns, const fib_rule& rule);
 
-// `dev` goes down or away (`force`): its nexthops die, and routes without a hop are flushed. Returns how many were.
+// `dev` goes down or away (`force`): its nexthops die, and routes without a hop are flushed.
+// Returns how many were.
 int fib_disable_ip(net_device* dev, bool force);
 // The carrier was lost / is back: RTNH_F_LINKDOWN.
 void fib_sync_down_carrier(net_device* dev);
@@ -270,7 +287,8 @@ struct fib_prop {
   uint8_t scope;  // a route of this type is at least so near
 };
 extern const fib_prop fib_props[RTN_MAX + 1];
-// The fib_info that `cfg` asks for, shared with equal ones, with one treeref more. nullptr and *err.
+// The fib_info that `cfg` asks for, shared with equal ones, with one treeref more. nullptr and
+// *err.
 fib_info* fib_create_info(netns_ipv4& ns, const fib_config& cfg, int* err);
 // Drops one treeref.
 void fib_release_info(netns_ipv4& ns, fib_info* fi);
@@ -285,7 +303,8 @@ int fib_sync_down_dev(net_device* dev, bool force);
 // The rules' way through the tables, for hosts that have changed the rules.
 int fib_rules_lookup(netns_ipv4& ns, const flowi4& flp, fib_result* res, uint32_t flags);
 
-// Calls `visit(prefix, alias)` for each route of `table` in the order of addresses, shorter prefixes first.
+// Calls `visit(prefix, alias)` for each route of `table` in the order of addresses, shorter
+// prefixes first.
 template <typename Visit>
 void fib_table_for_each(const fib_table* table, Visit visit) {
   uint32_t key = 0;

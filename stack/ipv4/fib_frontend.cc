@@ -1,4 +1,5 @@
-// What the tables say about addresses, and the routes that addresses bring (net/ipv4/fib_frontend.c).
+// What the tables say about addresses, and the routes that addresses bring
+// (net/ipv4/fib_frontend.c).
 #include <cerrno>
 
 #include "stack/core/net.h"
@@ -71,8 +72,8 @@ void ChangeRoute(Change change, uint8_t type, const Ipv4Prefix& dst, const in_if
   cfg.append = true;
   cfg.table = type == RTN_UNICAST ? RT_TABLE_MAIN : RT_TABLE_LOCAL;
   cfg.scope = type == RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_LINK;
-  // As the kernel's, this does not fail the address: a route that is there already is as good, and without memory the
-  // address has none.
+  // As the kernel's, this does not fail the address: a route that is there already is as good, and
+  // without memory the address has none.
   if (change == Change::kAdd) {
     fib_table_insert(dev_ipv4(dev), cfg);
   } else {

@@ -1,4 +1,5 @@
-// What routes share: nexthops, checked when they are made and marked as devices come and go (net/ipv4/fib_semantics.c).
+// What routes share: nexthops, checked when they are made and marked as devices come and go
+// (net/ipv4/fib_semantics.c).
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -14,16 +15,16 @@
 namespace tapedeck {
 
 const fib_prop fib_props[RTN_MAX + 1] = {
-    {0, RT_SCOPE_NOWHERE},              // RTN_UNSPEC
-    {0, RT_SCOPE_UNIVERSE},             // RTN_UNICAST
-    {0, RT_SCOPE_HOST},                 // RTN_LOCAL
-    {0, RT_SCOPE_LINK},                 // RTN_BROADCAST
-    {0, RT_SCOPE_LINK},                 // RTN_ANYCAST
-    {0, RT_SCOPE_UNIVERSE},             // RTN_MULTICAST
-    {-EINVAL, RT_SCOPE_UNIVERSE},       // RTN_BLACKHOLE
+    {0, RT_SCOPE_NOWHERE},               // RTN_UNSPEC
+    {0, RT_SCOPE_UNIVERSE},              // RTN_UNICAST
+    {0, RT_SCOPE_HOST},                  // RTN_LOCAL
+    {0, RT_SCOPE_LINK},                  // RTN_BROADCAST
+    {0, RT_SCOPE_LINK},                  // RTN_ANYCAST
+    {0, RT_SCOPE_UNIVERSE},              // RTN_MULTICAST
+    {-EINVAL, RT_SCOPE_UNIVERSE},        // RTN_BLACKHOLE
     {-EHOSTUNREACH, RT_SCOPE_UNIVERSE},  // RTN_UNREACHABLE
-    {-EACCES, RT_SCOPE_UNIVERSE},       // RTN_PROHIBIT
-    {-EAGAIN, RT_SCOPE_UNIVERSE},       // RTN_THROW
+    {-EACCES, RT_SCOPE_UNIVERSE},        // RTN_PROHIBIT
+    {-EAGAIN, RT_SCOPE_UNIVERSE},        // RTN_THROW
 };
 
 namespace {
@@ -70,17 +71,16 @@ fib_info* FindInfo(const fib_state& fib, const fib_info& wanted) {
   return nullptr;
 }
 
-// Doubles the buckets when there is an entry for each. False where there are none at all for want of memory.
+// Doubles the buckets when there is an entry for each. False where there are none at all for want
+// of memory.
 bool GrowInfoHash(netns_ipv4& ns) {
   fib_state& fib = ns.fib;
   const uint32_t old_bits = fib.info_hash_bits;
-  if (fib.info_hash != nullptr &&
-      (fib.info_count < (1U << old_bits) || old_bits == kMaxHashBits)) {
+  if (fib.info_hash != nullptr && (fib.info_count < (1U << old_bits) || old_bits == kMaxHashBits)) {
     return true;
   }
   const uint32_t bits = fib.info_hash == nullptr ? kFirstHashBits : old_bits + 1;
-  auto** const buckets =
-      static_cast<fib_info**>(Memory(ns).Alloc(sizeof(fib_info*) << bits));
+  auto** const buckets = static_cast<fib_info**>(Memory(ns).Alloc(sizeof(fib_info*) << bits));
   if (buckets == nullptr) return fib.info_hash != nullptr;
   std::fill_n(buckets, size_t{1} << bits, nullptr);
   for (fib_info& fi : fib.info_list) {
@@ -130,7 +130,8 @@ void FreeInfo(netns_ipv4& ns, fib_info* fi) {
   ns.fib.infos.Delete(fi);
 }
 
-// A gateway must be one hop away: a lookup of its own at the next nearer scope (fib_check_nh_v4_gw).
+// A gateway must be one hop away: a lookup of its own at the next nearer scope
+// (fib_check_nh_v4_gw).
 int CheckGateway(netns_ipv4& ns, fib_nh* nh, uint8_t scope) {
   net& net = ns.host_net;
   if ((nh->nh_flags & RTNH_F_ONLINK) != 0) {
@@ -194,8 +195,7 @@ int CheckNexthops(netns_ipv4& ns, const fib_config& cfg, fib_info* fi) {
   uint32_t linkdown = 0;
   for (uint32_t i = 0; i < fi->nhs; ++i) {
     fib_nh* const nh = &fi->nh[i];
-    const int err =
-        nh->nh_gw == kIpv4Any ? CheckDevice(ns, nh) : CheckGateway(ns, nh, cfg.scope);
+    const int err = nh->nh_gw == kIpv4Any ? CheckDevice(ns, nh) : CheckGateway(ns, nh, cfg.scope);
     if (err != 0) return err;
     if ((nh->nh_flags & RTNH_F_LINKDOWN) != 0) ++linkdown;
   }
@@ -216,7 +216,8 @@ bool NexthopIsUsable(const fib_nh& nh) {
   return in_dev == nullptr || !in_dev_conf(in_dev).ignore_routes_with_linkdown();
 }
 
-// Gives each usable hop its share of the 31-bit hash (fib_rebalance). A hop that may not be used gets none.
+// Gives each usable hop its share of the 31-bit hash (fib_rebalance). A hop that may not be used
+// gets none.
 void Rebalance(fib_info* fi) {
   uint64_t total = 0;
   for (uint32_t i = 0; i < fi->nhs; ++i) {
@@ -349,7 +350,8 @@ int fib_sync_down_addr(netns_ipv4& ns, Ipv4Address local) {
   return died;
 }
 
-// A local address (its hop has scope nowhere) stays while its device is down; with `force` all goes.
+// A local address (its hop has scope nowhere) stays while its device is down; with `force` all
+// goes.
 int fib_sync_down_dev(net_device* dev, bool force) {
   int died = 0;
   for (fib_info& fi : dev_ipv4(dev).fib.info_list) {

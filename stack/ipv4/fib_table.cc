@@ -19,11 +19,12 @@ fib_table* NewTable(netns_ipv4& ns, uint32_t id) {
   return table;
 }
 
-// Where in the list of a prefix an alias of this TOS and priority belongs: in front of the one pointed to.
+// Where in the list of a prefix an alias of this TOS and priority belongs: in front of the one
+// pointed to.
 fib_alias** FindPlace(fib_alias** list, uint8_t tos, uint32_t priority) {
   fib_alias** at = list;
-  while (*at != nullptr && ((*at)->tos > tos ||
-                            ((*at)->tos == tos && (*at)->info->priority < priority))) {
+  while (*at != nullptr &&
+         ((*at)->tos > tos || ((*at)->tos == tos && (*at)->info->priority < priority))) {
     at = &(*at)->next;
   }
   return at;
@@ -33,8 +34,8 @@ bool IsEqual(const fib_alias* fa, uint8_t tos, uint32_t priority) {
   return fa != nullptr && fa->tos == tos && fa->info->priority == priority;
 }
 
-// Chooses what the new alias `tos`/`fi` does to the list at `*place`: -EEXIST, 0 to insert at *place, 1 where the alias at
-// *place is to be replaced.
+// Chooses what the new alias `tos`/`fi` does to the list at `*place`: -EEXIST, 0 to insert at
+// *place, 1 where the alias at *place is to be replaced.
 int Reconcile(const fib_config& cfg, const fib_info* fi, fib_alias*** place) {
   if (!IsEqual(**place, cfg.tos, fi->priority)) return 0;
   if (cfg.replace) return 1;
@@ -288,9 +289,8 @@ int fib_table_delete(netns_ipv4& ns, const fib_config& cfg) {
 int fib_flush(netns_ipv4& ns) {
   int flushed = 0;
   for (fib_table* table = ns.fib.tables; table != nullptr; table = table->next) {
-    flushed += RemoveIf(table, [](const fib_alias* fa) {
-      return (fa->info->flags & RTNH_F_DEAD) != 0;
-    });
+    flushed +=
+        RemoveIf(table, [](const fib_alias* fa) { return (fa->info->flags & RTNH_F_DEAD) != 0; });
   }
   if (flushed > 0) rt_cache_flush(ns.host_net);
   return flushed;

@@ -29,7 +29,7 @@ struct flowi4 {
   int oif = 0;  // ifindex the packet must leave by; 0: any
   int iif = 0;  // ifindex it came in by; the loopback device's for our own
   uint32_t mark = 0;
-  uint8_t tos = 0;  // DSCP bits (IPTOS_RT_MASK)
+  uint8_t tos = 0;                    // DSCP bits (IPTOS_RT_MASK)
   uint8_t scope = RT_SCOPE_UNIVERSE;  // the destination must be at least so near
   uint8_t proto = 0;
   uint8_t flags = 0;  // FLOWI_FLAG_*

@@ -38,7 +38,7 @@ namespace {
 
 constexpr uint32_t kQuoteTotalMax = 576;  // RFC 1812 4.3.2.3
 constexpr uint8_t kPrecedenceInternetControl = 0xc0;
-constexpr uint8_t kTosMask = 0x1e;  // RT_TOS
+constexpr uint8_t kTosMask = 0x1e;                  // RT_TOS
 constexpr Ipv4Address kDummyAddress{192, 0, 0, 8};  // RFC 7600: never an answer's destination
 constexpr uint32_t kControlSendBufferBytes = 2 * SKB_TRUESIZE(64 * 1024);
 constexpr DropReason kHandled = SKB_DROP_REASON_CONSUMED;
@@ -77,8 +77,8 @@ void Push(netns_ipv4& ns, Message* message, flowi4* flow, ipcm_cookie* ipc, rtab
     return;
   }
   uint8_t* const head = skb_writable(first, skb_transport_header(first), message->head_len);
-  wsum sum = csum_and_copy(head, reinterpret_cast<const uint8_t*>(&message->header),
-                           message->head_len);
+  wsum sum =
+      csum_and_copy(head, reinterpret_cast<const uint8_t*>(&message->header), message->head_len);
   for (const sk_buff* skb = first; skb != nullptr; skb = skb_peek_next(skb, &sk->sk_write_queue)) {
     sum = csum_add(sum, skb->csum);
   }
@@ -87,7 +87,8 @@ void Push(netns_ipv4& ns, Message* message, flowi4* flow, ipcm_cookie* ipc, rtab
   ip_push_pending_frames(sk, flow);
 }
 
-// Whether this kind of message is limited at all, and if so whether the host may send one (icmpv4_global_allow).
+// Whether this kind of message is limited at all, and if so whether the host may send one
+// (icmpv4_global_allow).
 bool GlobalAllow(net& net, uint8_t type, uint8_t code, bool* apply_ratelimit) {
   *apply_ratelimit = false;
   if (type > wire::kIcmpTypeMax) return true;
@@ -107,8 +108,8 @@ bool HostAllow(net& net, const rtable* rt, Ipv4Address daddr, bool apply_ratelim
   if (!apply_ratelimit) return true;
   netns_ipv4& ns = net_ipv4(net);
   const bool to_loopback = rt->dev != nullptr && (rt->dev->flags & IFF_LOOPBACK) != 0;
-  if (!to_loopback && !inet_peer_xrlim_allow(ns, inet_getpeer_v4(ns.peers, daddr, 0),
-                                             ns.settings.icmp_ratelimit)) {
+  if (!to_loopback &&
+      !inet_peer_xrlim_allow(ns, inet_getpeer_v4(ns.peers, daddr, 0), ns.settings.icmp_ratelimit)) {
     net.icmp_mib.Inc(IcmpMib::kOutRateLimitHost);
     return false;
   }
@@ -147,9 +148,7 @@ void Reply(net& net, Message* message, sk_buff* skb) {
   dst_release(rt);
 }
 
-constexpr bool IsError(uint8_t type) {
-  return wire::IcmpHeader{.type = type}.is_error();
-}
+constexpr bool IsError(uint8_t type) { return wire::IcmpHeader{.type = type}.is_error(); }
 
 // RFC 1122 3.2.2: about which packets no error is ever sent. `skb` has a route.
 bool MayReportAbout(const sk_buff* skb, uint8_t type) {
@@ -163,13 +162,15 @@ bool MayReportAbout(const sk_buff* skb, uint8_t type) {
   // Errors about errors would never end; a type that nobody knows is taken for one.
   uint8_t copy = 0;
   const int at = skb_network_offset(skb) + static_cast<int>(iph->header_bytes());
-  const void* const inner = at < 0 ? nullptr : skb_header_pointer(skb, static_cast<uint32_t>(at), 1, &copy);
+  const void* const inner =
+      at < 0 ? nullptr : skb_header_pointer(skb, static_cast<uint32_t>(at), 1, &copy);
   if (inner == nullptr) return false;
   const uint8_t inner_type = *static_cast<const uint8_t*>(inner);
   return inner_type <= wire::kIcmpTypeMax && !IsError(inner_type);
 }
 
-// The source of an error: the address the packet was sent to where that is ours, else one to be chosen.
+// The source of an error: the address the packet was sent to where that is ours, else one to be
+// chosen.
 Ipv4Address SourceOfError(net& net, const sk_buff* skb) {
   const rtable* const rt = skb_rtable(skb);
   const wire::Ipv4Header& iph = *ip_hdr(skb);
@@ -181,7 +182,8 @@ Ipv4Address SourceOfError(net& net, const sk_buff* skb) {
   return kIpv4Any;
 }
 
-// How much of the packet is quoted: what 576 bytes (or the route) leave; 0 where not even its header fits.
+// How much of the packet is quoted: what 576 bytes (or the route) leave; 0 where not even its
+// header fits.
 uint32_t QuoteBytes(const rtable* rt, const Message& message) {
   const uint32_t total = std::min(dst_mtu(rt), kQuoteTotalMax);
   const auto overhead = static_cast<uint32_t>(sizeof(wire::Ipv4Header) + sizeof(wire::IcmpHeader)) +
@@ -396,8 +398,7 @@ bool Process(net& net, sk_buff* skb, DropReason* reason) {
     *reason = CountError(net, SKB_DROP_REASON_ICMP_INVALID);
     return true;
   }
-  const bool broadcast =
-      (skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) != 0;
+  const bool broadcast = (skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) != 0;
   if (broadcast && !BroadcastIsAcceptable(ns, type)) {
     *reason = CountError(net, SKB_DROP_REASON_INVALID_PROTO);
     return true;
@@ -481,7 +482,8 @@ void __icmp_send(sk_buff* skb_in, uint8_t type, uint8_t code, uint32_t info,
   rtable* rt = ip_route_output_key(net, &flow, &err);
   if (rt == nullptr) return;
   if (HostAllow(net, rt, flow.daddr, apply_ratelimit)) {
-    // The quote begins at the network header, which lies before the data where a transport has the packet already.
+    // The quote begins at the network header, which lies before the data where a transport has the
+    // packet already.
     const auto pulled = static_cast<uint32_t>(-skb_network_offset(skb_in));
     __skb_push(skb_in, pulled);
     message.data_len = QuoteBytes(rt, message);
@@ -503,8 +505,7 @@ bool icmp_global_allow(net& net) {
       static_cast<int32_t>(static_cast<Jiffies>(ns.settings.icmp_msgs_per_sec) * delta / hz);
   if (gained == 0) return false;
   ns.icmp_global_stamp = now;
-  ns.icmp_global_credit =
-      std::min(ns.icmp_global_credit + gained, ns.settings.icmp_msgs_burst);
+  ns.icmp_global_credit = std::min(ns.icmp_global_credit + gained, ns.settings.icmp_msgs_burst);
   return true;
 }
 

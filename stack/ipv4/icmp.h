@@ -1,5 +1,5 @@
-// ICMP (net/ipv4/icmp.c; RFC 792, RFC 1122 3.2.2, RFC 1812 4.3): what comes in is answered or told to whom it concerns; errors
-// go out under Linux's rules and limits.
+// ICMP (net/ipv4/icmp.c; RFC 792, RFC 1122 3.2.2, RFC 1812 4.3): what comes in is answered or told
+// to whom it concerns; errors go out under Linux's rules and limits.
 #ifndef TAPEDECK_STACK_IPV4_ICMP_H_
 #define TAPEDECK_STACK_IPV4_ICMP_H_
 
@@ -24,24 +24,27 @@ int icmp_rcv(sk_buff* skb);
 // net_protocol::err_handler of protocol 1: an error about an ICMP message of ours.
 int icmp_err(sk_buff* skb, uint32_t info);
 
-// Tells the sender of `skb_in`, which stays the caller's, what went wrong. `info` is the last word of the header in host
-// order (next-hop MTU, pointer << 24, gateway). Nothing is sent: about packets that were not for us alone (broadcast,
-// multicast, link-layer broadcast), about later fragments, about ICMP errors, to addresses that are no single host, or
-// above the rate limits. `opt` are the packet's options. REQUIRES: the packet has a route (skb->dst); else nothing is sent.
-void __icmp_send(sk_buff* skb_in, uint8_t type, uint8_t code, uint32_t info,
-                 const ip_options& opt);
+// Tells the sender of `skb_in`, which stays the caller's, what went wrong. `info` is the last word
+// of the header in host order (next-hop MTU, pointer << 24, gateway). Nothing is sent: about
+// packets that were not for us alone (broadcast, multicast, link-layer broadcast), about later
+// fragments, about ICMP errors, to addresses that are no single host, or above the rate limits.
+// `opt` are the packet's options. REQUIRES: the packet has a route (skb->dst); else nothing is
+// sent.
+void __icmp_send(sk_buff* skb_in, uint8_t type, uint8_t code, uint32_t info, const ip_options& opt);
 inline void icmp_send(sk_buff* skb_in, uint8_t type, uint8_t code, uint32_t info) {
   __icmp_send(skb_in, type, code, info, IPCB(skb_in)->opt);
 }
 
-// What an unreachable of this code means to a socket: a positive errno, and whether it is fatal (icmp_err_convert).
+// What an unreachable of this code means to a socket: a positive errno, and whether it is fatal
+// (icmp_err_convert).
 struct icmp_err_code {
   int err;
   bool fatal;
 };
 extern const icmp_err_code icmp_err_convert[16];
 
-// Whether the host may send one more message now (sysctl icmp_msgs_per_sec and icmp_msgs_burst), and what one uses up.
+// Whether the host may send one more message now (sysctl icmp_msgs_per_sec and icmp_msgs_burst),
+// and what one uses up.
 bool icmp_global_allow(net& net);
 void icmp_global_consume(net& net);
 

@@ -1,5 +1,5 @@
-// What all internet sockets have in common (include/net/inet_sock.h): addresses of either family, ports, IP options, and the
-// datagram that is being put together.
+// What all internet sockets have in common (include/net/inet_sock.h): addresses of either family,
+// ports, IP options, and the datagram that is being put together.
 #ifndef TAPEDECK_STACK_IPV4_INET_SOCK_H_
 #define TAPEDECK_STACK_IPV4_INET_SOCK_H_
 
@@ -70,7 +70,7 @@ struct inet_sock : sock {
 
   IpAddress inet_saddr;  // source of what it sends
   be16 inet_sport;
-  int16_t uc_ttl = -1;  // -1: the route's
+  int16_t uc_ttl = -1;   // -1: the route's
   uint16_t inet_id = 0;  // next IP ID of a connected socket
   uint32_t cmsg_flags = 0;
   uint8_t tos = 0;
@@ -101,14 +101,14 @@ struct inet_sock : sock {
 inline inet_sock* inet_sk(sock* sk) { return static_cast<inet_sock*>(sk); }
 inline const inet_sock* inet_sk(const sock* sk) { return static_cast<const inet_sock*>(sk); }
 
-// A socket that a protocol itself sends with (resets, ICMP messages): no user's, and not among the live sockets. nullptr where
-// memory failed. Destroyed with its protocol.
+// A socket that a protocol itself sends with (resets, ICMP messages): no user's, and not among the
+// live sockets. nullptr where memory failed. Destroyed with its protocol.
 inet_sock* inet_ctl_sock_create(net& net, uint8_t protocol);
 void inet_ctl_sock_destroy(inet_sock* sk);
 extern const proto inet_ctl_prot;
 
-// TOS of what the socket sends, the DSCP part for route lookups, and how a route lookup is limited to the link
-// (SO_DONTROUTE).
+// TOS of what the socket sends, the DSCP part for route lookups, and how a route lookup is limited
+// to the link (SO_DONTROUTE).
 inline uint8_t ip_sock_rt_tos(const sock* sk) { return inet_sk(sk)->tos & IPTOS_RT_MASK; }
 inline uint8_t ip_sock_rt_scope(const sock* sk) {
   return sock_flag(sk, SOCK_LOCALROUTE) ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
@@ -117,14 +117,15 @@ inline uint8_t inet_sk_flowi_flags(const sock* sk) {
   return inet_sk(sk)->transparent ? uint8_t{FLOWI_FLAG_ANYSRC} : uint8_t{0};
 }
 
-// What a datagram call says besides its destination: from control messages, else the socket's (struct ipcm_cookie).
+// What a datagram call says besides its destination: from control messages, else the socket's
+// (struct ipcm_cookie).
 struct ipcm_cookie {
   int oif = 0;
   Ipv4Address addr;  // source
   bool has_opt = false;
   ip_options_data opt;
-  uint8_t ttl = 0;    // 0: the socket's
-  int16_t tos = -1;   // -1: the socket's
+  uint8_t ttl = 0;   // 0: the socket's
+  int16_t tos = -1;  // -1: the socket's
   uint32_t priority = 0;
   uint32_t mark = 0;
   uint16_t gso_size = 0;

@@ -1,5 +1,5 @@
-// What is remembered about single hosts for the sake of rate limits (net/ipv4/inetpeer.c): ICMP messages and redirects sent to
-// them. Least recently used entries go when there are too many.
+// What is remembered about single hosts for the sake of rate limits (net/ipv4/inetpeer.c): ICMP
+// messages and redirects sent to them. Least recently used entries go when there are too many.
 #ifndef TAPEDECK_STACK_IPV4_INETPEER_H_
 #define TAPEDECK_STACK_IPV4_INETPEER_H_
 
@@ -36,9 +36,11 @@ struct inet_peer_base {
   int32_t threshold = 0;  // net/ipv4/inet_peer_threshold
 };
 
-// The entry for a host, made where there was none; nullptr where memory failed. Valid until the next call.
+// The entry for a host, made where there was none; nullptr where memory failed. Valid until the
+// next call.
 inet_peer* inet_getpeer_v4(inet_peer_base& base, Ipv4Address daddr, int vif);
-// Whether a message may be sent that costs `timeout` jiffies: a token bucket that holds six of them (XRLIM_BURST_FACTOR).
+// Whether a message may be sent that costs `timeout` jiffies: a token bucket that holds six of them
+// (XRLIM_BURST_FACTOR).
 bool inet_peer_xrlim_allow(netns_ipv4& ns, inet_peer* peer, int32_t timeout);
 // Forgets all.
 void inetpeer_invalidate(inet_peer_base& base);

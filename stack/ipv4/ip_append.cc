@@ -1,6 +1,6 @@
-// Datagrams put together from pieces (__ip_append_data, __ip_make_skb and their callers in net/ipv4/ip_output.c). The pieces are
-// laid out as fragments from the start: each packet of the queue has room for link and IP headers and holds as much as one
-// fragment may.
+// Datagrams put together from pieces (__ip_append_data, __ip_make_skb and their callers in
+// net/ipv4/ip_output.c). The pieces are laid out as fragments from the start: each packet of the
+// queue has room for link and IP headers and holds as much as one fragment may.
 #include <algorithm>
 #include <cerrno>
 
@@ -18,14 +18,15 @@ namespace tapedeck {
 namespace {
 
 constexpr uint32_t kHeaderMin = sizeof(wire::Ipv4Header);
-constexpr uint32_t kSpareBytes = 15;          // alloc_extra
-constexpr uint32_t kMaxLinearBytes = 16384 - kSharedInfoLogicalBytes;  // SKB_MAX_ALLOC: an order-2 page
+constexpr uint32_t kSpareBytes = 15;  // alloc_extra
+constexpr uint32_t kMaxLinearBytes =
+    16384 - kSharedInfoLogicalBytes;  // SKB_MAX_ALLOC: an order-2 page
 
 // The state of one __ip_append_data.
 class Appender {
  public:
-  Appender(sock* sk, sk_buff_head* queue, inet_cork* cork, ip_getfrag_t getfrag,
-           void* from, uint32_t length, uint32_t transhdrlen, uint32_t flags)
+  Appender(sock* sk, sk_buff_head* queue, inet_cork* cork, ip_getfrag_t getfrag, void* from,
+           uint32_t length, uint32_t transhdrlen, uint32_t flags)
       : sk_(sk),
         queue_(queue),
         cork_(cork),
@@ -42,8 +43,7 @@ class Appender {
 
   // 0 or -errno; what was appended before an error stays.
   int Run() {
-    const uint32_t largest =
-        ip_sk_ignore_df(inet_sk(sk_)) ? uint32_t{wire::kIpv4TotalMax} : mtu_;
+    const uint32_t largest = ip_sk_ignore_df(inet_sk(sk_)) ? uint32_t{wire::kIpv4TotalMax} : mtu_;
     if (uint64_t{cork_->length} + length_ > largest - header_bytes_) return -EMSGSIZE;
     ChooseChecksum();
     cork_->length += length_;
@@ -85,7 +85,8 @@ class Appender {
   // A new packet at the end of the queue, with as much of the data as it may hold.
   int StartPacket() {
     sk_buff* const previous = skb_;
-    // What the previous packet has beyond a multiple of eight moves into this one, now that it is not the last.
+    // What the previous packet has beyond a multiple of eight moves into this one, now that it is
+    // not the last.
     const uint32_t gap = previous != nullptr ? previous->len - fragment_max_ : 0;
     uint32_t data_bytes = length_ + gap;
     if (data_bytes > mtu_ - header_bytes_) data_bytes = fragment_max_ - header_bytes_;
@@ -116,8 +117,7 @@ class Appender {
     skb->transport_header = static_cast<uint16_t>(skb->network_header + header_bytes_);
     if (gap != 0) MoveGap(previous, skb, data, gap);
     const uint32_t copied = data_bytes - transhdrlen_ - gap - paged;
-    if (copied > 0 &&
-        getfrag_(from_, data + transhdrlen_ + gap, offset_, copied, gap, skb) < 0) {
+    if (copied > 0 && getfrag_(from_, data + transhdrlen_ + gap, offset_, copied, gap, skb) < 0) {
       consume_skb(skb);
       return -EFAULT;
     }
@@ -234,7 +234,8 @@ void FlushPendingFrames(sk_buff_head* queue, inet_cork* cork) {
   ReleaseCork(cork);
 }
 
-// The packets of the queue become one: the first with the others in its frag_list, without room for their headers.
+// The packets of the queue become one: the first with the others in its frag_list, without room for
+// their headers.
 sk_buff* Join(sk_buff_head* queue) {
   sk_buff* const skb = __skb_dequeue(queue);
   if (skb == nullptr) return nullptr;
@@ -297,8 +298,7 @@ int ip_append_data(sock* sk, flowi4* /*fl4*/, ip_getfrag_t getfrag, void* from, 
   } else {
     transhdrlen = 0;
   }
-  return Appender(sk, &sk->sk_write_queue, cork, getfrag, from, length, transhdrlen, flags)
-      .Run();
+  return Appender(sk, &sk->sk_write_queue, cork, getfrag, from, length, transhdrlen, flags).Run();
 }
 
 sk_buff* __ip_make_skb(sock* sk, flowi4* fl4, sk_buff_head* queue, inet_cork* cork) {
@@ -307,7 +307,8 @@ sk_buff* __ip_make_skb(sock* sk, flowi4* fl4, sk_buff_head* queue, inet_cork* co
   sk_buff* const skb = Join(queue);
   if (skb == nullptr) return nullptr;
   auto* const rt = static_cast<rtable*>(cork->dst);
-  // Unless the user wants to discover the path MTU himself, the packet may be cut here even with DF.
+  // Unless the user wants to discover the path MTU himself, the packet may be cut here even with
+  // DF.
   skb->ignore_df = ip_sk_ignore_df(inet);
   wire::Ipv4Header* const iph = ip_hdr_writable(skb);
   *iph = wire::Ipv4Header{};
@@ -372,7 +373,8 @@ void ip_send_unicast_reply(sock* sk, sk_buff* skb, const ip_options& sopt, Ipv4A
   ipc.has_opt = ipc.opt.opt.optlen != 0;
   if (ipc.has_opt && ipc.opt.opt.srr != 0) daddr = ipc.opt.opt.faddr;
   const uint32_t mark = net_ipv4(net).settings.fwmark_reflect != 0 ? skb->mark : 0;
-  // The ports of the flow are those of the received segment, which begins with them in every transport that is answered so.
+  // The ports of the flow are those of the received segment, which begins with them in every
+  // transport that is answered so.
   const uint8_t* const ports = skb_transport_header(skb);
   flowi4 flow = flowi4_init_output(arg.bound_dev_if, mark != 0 ? mark : sk->sk_mark, arg.tos,
                                    RT_SCOPE_UNIVERSE, received.protocol, arg.flags, daddr, saddr,

@@ -90,7 +90,8 @@ void Kill(ipq* queue, DropReason reason) {
   Destroy(queue);
 }
 
-// The first fragment, whose header an ICMP message would quote, out of its queue; nullptr where it has not come.
+// The first fragment, whose header an ICMP message would quote, out of its queue; nullptr where it
+// has not come.
 sk_buff* PullHead(ipq* queue) {
   sk_buff* const head = queue->first_run;
   if (!queue->first_in || head == nullptr) return nullptr;
@@ -108,8 +109,8 @@ sk_buff* PullHead(ipq* queue) {
   return head;
 }
 
-// An end host tells the sender that the rest did not come (RFC 792, RFC 1122 3.3.2). The route went with the queueing, so it is
-// looked up again.
+// An end host tells the sender that the rest did not come (RFC 792, RFC 1122 3.3.2). The route went
+// with the queueing, so it is looked up again.
 void ReportTimeout(netns_ipv4& ns, sk_buff* head, int iif, uint32_t user) {
   net& net = ns.host_net;
   DropReason reason = SKB_DROP_REASON_FRAG_REASM_TIMEOUT;
@@ -141,7 +142,8 @@ void OnExpire(TimerList* timer) {
   if (head != nullptr) ReportTimeout(ns, head, iif, user);
 }
 
-// ip_find: the queue for a fragment, made where there was none. nullptr where the limits forbid another.
+// ip_find: the queue for a fragment, made where there was none. nullptr where the limits forbid
+// another.
 ipq* FindQueue(netns_ipv4& ns, const ipq_key& key) {
   ip_frags& frags = ns.frags;
   if (frags.high_thresh <= 0 || frags.mem > static_cast<uint32_t>(frags.high_thresh)) {
@@ -164,8 +166,8 @@ ipq* FindQueue(netns_ipv4& ns, const ipq_key& key) {
 
 // --- One queue. ---
 
-// Whether more than ipfrag_max_dist other fragments of this sender came since the last one: then the IDs may have wrapped
-// and the queue begins anew (ip_frag_too_far).
+// Whether more than ipfrag_max_dist other fragments of this sender came since the last one: then
+// the IDs may have wrapped and the queue begins anew (ip_frag_too_far).
 bool IsTooFar(ipq* queue) {
   netns_ipv4& ns = queue->ns;
   if (ns.frags.max_dist <= 0) return false;
@@ -174,8 +176,8 @@ bool IsTooFar(ipq* queue) {
   if (peer == nullptr) return false;
   const uint32_t start = queue->rid;
   queue->rid = ++peer->rid;
-  const bool too_far = queue->tail != nullptr &&
-                       queue->rid - start > static_cast<uint32_t>(ns.frags.max_dist);
+  const bool too_far =
+      queue->tail != nullptr && queue->rid - start > static_cast<uint32_t>(ns.frags.max_dist);
   if (too_far) ns.host_net.ip_mib.Inc(IpMib::kReasmFails);
   return too_far;
 }
@@ -212,8 +214,8 @@ void InsertRun(ipq* queue, sk_buff* previous, sk_buff* skb) {
   if (zone == nullptr || Cb(zone)->offset < Cb(skb)->offset) zone = skb;
 }
 
-// inet_frag_queue_insert. RFC 5722's rule, which Linux keeps for IPv4 too: overlaps kill the queue, exact repetitions and
-// parts of what is there do not.
+// inet_frag_queue_insert. RFC 5722's rule, which Linux keeps for IPv4 too: overlaps kill the queue,
+// exact repetitions and parts of what is there do not.
 Insertion Insert(ipq* queue, sk_buff* skb, uint32_t offset, uint32_t end) {
   FragCb* const cb = Cb(skb);
   cb->offset = offset;
@@ -264,8 +266,7 @@ void Append(sk_buff* head, sk_buff* skb, sk_buff** last) {
 }
 
 void FinishHeader(ipq* queue, sk_buff* head, uint8_t ecn, uint32_t total) {
-  IPCB(head)->frag_max_size =
-      static_cast<uint16_t>(std::max(queue->max_df_size, queue->max_size));
+  IPCB(head)->frag_max_size = static_cast<uint16_t>(std::max(queue->max_df_size, queue->max_size));
   wire::Ipv4Header* const iph = ip_hdr_writable(head);
   iph->tot_len = static_cast<uint16_t>(total);
   iph->tos |= ecn;
@@ -276,14 +277,16 @@ void FinishHeader(ipq* queue, sk_buff* head, uint8_t ecn, uint32_t total) {
   ip_send_check(iph);
 }
 
-// ip_frag_reasm. `dst` is the route of the fragment that completed it. nullptr where it came to nothing.
+// ip_frag_reasm. `dst` is the route of the fragment that completed it. nullptr where it came to
+// nothing.
 sk_buff* Reassemble(ipq* queue, net_device* dev, dst_entry* dst) {
   net& net = queue->ns.host_net;
   const uint8_t ecn = EcnOfDatagram(queue->ecn);
   sk_buff* const head = queue->first_run;
   const uint32_t header_bytes = skb_network_header_len(head);
   const uint32_t total = header_bytes + queue->len;
-  // A head that others share, or that has fragments of its own behind it, gets its own linear buffer first.
+  // A head that others share, or that has fragments of its own behind it, gets its own linear
+  // buffer first.
   const bool ready = ecn != kInvalidMix && total <= wire::kIpv4TotalMax &&
                      (!skb_has_frag_list(head) || skb_linearize(head) == 0) &&
                      (!skb_cloned(head) || pskb_expand_head(head, 0, 0) == 0);
@@ -391,8 +394,7 @@ sk_buff* Enqueue(ipq* queue, sk_buff* skb) {
 
 }  // namespace
 
-ipq::ipq(netns_ipv4& its_ns, const ipq_key& its_key)
-    : ns(its_ns), key(its_key), timer(OnExpire) {
+ipq::ipq(netns_ipv4& its_ns, const ipq_key& its_key) : ns(its_ns), key(its_key), timer(OnExpire) {
   timer.queue = this;
 }
 

@@ -1,9 +1,10 @@
 // Reassembly of IPv4 datagrams (net/ipv4/ip_fragment.c, inet_fragment.c; RFC 815, RFC 1122 3.3.2).
 //
-// A queue per (source, destination, protocol, ID, user, vif) holds fragments in the order of their offsets. A fragment that was
-// there already is dropped; one that overlaps others in part kills the queue (Linux since 4.20). A queue lives 30 s at most;
-// the sender of a first fragment then gets an ICMP time exceeded. Memory is limited as Linux's: truesize of all queues,
-// at most ipfrag_high_thresh.
+// A queue per (source, destination, protocol, ID, user, vif) holds fragments in the order of their
+// offsets. A fragment that was there already is dropped; one that overlaps others in part kills the
+// queue (Linux since 4.20). A queue lives 30 s at most; the sender of a first fragment then gets an
+// ICMP time exceeded. Memory is limited as Linux's: truesize of all queues, at most
+// ipfrag_high_thresh.
 #ifndef TAPEDECK_STACK_IPV4_IP_FRAGMENT_H_
 #define TAPEDECK_STACK_IPV4_IP_FRAGMENT_H_
 
@@ -38,9 +39,9 @@ struct ipq_key {
   friend constexpr bool operator==(const ipq_key&, const ipq_key&) = default;
 };
 
-// Fragments of one datagram: runs of fragments that follow one another without a gap, by rising offset. Only a fragment at
-// the very end extends a run; one that fills a gap is a run of its own, as in the kernel, which tells duplicates (inside
-// one run) from overlaps by that.
+// Fragments of one datagram: runs of fragments that follow one another without a gap, by rising
+// offset. Only a fragment at the very end extends a run; one that fills a gap is a run of its own,
+// as in the kernel, which tells duplicates (inside one run) from overlaps by that.
 struct ipq : ListNode<> {
   static constexpr uint32_t kZones = 64;
   static constexpr uint32_t kZoneBytes = 65536 / kZones;
@@ -55,8 +56,8 @@ struct ipq : ListNode<> {
   sk_buff* tail = nullptr;  // the fragment with the greatest offset
   // The last run that begins in each zone: bounds the search for a place.
   sk_buff* zones[kZones] = {};
-  uint32_t len = 0;   // of the datagram's payload, as far as known
-  uint32_t meat = 0;  // bytes received
+  uint32_t len = 0;          // of the datagram's payload, as far as known
+  uint32_t meat = 0;         // bytes received
   uint32_t max_size = 0;     // of the largest fragment, with its header
   uint32_t max_df_size = 0;  // of the largest with DF
   bool first_in = false;
@@ -90,9 +91,10 @@ struct ip_frags {
   uint32_t mem = 0;  // truesize of fragments, and the queues
 };
 
-// Takes a fragment whose header is linear and whose route is set. Returns the whole datagram when it is complete (its first
-// sk_buff with the header put right, the others in frag_list; each fragment but the first is traced as delivered), nullptr
-// where the fragment was kept or dropped. Counts ReasmReqds and the outcome.
+// Takes a fragment whose header is linear and whose route is set. Returns the whole datagram when
+// it is complete (its first sk_buff with the header put right, the others in frag_list; each
+// fragment but the first is traced as delivered), nullptr where the fragment was kept or dropped.
+// Counts ReasmReqds and the outcome.
 sk_buff* ip_defrag(net& net, sk_buff* skb, uint32_t user);
 
 // Forgets all queues.

@@ -35,9 +35,9 @@ void CountEcn(net& net, const wire::Ipv4Header& iph) {
   net.ip_ext_mib.Inc(kByCodepoint[iph.ecn()]);
 }
 
-// RFC 1122 3.2.1.1: a datagram that fails any of these is silently discarded. The order is the kernel's, and so the counter:
-// header there, length and version, whole header there, checksum, total length. Returns the packet, or nullptr where it was
-// dropped.
+// RFC 1122 3.2.1.1: a datagram that fails any of these is silently discarded. The order is the
+// kernel's, and so the counter: header there, length and version, whole header there, checksum,
+// total length. Returns the packet, or nullptr where it was dropped.
 sk_buff* ip_rcv_core(sk_buff* skb, net& net) {
   // In promiscuous mode we get all sorts of frames; those for others are not for us to look at.
   if (skb->pkt_type == PACKET_OTHERHOST) return Drop(skb, SKB_DROP_REASON_OTHERHOST);
@@ -86,7 +86,8 @@ sk_buff* ip_rcv_core(sk_buff* skb, net& net) {
   return skb;
 }
 
-// Finds options, fills them in, and refuses or follows source routes. False: the packet must be dropped with *reason.
+// Finds options, fills them in, and refuses or follows source routes. False: the packet must be
+// dropped with *reason.
 bool TakeOptions(sk_buff* skb, net_device* dev, DropReason* reason) {
   net& net = *skb->owner;
   const uint32_t header_bytes = ip_hdrlen(skb);
@@ -121,8 +122,8 @@ bool EarlyDemux(net& net, sk_buff* skb, DropReason* reason) {
   return protocol->early_demux(skb, reason) == 0;
 }
 
-// Counts multicast and broadcast packets. False for a unicast datagram in a link-layer multicast or broadcast that the
-// device refuses (RFC 1122 3.3.6; sysctl drop_unicast_in_l2_multicast).
+// Counts multicast and broadcast packets. False for a unicast datagram in a link-layer multicast or
+// broadcast that the device refuses (RFC 1122 3.3.6; sysctl drop_unicast_in_l2_multicast).
 bool CheckCast(net& net, const sk_buff* skb, const in_device* in_dev) {
   Mib<IpExtMib>& mib = net.ip_ext_mib;
   switch (skb_rtable(skb)->rt_type) {

@@ -14,7 +14,8 @@ namespace tapedeck {
 bool ip_dont_fragment(const sock* sk, const dst_entry* dst);
 // The socket's TTL, else the route's.
 uint8_t ip_select_ttl(const inet_sock* inet, const dst_entry* dst);
-// Whether a packet of the socket may be cut by us though it carries DF, and whether it trusts learnt path MTUs.
+// Whether a packet of the socket may be cut by us though it carries DF, and whether it trusts
+// learnt path MTUs.
 inline bool ip_sk_ignore_df(const inet_sock* inet) {
   return inet->pmtudisc < kIpPmtudiscDo || inet->pmtudisc == kIpPmtudiscOmit;
 }

@@ -250,8 +250,8 @@ class EchoBuilder {
     return 0;
   }
 
-  // The hops visited so far, in reverse: the last is the first hop of the answer, and the place of the first is left for
-  // the destination (ip_options_build).
+  // The hops visited so far, in reverse: the last is the first hop of the answer, and the place of
+  // the first is left for the destination (ip_options_build).
   void SourceRoute(const uint8_t* from, Ipv4Address sender, bool strict) {
     const unsigned end = from[2] > from[1] ? from[1] + 1U : from[2];
     const unsigned visited = (end - 4) / 4;

@@ -1,5 +1,5 @@
-// From a transport's segment to the neighbour (net/ipv4/ip_output.c). Datagrams that are put together piece by piece are in
-// ip_append.cc, fragments in ip_output_fragment.cc.
+// From a transport's segment to the neighbour (net/ipv4/ip_output.c). Datagrams that are put
+// together piece by piece are in ip_append.cc, fragments in ip_output_fragment.cc.
 #include <cerrno>
 #include <cstring>
 
@@ -20,11 +20,13 @@ namespace {
 
 constexpr uint32_t kHeaderMin = sizeof(wire::Ipv4Header);
 
-// A copy of what we send comes in again, with a route that delivers it here (ip_mc_finish_output, dev_loopback_xmit).
+// A copy of what we send comes in again, with a route that delivers it here (ip_mc_finish_output,
+// dev_loopback_xmit).
 void LoopBack(net& net, sk_buff* skb) {
   sk_buff* const copy = skb_clone(skb);
   if (copy == nullptr) return;
-  // rt_iif is not the device's here: a receiver sees the packet as come in by the device it left by.
+  // rt_iif is not the device's here: a receiver sees the packet as come in by the device it left
+  // by.
   if (net.loopback_dev != nullptr) {
     rtable* const rt = rt_dst_clone(net.loopback_dev, skb_rtable(copy));
     if (rt != nullptr) {
@@ -111,13 +113,14 @@ wire::Ipv4Header* PushHeader(sk_buff* skb, uint32_t option_bytes, uint8_t tos, u
   return iph;
 }
 
-// The socket's route while it is right, else a new one, which it keeps. nullptr where there is none.
+// The socket's route while it is right, else a new one, which it keeps. nullptr where there is
+// none.
 rtable* RouteOfSocket(sock* sk, flowi4* flow, uint8_t tos) {
   dst_entry* const cached = sk_dst_check(sk, 0);
   if (cached != nullptr) return static_cast<rtable*>(cached);
   const inet_sock* const inet = inet_sk(sk);
-  const Ipv4Address daddr =
-      inet->has_opt && inet->inet_opt.opt.srr != 0 ? inet->inet_opt.opt.faddr : inet->inet_daddr.v4();
+  const Ipv4Address daddr = inet->has_opt && inet->inet_opt.opt.srr != 0 ? inet->inet_opt.opt.faddr
+                                                                         : inet->inet_daddr.v4();
   *flow = flowi4_init_output(sk->sk_bound_dev_if, sk->sk_mark, tos, ip_sock_rt_scope(sk),
                              sk->sk_protocol, inet_sk_flowi_flags(sk), daddr, inet->inet_saddr.v4(),
                              inet->inet_dport, inet->inet_sport);

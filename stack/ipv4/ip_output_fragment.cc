@@ -34,8 +34,8 @@ void SetFragmentOffset(wire::Ipv4Header* iph, uint32_t offset_bytes, bool more, 
   iph->frag_off = static_cast<uint16_t>(frag_off);
 }
 
-// Whether the pieces of frag_list are fragments already, as ip_append_data and ip_defrag make them: each fits, all but the last
-// are multiples of 8 bytes, and there is room for headers in front.
+// Whether the pieces of frag_list are fragments already, as ip_append_data and ip_defrag make them:
+// each fits, all but the last are multiples of 8 bytes, and there is room for headers in front.
 bool PiecesAreFragments(const sk_buff* skb, uint32_t header_bytes, uint32_t space,
                         uint32_t link_room) {
   if (!skb_has_frag_list(skb)) return false;
@@ -90,8 +90,8 @@ void PrepareHeader(sk_buff* piece, const sk_buff* skb, uint32_t header_bytes, ui
   SetFragmentOffset(iph, offset, more, false);
 }
 
-// The quick way: only headers are written. The options that go into the first fragment only are blanked in its successor, from
-// which the next copies.
+// The quick way: only headers are written. The options that go into the first fragment only are
+// blanked in its successor, from which the next copies.
 int SendPieces(net& net, sock* sk, sk_buff* skb, uint32_t header_bytes, OutputFn output) {
   sk_buff* rest = DetachPieces(skb);
   wire::Ipv4Header* const iph = ip_hdr_writable(skb);

@@ -19,7 +19,8 @@ namespace {
 constexpr int kSoPriority = 12;
 constexpr int kSoMark = 36;
 
-// The pktinfo of a queued packet, in the first bytes of its control block: the ifindex is where IPCB has it.
+// The pktinfo of a queued packet, in the first bytes of its control block: the ifindex is where
+// IPCB has it.
 struct QueuedPktinfo {
   int32_t ifindex;
   Ipv4Address spec_dst;
@@ -109,10 +110,10 @@ void PutReturnOptions(msghdr* msg, sk_buff* skb) {
 void PutOriginalDestination(msghdr* msg, const sk_buff* skb) {
   uint8_t copy[4];
   const int offset = skb_transport_offset(skb);
-  const uint8_t* const ports =
-      offset < 0 ? skb_transport_header(skb)
-                 : static_cast<const uint8_t*>(
-                       skb_header_pointer(skb, static_cast<uint32_t>(offset), sizeof(copy), copy));
+  const uint8_t* const ports = offset < 0
+                                   ? skb_transport_header(skb)
+                                   : static_cast<const uint8_t*>(skb_header_pointer(
+                                         skb, static_cast<uint32_t>(offset), sizeof(copy), copy));
   if (ports == nullptr) return;
   sockaddr_in address;
   address.sin_port = LoadBe16(ports + 2);

@@ -115,7 +115,8 @@ bool LpmTrieBase::Add(uint32_t key, unsigned length, void* value) {
     if (root_ == nullptr) return false;
   }
   const unsigned depth = DepthOf(length);
-  // `link` is what points to the node we stand at. The root's depth is 0, so it always lies on the way.
+  // `link` is what points to the node we stand at. The root's depth is 0, so it always lies on the
+  // way.
   void** link = reinterpret_cast<void**>(&root_);
   for (;;) {
     Node* node = static_cast<Node*>(*link);
@@ -147,7 +148,8 @@ bool LpmTrieBase::Add(uint32_t key, unsigned length, void* value) {
     }
     void** const child_link = &node->slots[Rank(node->children, chunk)];
     Node* const child = static_cast<Node*>(*child_link);
-    const unsigned common = CommonDepth(key, child->key, depth < child->depth ? depth : child->depth);
+    const unsigned common =
+        CommonDepth(key, child->key, depth < child->depth ? depth : child->depth);
     if (common < child->depth) {
       // The path forks, or ends, before the child: a node goes in between.
       Node* const fork = NewNode(key, common, 2);
@@ -225,8 +227,9 @@ uint64_t LpmTrieBase::OccupiedChunks(const Node* node) {
   return chunks;
 }
 
-// The order of (key, length) within a node: a value's own prefix before what lies inside it, so r-bit prefixes come before
-// longer ones with the same beginning, and a child of chunk c behind the prefixes of length 6 and value c.
+// The order of (key, length) within a node: a value's own prefix before what lies inside it, so
+// r-bit prefixes come before longer ones with the same beginning, and a child of chunk c behind the
+// prefixes of length 6 and value c.
 void* LpmTrieBase::NextIn(const Node* node, uint32_t* key, unsigned* length) {
   const unsigned depth = node->depth;
   const uint32_t base = node->key;

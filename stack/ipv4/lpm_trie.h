@@ -1,13 +1,17 @@
-// Longest prefix match over 32-bit keys: a multibit trie with six bits a level, bit maps for what is there, and paths of
-// single children left out (Eatherton, Varghese, Dittia, "Tree bitmap", 2004, with the skipped bits of a Patricia tree).
+// Longest prefix match over 32-bit keys: a multibit trie with six bits a level, bit maps for what
+// is there, and paths of single children left out (Eatherton, Varghese, Dittia, "Tree bitmap",
+// 2004, with the skipped bits of a Patricia tree).
 //
-//   One node of 64 bytes holds up to four prefixes or children; a node grows by powers of two. A lookup reads one node
-//   for each level that distinguishes something: 3 for a host's own addresses, 4 to 5 in a table of 10^6 routes.
+//   One node of 64 bytes holds up to four prefixes or children; a node grows by powers of two. A
+//   lookup reads one node for each level that distinguishes something: 3 for a host's own
+//   addresses, 4 to 5 in a table of 10^6 routes.
 //
-// Values are pointers, never null. Memory comes from kmalloc; nothing is allocated for an empty trie.
+// Values are pointers, never null. Memory comes from kmalloc; nothing is allocated for an empty
+// trie.
 //
-// Invariants: (1) A child's depth is greater than its parent's, a multiple of 6, and its key begins with the parent's key and
-// the six bits that lead to it. (2) A node but the root has a prefix or at least two children.
+// Invariants: (1) A child's depth is greater than its parent's, a multiple of 6, and its key begins
+// with the parent's key and the six bits that lead to it. (2) A node but the root has a prefix or
+// at least two children.
 #ifndef TAPEDECK_STACK_IPV4_LPM_TRIE_H_
 #define TAPEDECK_STACK_IPV4_LPM_TRIE_H_
 
@@ -48,12 +52,13 @@ class LpmTrieBase {
   uint64_t size() const { return size_; }
 
  protected:
-  // Header of a node; `slots` follow: the children in the order of their bits, then the values in the order of theirs.
-  // A prefix of relative length r (1..6) and r-bit value v is bit 2^r - 2 + v of `shorter` for r < 6, bit v of `longest`
-  // for r = 6: of several that match a key, the highest bit of the pair is the longest.
+  // Header of a node; `slots` follow: the children in the order of their bits, then the values in
+  // the order of theirs. A prefix of relative length r (1..6) and r-bit value v is bit 2^r - 2 + v
+  // of `shorter` for r < 6, bit v of `longest` for r = 6: of several that match a key, the highest
+  // bit of the pair is the longest.
   struct Node {
     uint32_t key;
-    uint8_t depth;  // bits of `key` that lead here: 0, 6, .., 30
+    uint8_t depth;          // bits of `key` that lead here: 0, 6, .., 30
     uint8_t capacity_log2;  // of the node's bytes
     uint16_t reserved;
     uint64_t children;
@@ -94,12 +99,13 @@ class LpmTrieBase {
   }
 
   void* const* FindSlot(uint32_t key, unsigned length) const;
-  // Puts `value` for a prefix that is not there yet; false where memory failed, then nothing has changed.
+  // Puts `value` for a prefix that is not there yet; false where memory failed, then nothing has
+  // changed.
   bool Add(uint32_t key, unsigned length, void* value);
   // Takes a prefix out; its value, or nullptr where it was not there.
   void* Take(uint32_t key, unsigned length);
-  // The first prefix in the order of (address, length), shorter first, that is greater than the given one; nullptr at the end.
-  // `key` and `length` receive it.
+  // The first prefix in the order of (address, length), shorter first, that is greater than the
+  // given one; nullptr at the end. `key` and `length` receive it.
   void* NextAfter(uint32_t* key, unsigned* length) const;
 
   Kmalloc& memory_;
@@ -111,7 +117,8 @@ class LpmTrieBase {
   struct Position;
   Node* NewNode(uint32_t key, unsigned depth, unsigned slots);
   void FreeNode(Node* node);
-  // Opens / closes the slot `index`; the node may move: the result replaces it. Null where memory failed.
+  // Opens / closes the slot `index`; the node may move: the result replaces it. Null where memory
+  // failed.
   Node* InsertSlot(Node* node, unsigned index, void* value);
   Node* RemoveSlot(Node* node, unsigned index);
   static void* FirstIn(const Node* node, uint32_t* key, unsigned* length);
@@ -125,12 +132,14 @@ class LpmTrie : public LpmTrieBase {
  public:
   using LpmTrieBase::LpmTrieBase;
 
-  // The value of exactly this prefix; nullptr where there is none. `key` has no host bits; length_bits is 0..32.
+  // The value of exactly this prefix; nullptr where there is none. `key` has no host bits;
+  // length_bits is 0..32.
   T* Find(uint32_t key, unsigned length_bits) const {
     void* const* const slot = FindSlot(key, length_bits);
     return slot == nullptr ? nullptr : static_cast<T*>(*slot);
   }
-  // Sets the value of a prefix, new or not. False where memory failed; then nothing has changed. REQUIRES: value != nullptr.
+  // Sets the value of a prefix, new or not. False where memory failed; then nothing has changed.
+  // REQUIRES: value != nullptr.
   bool Set(uint32_t key, unsigned length_bits, T* value) {
     void* const* const slot = FindSlot(key, length_bits);
     if (slot == nullptr) return Add(key, length_bits, value);
@@ -138,10 +147,9 @@ class LpmTrie : public LpmTrieBase {
     return true;
   }
   // Removes a prefix; its value, nullptr where it was not there.
-  T* Remove(uint32_t key, unsigned length_bits) {
-    return static_cast<T*>(Take(key, length_bits));
-  }
-  // Walks in the order of (key, length): from {0, 0} inclusive with First, then the one behind. nullptr at the end.
+  T* Remove(uint32_t key, unsigned length_bits) { return static_cast<T*>(Take(key, length_bits)); }
+  // Walks in the order of (key, length): from {0, 0} inclusive with First, then the one behind.
+  // nullptr at the end.
   T* First(uint32_t* key, unsigned* length_bits) const {
     *key = 0;
     *length_bits = 0;
@@ -151,7 +159,8 @@ class LpmTrie : public LpmTrieBase {
     return static_cast<T*>(NextAfter(key, length_bits));
   }
 
-  // Calls `accept(T*)` for the values of all prefixes of `key`, longest first, until it returns true; whether it did.
+  // Calls `accept(T*)` for the values of all prefixes of `key`, longest first, until it returns
+  // true; whether it did.
   template <typename Accept>
   bool Match(uint32_t key, Accept&& accept) const {
     Level path[6];

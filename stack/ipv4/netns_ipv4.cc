@@ -101,7 +101,8 @@ inet_sock* inet_ctl_sock_create(net& net, uint8_t protocol) {
   sk->sk_type = SOCK_RAW;
   sk->sk_protocol = protocol;
   sock_set_flag(sk, SOCK_USE_WRITE_QUEUE);
-  --net.live_socks;  // no user's: it does not count among the sockets that must go before a run ends
+  --net.live_socks;  // no user's: it does not count among the sockets that must go before a run
+                     // ends
   return sk;
 }
 
@@ -127,7 +128,8 @@ netns_ipv4::netns_ipv4(net& its_net)
   ip_id_key.k0 = prng.Next64();
   ip_id_key.k1 = prng.Next64();
   devconf_all.ns = devconf_dflt.ns = this;
-  // The values of `all` and `default` that differ from a single device's (net/ipv4/devinet.c, ipv4_devconf_dflt).
+  // The values of `all` and `default` that differ from a single device's (net/ipv4/devinet.c,
+  // ipv4_devconf_dflt).
   devconf_dflt.accept_source_route = 1;
 }
 

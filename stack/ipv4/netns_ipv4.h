@@ -35,8 +35,9 @@ struct ipv4_settings {
   int32_t icmp_echo_ignore_broadcasts = 1;
   int32_t icmp_ignore_bogus_error_responses = 1;
   int32_t icmp_errors_use_inbound_ifaddr = 0;
-  int32_t icmp_ratelimit = 0;       // jiffies between two messages to one host: 1 s
-  int32_t icmp_ratemask = 0x1818;   // of types: unreachable, quench, time exceeded, parameter problem
+  int32_t icmp_ratelimit = 0;  // jiffies between two messages to one host: 1 s
+  int32_t icmp_ratemask =
+      0x1818;  // of types: unreachable, quench, time exceeded, parameter problem
   int32_t icmp_msgs_per_sec = 1000;
   int32_t icmp_msgs_burst = 50;
   int32_t fib_multipath_hash_policy = 0;
@@ -49,8 +50,8 @@ struct ipv4_settings {
   int32_t route_redirect_load = 0;  // 20 ms
   int32_t route_redirect_number = 9;
   int32_t route_redirect_silence = 0;  // 20 ms << 10
-  int32_t route_error_cost = 0;     // 1 s
-  int32_t route_error_burst = 0;    // 5 s
+  int32_t route_error_cost = 0;        // 1 s
+  int32_t route_error_burst = 0;       // 5 s
 };
 
 struct netns_ipv4 {
@@ -89,7 +90,8 @@ struct netns_ipv4 {
   // --- Output. ---
   SlabCache<inet_sock> ctl_socks;  // of transports that answer without a user's socket
   // IP IDs by destination (ip_idents): each bucket counts on, faster where the host has been idle.
-  // The kernel has 2048 or more: fewer only make destinations share one sooner, and keep a Lab small.
+  // The kernel has 2048 or more: fewer only make destinations share one sooner, and keep a Lab
+  // small.
   static constexpr uint32_t kIdentBuckets = 256;
   uint32_t ip_idents[kIdentBuckets];
   uint32_t ip_tstamps[kIdentBuckets] = {};
@@ -110,10 +112,11 @@ struct netns_ipv4 {
 inline netns_ipv4& net_ipv4(net& net) { return *net.ipv4; }
 inline netns_ipv4& dev_ipv4(const net_device* dev) { return *dev_net(dev).ipv4; }
 
-// Brings IPv4 up on a host: tables, ARP, ICMP, packet types, settings, devices that there are. Once.
+// Brings IPv4 up on a host: tables, ARP, ICMP, packet types, settings, devices that there are.
+// Once.
 void ipv4_init(net& net);
-// Forgets routes, neighbours, addresses, fragments and peers, and unregisters: afterwards no object of IPv4 is left, unless a
-// socket or packet still holds a route.
+// Forgets routes, neighbours, addresses, fragments and peers, and unregisters: afterwards no object
+// of IPv4 is left, unless a socket or packet still holds a route.
 void ipv4_exit(net& net);
 
 // Live objects for the ledgers.

@@ -1,5 +1,5 @@
-// rtables: their making, life and properties (net/ipv4/route.c). Input and output decisions are in route_input.cc and
-// route_output.cc.
+// rtables: their making, life and properties (net/ipv4/route.c). Input and output decisions are in
+// route_input.cc and route_output.cc.
 #include "stack/ipv4/route.h"
 
 #include <algorithm>
@@ -33,7 +33,8 @@ uint32_t Ipv4Mtu(const dst_entry* dst) { return ip_dst_mtu_maybe_forward(dst, fa
 uint32_t Ipv4DefaultAdvmss(const dst_entry* dst) {
   const uint32_t mtu = Ipv4Mtu(dst);
   const auto min_advmss = static_cast<uint32_t>(Rt(dst)->ns->settings.route_min_advmss);
-  const uint32_t advmss = std::max(mtu > kTcpIpHeaderBytes ? mtu - kTcpIpHeaderBytes : 0, min_advmss);
+  const uint32_t advmss =
+      std::max(mtu > kTcpIpHeaderBytes ? mtu - kTcpIpHeaderBytes : 0, min_advmss);
   return std::min(advmss, kMtuMax - kTcpIpHeaderBytes);
 }
 
@@ -52,17 +53,19 @@ void Ipv4NegativeAdvice(sock* sk, dst_entry* dst) {
   }
 }
 
-// The neighbour of a packet's next hop did not answer. Options are read from the header: the control block may be another
-// layer's by now (ipv4_send_dest_unreach).
+// The neighbour of a packet's next hop did not answer. Options are read from the header: the
+// control block may be another layer's by now (ipv4_send_dest_unreach).
 void Ipv4LinkFailure(sk_buff* skb) {
   net& net = *skb->owner;
-  if (!pskb_may_pull(skb, static_cast<uint32_t>(skb_network_offset(skb)) + sizeof(wire::Ipv4Header)) ||
+  if (!pskb_may_pull(skb,
+                     static_cast<uint32_t>(skb_network_offset(skb)) + sizeof(wire::Ipv4Header)) ||
       ip_hdr(skb)->version() != 4 || ip_hdr(skb)->ihl() < 5) {
     return;
   }
   ip_options opt{};
   if (ip_hdr(skb)->ihl() > 5) {
-    if (!pskb_may_pull(skb, static_cast<uint32_t>(skb_network_offset(skb)) + ip_hdrlen(skb))) return;
+    if (!pskb_may_pull(skb, static_cast<uint32_t>(skb_network_offset(skb)) + ip_hdrlen(skb)))
+      return;
     opt.optlen = static_cast<uint8_t>(ip_hdrlen(skb) - sizeof(wire::Ipv4Header));
     uint8_t pointer = 0;
     if (ip_options_check(net, skb, &opt, &pointer) != 0) return;
@@ -174,7 +177,8 @@ void rt_set_nexthop(rtable* rt, Ipv4Address daddr, const fib_result& res, fib_in
   } else if (do_cache) {
     rt_cache_route(rt->rt_is_input ? &nh->nh_rth_input : &nh->nh_rth_output, rt);
   } else if (rt->rt_gw4 == kIpv4Any) {
-    // A route for one destination alone may as well name it (found by dst users that have no packet).
+    // A route for one destination alone may as well name it (found by dst users that have no
+    // packet).
     rt->rt_gw4 = daddr;
   }
 }
@@ -241,8 +245,9 @@ Ipv4Address ip_rt_get_source(sk_buff* skb, const rtable* rt) {
   flow.mark = skb->mark;
   fib_result res;
   if (fib_lookup(ns, flow, &res) == 0) return fib_result_prefsrc(ns, &res);
-  return rt->dev == nullptr ? kIpv4Any
-                            : inet_select_addr(rt->dev, rt_nexthop(rt, iph.daddr), RT_SCOPE_UNIVERSE);
+  return rt->dev == nullptr
+             ? kIpv4Any
+             : inet_select_addr(rt->dev, rt_nexthop(rt, iph.daddr), RT_SCOPE_UNIVERSE);
 }
 
 void rt_cache_flush(net& net) { ++net_ipv4(net).rt_genid; }

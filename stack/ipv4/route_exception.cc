@@ -1,4 +1,5 @@
-// What is learnt about single destinations: path MTUs and redirects (update_or_create_fnhe and its users in route.c).
+// What is learnt about single destinations: path MTUs and redirects (update_or_create_fnhe and its
+// users in route.c).
 #include <algorithm>
 #include <cerrno>
 
@@ -163,9 +164,9 @@ const wire::Ipv4Header& QuotedHeader(const sk_buff* skb) {
 
 void FlowOfSocket(const sk_buff* skb, const sock* sk, flowi4* flow) {
   const wire::Ipv4Header& iph = QuotedHeader(skb);
-  *flow = flowi4_init_output(sk->sk_bound_dev_if, sk->sk_mark, ip_sock_rt_tos(sk),
-                             ip_sock_rt_scope(sk), sk->sk_protocol, inet_sk_flowi_flags(sk),
-                             iph.daddr, iph.saddr, 0, 0);
+  *flow =
+      flowi4_init_output(sk->sk_bound_dev_if, sk->sk_mark, ip_sock_rt_tos(sk), ip_sock_rt_scope(sk),
+                         sk->sk_protocol, inet_sk_flowi_flags(sk), iph.daddr, iph.saddr, 0, 0);
 }
 
 bool AcceptsPmtu(const sock* sk) {
@@ -254,8 +255,9 @@ void rt_redirect(rtable* rt, sk_buff* skb, flowi4* flow, bool kill_route) {
 
 void rt_flow_of_header(const sk_buff* skb, const wire::Ipv4Header& iph, int oif, uint8_t protocol,
                        flowi4* flow) {
-  *flow = flowi4_init_output(oif, skb->mark, iph.tos, RT_SCOPE_UNIVERSE,
-                             protocol != 0 ? protocol : iph.protocol, 0, iph.daddr, iph.saddr, 0, 0);
+  *flow =
+      flowi4_init_output(oif, skb->mark, iph.tos, RT_SCOPE_UNIVERSE,
+                         protocol != 0 ? protocol : iph.protocol, 0, iph.daddr, iph.saddr, 0, 0);
 }
 
 void ipv4_update_pmtu(sk_buff* skb, net& net, uint32_t mtu, int oif, uint8_t protocol) {

@@ -35,7 +35,8 @@ int Refuse(const Query& query, DropReason reason, int error) {
 
 // Of fib_validate_source's errors.
 int RefuseSource(const Query& query, int error) {
-  return Refuse(query, error == -EXDEV ? SKB_DROP_REASON_IP_RPFILTER : SKB_DROP_REASON_IP_LOCAL_SOURCE,
+  return Refuse(query,
+                error == -EXDEV ? SKB_DROP_REASON_IP_RPFILTER : SKB_DROP_REASON_IP_LOCAL_SOURCE,
                 error);
 }
 
@@ -48,6 +49,35 @@ int ValidateSource(const Query& query, Ipv4Address dst, int oif) {
 int IpRtBug(net& /*net*/, sock* /*sk*/, sk_buff* skb) {
   kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
   return -EINVAL;
+}
+
+in_route_hint& HintFor(in_device* in_dev, Ipv4Address saddr) {
+  return in_dev->hints[saddr.host() % in_device::kHints];
+}
+
+// The route of the flow's last packet, where it was for us and nothing has changed since.
+bool UseHint(const netns_ipv4& ns, const in_route_hint& hint, sk_buff* skb, Ipv4Address daddr,
+             Ipv4Address saddr, uint8_t tos) {
+  if (hint.genid != ns.rt_genid || hint.daddr != daddr || hint.saddr != saddr || hint.tos != tos ||
+      hint.rt == nullptr || hint.rt->obsolete != DST_OBSOLETE_FORCE_CHK || skb->mark != 0) {
+    return false;
+  }
+  dst_hold(hint.rt);
+  skb_dst_set(skb, hint.rt);
+  return true;
+}
+
+void RememberHint(const Query& query) {
+  if (query.skb->mark != 0) return;
+  in_route_hint& hint = HintFor(query.in_dev, query.saddr);
+  rtable* const rt = skb_rtable(query.skb);
+  dst_hold(rt);
+  dst_release(hint.rt);
+  hint = {.saddr = query.saddr,
+          .daddr = query.daddr,
+          .genid = query.ns.rt_genid,
+          .tos = query.tos,
+          .rt = rt};
 }
 
 net_device* LocalDevice(const Query& query) {
@@ -124,8 +154,7 @@ int RouteForward(const Query& query, fib_result* res) {
     return Refuse(query, SKB_DROP_REASON_ARP_NOT_FOR_US, -EINVAL);
   }
   fib_nh_exception* const fnhe = find_exception(query.ns, res->nhc, query.daddr);
-  rtable* const cached =
-      fnhe != nullptr ? *rt_exception_slot(fnhe, true) : res->nhc->nh_rth_input;
+  rtable* const cached = fnhe != nullptr ? *rt_exception_slot(fnhe, true) : res->nhc->nh_rth_input;
   if (rt_cache_valid(cached)) {
     dst_hold(cached);
     skb_dst_set(query.skb, cached);
@@ -140,7 +169,8 @@ int RouteForward(const Query& query, fib_result* res) {
   return 0;
 }
 
-// Addresses that no packet on a wire may have, in the kernel's order. SKB_DROP_REASON_CONSUMED: none of that.
+// Addresses that no packet on a wire may have, in the kernel's order. SKB_DROP_REASON_CONSUMED:
+// none of that.
 DropReason MartianReason(const Query& query) {
   if (ipv4_is_zeronet(query.saddr)) return SKB_DROP_REASON_IP_INVALID_SOURCE;
   if (ipv4_is_zeronet(query.daddr)) return SKB_DROP_REASON_IP_INVALID_DEST;
@@ -179,14 +209,17 @@ int RouteUnicast(const Query& query) {
   if (res.type == RTN_LOCAL) {
     const int source = ValidateSource(query, query.daddr, 0);
     if (source < 0) return RefuseSource(query, source);
-    return DeliverLocally(query, res, RTN_LOCAL, RTCF_LOCAL, 0, true);
+    const int delivered = DeliverLocally(query, res, RTN_LOCAL, RTCF_LOCAL, 0, true);
+    if (delivered == 0) RememberHint(query);
+    return delivered;
   }
   if (!conf.forward()) return NoRoute(query, -EHOSTUNREACH);
   if (res.type != RTN_UNICAST) return Refuse(query, SKB_DROP_REASON_IP_INVALID_DEST, -EINVAL);
   return RouteForward(query, &res);
 }
 
-// Whether one more ICMP error about routes may go to this host: a bucket of route/error_burst, a message costs error_cost.
+// Whether one more ICMP error about routes may go to this host: a bucket of route/error_burst, a
+// message costs error_cost.
 bool ErrorIsAllowed(netns_ipv4& ns, Ipv4Address to) {
   inet_peer* const peer = inet_getpeer_v4(ns.peers, to, 0);
   if (peer == nullptr) return true;
@@ -207,7 +240,9 @@ int ip_route_input_noref(sk_buff* skb, Ipv4Address daddr, Ipv4Address saddr, uin
   *reason = SKB_DROP_REASON_NOT_SPECIFIED;
   in_device* const in_dev = dev->ip_ptr;
   if (in_dev == nullptr) return -EINVAL;
-  const Query query{skb, daddr, saddr, tos, dev, in_dev, dev_ipv4(dev), reason};
+  netns_ipv4& ns = dev_ipv4(dev);
+  if (UseHint(ns, HintFor(in_dev, saddr), skb, daddr, saddr, tos)) return 0;
+  const Query query{skb, daddr, saddr, tos, dev, in_dev, ns, reason};
   return ipv4_is_multicast(daddr) ? RouteMulticast(query) : RouteUnicast(query);
 }
 
@@ -235,8 +270,7 @@ int ip_mc_validate_source(sk_buff* skb, Ipv4Address daddr, Ipv4Address saddr, ui
   }
   const int err = fib_validate_source(dev_net(dev), saddr, kIpv4Any, tos, 0, dev, skb->mark);
   if (err >= 0) return 0;
-  *reason =
-      err == -EXDEV ? SKB_DROP_REASON_IP_RPFILTER : SKB_DROP_REASON_IP_LOCAL_SOURCE;
+  *reason = err == -EXDEV ? SKB_DROP_REASON_IP_RPFILTER : SKB_DROP_REASON_IP_LOCAL_SOURCE;
   return err;
 }
 

@@ -22,7 +22,8 @@ bool rt_is_expired(const rtable* rt);
 bool rt_cache_valid(const rtable* rt);
 // Puts `rt` where others find it, with a reference of its own.
 void rt_cache_route(rtable** slot, rtable* rt);
-// What the route says goes into `rt`, and `rt` to its nexthop (or the exception) if it may be shared.
+// What the route says goes into `rt`, and `rt` to its nexthop (or the exception) if it may be
+// shared.
 void rt_set_nexthop(rtable* rt, Ipv4Address daddr, const fib_result& res, fib_info* fi,
                     fib_nh_exception* fnhe, bool do_cache);
 

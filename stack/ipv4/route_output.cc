@@ -29,8 +29,8 @@ rtable* Fail(int* err, int error) {
   return nullptr;
 }
 
-// What kind of destination it is, and whether the route's own fib_info and cache apply (__mkroute_output, first half). 0 or
-// -EINVAL.
+// What kind of destination it is, and whether the route's own fib_info and cache apply
+// (__mkroute_output, first half). 0 or -EINVAL.
 int Classify(Decision* d, fib_info** fi, bool* do_cache) {
   const in_device* const in_dev = d->dev_out->ip_ptr;
   if (in_dev == nullptr) return -EINVAL;
@@ -110,7 +110,8 @@ Step CheckSource(Decision* d, int* err) {
   }
   *err = -ENETUNREACH;
   if (flow->oif == 0 && (ipv4_is_multicast(flow->daddr) || ipv4_is_lbcast(flow->daddr))) {
-    // The device with this address: needed by applications that send to a group with a bound source.
+    // The device with this address: needed by applications that send to a group with a bound
+    // source.
     d->dev_out = __ip_dev_find(d->ns.host_net, flow->saddr);
     if (d->dev_out == nullptr) return Step::kFail;
     flow->oif = d->dev_out->ifindex;
@@ -238,7 +239,8 @@ rtable* ip_route_connect(net& net, flowi4* fl4, Ipv4Address dst, Ipv4Address src
     rtable* const first = ip_route_output_flow(net, fl4, sk, err);
     if (first == nullptr) return nullptr;
     dst_release(first);
-    // flowi4_update_output: the second lookup has both addresses, and the device only if it was asked for.
+    // flowi4_update_output: the second lookup has both addresses, and the device only if it was
+    // asked for.
     fl4->oif = oif;
   }
   return ip_route_output_flow(net, fl4, sk, err);

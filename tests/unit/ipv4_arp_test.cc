@@ -1,6 +1,5 @@
-#include "stack/ipv4/arp.h"
-
 #include "ipv4_host.h"
+#include "stack/ipv4/arp.h"
 #include "stack/wire/arp.h"
 
 namespace tapedeck {
@@ -34,8 +33,8 @@ class ArpTest : public Ipv4Test {
   }
   // "STALE 02:00:00:00:00:33", or "none".
   std::string Entry(Ipv4Address addr, net_device* dev = nullptr) {
-    const neighbour* const neigh = __neigh_lookup_noref(
-        host.n.arp_tbl, addr.bytes().data(), dev != nullptr ? dev : eth.dev());
+    const neighbour* const neigh =
+        __neigh_lookup_noref(host.n.arp_tbl, addr.bytes().data(), dev != nullptr ? dev : eth.dev());
     if (neigh == nullptr) return "none";
     const char* state = neigh->nud_state == NUD_STALE        ? "STALE"
                         : neigh->nud_state == NUD_REACHABLE  ? "REACHABLE"
@@ -45,7 +44,8 @@ class ArpTest : public Ipv4Test {
                         : neigh->nud_state == NUD_NOARP      ? "NOARP"
                         : neigh->nud_state == NUD_DELAY      ? "DELAY"
                                                              : "other";
-    return std::string(state) + " " + MacAddress(std::span<const uint8_t, 6>(neigh->ha, 6)).ToString();
+    return std::string(state) + " " +
+           MacAddress(std::span<const uint8_t, 6>(neigh->ha, 6)).ToString();
   }
   // Sends `bytes` of protocol 99 to `daddr`.
   void SendTo(Ipv4Address daddr, Ipv4Address saddr = kIpv4Any) {
@@ -146,7 +146,8 @@ TEST_F(ArpTest, NoAnswer) {
   EXPECT_EQ(eth1.sent.size(), 3U);
   EXPECT_EQ(NextSent(eth1), "ARP, Request who-has 10.1.0.77 tell 10.1.0.1, length 28");
   EXPECT_EQ(Drops(SKB_DROP_REASON_NEIGH_FAILED), 1U);
-  EXPECT_NE(NextSent().find("host 10.1.0.77 unreachable"), std::string::npos) << wire::DescribeFrame(last_sent);
+  EXPECT_NE(NextSent().find("host 10.1.0.77 unreachable"), std::string::npos)
+      << wire::DescribeFrame(last_sent);
 }
 
 TEST_F(ArpTest, UnsolicitedPacketsMakeNoEntry) {
@@ -212,8 +213,8 @@ TEST_F(ArpTest, Announce) {
     const std::string text = NextSent();
     return text.substr(text.find("tell"));
   };
-  // The packet's source is ours but on another device, which level 0 does not see either: the kernel asks for an address of
-  // this device (inet_addr_type_dev_table).
+  // The packet's source is ours but on another device, which level 0 does not see either: the
+  // kernel asks for an address of this device (inet_addr_type_dev_table).
   EXPECT_EQ(asked(0, 100), "tell 10.0.0.1, length 28");
   EXPECT_EQ(asked(1, 101), "tell 10.0.0.1, length 28");
   EXPECT_EQ(asked(2, 102), "tell 10.0.0.1, length 28");
@@ -238,7 +239,8 @@ TEST_F(ArpTest, Filter) {
   EXPECT_NE(NextSent(eth1), "");
 }
 
-// RFC 1027: for hosts behind another device, after a random part of 0.8 s where the question was broadcast.
+// RFC 1027: for hosts behind another device, after a random part of 0.8 s where the question was
+// broadcast.
 TEST_F(ArpTest, Proxy) {
   AddDevice("eth1", Ipv4Address(10, 1, 0, 1), 24);
   ASSERT_EQ(Sysctl("net/ipv4/ip_forward", 1), 0);

@@ -1,8 +1,7 @@
-#include "stack/ipv4/fib.h"
-
 #include <cerrno>
 
 #include "ipv4_host.h"
+#include "stack/ipv4/fib.h"
 
 namespace tapedeck {
 namespace {
@@ -10,9 +9,9 @@ namespace {
 class FibTest : public Ipv4Test {
  protected:
   static std::string TypeName(uint8_t type) {
-    static constexpr const char* kNames[] = {"unspec",    "unicast",     "local",    "broadcast",
-                                             "anycast",   "multicast",   "blackhole", "unreachable",
-                                             "prohibit",  "throw"};
+    static constexpr const char* kNames[] = {"unspec",   "unicast",   "local",     "broadcast",
+                                             "anycast",  "multicast", "blackhole", "unreachable",
+                                             "prohibit", "throw"};
     return kNames[type];
   }
   // One line a route: "local 10.0.0.1/32 dev eth0 src 10.0.0.1".

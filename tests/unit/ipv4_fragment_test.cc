@@ -1,11 +1,10 @@
 // Reassembly and cutting.
-#include "stack/ipv4/ip_fragment.h"
-
 #include <algorithm>
 #include <functional>
 
 #include "ipv4_host.h"
 #include "stack/base/prng.h"
+#include "stack/ipv4/ip_fragment.h"
 
 namespace tapedeck {
 namespace {
@@ -43,9 +42,9 @@ class FragmentTest : public Ipv4Test {
     wire::Ipv4Header header;
     header.tos = piece.tos;
     header.id = piece.id;
-    header.frag_off = static_cast<uint16_t>(piece.offset / 8 |
-                                            (piece.more ? wire::kIpv4MoreFragments : 0) |
-                                            (piece.df ? wire::kIpv4DontFragment : 0));
+    header.frag_off =
+        static_cast<uint16_t>(piece.offset / 8 | (piece.more ? wire::kIpv4MoreFragments : 0) |
+                              (piece.df ? wire::kIpv4DontFragment : 0));
     header.ttl = 64;
     header.protocol = kProtocol;
     header.saddr = piece.saddr;
@@ -55,7 +54,9 @@ class FragmentTest : public Ipv4Test {
                 .Payload(std::span<const uint8_t>(kWhole).subspan(piece.offset, piece.bytes))
                 .Build());
   }
-  static Bytes Whole(size_t bytes) { return Bytes(kWhole.begin(), kWhole.begin() + static_cast<std::ptrdiff_t>(bytes)); }
+  static Bytes Whole(size_t bytes) {
+    return Bytes(kWhole.begin(), kWhole.begin() + static_cast<std::ptrdiff_t>(bytes));
+  }
   static inline const Bytes kWhole = Pattern(70000);
 
   static inline std::vector<Bytes> datagrams;
@@ -233,7 +234,8 @@ TEST_F(FragmentTest, Timeout) {
   EXPECT_EQ(Ip(IpMib::kReasmTimeout), 2U);
   EXPECT_EQ(Ip(IpMib::kReasmFails), 2U);
   EXPECT_EQ(Drops(SKB_DROP_REASON_FRAG_REASM_TIMEOUT), 3U);
-  ASSERT_NE(NextSent().find("ICMP ip reassembly time exceeded"), std::string::npos) << wire::DescribeFrame(last_sent);
+  ASSERT_NE(NextSent().find("ICMP ip reassembly time exceeded"), std::string::npos)
+      << wire::DescribeFrame(last_sent);
   EXPECT_EQ(LastSentIp().payload.size(), 8U + 548);
   EXPECT_EQ(NextSent(), "");
 }
@@ -248,7 +250,8 @@ TEST_F(FragmentTest, FloodIsLimited) {
   EXPECT_EQ(Ip(IpMib::kReasmFails), Drops(SKB_DROP_REASON_IP_FRAGMENT));
 }
 
-// More than ipfrag_max_dist fragments of others between two of a queue: IDs may have wrapped, it begins anew.
+// More than ipfrag_max_dist fragments of others between two of a queue: IDs may have wrapped, it
+// begins anew.
 TEST_F(FragmentTest, TooFarApart) {
   ReceivePiece({0, 80, true, 0, 1});
   for (uint16_t id = 100; id < 200; ++id) ReceivePiece({0, 80, true, 0, id});

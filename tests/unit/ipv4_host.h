@@ -1,5 +1,6 @@
-// A host with IPv4 and one Ethernet device, 10.0.0.1/24, whose driver is the test: frames go in by Receive, what is sent lies
-// in `eth.sent`. The peer 10.0.0.2 is a permanent neighbour. At the end everything must have been given back.
+// A host with IPv4 and one Ethernet device, 10.0.0.1/24, whose driver is the test: frames go in by
+// Receive, what is sent lies in `eth.sent`. The peer 10.0.0.2 is a permanent neighbour. At the end
+// everything must have been given back.
 #ifndef TAPEDECK_TESTS_UNIT_IPV4_HOST_H_
 #define TAPEDECK_TESTS_UNIT_IPV4_HOST_H_
 

@@ -1,9 +1,8 @@
-#include "stack/ipv4/icmp.h"
-
 #include <cerrno>
 #include <functional>
 
 #include "ipv4_host.h"
+#include "stack/ipv4/icmp.h"
 #include "stack/wire/ipv4_options.h"
 
 namespace tapedeck {
@@ -28,15 +27,14 @@ class IcmpTest : public Ipv4Test {
     Receive(NewFrame().Ipv4(Header(daddr)).Icmp(icmp, keep).Payload(payload).Build());
   }
   // An error about a datagram from us to `daddr`.
-  void ReceiveError(IcmpHeader icmp, uint8_t protocol = wire::kIpProtoUdp, Ipv4Address daddr = kFar) {
+  void ReceiveError(IcmpHeader icmp, uint8_t protocol = wire::kIpProtoUdp,
+                    Ipv4Address daddr = kFar) {
     Ipv4Header quoted = Header(daddr);
     quoted.saddr = kUs;
     quoted.protocol = protocol;
     uint8_t bytes[64];
-    const auto packet = wire::FrameBuilder(bytes)
-                            .Ipv4(quoted, {}, wire::kKeepProtocol)
-                            .CountingPayload(8)
-                            .Build();
+    const auto packet =
+        wire::FrameBuilder(bytes).Ipv4(quoted, {}, wire::kKeepProtocol).CountingPayload(8).Build();
     ReceiveIcmp(icmp, packet);
   }
   // A datagram of protocol 200, which nobody handles: reason for an error.
@@ -104,7 +102,8 @@ TEST_F(IcmpTest, EchoWithRecordRoute) {
               .CountingPayload(8)
               .Build());
   ASSERT_NE(NextSent(), "");
-  EXPECT_EQ(wire::Ipv4OptionsToString(LastSentIp().options).substr(0, 28), "RR 10.0.0.1 10.0.0.1 0.0.0.0");
+  EXPECT_EQ(wire::Ipv4OptionsToString(LastSentIp().options).substr(0, 28),
+            "RR 10.0.0.1 10.0.0.1 0.0.0.0");
 }
 
 TEST_F(IcmpTest, TimestampIsAnswered) {
@@ -168,7 +167,8 @@ TEST_F(IcmpTest, ErrorsQuoteUpTo576Bytes) {
   ReceiveUnknown(Header(), 20);
   ASSERT_NE(NextSent(), "");
   EXPECT_EQ(LastSentIcmp().body.size(), 40U);
-  EXPECT_EQ(LastSentIp().header->tos, 0xc8);  // precedence internetwork control, with the datagram's TOS
+  EXPECT_EQ(LastSentIp().header->tos,
+            0xc8);  // precedence internetwork control, with the datagram's TOS
   EXPECT_EQ(LastSentIp().header->saddr, kUs);
   ReceiveUnknown(Header(), 1000);
   ASSERT_NE(NextSent(), "");
@@ -224,7 +224,8 @@ TEST_F(IcmpTest, NoErrorAbout) {
   EXPECT_NE(NextSent(), "");
 }
 
-// A host is told of six errors at once, then of one a second (icmp_ratelimit 1000, XRLIM_BURST_FACTOR 6).
+// A host is told of six errors at once, then of one a second (icmp_ratelimit 1000,
+// XRLIM_BURST_FACTOR 6).
 TEST_F(IcmpTest, OneHostIsLimited) {
   for (int i = 0; i < 20; ++i) ReceiveUnknown(Header());
   EXPECT_EQ(eth.sent.size(), 6U);
@@ -237,7 +238,8 @@ TEST_F(IcmpTest, OneHostIsLimited) {
   EXPECT_EQ(eth.sent.size(), 29U);
 }
 
-// All hosts together: a burst of 50 tokens, each message takes 0, 1 or 2 of them; then 1000 a second.
+// All hosts together: a burst of 50 tokens, each message takes 0, 1 or 2 of them; then 1000 a
+// second.
 TEST_F(IcmpTest, AllHostsAreLimited) {
   ASSERT_EQ(AddRoute("0.0.0.0/0", eth.dev(), kPeer), 0);
   host.RunFor(Duration::Seconds(1));
@@ -273,16 +275,18 @@ TEST_F(IcmpTest, ErrorsReachTheirProtocol) {
   static std::vector<Heard> heard;
   heard.clear();
   static constexpr net_protocol kListener = {
-      .handler = [](sk_buff* skb) {
-        consume_skb(skb);
-        return 0;
-      },
-      .err_handler = [](sk_buff* skb, uint32_t info) {
-        EXPECT_EQ(reinterpret_cast<const Ipv4Header*>(skb->data)->daddr, kFar);
-        EXPECT_GE(skb_headlen(skb), 28U);
-        heard.push_back({icmp_hdr(skb)->type, icmp_hdr(skb)->code, info});
-        return 0;
-      }};
+      .handler =
+          [](sk_buff* skb) {
+            consume_skb(skb);
+            return 0;
+          },
+      .err_handler =
+          [](sk_buff* skb, uint32_t info) {
+            EXPECT_EQ(reinterpret_cast<const Ipv4Header*>(skb->data)->daddr, kFar);
+            EXPECT_GE(skb_headlen(skb), 28U);
+            heard.push_back({icmp_hdr(skb)->type, icmp_hdr(skb)->code, info});
+            return 0;
+          }};
   ASSERT_EQ(inet_add_protocol(host.n, &kListener, wire::kIpProtoUdp), 0);
   ReceiveError({.type = wire::kIcmpDestUnreachable, .code = wire::kIcmpPortUnreachable});
   IcmpHeader too_big{.type = wire::kIcmpDestUnreachable, .code = wire::kIcmpFragmentationNeeded};

@@ -139,7 +139,8 @@ TEST_F(InputTest, UnknownProtocol) {
   EXPECT_EQ(Drops(SKB_DROP_REASON_IP_NOPROTO), 1U);
   EXPECT_EQ(Ip(IpMib::kInUnknownProtos), 1U);
   EXPECT_EQ(Ip(IpMib::kInDelivers), 0U);
-  EXPECT_NE(NextSent().find("protocol 200 unreachable"), std::string::npos) << wire::DescribeFrame(last_sent);
+  EXPECT_NE(NextSent().find("protocol 200 unreachable"), std::string::npos)
+      << wire::DescribeFrame(last_sent);
 }
 
 // Addresses that no packet on a wire may have.
@@ -165,8 +166,7 @@ TEST_F(InputTest, Martians) {
   for (const Case& c : cases) {
     const uint64_t before = Drops(c.reason);
     Receive(Udp(Header(c.saddr, c.daddr)));
-    EXPECT_EQ(Drops(c.reason), before + 1)
-        << c.saddr.ToString() << " > " << c.daddr.ToString();
+    EXPECT_EQ(Drops(c.reason), before + 1) << c.saddr.ToString() << " > " << c.daddr.ToString();
   }
   EXPECT_EQ(taken_count, 0);
   EXPECT_EQ(Ip(IpMib::kInAddrErrors), 2U);
@@ -232,15 +232,16 @@ TEST_F(InputTest, ReversePathFilter) {
 TEST_F(InputTest, EarlyDemuxSeesWholeDatagramsOnly) {
   static int asked;
   asked = 0;
-  static constexpr net_protocol kProtocol = {
-      .handler = [](sk_buff* skb) {
-        consume_skb(skb);
-        return 0;
-      },
-      .early_demux = [](sk_buff*, DropReason*) {
-        ++asked;
-        return 0;
-      }};
+  static constexpr net_protocol kProtocol = {.handler =
+                                                 [](sk_buff* skb) {
+                                                   consume_skb(skb);
+                                                   return 0;
+                                                 },
+                                             .early_demux =
+                                                 [](sk_buff*, DropReason*) {
+                                                   ++asked;
+                                                   return 0;
+                                                 }};
   ASSERT_EQ(inet_add_protocol(host.n, &kProtocol, wire::kIpProtoUdp), 0);
   Receive(Udp(Header()));
   EXPECT_EQ(asked, 1);
@@ -378,7 +379,8 @@ TEST_F(ForwardTest, TtlRunsOut) {
 
 TEST_F(ForwardTest, NoRouteIsReported) {
   Receive(Udp(Header(kPeer, Ipv4Address(203, 0, 113, 1))));
-  EXPECT_NE(NextSent().find("203.0.113.1 unreachable"), std::string::npos) << wire::DescribeFrame(last_sent);
+  EXPECT_NE(NextSent().find("203.0.113.1 unreachable"), std::string::npos)
+      << wire::DescribeFrame(last_sent);
   EXPECT_EQ(Drops(SKB_DROP_REASON_IP_INNOROUTES), 1U);
   EXPECT_EQ(Ip(IpMib::kInNoRoutes), 1U);
 }
@@ -411,7 +413,8 @@ TEST_F(ForwardTest, TooBigWithoutDfIsCut) {
   EXPECT_EQ(Ip(IpMib::kFragCreates), 2U);
 }
 
-// A packet that leaves by the device it came in by: the sender is told of the better hop, less and less often.
+// A packet that leaves by the device it came in by: the sender is told of the better hop, less and
+// less often.
 TEST_F(ForwardTest, RedirectsAreSentAndLimited) {
   ASSERT_EQ(AddRoute("198.51.100.0/24", eth.dev(), Ipv4Address(10, 0, 0, 3)), 0);
   AddNeighbour(eth.dev(), Ipv4Address(10, 0, 0, 3), MacAddress(2, 0, 0, 0, 0, 3));
@@ -427,7 +430,8 @@ TEST_F(ForwardTest, RedirectsAreSentAndLimited) {
     }
     host.RunFor(Duration::Milliseconds(10));
   }
-  EXPECT_EQ(redirects, 4);  // at 0, 50, 140 and 310 ms: each wait is more than 20 ms << (redirects so far)
+  EXPECT_EQ(redirects,
+            4);  // at 0, 50, 140 and 310 ms: each wait is more than 20 ms << (redirects so far)
   ASSERT_EQ(Sysctl("net/ipv4/conf/all/send_redirects", 0), 0);
   ASSERT_EQ(Sysctl("net/ipv4/conf/eth0/send_redirects", 0), 0);
   host.RunFor(Duration::Seconds(60));

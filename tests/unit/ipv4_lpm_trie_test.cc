@@ -1,5 +1,3 @@
-#include "stack/ipv4/lpm_trie.h"
-
 #include <gtest/gtest.h>
 
 #include <map>
@@ -8,6 +6,7 @@
 
 #include "stack/base/ip_address.h"
 #include "stack/base/prng.h"
+#include "stack/ipv4/lpm_trie.h"
 #include "stack/kernel/arena.h"
 
 namespace tapedeck {
@@ -20,8 +19,8 @@ class NaiveTable {
   std::vector<int*> Matches(uint32_t key) const {
     std::vector<int*> found;
     for (int length = 32; length >= 0; --length) {
-      const auto it = routes.find({key & inet_make_mask(static_cast<unsigned>(length)),
-                                   static_cast<unsigned>(length)});
+      const auto it = routes.find(
+          {key & inet_make_mask(static_cast<unsigned>(length)), static_cast<unsigned>(length)});
       if (it != routes.end()) found.push_back(it->second);
     }
     return found;
@@ -103,13 +102,15 @@ TEST_F(LpmTrieTest, EveryLengthOfOneAddress) {
   ExpectWalk();
 }
 
-// Random routes come and go; lookups, walks and exact finds always agree with the definition, and an empty trie has given all
-// memory back.
+// Random routes come and go; lookups, walks and exact finds always agree with the definition, and
+// an empty trie has given all memory back.
 TEST_F(LpmTrieTest, AgreesWithTheDefinition) {
   for (uint64_t seed = 1; seed <= 20; ++seed) {
     Prng prng(seed, 0);
     // Few different high bits make deep, crowded tries; many make wide ones.
-    const uint32_t address_mask = seed % 3 == 0 ? 0xffffffff : seed % 3 == 1 ? 0x0f00f0ff : 0x000303ff;
+    const uint32_t address_mask = seed % 3 == 0   ? 0xffffffff
+                                  : seed % 3 == 1 ? 0x0f00f0ff
+                                                  : 0x000303ff;
     for (int step = 0; step < 1500; ++step) {
       const unsigned length = prng.Below(33);
       const uint32_t key = prng.Next32() & address_mask & inet_make_mask(length);

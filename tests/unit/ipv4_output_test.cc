@@ -1,4 +1,5 @@
-// Datagrams of sockets: corked, uncorked, cut, looped back; IDs, TTL, DF; replies of control sockets.
+// Datagrams of sockets: corked, uncorked, cut, looped back; IDs, TTL, DF; replies of control
+// sockets.
 #include <cerrno>
 
 #include "ipv4_host.h"
@@ -278,7 +279,8 @@ TEST_F(OutputTest, QueueXmit) {
   EXPECT_EQ(Ip(IpMib::kOutNoRoutes), 1U);
 }
 
-// What answers a segment that nobody wants: from where it went to where it came from, with its options turned round.
+// What answers a segment that nobody wants: from where it went to where it came from, with its
+// options turned round.
 TEST_F(OutputTest, UnicastReply) {
   static inet_sock* responder;
   responder = sk;
