@@ -19,8 +19,8 @@ Endpoint OwnEndpoint(uint8_t host) { return {HostIpv4(host), be16(kScriptPort)};
 // Whom an address that is left open means: packetdrill's one remote side.
 Endpoint PeerEndpoint() { return {PeerIpv4(0), be16(kScriptPort)}; }
 
-// What is sent tells its place, so that a reader can see where a byte came from. It begins as an echo request does, type 8 and
-// code 0, or a ping socket would never send it.
+// What is sent tells its place, so that a reader can see where a byte came from. It begins as an
+// echo request does, type 8 and code 0, or a ping socket would never send it.
 void FillWithPlaces(std::span<uint8_t> data) {
   for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<uint8_t>(i);
   if (data.size() >= 2) {

@@ -16,7 +16,7 @@ constexpr uint64_t kRedrawSeconds = 300;  // how long a drawn reachable time is 
 struct Setting {
   const char* name;
   SysctlKind kind;
-  int32_t neigh_parms::*field;
+  int32_t neigh_parms::* field;
 };
 
 // The files of net/ipv4/neigh/<dev>/. Left out: those whose unit is USER_HZ or packets and that

@@ -17,8 +17,8 @@ namespace {
 constexpr size_t AlignUp(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
 
 #ifdef TAPEDECK_ASAN_BUILD
-// Snapshots copy poisoned memory and the shadow itself, so they may neither be instrumented nor call memcpy, which
-// AddressSanitizer intercepts.
+// Snapshots copy poisoned memory and the shadow itself, so they may neither be instrumented nor
+// call memcpy, which AddressSanitizer intercepts.
 __attribute__((no_sanitize("address"))) void RawCopy(void* to, const void* from, size_t bytes) {
   auto* out = static_cast<volatile uint8_t*>(to);
   const auto* in = static_cast<const volatile uint8_t*>(from);
@@ -97,7 +97,8 @@ void Arena::ForgetTouched(size_t words) {
   }
 }
 
-// Gives [start, start + bytes) of `part` its fill. `written_end` is how far the part was ever written: behind it lie zeros.
+// Gives [start, start + bytes) of `part` its fill. `written_end` is how far the part was ever
+// written: behind it lie zeros.
 void Arena::Fill(uint8_t* start, size_t bytes, size_t* written_end, const uint8_t* part) const {
   const auto end = static_cast<size_t>(start - part) + bytes;
   const auto begin = static_cast<size_t>(start - part);
@@ -165,8 +166,8 @@ uint8_t* Arena::AllocatePoolPages(size_t pages) {
   return start;
 }
 
-// Buffers make up most of the pool and few of them are ever written: a page that was handed out before still has its fill
-// where nobody has touched it since.
+// Buffers make up most of the pool and few of them are ever written: a page that was handed out
+// before still has its fill where nobody has touched it since.
 void Arena::FillPoolPage(size_t page) {
   uint8_t* const start = pool_ + page * kPageBytes;
   const uint64_t bit = uint64_t{1} << (page % 64);

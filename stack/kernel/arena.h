@@ -1,16 +1,19 @@
-// The memory of a Lab: one contiguous region that holds all of its state, so that a snapshot is a copy of what was used
-// and freeing a Lab costs nothing.
+// The memory of a Lab: one contiguous region that holds all of its state, so that a snapshot is a
+// copy of what was used and freeing a Lab costs nothing.
 //
-//   | hot: bump-allocated pages, slabs, tables ->            | packet pool: pages of packet buffers ->      |
+//   | hot: bump-allocated pages, slabs, tables ->            | packet pool: pages of packet buffers
+//   ->      |
 //
-// The hot part is kept small (a Lab's working set) and copied whole by a snapshot. Packet pages are copied only where a
-// packet has ever been in them: the pool's allocator and the DMA layer, which own all writes to fresh buffers, mark them.
-// Bookkeeping of the pool lies in the hot part, never in the buffers.
+// The hot part is kept small (a Lab's working set) and copied whole by a snapshot. Packet pages are
+// copied only where a packet has ever been in them: the pool's allocator and the DMA layer, which
+// own all writes to fresh buffers, mark them. Bookkeeping of the pool lies in the hot part, never
+// in the buffers.
 //
-// Addresses and byte counts of the arena differ between builds and never decide or print anything: limits and ledgers
-// count objects and logical sizes.
+// Addresses and byte counts of the arena differ between builds and never decide or print anything:
+// limits and ledgers count objects and logical sizes.
 //
-// In AddressSanitizer builds unused memory is poisoned, objects have red zones and freed memory rests before reuse.
+// In AddressSanitizer builds unused memory is poisoned, objects have red zones and freed memory
+// rests before reuse.
 #ifndef TAPEDECK_STACK_KERNEL_ARENA_H_
 #define TAPEDECK_STACK_KERNEL_ARENA_H_
 
@@ -28,7 +31,8 @@ inline constexpr size_t kPageBytes = 4096;
 
 class Arena;
 
-// A copy of an arena's state. It can be restored any number of times, into the arena it was taken from only.
+// A copy of an arena's state. It can be restored any number of times, into the arena it was taken
+// from only.
 class Snapshot {
  public:
   // What one restore copies, in bytes.
@@ -51,13 +55,14 @@ class Snapshot {
 class Arena {
  public:
   struct Options {
-    // Where the region is asked for: free under every sanitizer and Valgrind. Taken elsewhere when occupied.
+    // Where the region is asked for: free under every sanitizer and Valgrind. Taken elsewhere when
+    // occupied.
     uint64_t address = 0x7ea000000000;
     // Reserved, not used: pages cost memory when they are first written.
     size_t hot_reserve_bytes = size_t{256} << 20;
     size_t pool_reserve_bytes = size_t{1} << 30;
-    // Memory is filled with this whenever it is handed out, after a Reset or Restore too: a run may not depend on it, and
-    // where it does by mistake, it does so each time in the same way.
+    // Memory is filled with this whenever it is handed out, after a Reset or Restore too: a run may
+    // not depend on it, and where it does by mistake, it does so each time in the same way.
     uint8_t fill = 0x00;
   };
 
@@ -70,7 +75,8 @@ class Arena {
   // Forgets everything; the next allocations are as in a new arena. No destructor runs.
   void Reset();
 
-  // Memory that lives as long as the arena's state; never freed. REQUIRES: align is a power of two, at most a page.
+  // Memory that lives as long as the arena's state; never freed. REQUIRES: align is a power of two,
+  // at most a page.
   void* Allocate(size_t bytes, size_t align);
   template <typename T, typename... Args>
   T* New(Args&&... args) {
@@ -82,18 +88,16 @@ class Arena {
     return new (Allocate(sizeof(T) * count, alignof(T))) T[count]();
   }
 
-  // `pages` whole pages of the hot part, aligned to `align_pages` pages (a power of two, at most kAlignBytes). In sanitizer
-  // builds they come poisoned; so do the pool's.
+  // `pages` whole pages of the hot part, aligned to `align_pages` pages (a power of two, at most
+  // kAlignBytes). In sanitizer builds they come poisoned; so do the pool's.
   void* AllocateHotPages(size_t pages, size_t align_pages);
 
   // The packet pool. Pages are handed out once and recycled by the caches above.
   uint8_t* AllocatePoolPages(size_t pages);
-  bool InPool(const void* p) const {
-    return p >= pool_ && p < pool_ + options_.pool_reserve_bytes;
-  }
-  // Says that the pool bytes [p, p + bytes) are about to be written for the first time since they were allocated. What was
-  // never said so is neither part of a snapshot nor filled again when it is handed out again.
-  // REQUIRES: InPool(p).
+  bool InPool(const void* p) const { return p >= pool_ && p < pool_ + options_.pool_reserve_bytes; }
+  // Says that the pool bytes [p, p + bytes) are about to be written for the first time since they
+  // were allocated. What was never said so is neither part of a snapshot nor filled again when it
+  // is handed out again. REQUIRES: InPool(p).
   void Touch(const void* p, size_t bytes) {
     const auto start = static_cast<size_t>(static_cast<const uint8_t*>(p) - pool_);
     for (size_t page = start / kPageBytes; page * kPageBytes < start + bytes; ++page) {
@@ -101,8 +105,8 @@ class Arena {
     }
   }
 
-  // Take copies the state; Restore puts it back, as often as wanted and whatever happened in between, Reset included.
-  // REQUIRES: a snapshot of this arena (checked).
+  // Take copies the state; Restore puts it back, as often as wanted and whatever happened in
+  // between, Reset included. REQUIRES: a snapshot of this arena (checked).
   void Take(Snapshot* snapshot) const;
   void Restore(const Snapshot& snapshot);
 
@@ -110,9 +114,7 @@ class Arena {
   size_t hot_used_bytes() const { return hot_used_; }
   size_t pool_used_bytes() const { return pool_used_pages_ * kPageBytes; }
   // Whether the region lies where it was asked for.
-  bool at_wanted_address() const {
-    return reinterpret_cast<uint64_t>(hot_) == options_.address;
-  }
+  bool at_wanted_address() const { return reinterpret_cast<uint64_t>(hot_) == options_.address; }
 
  private:
   // The region's base is aligned to this wherever it lies.
@@ -121,13 +123,15 @@ class Arena {
   size_t TakeHotPages(size_t pages, size_t align_pages);
   void Fill(uint8_t* start, size_t bytes, size_t* written_end, const uint8_t* part) const;
   void FillPoolPage(size_t page);
-  // Of the first 64 * `words` pool pages: none is touched from now on, and those that were have lost their fill.
+  // Of the first 64 * `words` pool pages: none is touched from now on, and those that were have
+  // lost their fill.
   void ForgetTouched(size_t words);
 
   Options options_;
   uint8_t* hot_ = nullptr;
   uint8_t* pool_ = nullptr;
-  // Offsets in the hot part. Small objects are cut from [small_cursor_, small_end_), whole pages follow hot_used_.
+  // Offsets in the hot part. Small objects are cut from [small_cursor_, small_end_), whole pages
+  // follow hot_used_.
   size_t hot_used_ = 0;
   size_t small_cursor_ = 0;
   size_t small_end_ = 0;
@@ -137,7 +141,8 @@ class Arena {
   size_t pool_written_end_ = 0;
   // Sanitizer builds: how far the hot part is poisoned, which is further than it is used.
   size_t hot_poisoned_end_ = 0;
-  // One bit a pool page: written since it was allocated, and written in a state that was left since it was filled.
+  // One bit a pool page: written since it was allocated, and written in a state that was left since
+  // it was filled.
   std::vector<uint64_t> touched_;
   std::vector<uint64_t> stale_;
 };

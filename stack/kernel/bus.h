@@ -1,13 +1,16 @@
-// The device bus: the only way between a host's drivers and its devices. A driver reads and writes registers (MMIO), maps
-// memory for DMA and gets interrupt messages; a device sees register accesses and bus addresses, never host pointers.
+// The device bus: the only way between a host's drivers and its devices. A driver reads and writes
+// registers (MMIO), maps memory for DMA and gets interrupt messages; a device sees register
+// accesses and bus addresses, never host pointers.
 //
-// Time: a posted write costs the CPU a few cycles and takes effect at the device `mmio_write` later, in order; a read
-// stalls the CPU for `mmio_read` and samples the register in the middle of it, behind all earlier writes. Before either,
-// wires and devices are brought up to the CPU's local time.
+// Time: a posted write costs the CPU a few cycles and takes effect at the device `mmio_write`
+// later, in order; a read stalls the CPU for `mmio_read` and samples the register in the middle of
+// it, behind all earlier writes. Before either, wires and devices are brought up to the CPU's local
+// time.
 //
-// DMA map: a device can only touch what is mapped, in the mapped direction, while the device owns it. Anything else is a
-// reported driver bug (TraceKind::kDeviceFault, DmaFaults), reads as all ones, and never crashes. Bus addresses are made of
-// a mapping's slot and generation, so a stale address is recognised after its slot has a new tenant.
+// DMA map: a device can only touch what is mapped, in the mapped direction, while the device owns
+// it. Anything else is a reported driver bug (TraceKind::kDeviceFault, DmaFaults), reads as all
+// ones, and never crashes. Bus addresses are made of a mapping's slot and generation, so a stale
+// address is recognised after its slot has a new tenant.
 #ifndef TAPEDECK_STACK_KERNEL_BUS_H_
 #define TAPEDECK_STACK_KERNEL_BUS_H_
 
@@ -34,18 +37,22 @@ enum class DmaFault : uint8_t {
   kBeyondMapping,   // starts inside a mapping and runs past its end
   kWrongDirection,  // a write to a kToDevice mapping, or a read from a kFromDevice one
   kOwnedByCpu,      // between dma_sync_single_for_cpu and _for_device
-  kDoubleUnmap,     // a driver unmaps what is not mapped so: wrong address, size, device or kind. Nothing is unmapped
+  kDoubleUnmap,     // a driver unmaps what is not mapped so: wrong address, size, device or kind.
+                    // Nothing is unmapped
   kDescriptor,      // a device found its descriptors inconsistent (tail outside the ring, ...)
 };
 const char* DmaFaultName(DmaFault fault);
 
 // Latencies of the PCIe path, all parameters. Defaults have their sources beside them.
 struct BusTiming {
-  Duration mmio_read = Duration::Nanoseconds(800);   // e1000 708-875 ns (mmdio_test), 787-796 ns (pcie-lat)
+  Duration mmio_read =
+      Duration::Nanoseconds(800);  // e1000 708-875 ns (mmdio_test), 787-796 ns (pcie-lat)
   Duration mmio_write = Duration::Nanoseconds(250);  // guess: half a DMA read round trip
-  Duration dma_read = Duration::Nanoseconds(547);    // 64 B round trip, Neugebauer et al., SIGCOMM 2018
-  Duration dma_write = Duration::Nanoseconds(250);   // guess: half a read; a posted write cannot be measured
-  Duration msix = Duration::Nanoseconds(250);        // guess: as a posted write
+  Duration dma_read =
+      Duration::Nanoseconds(547);  // 64 B round trip, Neugebauer et al., SIGCOMM 2018
+  Duration dma_write =
+      Duration::Nanoseconds(250);  // guess: half a read; a posted write cannot be measured
+  Duration msix = Duration::Nanoseconds(250);  // guess: as a posted write
 };
 
 // The device's side of the bus. Objects live in the arena; callbacks never run CPU code.
@@ -55,13 +62,15 @@ class PciDevice {
 
   // A register read that reaches the device at `at`. 32-bit registers; `offset` is a multiple of 4.
   virtual uint32_t MmioRead32(SimTime at, int bar, uint32_t offset) = 0;
-  // A register write that takes effect at `at`; calls come in order of `at`, possibly before the device has reached it.
+  // A register write that takes effect at `at`; calls come in order of `at`, possibly before the
+  // device has reached it.
   virtual void MmioWrite32(SimTime at, int bar, uint32_t offset, uint32_t value) = 0;
   // PCI configuration space, `bytes` = 1, 2 or 4.
   virtual uint32_t ConfigRead(uint32_t offset, int bytes) = 0;
   virtual void ConfigWrite(uint32_t offset, int bytes, uint32_t value) = 0;
-  // Does all that the device does by itself until `time` inclusive: after it, host memory is as a CPU sees it at `time`.
-  // Devices act lazily: only what others can see (an interrupt message, a frame on the wire) needs an event.
+  // Does all that the device does by itself until `time` inclusive: after it, host memory is as a
+  // CPU sees it at `time`. Devices act lazily: only what others can see (an interrupt message, a
+  // frame on the wire) needs an event.
   virtual void AdvanceTo(SimTime time) = 0;
 };
 
@@ -89,36 +98,41 @@ class DeviceBus {
   uint32_t ReadConfig(int slot, uint32_t offset, int bytes);
   void WriteConfig(int slot, uint32_t offset, int bytes, uint32_t value);
 
-  // Lets the devices act up to the CPU's local time. A driver calls it before it looks at memory that a device writes
-  // (descriptors); dma_unmap_single and the dma_sync calls do it for their device themselves.
+  // Lets the devices act up to the CPU's local time. A driver calls it before it looks at memory
+  // that a device writes (descriptors); dma_unmap_single and the dma_sync calls do it for their
+  // device themselves.
   void SyncDevices();
 
-  // Maps [memory, memory + bytes) for the device; the device owns it from now on. Only buffers of the packet pool.
-  // REQUIRES: 0 < bytes <= 128 KiB.
+  // Maps [memory, memory + bytes) for the device; the device owns it from now on. Only buffers of
+  // the packet pool. REQUIRES: 0 < bytes <= 128 KiB.
   dma_addr_t dma_map_single(int slot, void* memory, uint32_t bytes, DmaDirection direction);
   void dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction);
-  // Memory that driver and device share (rings): both may touch it at any time. Lives until dma_free_coherent.
+  // Memory that driver and device share (rings): both may touch it at any time. Lives until
+  // dma_free_coherent.
   void* dma_alloc_coherent(int slot, uint32_t bytes, dma_addr_t* addr);
   void dma_free_coherent(int slot, uint32_t bytes, void* memory, dma_addr_t addr);
-  // Ownership of a mapped buffer goes to the CPU / back to the device. Coherent memory stays with both.
+  // Ownership of a mapped buffer goes to the CPU / back to the device. Coherent memory stays with
+  // both.
   void dma_sync_single_for_cpu(dma_addr_t addr, uint32_t bytes, DmaDirection direction);
   void dma_sync_single_for_device(dma_addr_t addr, uint32_t bytes, DmaDirection direction);
 
-  // Which frame a buffer holds (World::NewFrameId), so that a trace can follow a packet through DMA. Set by the side that
-  // filled the buffer, read by the other; it decides nothing. 0 where unknown or unmapped.
+  // Which frame a buffer holds (World::NewFrameId), so that a trace can follow a packet through
+  // DMA. Set by the side that filled the buffer, read by the other; it decides nothing. 0 where
+  // unknown or unmapped.
   void SetFrameId(dma_addr_t addr, uint32_t frame_id);
   uint32_t FrameId(dma_addr_t addr) const;
 
   // --- The device's side. ---
 
-  // Host memory behind [addr, addr + bytes) for a device that is about to read / write it, or nullptr after reporting the
-  // fault at time `at`. The pointer is good for this access only.
+  // Host memory behind [addr, addr + bytes) for a device that is about to read / write it, or
+  // nullptr after reporting the fault at time `at`. The pointer is good for this access only.
   const uint8_t* DeviceRead(int slot, SimTime at, dma_addr_t addr, uint32_t bytes);
   uint8_t* DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes);
   // A fault that the device itself has found.
   void ReportFault(int slot, SimTime at, DmaFault fault, dma_addr_t addr, uint32_t bytes);
 
-  // An MSI-X message for `vector` of the device leaves at `at`; its handler runs on the CPU that the vector is bound to.
+  // An MSI-X message for `vector` of the device leaves at `at`; its handler runs on the CPU that
+  // the vector is bound to.
   void SendMsix(int slot, SimTime at, int vector);
 
   // --- Ledgers. ---
@@ -141,7 +155,8 @@ class DeviceBus {
     bool coherent : 1 = false;
   };
   static_assert(sizeof(Mapping) == 32);
-  // A bus address: generation << 48 | mapping << 20 | offset; offsets below 1 MiB, so addresses carry no host pointer.
+  // A bus address: generation << 48 | mapping << 20 | offset; offsets below 1 MiB, so addresses
+  // carry no host pointer.
   static constexpr int kOffsetBits = 20;
   static constexpr int kIndexBits = 28;
   static constexpr uint32_t kNoMapping = ~uint32_t{0};

@@ -32,7 +32,8 @@ void Cpu::Trace(TraceKind kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d) 
 }
 
 void Cpu::RaiseIrq(int irq, SimTime at) {
-  // An idle CPU wakes at the interrupt; a busy one takes it when its local time has come past it, which it has.
+  // An idle CPU wakes at the interrupt; a busy one takes it when its local time has come past it,
+  // which it has.
   now_ = Later(now_, at);
   irq_pending_ |= uint64_t{1} << irq;
 }
@@ -58,7 +59,8 @@ void Cpu::DequeueThread(Thread* thread) {
 void Cpu::RunOne() {
   Cpu* const before = kernel_.running_;
   kernel_.running_ = this;
-  // Nothing runs before what has happened already, also where work was given to an idle CPU from outside.
+  // Nothing runs before what has happened already, also where work was given to an idle CPU from
+  // outside.
   now_ = Later(next_time(), kernel_.world().now());
   if (irq_pending_ != 0) {
     RunIrq();
@@ -91,7 +93,8 @@ void Cpu::RunIrq() {
     desc.handler(*this, desc.context);
   }
   context_ = before;
-  // irq_exit: softirqs run now, unless the interrupt came in the middle of them or ksoftirqd has them.
+  // irq_exit: softirqs run now, unless the interrupt came in the middle of them or ksoftirqd has
+  // them.
   if (irq_pending_ == 0 && !softirq_active_ && softirq_pending_ != 0 && !ksoftirqd_) {
     EnterSoftirq();
   }

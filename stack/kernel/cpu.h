@@ -1,6 +1,7 @@
-// A virtual CPU. It runs one thing at a time, in one of three contexts, and its local time runs ahead of the world while
-// code runs on it. What it does next is decided at defined points (between interrupt handlers, between slices of softirq
-// work, between steps of tasks): pending interrupts first, then softirqs, then tasks.
+// A virtual CPU. It runs one thing at a time, in one of three contexts, and its local time runs
+// ahead of the world while code runs on it. What it does next is decided at defined points (between
+// interrupt handlers, between slices of softirq work, between steps of tasks): pending interrupts
+// first, then softirqs, then tasks.
 #ifndef TAPEDECK_STACK_KERNEL_CPU_H_
 #define TAPEDECK_STACK_KERNEL_CPU_H_
 
@@ -23,8 +24,9 @@ enum class Context : uint8_t { kIdle, kHardirq, kSoftirq, kTask };
 // The kernel's softirq vectors that the network uses, in its order of priority.
 enum SoftirqVector : uint8_t { TIMER_SOFTIRQ, NET_TX_SOFTIRQ, NET_RX_SOFTIRQ, kSoftirqs };
 
-// What a softirq action says after a slice of work: kYield leaves work undone on purpose, so that interrupts that have come
-// meanwhile are taken before the next slice; it is not a restart of the softirq loop.
+// What a softirq action says after a slice of work: kYield leaves work undone on purpose, so that
+// interrupts that have come meanwhile are taken before the next slice; it is not a restart of the
+// softirq loop.
 enum class SoftirqSlice : uint8_t { kDone, kYield };
 using SoftirqAction = SoftirqSlice (*)(Cpu& cpu);
 
@@ -55,24 +57,27 @@ class Cpu {
   void Stall(Duration duration) { now_ += duration; }
 
   // --- Interrupts and softirqs. ---
-  // An interrupt reaches the CPU at `at`; its handler runs at the next defined point. Called by events, at their time: code
-  // on another CPU, whose time may be ahead of this one's, sends an event (an HrTimer of this CPU serves as a call to it).
+  // An interrupt reaches the CPU at `at`; its handler runs at the next defined point. Called by
+  // events, at their time: code on another CPU, whose time may be ahead of this one's, sends an
+  // event (an HrTimer of this CPU serves as a call to it).
   void RaiseIrq(int irq, SimTime at);
   // Forgets an interrupt that has not been taken.
   void ClearIrq(int irq) { irq_pending_ &= ~(uint64_t{1} << irq); }
   void raise_softirq(SoftirqVector vector) { softirq_pending_ |= uint8_t(1U << vector); }
   bool softirq_pending() const { return softirq_pending_ != 0; }
-  // Runs pending softirqs at once when a task calls it (the last act of code that had bottom halves off).
+  // Runs pending softirqs at once when a task calls it (the last act of code that had bottom halves
+  // off).
   void local_bh_enable();
 
   // --- Tasks. ---
-  // Makes `thread` runnable from `at` on; that may be ahead of now(), where code on another CPU woke it.
+  // Makes `thread` runnable from `at` on; that may be ahead of now(), where code on another CPU
+  // woke it.
   void EnqueueThread(Thread* thread, SimTime at);
 
   // Whether it has anything to do.
   bool runnable() const { return next_time() != SimTime::Never(); }
-  // When it goes on: now(), or later where all it has is a thread that another CPU has woken ahead of it. Never() without
-  // work.
+  // When it goes on: now(), or later where all it has is a thread that another CPU has woken ahead
+  // of it. Never() without work.
   SimTime next_time() const {
     return irq_pending_ != 0 || softirq_active_ || softirq_pending_ != 0
                ? now_

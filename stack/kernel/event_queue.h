@@ -1,5 +1,6 @@
-// What will happen, in a total order: (time, kind, source, sequence). Two events are never unordered, so a tie is part of a
-// run's definition. A 4-ary heap of intrusive events; the heap's array is in the arena.
+// What will happen, in a total order: (time, kind, source, sequence). Two events are never
+// unordered, so a tie is part of a run's definition. A 4-ary heap of intrusive events; the heap's
+// array is in the arena.
 #ifndef TAPEDECK_STACK_KERNEL_EVENT_QUEUE_H_
 #define TAPEDECK_STACK_KERNEL_EVENT_QUEUE_H_
 
@@ -10,8 +11,9 @@
 
 namespace tapedeck {
 
-// At equal times, the lower kind comes first: a frame that arrives at t is on the wire before a device acts at t, an interrupt
-// reaches its CPU before a timer of the same instant, and the script acts last, on a world that has settled.
+// At equal times, the lower kind comes first: a frame that arrives at t is on the wire before a
+// device acts at t, an interrupt reaches its CPU before a timer of the same instant, and the script
+// acts last, on a world that has settled.
 enum class EventKind : uint8_t {
   kWire,       // frames that enter or leave a wire
   kDevice,     // a device does something that others can see
@@ -45,7 +47,8 @@ class EventQueue {
   EventQueue(const EventQueue&) = delete;
   EventQueue& operator=(const EventQueue&) = delete;
 
-  // Queues `event` at `time`, or moves it there when it is queued already. SimTime::Never() takes it off.
+  // Queues `event` at `time`, or moves it there when it is queued already. SimTime::Never() takes
+  // it off.
   void Schedule(Event* event, SimTime time);
   // Nothing where it is not queued.
   void Cancel(Event* event);

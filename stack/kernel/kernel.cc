@@ -57,8 +57,9 @@ void Kernel::DeliverMsix(int slot, int vector, SimTime at) {
   for (int irq = 0; irq < irq_count_; ++irq) {
     IrqDesc& desc = *irqs_[irq];
     if (desc.handler == nullptr || desc.slot != slot || desc.vector != vector) continue;
-    // Two messages for one vector that are both on their way are one interrupt, the earlier, as in a local APIC's request
-    // register: its handler runs after the second was sent or will be, and finds the cause of both.
+    // Two messages for one vector that are both on their way are one interrupt, the earlier, as in
+    // a local APIC's request register: its handler runs after the second was sent or will be, and
+    // finds the cause of both.
     EventQueue& events = world_.cpu_events();
     if (!desc.queued() || at < events.TimeOf(&desc)) events.Schedule(&desc, at);
     return;

@@ -1,5 +1,5 @@
-// One host's kernel: its CPUs, interrupts, softirqs, threads, bus and settings. What network code gets from a kernel, and
-// nothing about networks.
+// One host's kernel: its CPUs, interrupts, softirqs, threads, bus and settings. What network code
+// gets from a kernel, and nothing about networks.
 #ifndef TAPEDECK_STACK_KERNEL_KERNEL_H_
 #define TAPEDECK_STACK_KERNEL_KERNEL_H_
 
@@ -17,8 +17,8 @@
 namespace tapedeck {
 
 struct KernelOptions {
-  int host = 0;       // index in the Lab, for traces
-  int cpus = 1;       // at most Kernel::kCpusMax
+  int host = 0;        // index in the Lab, for traces
+  int cpus = 1;        // at most Kernel::kCpusMax
   uint32_t hz = 1000;  // ticks a second; 10^12 must be a multiple
   BusTiming bus_timing = {};
 };
@@ -63,8 +63,8 @@ class Kernel {
   // Rounds up, as msecs_to_jiffies.
   Jiffies MsecsToJiffies(uint64_t ms) const { return (ms * hz_ + 999) / 1000; }
 
-  // INITIAL_JIFFIES: the kernel starts its 32-bit tick count five minutes before it wraps, so that wraps are met early.
-  // Ours is 64 bits wide and starts where the low 32 bits do.
+  // INITIAL_JIFFIES: the kernel starts its 32-bit tick count five minutes before it wraps, so that
+  // wraps are met early. Ours is 64 bits wide and starts where the low 32 bits do.
   Jiffies initial_jiffies() const { return initial_jiffies_; }
 
   // Binds vector `vector` of the device in `slot` to `cpu`; returns the irq number. request_irq.
@@ -75,8 +75,9 @@ class Kernel {
 
   void open_softirq(SoftirqVector vector, SoftirqAction action) { softirqs_[vector] = action; }
 
-  // Starts a thread that runs `body(thread)`, a coroutine, on `cpu` from the next defined point on. It is freed when it ends.
-  // `body` is kept as long as its coroutine; its captures are state of the Lab, and may refer to such only.
+  // Starts a thread that runs `body(thread)`, a coroutine, on `cpu` from the next defined point on.
+  // It is freed when it ends. `body` is kept as long as its coroutine; its captures are state of
+  // the Lab, and may refer to such only.
   template <typename Body>
   Thread* Spawn(int cpu, Body body) {
     static_assert(std::is_trivially_copyable_v<Body>, "a snapshot copies what it captured");
@@ -90,7 +91,8 @@ class Kernel {
   }
   // A thread without a coroutine, for callers that drive calls by hand.
   Thread* NewThread(int cpu);
-  // Ends a thread wherever it sleeps; a coroutine's frames are destroyed. REQUIRES: it is not running.
+  // Ends a thread wherever it sleeps; a coroutine's frames are destroyed. REQUIRES: it is not
+  // running.
   void DeleteThread(Thread* thread);
   // Ends all of them: the end of every application. REQUIRES: none is running.
   void EndThreads();
@@ -102,8 +104,8 @@ class Kernel {
   // Keyed randomness of this host, for what Linux takes from get_random_*().
   Prng& prng() { return prng_; }
 
-  // The network of this host (struct net), which registers itself here: opaque to the kernel, and how its softirq actions
-  // find it.
+  // The network of this host (struct net), which registers itself here: opaque to the kernel, and
+  // how its softirq actions find it.
   void set_network(void* network) { network_ = network; }
   void* network() const { return network_; }
 
@@ -123,7 +125,8 @@ class Kernel {
     int vector = -1;
   };
 
-  // A lambda's captures live in the lambda, not in its coroutine's frame: this frame holds the lambda.
+  // A lambda's captures live in the lambda, not in its coroutine's frame: this frame holds the
+  // lambda.
   template <typename Body>
   static Task<> KeepBody(Thread& thread, Body body) {
     co_await body(thread);

@@ -9,7 +9,8 @@ constexpr size_t kObjectsPerSlabMax = 64;
 
 constexpr size_t AlignUp(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
 
-// A slab's header stands at the start of its hot pages; pool slabs have theirs in the hot part, apart from the packets.
+// A slab's header stands at the start of its hot pages; pool slabs have theirs in the hot part,
+// apart from the packets.
 constexpr size_t kHeaderBytes = AlignUp(sizeof(Slab), kObjectAlign);
 
 }  // namespace
@@ -26,7 +27,8 @@ KmemCache::KmemCache(Arena& arena, const char* name, size_t object_bytes, Place 
   if (place == Place::kHot) {
     ChooseHotSlab();
   } else {
-    // Pool pages cost nothing before a packet is in them; slabs of several objects save headers in the hot part.
+    // Pool pages cost nothing before a packet is in them; slabs of several objects save headers in
+    // the hot part.
     const size_t objects = object_bytes <= kPageBytes ? 8 : 2;
     slab_pages_ = static_cast<uint16_t>(AlignUp(objects * stride_bytes_, kPageBytes) / kPageBytes);
     objects_per_slab_ = static_cast<uint8_t>(objects);
@@ -34,8 +36,8 @@ KmemCache::KmemCache(Arena& arena, const char* name, size_t object_bytes, Place 
   if constexpr (kAsanBuild) quarantine_ = arena.New<Quarantine>();
 }
 
-// One page, or two (which are aligned, so more would leave gaps), where that wastes less than a quarter; else each object has
-// its own pages.
+// One page, or two (which are aligned, so more would leave gaps), where that wastes less than a
+// quarter; else each object has its own pages.
 void KmemCache::ChooseHotSlab() {
   for (const size_t pages : {size_t{1}, size_t{2}}) {
     const size_t objects = (pages * kPageBytes - kHeaderBytes) / stride_bytes_;

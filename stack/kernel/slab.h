@@ -1,5 +1,6 @@
-// Slab caches over the arena, as kmem_cache: objects of one size in slabs of a few pages, found and freed in O(1), with a
-// count of live objects for the ledgers. Which objects are free is kept in a bit map beside them, never inside them.
+// Slab caches over the arena, as kmem_cache: objects of one size in slabs of a few pages, found and
+// freed in O(1), with a count of live objects for the ledgers. Which objects are free is kept in a
+// bit map beside them, never inside them.
 #ifndef TAPEDECK_STACK_KERNEL_SLAB_H_
 #define TAPEDECK_STACK_KERNEL_SLAB_H_
 
@@ -25,8 +26,8 @@ struct Slab {
   bool listed = false;
 };
 
-// A cache of objects of `object_bytes`. It and its bookkeeping live in the hot part of the arena; the objects in the hot
-// part too, or in the packet pool (see PacketPool).
+// A cache of objects of `object_bytes`. It and its bookkeeping live in the hot part of the arena;
+// the objects in the hot part too, or in the packet pool (see PacketPool).
 class KmemCache {
  public:
   enum class Place : uint8_t { kHot, kPool };
@@ -35,7 +36,8 @@ class KmemCache {
   KmemCache(const KmemCache&) = delete;
   KmemCache& operator=(const KmemCache&) = delete;
 
-  // Uninitialised memory, aligned to 64 bytes; nullptr only where a fault was injected. `slab_out` receives what Free wants.
+  // Uninitialised memory, aligned to 64 bytes; nullptr only where a fault was injected. `slab_out`
+  // receives what Free wants.
   void* Alloc(Slab** slab_out) {
     if (__builtin_expect(fail_nth_ != 0, 0) && --fail_nth_ == 0) return nullptr;
     if (__builtin_expect(partial_ == nullptr, 0)) partial_ = NewSlab();
@@ -82,8 +84,8 @@ class KmemCache {
 
  private:
   Slab* NewSlab();
-  // SlabOf finds the header from an object's address: at the start of the aligned slab, which for a single object is the
-  // start of the object's page.
+  // SlabOf finds the header from an object's address: at the start of the aligned slab, which for a
+  // single object is the start of the object's page.
   Slab* SlabOf(const void* object) const {
     CHECK(place_ == Place::kHot);
     const uintptr_t mask = align_pages_ * kPageBytes - 1;
@@ -92,7 +94,8 @@ class KmemCache {
   void Rest(void* object, Slab* slab);
   void Release(void* object, Slab* slab) {
     const auto offset = static_cast<size_t>(static_cast<uint8_t*>(object) - slab->base);
-    // Exact for the start of every object: the inverse is less than `stride` above 2^32 / stride, and 64 * 4 MiB < 2^32.
+    // Exact for the start of every object: the inverse is less than `stride` above 2^32 / stride,
+    // and 64 * 4 MiB < 2^32.
     const uint64_t index = offset * stride_inverse_ >> 32;
     CHECK_LT(index, objects_per_slab_);
     CHECK_EQ(index * stride_bytes_, offset);
@@ -174,8 +177,9 @@ class PacketPool {
 
   explicit PacketPool(Arena& arena);
 
-  // The smallest class that holds `bytes`; data == nullptr where `bytes` is above kMaxBytes or a fault was injected.
-  // With `touch` the caller will write it at once; without, whoever writes first (DMA) calls Arena::Touch.
+  // The smallest class that holds `bytes`; data == nullptr where `bytes` is above kMaxBytes or a
+  // fault was injected. With `touch` the caller will write it at once; without, whoever writes
+  // first (DMA) calls Arena::Touch.
   PacketBuffer Alloc(uint32_t bytes, bool touch = true) {
     if (bytes > kMaxBytes) return {};
     const int size_class =
@@ -201,9 +205,10 @@ class PacketPool {
   KmemCache* caches_[kClasses];
 };
 
-// kmalloc: general memory of the hot part in size classes, for what has no cache of its own (coroutine frames, tables that
-// grow): powers of two up to 512 B, then 64 B less than a power of two up to 4 MiB, so that objects and their slab's header
-// fill whole pages. CHECKs on a larger size.
+// kmalloc: general memory of the hot part in size classes, for what has no cache of its own
+// (coroutine frames, tables that grow): powers of two up to 512 B, then 64 B less than a power of
+// two up to 4 MiB, so that objects and their slab's header fill whole pages. CHECKs on a larger
+// size.
 class Kmalloc {
  public:
   static constexpr size_t kMaxBytes = (size_t{4} << 20) - 64;
@@ -216,7 +221,8 @@ class Kmalloc {
   // REQUIRES: the size given to Alloc (checked as far as the class tells).
   void Free(void* p, size_t bytes) { caches_[ClassOf(bytes)]->Free(p); }
 
-  // Differs between builds where compilers leave out coroutine frames: for leak checks, never for digests.
+  // Differs between builds where compilers leave out coroutine frames: for leak checks, never for
+  // digests.
   uint64_t live_objects() const;
 
  private:

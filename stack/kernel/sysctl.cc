@@ -13,8 +13,8 @@ constexpr std::string_view kProcSys = "/proc/sys/";
 bool IsSpace(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 bool EndsNumber(char c) { return c == ' ' || c == '\t' || c == '\n'; }
 
-// sysctl(8)'s spellings: "net/ipv4/conf/eth0.5/x" as it stands; where the first separator is a dot, dots and slashes are
-// exchanged, as in "net.ipv4.conf.eth0/5.x".
+// sysctl(8)'s spellings: "net/ipv4/conf/eth0.5/x" as it stands; where the first separator is a dot,
+// dots and slashes are exchanged, as in "net.ipv4.conf.eth0/5.x".
 bool PathsEqual(std::string_view entry, std::string_view path) {
   if (path.starts_with(kProcSys)) path.remove_prefix(kProcSys.size());
   if (entry.size() != path.size()) return false;
@@ -40,8 +40,8 @@ int DigitOf(char c) {
   return 99;
 }
 
-// One number as proc_get_long reads it: optional minus, decimal, 0x or 0 prefix, at most 20 characters, then white space or
-// the end.
+// One number as proc_get_long reads it: optional minus, decimal, 0x or 0 prefix, at most 20
+// characters, then white space or the end.
 bool TakeNumber(std::string_view* text, Number* number) {
   constexpr size_t kCharsMax = 21;  // TMPBUFLEN - 1: as many are refused, as more might follow
   std::string_view s = text->substr(0, kCharsMax);
@@ -74,7 +74,8 @@ void SkipSpace(std::string_view* text) {
   while (!text->empty() && IsSpace(text->front())) text->remove_prefix(1);
 }
 
-// What an int setting becomes (do_proc_dointvec_*_conv), before its range is checked. False where it does not fit.
+// What an int setting becomes (do_proc_dointvec_*_conv), before its range is checked. False where
+// it does not fit.
 bool ToVariable(SysctlKind kind, uint32_t hz, const Number& number, int64_t* value) {
   constexpr uint64_t kIntMax = INT32_MAX;
   uint64_t magnitude = number.magnitude;
@@ -83,7 +84,8 @@ bool ToVariable(SysctlKind kind, uint32_t hz, const Number& number, int64_t* val
     return !number.negative && magnitude <= UINT32_MAX;
   }
   if (kind == SysctlKind::kMsJiffies) {
-    // msecs_to_jiffies takes an unsigned int, and what is negative as an int is for ever, which does not fit.
+    // msecs_to_jiffies takes an unsigned int, and what is negative as an int is for ever, which
+    // does not fit.
     const auto ms = static_cast<uint32_t>(number.negative ? 0 - magnitude : magnitude);
     *value = static_cast<int64_t>((uint64_t{ms} * hz + 999) / 1000);
     return static_cast<int32_t>(ms) >= 0 && *value <= INT32_MAX;
@@ -183,8 +185,8 @@ void SysctlTree::WriteString(const SysctlEntry& entry, std::string_view text) {
   value[text.size()] = '\0';
 }
 
-// do_proc_dointvec: values are stored one by one until one is wrong; fewer than all may be given; what follows the last is
-// ignored.
+// do_proc_dointvec: values are stored one by one until one is wrong; fewer than all may be given;
+// what follows the last is ignored.
 int SysctlTree::WriteNumbers(const SysctlEntry& entry, std::string_view text) const {
   for (uint32_t i = 0; i < entry.count; ++i) {
     SkipSpace(&text);

@@ -1,5 +1,6 @@
-// The sysctl tree: settings by their /proc/sys paths, read and written as text with Linux's parsing, ranges and errors. An
-// entry points at the variable that the stack reads, so a write takes effect at once.
+// The sysctl tree: settings by their /proc/sys paths, read and written as text with Linux's
+// parsing, ranges and errors. An entry points at the variable that the stack reads, so a write
+// takes effect at once.
 #ifndef TAPEDECK_STACK_KERNEL_SYSCTL_H_
 #define TAPEDECK_STACK_KERNEL_SYSCTL_H_
 
@@ -15,11 +16,11 @@ namespace tapedeck {
 
 // How the value reads and writes, as the kernel's proc handlers of the same names.
 enum class SysctlKind : uint8_t {
-  kInt,            // proc_dointvec_minmax over `count` ints
-  kUnsigned,       // proc_douintvec_minmax
-  kJiffies,        // proc_dointvec_jiffies: seconds in the file, jiffies in the variable
-  kMsJiffies,      // proc_dointvec_ms_jiffies: milliseconds in the file, jiffies in the variable
-  kString,         // proc_dostring: `count` bytes
+  kInt,        // proc_dointvec_minmax over `count` ints
+  kUnsigned,   // proc_douintvec_minmax
+  kJiffies,    // proc_dointvec_jiffies: seconds in the file, jiffies in the variable
+  kMsJiffies,  // proc_dointvec_ms_jiffies: milliseconds in the file, jiffies in the variable
+  kString,     // proc_dostring: `count` bytes
 };
 
 struct SysctlEntry {
@@ -51,9 +52,10 @@ class SysctlTree {
 
   // The file's text with its newline. 0, or -ENOENT.
   int Read(std::string_view path, std::string* text) const;
-  // 0, -ENOENT, -EACCES (read-only), -EINVAL (not a number, out of range). As in Linux, values before a wrong one have been
-  // stored then, text behind the last value is ignored, a string that is too long is cut, and no text changes nothing.
-  // `path` may be "net/ipv4/x", "/proc/sys/net/ipv4/x" or "net.ipv4.x".
+  // 0, -ENOENT, -EACCES (read-only), -EINVAL (not a number, out of range). As in Linux, values
+  // before a wrong one have been stored then, text behind the last value is ignored, a string that
+  // is too long is cut, and no text changes nothing. `path` may be "net/ipv4/x",
+  // "/proc/sys/net/ipv4/x" or "net.ipv4.x".
   int Write(std::string_view path, std::string_view text);
 
   const SysctlEntry* first() const { return first_; }

@@ -39,7 +39,8 @@ TimerWheel::TimerWheel(Cpu& cpu, uint16_t event_source)
   tick_.wheel = this;
 }
 
-// calc_wheel_index: rounds up to the level's granularity and adds one, so that a timer never fires early.
+// calc_wheel_index: rounds up to the level's granularity and adds one, so that a timer never fires
+// early.
 uint16_t TimerWheel::BucketFor(Jiffies expires, Jiffies* bucket_expiry) const {
   const auto delta = static_cast<int64_t>(expires - clk_);
   int level = 0;
@@ -90,8 +91,9 @@ void TimerWheel::Detach(TimerList* timer) {
   --pending_;
 }
 
-// forward_timer_base: the wheel's clock follows idle time, so that new timers get the level of their real distance. The time
-// is that of the code that asks (jiffies are global), not that of the wheel's CPU, which may have slept since long ago.
+// forward_timer_base: the wheel's clock follows idle time, so that new timers get the level of
+// their real distance. The time is that of the code that asks (jiffies are global), not that of the
+// wheel's CPU, which may have slept since long ago.
 void TimerWheel::ForwardClock() {
   const Jiffies now = cpu_.kernel().jiffies();
   if (now <= clk_) return;
@@ -104,9 +106,10 @@ bool TimerWheel::Modify(TimerList* timer, Jiffies expires, bool only_earlier) {
   if (was_pending) {
     if (timer->expires == expires) return true;
     if (only_earlier && timer->expires <= expires) return true;
-    // Where the new expiry falls into the bucket that the timer is in already, it stays there, on the CPU that has it, and
-    // keeps its place. The kernel compares the bucket's index alone; its due time too tells apart a bucket that is being
-    // expired at this moment, in which the timer would fire early.
+    // Where the new expiry falls into the bucket that the timer is in already, it stays there, on
+    // the CPU that has it, and keeps its place. The kernel compares the bucket's index alone; its
+    // due time too tells apart a bucket that is being expired at this moment, in which the timer
+    // would fire early.
     TimerWheel& wheel = timer->cpu->timers();
     wheel.ForwardClock();
     Jiffies bucket_expiry = 0;
@@ -132,8 +135,9 @@ bool TimerWheel::Remove(TimerList* timer) {
   return true;
 }
 
-// After a removal. The tick of a timer that has gone is harmless (OnTick looks again) and costs less than moving it each
-// time; but an empty wheel has none, so that a world without work is at rest. What is due already is left to Run.
+// After a removal. The tick of a timer that has gone is harmless (OnTick looks again) and costs
+// less than moving it each time; but an empty wheel has none, so that a world without work is at
+// rest. What is due already is left to Run.
 void TimerWheel::Settle() {
   if (pending_ != 0 || next_expiry_ <= cpu_.kernel().jiffies()) return;
   next_expiry_ = kNever;
@@ -152,7 +156,8 @@ Jiffies TimerWheel::NextExpiry() const {
                          << (level * kLevelShift);
       if (at < next) next = at;
     }
-    // The next level's clock rounds up: its current bucket has been looked at where the low bits are zero only.
+    // The next level's clock rounds up: its current bucket has been looked at where the low bits
+    // are zero only.
     const bool round_up = (clk & ((1 << kLevelShift) - 1)) != 0;
     clk = (clk >> kLevelShift) + (round_up ? 1 : 0);
   }
@@ -176,7 +181,8 @@ bool TimerWheel::due() const { return cpu_.jiffies() >= next_expiry_; }
 
 void TimerWheel::OnTick(Event* event, SimTime now) {
   TimerWheel* const wheel = static_cast<TickEvent*>(event)->wheel;
-  // The timer that was due may have been deleted or moved; then there is nothing to interrupt the CPU for.
+  // The timer that was due may have been deleted or moved; then there is nothing to interrupt the
+  // CPU for.
   wheel->next_expiry_ = wheel->NextExpiry();
   if (wheel->next_expiry_ > wheel->cpu_.kernel().JiffiesAt(now)) {
     wheel->Rearm();
@@ -185,7 +191,8 @@ void TimerWheel::OnTick(Event* event, SimTime now) {
   wheel->cpu_.RaiseIrq(Cpu::kLocalTimerIrq, now);
 }
 
-// Takes what is due at clk_ off the wheel: of every level whose clock ticks over at this jiffy, the current bucket.
+// Takes what is due at clk_ off the wheel: of every level whose clock ticks over at this jiffy, the
+// current bucket.
 int TimerWheel::CollectExpired(TimerList* heads[kLevels]) {
   int collected = 0;
   Jiffies clk = clk_;

@@ -1,7 +1,7 @@
-// Low-resolution timers: Linux's hierarchical wheel (kernel/time/timer.c since 4.8). Level n has 64 buckets of 8^n jiffies
-// each; a timer is put once and never cascaded, so it expires up to one bucket of its level late. That lateness is
-// behaviour users see (an RTO of 1 s fires after 1.04 s at HZ=100) and is reproduced exactly.
-// High-resolution timers (HrTimer) expire at their time.
+// Low-resolution timers: Linux's hierarchical wheel (kernel/time/timer.c since 4.8). Level n has 64
+// buckets of 8^n jiffies each; a timer is put once and never cascaded, so it expires up to one
+// bucket of its level late. That lateness is behaviour users see (an RTO of 1 s fires after 1.04 s
+// at HZ=100) and is reproduced exactly. High-resolution timers (HrTimer) expire at their time.
 #ifndef TAPEDECK_STACK_KERNEL_TIMER_H_
 #define TAPEDECK_STACK_KERNEL_TIMER_H_
 
@@ -18,7 +18,8 @@ class Cpu;
 // A count of ticks. 64 bits inside; what the kernel's 32-bit arithmetic would wrap, callers wrap.
 using Jiffies = uint64_t;
 
-// A timer. Derive from it or keep it as a member; `function` runs in softirq context on the CPU that armed it.
+// A timer. Derive from it or keep it as a member; `function` runs in softirq context on the CPU
+// that armed it.
 struct TimerList {
   using Function = void (*)(TimerList* timer);
   explicit TimerList(Function function_in) : function(function_in) {}
@@ -30,7 +31,8 @@ struct TimerList {
 
   Function function;
   Jiffies expires = 0;
-  // The wheel's own. As in the kernel a bucket is an hlist, newest first: that is the order of expiry within a bucket.
+  // The wheel's own. As in the kernel a bucket is an hlist, newest first: that is the order of
+  // expiry within a bucket.
   TimerList* next = nullptr;
   TimerList** pprev = nullptr;
   Cpu* cpu = nullptr;
@@ -70,7 +72,7 @@ class TimerWheel {
   static constexpr int kLevelSize = 1 << kLevelBits;
   static constexpr int kLevelMask = kLevelSize - 1;
   static constexpr int kLevelShift = 3;  // each level is 8 times coarser
-  static constexpr int kLevels = 9;  // LVL_DEPTH; 8 up to HZ=100
+  static constexpr int kLevels = 9;      // LVL_DEPTH; 8 up to HZ=100
   static constexpr int kBuckets = kLevels * kLevelSize;
 
   static void OnTick(Event* event, SimTime now);
@@ -94,7 +96,8 @@ class TimerWheel {
   TimerList* buckets_[kBuckets] = {};
 };
 
-// A timer that expires at its time exactly; `function` runs in hardirq context on `cpu`. Not periodic: it re-arms itself.
+// A timer that expires at its time exactly; `function` runs in hardirq context on `cpu`. Not
+// periodic: it re-arms itself.
 struct HrTimer : Event, ListNode<> {
   using Function = void (*)(HrTimer* timer);
   HrTimer(Cpu& cpu_in, Function function_in);

@@ -1,5 +1,5 @@
-// Waiting: threads of applications are coroutines, and a wait queue is where one sleeps until an event or a time. Nothing
-// ever blocks the host thread.
+// Waiting: threads of applications are coroutines, and a wait queue is where one sleeps until an
+// event or a time. Nothing ever blocks the host thread.
 //
 // A system call that may block is an Op: an object with
 //   bool Try();                     // makes progress; true when the call is over
@@ -7,9 +7,10 @@
 //   uint32_t events() const;        // which wake-ups to hear, as poll(2)'s mask
 //   SimTime deadline() const;       // until when; Never() for ever
 //   void GiveUp(WakeReason reason); // ends the call after its deadline or a signal
-//   bool exclusive() const;         // optional: wait as an exclusive sleeper (accept, datagram receive); false without it
-// `co_await Block(thread, op)` runs Try at once and suspends only where it must, so a call that does not block costs no
-// coroutine frame. The op keeps its own result.
+//   bool exclusive() const;         // optional: wait as an exclusive sleeper (accept, datagram
+//   receive); false without it
+// `co_await Block(thread, op)` runs Try at once and suspends only where it must, so a call that
+// does not block costs no coroutine frame. The op keeps its own result.
 #ifndef TAPEDECK_STACK_KERNEL_WAIT_H_
 #define TAPEDECK_STACK_KERNEL_WAIT_H_
 
@@ -30,8 +31,8 @@ class Cpu;
 class Kernel;
 class WaitQueue;
 
-// One sleeper. `wake` is called for each event on the queue whose mask meets `events`; it may take the entry off.
-// Event masks are poll(2)'s (EPOLLIN, ...); ~0 hears everything.
+// One sleeper. `wake` is called for each event on the queue whose mask meets `events`; it may take
+// the entry off. Event masks are poll(2)'s (EPOLLIN, ...); ~0 hears everything.
 struct WaitEntry : ListNode<> {
   using Wake = void (*)(WaitEntry* entry, uint32_t events);
   explicit WaitEntry(Wake wake_in, uint32_t events_in = ~uint32_t{0}, bool exclusive_in = false)
@@ -61,8 +62,8 @@ class WaitQueue {
 
 enum class WakeReason : uint8_t { kDone, kTimeout, kInterrupted };
 
-// What a sleeping thread waits in. When the thread runs again, `retry` decides: true and the thread goes on behind its wait,
-// false and it sleeps again (retry has called Thread::Sleep).
+// What a sleeping thread waits in. When the thread runs again, `retry` decides: true and the thread
+// goes on behind its wait, false and it sleeps again (retry has called Thread::Sleep).
 struct Sleeper {
   using Retry = bool (*)(Sleeper* sleeper, WakeReason reason);
   explicit Sleeper(Retry retry_in) : retry(retry_in) {}
@@ -71,8 +72,9 @@ struct Sleeper {
 
 struct AllThreadsTag;
 
-// A thread of an application: a coroutine chain that runs on a Cpu, one step from one wait to the next. A thread without a
-// coroutine serves those that drive calls by hand (the script): its Sleeper's retry is all that runs.
+// A thread of an application: a coroutine chain that runs on a Cpu, one step from one wait to the
+// next. A thread without a coroutine serves those that drive calls by hand (the script): its
+// Sleeper's retry is all that runs.
 class Thread : public ListNode<>, public ListNode<AllThreadsTag> {
  public:
   Thread(Kernel& kernel, int tid, Cpu& cpu);
@@ -85,12 +87,14 @@ class Thread : public ListNode<>, public ListNode<AllThreadsTag> {
   bool finished() const { return finished_; }
   bool sleeping() const { return sleeper_ != nullptr; }
 
-  // Sleeps on `queue` (may be null) until woken with an event of `events`, interrupted, or `deadline`.
+  // Sleeps on `queue` (may be null) until woken with an event of `events`, interrupted, or
+  // `deadline`.
   void Sleep(Sleeper* sleeper, WaitQueue* queue, uint32_t events, SimTime deadline,
              bool exclusive = false);
   // Makes a sleeping thread runnable on its CPU; nothing where it is runnable already.
   void Wake(WakeReason reason);
-  // A signal: a blocked call ends with EINTR, also where it has been woken already but finds nothing to do.
+  // A signal: a blocked call ends with EINTR, also where it has been woken already but finds
+  // nothing to do.
   void Interrupt() { Wake(WakeReason::kInterrupted); }
 
   // Where to go on once the Sleeper says so.
@@ -127,8 +131,8 @@ class Thread : public ListNode<>, public ListNode<AllThreadsTag> {
 void* AllocateFrame(Thread& thread, size_t bytes);
 void FreeFrame(void* frame, size_t bytes);
 
-// What a coroutine of an application returns. It starts when it is awaited (or handed to Kernel::Spawn), and goes on in its
-// caller when it ends.
+// What a coroutine of an application returns. It starts when it is awaited (or handed to
+// Kernel::Spawn), and goes on in its caller when it ends.
 template <typename T>
 class [[nodiscard]] Task;
 
@@ -247,7 +251,8 @@ class Block : private Sleeper {
   Op& op_;
 };
 
-// co_await SleepFor(thread, duration): true where the time has passed, false where a signal ended it.
+// co_await SleepFor(thread, duration): true where the time has passed, false where a signal ended
+// it.
 class SleepFor : private Sleeper {
  public:
   SleepFor(Thread& thread, Duration duration)

@@ -27,7 +27,8 @@ bool World::idle() const {
 }
 
 bool World::Step(SimTime limit) {
-  // Devices first at equal times, as their events' kinds say; a CPU runs what has reached it before the next event.
+  // Devices first at equal times, as their events' kinds say; a CPU runs what has reached it before
+  // the next event.
   const SimTime device_time = device_events_.next_time();
   const SimTime cpu_time = cpu_events_.next_time();
   EventQueue& queue = device_time <= cpu_time ? device_events_ : cpu_events_;
@@ -42,7 +43,8 @@ bool World::Step(SimTime limit) {
       behind_time = time;
     }
   }
-  // An event at the very time of a CPU happens first: what reaches the CPU at t is seen by code that runs at t.
+  // An event at the very time of a CPU happens first: what reaches the CPU at t is seen by code
+  // that runs at t.
   if (behind != nullptr && behind_time < event_time) {
     if (behind_time > limit) return false;
     ++steps_;

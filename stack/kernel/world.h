@@ -1,9 +1,9 @@
-// What all hosts, devices and wires of a Lab share: the arena, the clock, the two event queues, the trace. It is the only
-// thing that makes time pass.
+// What all hosts, devices and wires of a Lab share: the arena, the clock, the two event queues, the
+// trace. It is the only thing that makes time pass.
 //
-// Two queues: what devices and wires do needs no CPU, so code that runs on a CPU whose local time has run ahead can let
-// the devices catch up (BringDevicesTo) before it touches one; what needs a CPU (interrupts, timers, the script) waits
-// for the main loop.
+// Two queues: what devices and wires do needs no CPU, so code that runs on a CPU whose local time
+// has run ahead can let the devices catch up (BringDevicesTo) before it touches one; what needs a
+// CPU (interrupts, timers, the script) waits for the main loop.
 #ifndef TAPEDECK_STACK_KERNEL_WORLD_H_
 #define TAPEDECK_STACK_KERNEL_WORLD_H_
 
@@ -22,7 +22,8 @@ class Cpu;
 
 class World {
  public:
-  // The World itself is to be made in `arena` (arena.New<World>). `sink` may be null: then nothing is traced.
+  // The World itself is to be made in `arena` (arena.New<World>). `sink` may be null: then nothing
+  // is traced.
   World(Arena& arena, uint64_t seed, TraceSink* sink);
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -51,12 +52,14 @@ class World {
 
   // Runs everything that happens until `end` inclusive; then now() == end.
   void RunUntil(SimTime end);
-  // Runs until nothing is left to happen, or until `limit`. True where it came to rest; now() is then the last event's time.
+  // Runs until nothing is left to happen, or until `limit`. True where it came to rest; now() is
+  // then the last event's time.
   bool RunUntilIdle(SimTime limit);
   // Runs one event or one step of a CPU, if one happens by `limit`; false where none does.
   bool Step(SimTime limit);
 
-  // Lets wires and devices act until `time` inclusive. For code on a CPU, before it touches a device.
+  // Lets wires and devices act until `time` inclusive. For code on a CPU, before it touches a
+  // device.
   void BringDevicesTo(SimTime time) {
     while (!device_events_.empty() && device_events_.next_time() <= time) device_events_.RunNext();
   }

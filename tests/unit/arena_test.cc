@@ -12,7 +12,8 @@ namespace {
 
 // Small reserves: each test makes arenas of its own.
 Arena::Options Small(uint8_t fill = 0) {
-  return {.hot_reserve_bytes = size_t{16} << 20, .pool_reserve_bytes = size_t{16} << 20, .fill = fill};
+  return {
+      .hot_reserve_bytes = size_t{16} << 20, .pool_reserve_bytes = size_t{16} << 20, .fill = fill};
 }
 
 bool AllBytesAre(const void* p, size_t bytes, uint8_t value) {
@@ -37,7 +38,8 @@ uint8_t* HotPages(Arena& arena, size_t pages, size_t align_pages) {
 class ArenaFillTest : public testing::TestWithParam<uint8_t> {};
 INSTANTIATE_TEST_SUITE_P(Fills, ArenaFillTest, testing::Values(0x00, 0xA5));
 
-// Everything comes filled: when new, after a reset, and after a restore has taken it back and it is handed out again.
+// Everything comes filled: when new, after a reset, and after a restore has taken it back and it is
+// handed out again.
 TEST_P(ArenaFillTest, MemoryIsFilledWheneverItIsHandedOut) {
   const uint8_t fill = GetParam();
   Arena arena(Small(fill));
@@ -76,11 +78,13 @@ TEST(ArenaTest, AllocationsAreAlignedAndApart) {
     last_end = p + 24;
   }
   for (const size_t pages : std::initializer_list<size_t>{1, 2, 4}) {
-    EXPECT_EQ(reinterpret_cast<uintptr_t>(arena.AllocateHotPages(1, pages)) % (pages * kPageBytes), 0U);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(arena.AllocateHotPages(1, pages)) % (pages * kPageBytes),
+              0U);
   }
 }
 
-// A page that was begun with small objects goes on after whole pages were taken, and a large object does not end it.
+// A page that was begun with small objects goes on after whole pages were taken, and a large object
+// does not end it.
 TEST(ArenaTest, SmallObjectsFillTheirPage) {
   Arena arena(Small());
   auto* const first = static_cast<uint8_t*>(arena.Allocate(64, 64));
@@ -122,7 +126,8 @@ TEST(ArenaTest, RestoreBringsTheHotPartBackEveryTime) {
   }
 }
 
-// Restore works forwards too: into an arena that was reset since, and to a later snapshot after an earlier one.
+// Restore works forwards too: into an arena that was reset since, and to a later snapshot after an
+// earlier one.
 TEST(ArenaTest, SnapshotsAreIndependentOfWhatCameBetween) {
   Arena arena(Small());
   auto* const a = arena.New<int>(1);

@@ -1,4 +1,5 @@
-// The device bus: register timing and ordering, what the DMA map lets a device do, and interrupt messages.
+// The device bus: register timing and ordering, what the DMA map lets a device do, and interrupt
+// messages.
 #include "stack/kernel/bus.h"
 
 #include <gtest/gtest.h>
@@ -31,8 +32,9 @@ struct Faults : TraceSink {
   std::vector<SimTime> times;
 };
 
-// A toy device: a write to register 8 n makes it write n + 1 to byte n of the buffer at `target`, kWorkTime after the write
-// has reached it. It does so when it is advanced, without an event. Register 4 counts what it has done; it can be read.
+// A toy device: a write to register 8 n makes it write n + 1 to byte n of the buffer at `target`,
+// kWorkTime after the write has reached it. It does so when it is advanced, without an event.
+// Register 4 counts what it has done; it can be read.
 class ToyDevice : public PciDevice {
  public:
   static constexpr Duration kWorkTime = Duration::Nanoseconds(100);
@@ -153,8 +155,8 @@ TEST_F(BusTest, SyncBringsALazyDeviceUpToTheCpu) {
   EXPECT_EQ(bus_.faults(), 0U);
 }
 
-// The device has its say before a buffer changes hands, under the owner of that time: neither a false report nor a stray
-// write that nobody sees.
+// The device has its say before a buffer changes hands, under the owner of that time: neither a
+// false report nor a stray write that nobody sees.
 TEST_F(BusTest, ChangingHandsBringsTheDeviceUpFirst) {
   const PacketBuffer buffer = Buffer();
   const dma_addr_t addr = bus_.dma_map_single(slot_, buffer.data, 2048, DmaDirection::kFromDevice);
@@ -183,13 +185,16 @@ TEST_F(BusTest, ChangingHandsBringsTheDeviceUpFirst) {
 
 TEST_F(BusTest, TheMapLetsADeviceDoWhatItMay) {
   const PacketBuffer buffer = Buffer();
-  const dma_addr_t both = bus_.dma_map_single(slot_, buffer.data, 100, DmaDirection::kBidirectional);
+  const dma_addr_t both =
+      bus_.dma_map_single(slot_, buffer.data, 100, DmaDirection::kBidirectional);
   EXPECT_EQ(bus_.DeviceRead(slot_, AtNs(1), both, 100), buffer.data);
   EXPECT_EQ(bus_.DeviceWrite(slot_, AtNs(1), both + 60, 40), buffer.data + 60);
-  EXPECT_EQ(bus_.DeviceWrite(slot_, AtNs(1), both + 100, 0), buffer.data + 100) << "nothing, at the end";
+  EXPECT_EQ(bus_.DeviceWrite(slot_, AtNs(1), both + 100, 0), buffer.data + 100)
+      << "nothing, at the end";
   const dma_addr_t to = bus_.dma_map_single(slot_, buffer.data + 512, 64, DmaDirection::kToDevice);
   EXPECT_EQ(bus_.DeviceRead(slot_, AtNs(1), to + 63, 1), buffer.data + 575);
-  const dma_addr_t from = bus_.dma_map_single(slot_, buffer.data + 1024, 64, DmaDirection::kFromDevice);
+  const dma_addr_t from =
+      bus_.dma_map_single(slot_, buffer.data + 1024, 64, DmaDirection::kFromDevice);
   EXPECT_EQ(bus_.DeviceWrite(slot_, AtNs(1), from, 64), buffer.data + 1024);
   EXPECT_EQ(bus_.faults(), 0U);
   EXPECT_EQ(bus_.live_mappings(), 3U);
@@ -198,7 +203,8 @@ TEST_F(BusTest, TheMapLetsADeviceDoWhatItMay) {
 TEST_F(BusTest, EveryStrayAccessIsReportedAndDenied) {
   const PacketBuffer buffer = Buffer();
   const dma_addr_t to = bus_.dma_map_single(slot_, buffer.data, 64, DmaDirection::kToDevice);
-  const dma_addr_t from = bus_.dma_map_single(slot_, buffer.data + 1024, 64, DmaDirection::kFromDevice);
+  const dma_addr_t from =
+      bus_.dma_map_single(slot_, buffer.data + 1024, 64, DmaDirection::kFromDevice);
   struct Case {
     dma_addr_t addr;
     uint32_t bytes;
@@ -300,7 +306,8 @@ TEST_F(BusTest, HoldsManyMappings) {
   const PacketBuffer buffer = Buffer(131072);
   std::vector<dma_addr_t> addrs;
   for (uint32_t i = 0; i < 10'000; ++i) {
-    addrs.push_back(bus_.dma_map_single(slot_, buffer.data + i, 1 + i % 7, DmaDirection::kToDevice));
+    addrs.push_back(
+        bus_.dma_map_single(slot_, buffer.data + i, 1 + i % 7, DmaDirection::kToDevice));
   }
   EXPECT_EQ(bus_.live_mappings(), 10'000U);
   for (uint32_t i = 0; i < 10'000; ++i) {
@@ -357,13 +364,15 @@ TEST_F(BusTest, MessagesArriveLaterAndCoalesceOnTheirWay) {
   bus_.SendMsix(other_.slot, AtNs(500), 0);
   host_.world.RunUntil(AtNs(1260));
   bus_.SendMsix(slot_, AtNs(1260), 0);  // after the first has arrived: another
-  bus_.SendMsix(slot_, AtNs(1200), 1);  // sent at a time that has passed in the world: still delivered
+  bus_.SendMsix(slot_, AtNs(1200),
+                1);  // sent at a time that has passed in the world: still delivered
   EXPECT_TRUE(host_.world.RunUntilIdle(SimTime::Never()));
   EXPECT_EQ(a.at_ns, (std::vector<uint64_t>{1250, 1510}));
   EXPECT_EQ(b.at_ns, (std::vector<uint64_t>{1150, 1450}));
 }
 
-// A device that has run ahead of the world may send a message before one that is on its way already.
+// A device that has run ahead of the world may send a message before one that is on its way
+// already.
 TEST_F(BusTest, AnEarlierMessageIsNotHeldUpByALaterOne) {
   Interrupts a;
   kernel_.request_irq(slot_, 0, 0, &Interrupts::Handle, &a);

@@ -40,8 +40,10 @@ TEST(CostTest, ErrorsNameTheLineAndChangeNothing) {
         {"hardirq = 5 # fine\nhardirq = 6", "line 2: `hardirq` is given twice"},
         {"cpu_hz = 5\n\ncpu_hz = 6", "line 3: `cpu_hz` is given twice"},
         {"hardirq = ", "line 1: hardirq: expected a whole number of cycles up to 10^9, found ``"},
-        {"hardirq = -1", "line 1: hardirq: expected a whole number of cycles up to 10^9, found `-1`"},
-        {"hardirq = 1.5", "line 1: hardirq: expected a whole number of cycles up to 10^9, found `1.5`"},
+        {"hardirq = -1",
+         "line 1: hardirq: expected a whole number of cycles up to 10^9, found `-1`"},
+        {"hardirq = 1.5",
+         "line 1: hardirq: expected a whole number of cycles up to 10^9, found `1.5`"},
         {"hardirq = _", "line 1: hardirq: expected a whole number of cycles up to 10^9, found `_`"},
         {"hardirq = 1000000001",
          "line 1: hardirq: expected a whole number of cycles up to 10^9, found `1000000001`"},
@@ -75,14 +77,16 @@ TEST(CostTest, EveryPresetParses) {
   for (const CostPreset& preset : CostPresets()) {
     CostTable table;
     std::string error;
-    EXPECT_TRUE(ParseCostTable(preset.name, preset.text, &table, &error)) << preset.name << ": " << error;
+    EXPECT_TRUE(ParseCostTable(preset.name, preset.text, &table, &error))
+        << preset.name << ": " << error;
     EXPECT_EQ(table.free, std::string(preset.name) == "free");
     names += std::string(preset.name) + " ";
   }
   EXPECT_EQ(names, "free xdp18 ");
 }
 
-// 1.3 us at 3.6 GHz for interrupt, softirq and re-arm together (nicmodel's fit of the XDP paper), 208 ns a dropped packet.
+// 1.3 us at 3.6 GHz for interrupt, softirq and re-arm together (nicmodel's fit of the XDP paper),
+// 208 ns a dropped packet.
 TEST(CostTest, Xdp18AddsUpToWhatItWasFittedTo) {
   CostTable table;
   std::string error;
@@ -96,10 +100,10 @@ TEST(CostTest, Xdp18AddsUpToWhatItWasFittedTo) {
       Cost(table, CostPoint::k_softirq) + Cost(table, CostPoint::k_napi_complete) +
       Cost(table, CostPoint::k_irq_rearm);
   EXPECT_EQ(interrupt, 4680U);
-  const uint32_t drop = Cost(table, CostPoint::k_driver_rx_packet) + Cost(table, CostPoint::k_build_skb) +
-                        Cost(table, CostPoint::k_skb_alloc) + Cost(table, CostPoint::k_skb_free) +
-                        Cost(table, CostPoint::k_gro_receive) + Cost(table, CostPoint::k_netif_receive) +
-                        Cost(table, CostPoint::k_ip_rcv);
+  const uint32_t drop = Cost(table, CostPoint::k_driver_rx_packet) +
+                        Cost(table, CostPoint::k_build_skb) + Cost(table, CostPoint::k_skb_alloc) +
+                        Cost(table, CostPoint::k_skb_free) + Cost(table, CostPoint::k_gro_receive) +
+                        Cost(table, CostPoint::k_netif_receive) + Cost(table, CostPoint::k_ip_rcv);
   EXPECT_EQ(drop, 750U);  // 208 ns
 }
 

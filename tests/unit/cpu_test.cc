@@ -1,5 +1,5 @@
-// The order of things on virtual CPUs: interrupts before softirqs before tasks, the limits of the softirq loop, ksoftirqd,
-// what code costs, and which of several CPUs goes next.
+// The order of things on virtual CPUs: interrupts before softirqs before tasks, the limits of the
+// softirq loop, ksoftirqd, what code costs, and which of several CPUs goes next.
 #include "stack/kernel/cpu.h"
 
 #include <gtest/gtest.h>
@@ -22,10 +22,12 @@ class Bench {
   explicit Bench(int cpus = 1, const CostTable& costs = FreeCostTable(), uint32_t hz = 1000)
       : host_(KernelOptions{.cpus = cpus, .hz = hz}, costs) {
     kernel().set_network(this);
-    kernel().open_softirq(NET_RX_SOFTIRQ,
-                          [](Cpu& cpu) { return Of(cpu).rx ? Of(cpu).rx(cpu) : SoftirqSlice::kDone; });
-    kernel().open_softirq(NET_TX_SOFTIRQ,
-                          [](Cpu& cpu) { return Of(cpu).tx ? Of(cpu).tx(cpu) : SoftirqSlice::kDone; });
+    kernel().open_softirq(NET_RX_SOFTIRQ, [](Cpu& cpu) {
+      return Of(cpu).rx ? Of(cpu).rx(cpu) : SoftirqSlice::kDone;
+    });
+    kernel().open_softirq(NET_TX_SOFTIRQ, [](Cpu& cpu) {
+      return Of(cpu).tx ? Of(cpu).tx(cpu) : SoftirqSlice::kDone;
+    });
   }
   World& world() { return host_.world; }
   Kernel& kernel() { return host_.kernel; }
@@ -104,7 +106,8 @@ TEST(CpuTest, InterruptsThenSoftirqsByVectorThenTasks) {
     order += "irq2 ";
     cpu.raise_softirq(NET_TX_SOFTIRQ);
   });
-  // The timer's tick at 2 ms (jiffy 2), and both messages at the same time; lower lines are taken first.
+  // The timer's tick at 2 ms (jiffy 2), and both messages at the same time; lower lines are taken
+  // first.
   bench.Interrupt(second, AtMs(2));
   bench.Interrupt(first, AtMs(2));
   bench.Run();
@@ -142,7 +145,8 @@ TEST(CpuTest, KsoftirqdAlternatesWithTasksAfterTenRounds) {
   EXPECT_EQ(bench.cpu().softirqs(NET_RX_SOFTIRQ), 25U);
 }
 
-// While ksoftirqd has the softirqs, an interrupt raises them but does not run them before the task has had its turn.
+// While ksoftirqd has the softirqs, an interrupt raises them but does not run them before the task
+// has had its turn.
 TEST(CpuTest, InterruptsLeaveSoftirqsToKsoftirqdOnceItIsWoken) {
   Bench bench(1, OneCost(CostPoint::k_napi_poll, 1000, 1'000'000'000));  // 1 us
   std::string order;
@@ -175,8 +179,8 @@ TEST(CpuTest, InterruptsLeaveSoftirqsToKsoftirqdOnceItIsWoken) {
   EXPECT_EQ(order, "ssssssssssTitss");
 }
 
-// MAX_SOFTIRQ_TIME is 2 ms counted in whole jiffies: at HZ=1000 rounds of 0.6 ms stop when jiffies has moved by 2, at HZ=100
-// when it has moved by 1.
+// MAX_SOFTIRQ_TIME is 2 ms counted in whole jiffies: at HZ=1000 rounds of 0.6 ms stop when jiffies
+// has moved by 2, at HZ=100 when it has moved by 1.
 TEST(CpuTest, SoftirqTimeIsLimitedInJiffies) {
   struct Case {
     uint32_t hz;
@@ -231,7 +235,9 @@ TEST(CpuTest, InterruptsAreTakenBetweenSlices) {
   bench.Interrupt(during, AtNs(2'500));
   bench.Run();
   // What the interrupt raised waits for the next round.
-  EXPECT_EQ(order, "sssisssssssssssssssss" "tT");
+  EXPECT_EQ(order,
+            "sssisssssssssssssssss"
+            "tT");
   EXPECT_EQ(bench.cpu().softirqs(NET_RX_SOFTIRQ), 1U);
 }
 
@@ -256,7 +262,8 @@ TEST(CpuTest, FractionsOfPicosecondsAreCarried) {
 }
 
 TEST(CpuTest, BytesCostFractionsOfCycles) {
-  Bench bench(1, OneCost(CostPoint::k_copy_per_byte, 64, 1'000'000'000));  // a quarter of a nanosecond a byte
+  Bench bench(1, OneCost(CostPoint::k_copy_per_byte, 64,
+                         1'000'000'000));  // a quarter of a nanosecond a byte
   Duration cost;
   const int irq = bench.AddIrq(0, [&](Cpu& cpu) {
     const SimTime start = cpu.now();
@@ -279,7 +286,8 @@ TEST(CpuTest, TheCpuFurthestBehindGoesNext) {
     return cpu.now() < AtNs(600) ? SoftirqSlice::kYield : SoftirqSlice::kDone;
   };
   for (int id = 3; id >= 0; --id) {
-    bench.Interrupt(bench.AddIrq(id, [](Cpu& cpu) { cpu.raise_softirq(NET_RX_SOFTIRQ); }), SimTime::Zero());
+    bench.Interrupt(bench.AddIrq(id, [](Cpu& cpu) { cpu.raise_softirq(NET_RX_SOFTIRQ); }),
+                    SimTime::Zero());
   }
   bench.Run();
   ASSERT_EQ(slices.size(), 20U + 30U + 30U + 12U);
@@ -305,8 +313,8 @@ TEST(CpuTest, EventsWaitForABusyCpuAndCpusForEvents) {
   EXPECT_EQ(irq_ns, (std::vector<uint64_t>{2'000, 5'000, 20'500}));
 }
 
-// A thread that CPU 0 wakes at its local time 100 us does not run on idle CPU 1 before that, and interrupts of CPU 1 that
-// come meanwhile are taken at their time.
+// A thread that CPU 0 wakes at its local time 100 us does not run on idle CPU 1 before that, and
+// interrupts of CPU 1 that come meanwhile are taken at their time.
 TEST(CpuTest, AThreadNeverRunsBeforeItWasWoken) {
   Bench bench(2, OneCost(CostPoint::k_napi_poll, 100'000, 1'000'000'000));  // 100 us
   std::vector<uint64_t> woken_us;
@@ -328,7 +336,8 @@ TEST(CpuTest, AThreadNeverRunsBeforeItWasWoken) {
   EXPECT_EQ(woken_us, (std::vector<uint64_t>{70, 100}));
 }
 
-// Waking from outside (the script) takes effect at the world's time, on a CPU whose own clock stands still since long ago.
+// Waking from outside (the script) takes effect at the world's time, on a CPU whose own clock
+// stands still since long ago.
 TEST(CpuTest, AnIdleCpuWakesAtTheWorldsTime) {
   Bench bench;
   std::vector<uint64_t> times_us;
@@ -379,7 +388,8 @@ TEST(CpuTest, LocalBhEnableRunsSoftirqsAtOnce) {
   EXPECT_EQ(order, "isss");
 }
 
-// A line that is freed forgets a message on its way and one that has arrived; the next user gets neither.
+// A line that is freed forgets a message on its way and one that has arrived; the next user gets
+// neither.
 TEST(CpuTest, AFreedLineIsSilent) {
   Bench bench(1, OneCost(CostPoint::k_napi_poll, 1000, 1'000'000'000));
   int calls = 0;

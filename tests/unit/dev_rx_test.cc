@@ -162,8 +162,7 @@ TEST_F(DevRxTest, AnRxHandlerDiverts) {
   // EXACT: only who is bound to the device.
   Taker bound(0x0800, device_.dev());
   dev_add_pack(host_.n, &bound);
-  netdev_rx_handler_register(
-      device_.dev(), [](sk_buff**) { return RX_HANDLER_EXACT; }, nullptr);
+  netdev_rx_handler_register(device_.dev(), [](sk_buff**) { return RX_HANDLER_EXACT; }, nullptr);
   Receive(EthernetFrame(kOurs, 0x0800, {1}));
   EXPECT_EQ(bound.got.size(), 1U);
   EXPECT_EQ(ip_.got.size(), 1U);

@@ -35,8 +35,8 @@ class EventQueueTest : public testing::Test {
   std::vector<int> log_;
 };
 
-// The model: what is scheduled, in the order in which it was (re)scheduled last. What comes first is the first of the
-// least by time, kind and source.
+// The model: what is scheduled, in the order in which it was (re)scheduled last. What comes first
+// is the first of the least by time, kind and source.
 struct Pending {
   SimTime time;
   int id;
@@ -47,8 +47,8 @@ TEST_F(EventQueueTest, AgreesWithAModel) {
   std::deque<Logged> events;
   Prng prng(3, 0);
   for (int id = 0; id < kEvents; ++id) {
-    events.emplace_back(static_cast<EventKind>(prng.Below(5)), static_cast<uint16_t>(prng.Below(4)), id,
-                        &log_);
+    events.emplace_back(static_cast<EventKind>(prng.Below(5)), static_cast<uint16_t>(prng.Below(4)),
+                        id, &log_);
   }
   std::vector<Pending> model;
   const auto forget = [&](int id) {

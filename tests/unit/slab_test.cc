@@ -1,4 +1,5 @@
-// Slab caches, the packet pool and kmalloc against a model: which objects are live, and what they hold.
+// Slab caches, the packet pool and kmalloc against a model: which objects are live, and what they
+// hold.
 #include "stack/kernel/slab.h"
 
 #include <gtest/gtest.h>
@@ -25,13 +26,14 @@ struct Live {
   uint8_t pattern;
 };
 
-// Sizes around every rule of the slab layout: below and above the alignment, several a page, one a page, several in two
-// pages, pages of its own.
+// Sizes around every rule of the slab layout: below and above the alignment, several a page, one a
+// page, several in two pages, pages of its own.
 INSTANTIATE_TEST_SUITE_P(Sizes, SlabTest,
                          testing::Values(1, 64, 65, 200, 1000, 1344, 1400, 2016, 2240, 4000, 4096,
                                          5000, 9000, 70'000));
 
-// Random allocation and freeing: objects are aligned, never overlap, keep what is written to them, and are counted.
+// Random allocation and freeing: objects are aligned, never overlap, keep what is written to them,
+// and are counted.
 TEST_P(SlabTest, AgreesWithAModel) {
   const size_t bytes = GetParam();
   KmemCache& cache = *arena_.New<KmemCache>(arena_, "test", bytes);
@@ -236,8 +238,16 @@ TEST(PacketPoolTest, ClassesArePowersOfTwoFrom512BytesTo128KiB) {
     uint32_t given;
   };
   std::vector<PacketBuffer> held;
-  for (const Case c : {Case{0, 512}, {1, 512}, {512, 512}, {513, 1024}, {2048, 2048}, {2049, 4096},
-                       {9000, 16384}, {65536, 65536}, {65537, 131072}, {131072, 131072}}) {
+  for (const Case c : {Case{0, 512},
+                       {1, 512},
+                       {512, 512},
+                       {513, 1024},
+                       {2048, 2048},
+                       {2049, 4096},
+                       {9000, 16384},
+                       {65536, 65536},
+                       {65537, 131072},
+                       {131072, 131072}}) {
     const PacketBuffer buffer = pool->Alloc(c.asked);
     ASSERT_NE(buffer.data, nullptr);
     EXPECT_EQ(buffer.bytes, c.given) << c.asked;

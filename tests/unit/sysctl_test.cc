@@ -1,5 +1,5 @@
-// Settings as text. The expectations of the tables were seen on Linux 6.18 (a new network namespace, HZ=250), written with
-// one write(2) each; the setting is named where it was tried.
+// Settings as text. The expectations of the tables were seen on Linux 6.18 (a new network
+// namespace, HZ=250), written with one write(2) each; the setting is named where it was tried.
 #include "stack/kernel/sysctl.h"
 
 #include <gtest/gtest.h>
@@ -114,7 +114,8 @@ TEST_F(SysctlTest, MillisecondsBecomeJiffies) {
   EXPECT_EQ(Read("net/ipv4/icmp_ratelimit"), "1004\n");
 }
 
-// net/ipv4/fib_multipath_hash_fields (1 to 4095): proc_douintvec_minmax, which knows no minus, not even for nothing.
+// net/ipv4/fib_multipath_hash_fields (1 to 4095): proc_douintvec_minmax, which knows no minus, not
+// even for nothing.
 TEST_F(SysctlTest, AnUnsignedIsWrittenAsLinuxDoes) {
   uint32_t value = 7;
   tree_.RegisterUnsigned("net/ipv4/fib_multipath_hash_fields", &value, 1, 4095);
@@ -154,8 +155,9 @@ TEST_F(SysctlTest, PathsAreSpelledAsSysctl8Does) {
     EXPECT_EQ(Read(path), "3\n") << path;
   }
   std::string text;
-  for (const char* const path : {"", "net", "net/ipv4/conf/eth0.5", "net/ipv4/conf/eth0/5/forwarding",
-                                 "net/ipv4/conf/eth0.5/forwarding/", "net.ipv4.conf.eth0.5.forwarding"}) {
+  for (const char* const path :
+       {"", "net", "net/ipv4/conf/eth0.5", "net/ipv4/conf/eth0/5/forwarding",
+        "net/ipv4/conf/eth0.5/forwarding/", "net.ipv4.conf.eth0.5.forwarding"}) {
     EXPECT_EQ(tree_.Read(path, &text), -ENOENT) << path;
     EXPECT_EQ(tree_.Write(path, "1"), -ENOENT) << path;
   }
@@ -164,8 +166,8 @@ TEST_F(SysctlTest, PathsAreSpelledAsSysctl8Does) {
 // net/ipv4/tcp_available_congestion_control.
 TEST_F(SysctlTest, ReadOnlyFilesRefuseToBeWritten) {
   char value[32] = "reno cubic";
-  tree_.RegisterString("net/ipv4/tcp_available_congestion_control", value, sizeof(value))->read_only =
-      true;
+  tree_.RegisterString("net/ipv4/tcp_available_congestion_control", value, sizeof(value))
+      ->read_only = true;
   EXPECT_EQ(tree_.Write("net/ipv4/tcp_available_congestion_control", "reno"), -EACCES);
   EXPECT_STREQ(value, "reno cubic");
 }

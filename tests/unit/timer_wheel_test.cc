@@ -1,6 +1,5 @@
-// The timer wheel against Linux's rules, written down a second time, and against what real Linux did.
-#include "stack/kernel/timer.h"
-
+// The timer wheel against Linux's rules, written down a second time, and against what real Linux
+// did.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -11,15 +10,17 @@
 #include <vector>
 
 #include "stack/base/prng.h"
+#include "stack/kernel/timer.h"
 #include "test_host.h"
 
 namespace tapedeck {
 namespace {
 
-// When Linux expires a timer, from the wheel's definition (the comment at the head of kernel/time/timer.c): level n is
-// 8^n jiffies coarse and takes timers that are less than 63 * 8^n jiffies away; a timer expires at the next multiple of
-// its level's granularity behind its expiry, never in its expiry's own; what is further than the last level reaches is
-// brought to that level's last bucket but one. `clk` is the wheel's clock: the current jiffy, or the next one for code that
+// When Linux expires a timer, from the wheel's definition (the comment at the head of
+// kernel/time/timer.c): level n is 8^n jiffies coarse and takes timers that are less than 63 * 8^n
+// jiffies away; a timer expires at the next multiple of its level's granularity behind its expiry,
+// never in its expiry's own; what is further than the last level reaches is brought to that level's
+// last bucket but one. `clk` is the wheel's clock: the current jiffy, or the next one for code that
 // runs in a timer's own softirq.
 Jiffies LinuxExpiry(uint32_t hz, Jiffies clk, Jiffies expires) {
   if (expires < clk) return clk;
@@ -105,8 +106,9 @@ TEST_P(TimerWheelTest, LevelsMeetWithoutAGap) {
   }
 }
 
-// Many timers at once, armed, moved and deleted at random: each fires when the rules say, from the clock at which it got its
-// bucket (which is one ahead in a jiffy in which timers have fired already); moving it within its bucket changes nothing.
+// Many timers at once, armed, moved and deleted at random: each fires when the rules say, from the
+// clock at which it got its bucket (which is one ahead in a jiffy in which timers have fired
+// already); moving it within its bucket changes nothing.
 TEST_P(TimerWheelTest, ManyTimersAgreeWithTheRules) {
   constexpr int kTimers = 200;
   Prng prng(12, GetParam());
@@ -190,8 +192,9 @@ TEST_P(TimerWheelTest, CallbacksMayDeleteOthersOfTheirBucket) {
   EXPECT_EQ(bystander.fired.size(), 1U);
 }
 
-// A callback moves another timer of the bucket that is being expired; 62 and 63 jiffies on is the index of that very
-// bucket, where a comparison of indices alone would leave it and fire it 62 jiffies early.
+// A callback moves another timer of the bucket that is being expired; 62 and 63 jiffies on is the
+// index of that very bucket, where a comparison of indices alone would leave it and fire it 62
+// jiffies early.
 TEST_P(TimerWheelTest, CallbacksMayMoveOthersOfTheirBucket) {
   for (const Jiffies later : std::initializer_list<Jiffies>{1, 5, 61, 62, 63, 64, 100}) {
     const Jiffies expires = kernel_.jiffies() + 3;
@@ -210,12 +213,14 @@ TEST_P(TimerWheelTest, CallbacksMayMoveOthersOfTheirBucket) {
   }
 }
 
-// A timer that re-arms itself for now, or for the past, runs once a jiffy and does not keep the softirq.
+// A timer that re-arms itself for now, or for the past, runs once a jiffy and does not keep the
+// softirq.
 TEST_P(TimerWheelTest, ReArmingForNowWaitsForTheNextJiffy) {
   const Jiffies start = kernel_.jiffies();
   Probe again(kernel_);
   again.then = [&] {
-    if (again.fired.size() < 5) mod_timer(cpu_, &again, again.fired.size() % 2 == 0 ? start : again.fired.back());
+    if (again.fired.size() < 5)
+      mod_timer(cpu_, &again, again.fired.size() % 2 == 0 ? start : again.fired.back());
   };
   RunFor(1);
   mod_timer(cpu_, &again, start);  // passed already
@@ -240,7 +245,8 @@ TEST_P(TimerWheelTest, ReduceOnlyMakesEarlier) {
   EXPECT_EQ(probe.fired, std::vector<Jiffies>{now + 11});
 }
 
-// mod_timer on another CPU moves a timer there, unless its bucket stays the same; each fires on the CPU that has it.
+// mod_timer on another CPU moves a timer there, unless its bucket stays the same; each fires on the
+// CPU that has it.
 TEST_P(TimerWheelTest, TimersMoveBetweenCpus) {
   Cpu& other = kernel_.cpu(1);
   const Jiffies now = kernel_.jiffies();
@@ -260,7 +266,8 @@ TEST_P(TimerWheelTest, TimersMoveBetweenCpus) {
   EXPECT_FALSE(timer_delete(&probe));
 }
 
-// There are no ticks: a day with a dozen timers in it costs a few steps each, a day with none costs nothing.
+// There are no ticks: a day with a dozen timers in it costs a few steps each, a day with none costs
+// nothing.
 TEST_P(TimerWheelTest, IdleTimeIsFree) {
   const Jiffies day = Jiffies{86'400} * GetParam();
   RunFor(day);
@@ -276,8 +283,8 @@ TEST_P(TimerWheelTest, IdleTimeIsFree) {
   EXPECT_LE(host_.world.steps(), 12U * 3);
 }
 
-// A timer that is pushed back all the time (as an RTO is by every ACK) costs next to nothing, and a world in which the last
-// timer was deleted is at rest.
+// A timer that is pushed back all the time (as an RTO is by every ACK) costs next to nothing, and a
+// world in which the last timer was deleted is at rest.
 TEST_P(TimerWheelTest, PushingATimerBackIsCheap) {
   Probe rto(kernel_);
   for (int i = 0; i < 1000; ++i) {
@@ -295,8 +302,9 @@ class RetransmissionTest : public testing::Test {
  protected:
   RetransmissionTest() : host_(/*cpus=*/1, /*hz=*/100) {}
 
-  // Runs a timer that re-arms itself from its own callback, `rto[i]` jiffies ahead each time; returns the distances between
-  // its expiries in jiffies. `phase` is the jiffy modulo 4096 at which the first is armed.
+  // Runs a timer that re-arms itself from its own callback, `rto[i]` jiffies ahead each time;
+  // returns the distances between its expiries in jiffies. `phase` is the jiffy modulo 4096 at
+  // which the first is armed.
   std::vector<Jiffies> Distances(Jiffies phase, const std::vector<Jiffies>& rto) {
     Kernel& kernel = host_.kernel;
     Jiffies start = kernel.jiffies() / 4096 * 4096 + 4096 + phase;
@@ -318,18 +326,20 @@ class RetransmissionTest : public testing::Test {
   TestHost host_;
 };
 
-// SYN-ACKs were sent again after 1.04, 2.08, 4.08, 8.56 and 16.64 s, where the formula says 1, 2, 4, 8 and 16. 1, 2 and 4 s
-// are 100, 200 and 400 jiffies: level 1, 8 jiffies coarse. From a multiple of 8 the first ends 4 behind its expiry, and each
-// further one, which begins at a multiple of 8 and lasts one, takes 8 more. 8 and 16 s are level 2, 64 jiffies coarse: 8 s
-// end at the next multiple of 64, the 16 s that begin there take 64 more. That the 8.56 s are 56 jiffies long fixes where
-// the connection began: at 24 modulo 64.
+// SYN-ACKs were sent again after 1.04, 2.08, 4.08, 8.56 and 16.64 s, where the formula says 1, 2,
+// 4, 8 and 16. 1, 2 and 4 s are 100, 200 and 400 jiffies: level 1, 8 jiffies coarse. From a
+// multiple of 8 the first ends 4 behind its expiry, and each further one, which begins at a
+// multiple of 8 and lasts one, takes 8 more. 8 and 16 s are level 2, 64 jiffies coarse: 8 s end at
+// the next multiple of 64, the 16 s that begin there take 64 more. That the 8.56 s are 56 jiffies
+// long fixes where the connection began: at 24 modulo 64.
 TEST_F(RetransmissionTest, SynAckTimesAreThoseOfLinux) {
   EXPECT_EQ(Distances(24, {100, 200, 400, 800, 1600}),
             (std::vector<Jiffies>{104, 208, 408, 856, 1664}));
 }
 
-// Data: an RTO of 21 jiffies (200 ms of rttvar floor and a tick of srtt) first ends after 0.22 s and doubles up to 120 s,
-// which on level 3 (512 jiffies coarse) take 122.88 s; 15 retries (tcp_retries2).
+// Data: an RTO of 21 jiffies (200 ms of rttvar floor and a tick of srtt) first ends after 0.22 s
+// and doubles up to 120 s, which on level 3 (512 jiffies coarse) take 122.88 s; 15 retries
+// (tcp_retries2).
 TEST_F(RetransmissionTest, DataTimesAreThoseOfLinux) {
   std::vector<Jiffies> rto;
   for (Jiffies next = 21; rto.size() < 15; next = next * 2 < 12'000 ? next * 2 : 12'000) {
@@ -344,7 +354,8 @@ TEST_F(RetransmissionTest, DataTimesAreThoseOfLinux) {
   }
 }
 
-// Arming from outside, when the wheel's CPU has slept for long, takes the level of the real distance.
+// Arming from outside, when the wheel's CPU has slept for long, takes the level of the real
+// distance.
 TEST(TimerWheelIdleTest, AnIdleCpusTimersAreExact) {
   TestHost host(2, 1000);
   host.world.RunUntil(AtMs(3'600'000));

@@ -1,4 +1,5 @@
-// Threads, wait queues and coroutines: what wakes whom, what ends a wait, and that all of it is state of the arena.
+// Threads, wait queues and coroutines: what wakes whom, what ends a wait, and that all of it is
+// state of the arena.
 #include "stack/kernel/wait.h"
 
 #include <gtest/gtest.h>
@@ -70,9 +71,9 @@ class WaitTest : public testing::Test {
 };
 
 // After every test: no frame and no thread is left.
-#define EXPECT_NOTHING_LEFT()                                         \
-  EXPECT_EQ(kernel_.live_threads(), 0U);                              \
-  EXPECT_EQ(kernel_.kmalloc().live_objects(), frames_before_);        \
+#define EXPECT_NOTHING_LEFT()                                  \
+  EXPECT_EQ(kernel_.live_threads(), 0U);                       \
+  EXPECT_EQ(kernel_.kmalloc().live_objects(), frames_before_); \
   EXPECT_TRUE(pipe_.readers.empty())
 
 Task<> ReadOnce(Thread& thread, Pipe& pipe, Log& log) {
@@ -134,8 +135,7 @@ TEST_F(WaitTest, ADeadlineEndsTheWait) {
 }
 
 TEST_F(WaitTest, ASignalEndsTheWait) {
-  Thread* const thread =
-      kernel_.Spawn(0, [this](Thread& t) { return ReadOnce(t, pipe_, log_); });
+  Thread* const thread = kernel_.Spawn(0, [this](Thread& t) { return ReadOnce(t, pipe_, log_); });
   RunTo(AtNs(100));
   thread->Interrupt();
   Run();
@@ -143,11 +143,11 @@ TEST_F(WaitTest, ASignalEndsTheWait) {
   EXPECT_NOTHING_LEFT();
 }
 
-// Woken for nothing, and a signal before it runs: the signal counts. Woken for something: that counts.
+// Woken for nothing, and a signal before it runs: the signal counts. Woken for something: that
+// counts.
 TEST_F(WaitTest, ASignalIsNotLostOnAWokenThread) {
   for (const bool something : {false, true}) {
-    Thread* const thread =
-        kernel_.Spawn(0, [this](Thread& t) { return ReadOnce(t, pipe_, log_); });
+    Thread* const thread = kernel_.Spawn(0, [this](Thread& t) { return ReadOnce(t, pipe_, log_); });
     RunTo(host_.world.now() + Duration::Nanoseconds(100));
     if (something) {
       pipe_.Write(1);
@@ -278,7 +278,8 @@ TEST_F(WaitTest, DeletingAThreadFreesItsFrames) {
   EXPECT_NOTHING_LEFT();
 }
 
-// The continuation of a blocked coroutine is state: from one snapshot it goes on twice in the same way, with its locals.
+// The continuation of a blocked coroutine is state: from one snapshot it goes on twice in the same
+// way, with its locals.
 TEST_F(WaitTest, ASnapshotHoldsABlockedCoroutine) {
   kernel_.Spawn(0, [this](Thread& thread) -> Task<> {
     int total = 1000;

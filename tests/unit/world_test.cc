@@ -90,7 +90,8 @@ TEST_F(WorldTest, StreamsOfRandomNumbersAreTheirOwn) {
   EXPECT_NE(first, b.Next64());
 }
 
-// A small Lab stays in the cache: the budget for a world and a kernel with one CPU before anything is attached.
+// A small Lab stays in the cache: the budget for a world and a kernel with one CPU before anything
+// is attached.
 TEST_F(WorldTest, AnEmptyHostIsSmall) {
   if (kAsanBuild) GTEST_SKIP() << "red zones take more";
   EXPECT_LE(host_.arena.hot_used_bytes(), size_t{24} << 10);
