@@ -355,8 +355,8 @@ TEST_F(UdpTest, DatagramsOfAllSizesArriveWholeThroughLoopbackAndFragments) {
        {netdev_features_t{0}, netdev_features_t{NETIF_F_HW_CSUM | NETIF_F_SG}}) {
     host.n.loopback_dev->features = features;
     host.n.loopback_dev->mtu = 1500;
-    for (const size_t size :
-         {0, 1, 7, 8, 100, 1471, 1472, 1473, 1479, 1480, 1481, 2952, 2953, 9000, 65507}) {
+    for (const size_t size : std::initializer_list<size_t>{0, 1, 7, 8, 100, 1471, 1472, 1473, 1479,
+                                                           1480, 1481, 2952, 2953, 9000, 65507}) {
       const Bytes payload = Pattern(size, static_cast<uint8_t>(size));
       ASSERT_EQ(host.Sendto(sender, payload, At(kIpv4Loopback, 7000)), static_cast<int64_t>(size));
       host.RunFor(Duration::Milliseconds(1));
