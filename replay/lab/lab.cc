@@ -28,7 +28,8 @@ void Lab::PlantCanary() {
     table.insert(things.back().get());
   }
   for (const void* thing : table) {
-    world_->Trace({.kind = TraceKind::kStateDigest,
+    world_->Trace({.time = world_->now(),
+                   .kind = TraceKind::kStateDigest,
                    .args = {static_cast<uint64_t>(*static_cast<const int*>(thing))}});
   }
 }
