@@ -88,7 +88,8 @@ bool GrowInfoHash(netns_ipv4& ns) {
     fi.hash_next = *bucket;
     *bucket = &fi;
   }
-  if (fib.info_hash != nullptr) Memory(ns).Free(fib.info_hash, sizeof(fib_info*) << old_bits);
+  if (fib.info_hash != nullptr)
+    Memory(ns).Free(static_cast<void*>(fib.info_hash), sizeof(fib_info*) << old_bits);
   fib.info_hash = buckets;
   fib.info_hash_bits = bits;
   return true;

@@ -314,7 +314,8 @@ void fib_clear(netns_ipv4& ns) {
   rt_cache_flush(ns.host_net);
   fib_state& fib = ns.fib;
   if (fib.info_hash == nullptr) return;
-  ns.host_net.kernel.kmalloc().Free(fib.info_hash, sizeof(fib_info*) << fib.info_hash_bits);
+  ns.host_net.kernel.kmalloc().Free(static_cast<void*>(fib.info_hash), sizeof(fib_info*)
+                                                                           << fib.info_hash_bits);
   fib.info_hash = nullptr;
   fib.info_hash_bits = 0;
 }

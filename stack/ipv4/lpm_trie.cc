@@ -1,6 +1,6 @@
 #include "stack/ipv4/lpm_trie.h"
 
-#include <cstring>
+#include <algorithm>
 
 namespace tapedeck {
 
@@ -73,9 +73,9 @@ LpmTrieBase::Node* LpmTrieBase::InsertSlot(Node* node, unsigned index, void* val
     target->children = node->children;
     target->shorter = node->shorter;
     target->longest = node->longest;
-    std::memcpy(target->slots, node->slots, index * sizeof(void*));
+    std::copy_n(node->slots, index, target->slots);
   }
-  std::memmove(target->slots + index + 1, node->slots + index, (count - index) * sizeof(void*));
+  std::copy_backward(node->slots + index, node->slots + count, target->slots + count + 1);
   target->slots[index] = value;
   if (target != node) FreeNode(node);
   return target;
@@ -84,7 +84,7 @@ LpmTrieBase::Node* LpmTrieBase::InsertSlot(Node* node, unsigned index, void* val
 LpmTrieBase::Node* LpmTrieBase::RemoveSlot(Node* node, unsigned index) {
   const unsigned count =
       PopCount(node->children) + PopCount(node->shorter) + PopCount(node->longest);
-  std::memmove(node->slots + index, node->slots + index + 1, (count - index - 1) * sizeof(void*));
+  std::copy(node->slots + index + 1, node->slots + count, node->slots + index);
   return node;
 }
 

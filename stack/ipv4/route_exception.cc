@@ -209,7 +209,7 @@ void rt_free_exceptions(netns_ipv4& ns, fib_nh* nh) {
   for (uint32_t i = 0; i < kExceptionBuckets; ++i) {
     while (nh->nh_exceptions[i] != nullptr) Delete(ns, &nh->nh_exceptions[i]);
   }
-  ns.host_net.kernel.kmalloc().Free(nh->nh_exceptions,
+  ns.host_net.kernel.kmalloc().Free(static_cast<void*>(nh->nh_exceptions),
                                     kExceptionBuckets * sizeof(fib_nh_exception*));
   nh->nh_exceptions = nullptr;
 }

@@ -105,7 +105,7 @@ TEST_F(LpmTrieTest, EveryLengthOfOneAddress) {
 // Random routes come and go; lookups, walks and exact finds always agree with the definition, and
 // an empty trie has given all memory back.
 TEST_F(LpmTrieTest, AgreesWithTheDefinition) {
-  for (uint64_t seed = 1; seed <= 20; ++seed) {
+  for (uint64_t seed = 1; seed <= 9; ++seed) {
     Prng prng(seed, 0);
     // Few different high bits make deep, crowded tries; many make wide ones.
     const uint32_t address_mask = seed % 3 == 0   ? 0xffffffff
