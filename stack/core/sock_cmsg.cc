@@ -35,7 +35,7 @@ void sock_recv_timestamp(msghdr* msg, sock* sk, sk_buff* skb) {
   }
 }
 
-void sock_recv_cmsgs(msghdr* msg, sock* sk, sk_buff* skb) {
+void __sock_recv_cmsgs(msghdr* msg, sock* sk, sk_buff* skb) {
   sock_recv_timestamp(msg, sk, skb);
   const uint32_t drops = SKB_CB<sock_skb_cb>(skb)->dropcount;
   if (sock_flag(sk, SOCK_RXQ_OVFL) && drops != 0) {

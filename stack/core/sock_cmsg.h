@@ -42,7 +42,12 @@ void sock_set_timestamp(sock* sk, bool on);
 // Tells the user when `skb` came in (SO_TIMESTAMP, SO_TIMESTAMPNS) and how many did not fit before
 // it (SO_RXQ_OVFL).
 void sock_recv_timestamp(msghdr* msg, sock* sk, sk_buff* skb);
-void sock_recv_cmsgs(msghdr* msg, sock* sk, sk_buff* skb);
+void __sock_recv_cmsgs(msghdr* msg, sock* sk, sk_buff* skb);
+inline void sock_recv_cmsgs(msghdr* msg, sock* sk, sk_buff* skb) {
+  if (sock_flag(sk, SOCK_RCVTSTAMP) || sock_flag(sk, SOCK_RXQ_OVFL)) {
+    __sock_recv_cmsgs(msg, sk, skb);
+  }
+}
 
 }  // namespace tapedeck
 

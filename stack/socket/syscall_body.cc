@@ -72,8 +72,12 @@ int64_t SyscallBody::Run() {
 bool SyscallBody::AddressToUser(const SockAddr& address, SockAddr* user) {
   const uint32_t room = user->length;
   if (static_cast<int32_t>(room) < 0) return false;
-  const uint32_t copied = std::min({room, address.length, uint32_t{SockAddr::kBytes}});
-  std::memcpy(user->bytes, address.bytes, copied);
+  if (address.length == sizeof(sockaddr_in) && room >= sizeof(sockaddr_in)) {
+    std::memcpy(user->bytes, address.bytes, sizeof(sockaddr_in));
+  } else {
+    std::memcpy(user->bytes, address.bytes,
+                std::min({room, address.length, uint32_t{SockAddr::kBytes}}));
+  }
   user->length = address.length;
   return true;
 }

@@ -29,6 +29,12 @@ iov_iter Iterator(std::span<const iovec> pieces) {
   iov_iter_truncate(&iterator, kRwCountMax);
   return iterator;
 }
+iov_iter Iterator(const iovec& piece) {
+  iov_iter iterator;
+  iterator.iov = {&piece, 1};
+  iterator.count = std::min(piece.iov_len, kRwCountMax);
+  return iterator;
+}
 
 }  // namespace
 
@@ -65,7 +71,7 @@ int64_t SyscallBody::Sendto() {
     msg.msg_name = name.bytes;
     msg.msg_namelen = name.length;
   }
-  msg.msg_iter = Iterator({&args_.buffer, 1});
+  msg.msg_iter = Iterator(args_.buffer);
   return Send(sock, &msg, static_cast<uint32_t>(args_.b));
 }
 
@@ -73,14 +79,23 @@ int64_t SyscallBody::Recvfrom() {
   int64_t err = 0;
   socket* const sock = Sock(&err);
   if (sock == nullptr) return err;
-  SockAddr name;
+  SockAddr* const user = args_.address_out;
   msghdr msg;
-  if (args_.address_out != nullptr) msg.msg_name = name.bytes;
-  msg.msg_iter = Iterator({&args_.buffer, 1});
+  msg.msg_iter = Iterator(args_.buffer);
+  if (user == nullptr) return Receive(sock, &msg, static_cast<uint32_t>(args_.b));
+  if (user->length >= SockAddr::kBytes && user->length <= kSockaddrStorageBytes) {
+    // Room for any address: no copy.
+    msg.msg_name = user->bytes;
+    const int64_t result = Receive(sock, &msg, static_cast<uint32_t>(args_.b));
+    if (result >= 0) user->length = msg.msg_namelen;
+    return result;
+  }
+  SockAddr name;
+  msg.msg_name = name.bytes;
   const int64_t result = Receive(sock, &msg, static_cast<uint32_t>(args_.b));
-  if (result < 0 || args_.address_out == nullptr) return result;
+  if (result < 0) return result;
   name.length = msg.msg_namelen;
-  return AddressToUser(name, args_.address_out) ? result : -EINVAL;
+  return AddressToUser(name, user) ? result : -EINVAL;
 }
 
 int64_t SyscallBody::Read() {
@@ -89,7 +104,7 @@ int64_t SyscallBody::Read() {
   if (sock == nullptr) return err;
   if (args_.buffer.iov_len == 0) return 0;
   msghdr msg;
-  msg.msg_iter = Iterator({&args_.buffer, 1});
+  msg.msg_iter = Iterator(args_.buffer);
   return Receive(sock, &msg, 0);
 }
 
@@ -98,7 +113,7 @@ int64_t SyscallBody::Write() {
   socket* const sock = Sock(&err);
   if (sock == nullptr) return err;
   msghdr msg;
-  msg.msg_iter = Iterator({&args_.buffer, 1});
+  msg.msg_iter = Iterator(args_.buffer);
   return Send(sock, &msg, 0);
 }
 

@@ -78,9 +78,6 @@ const char* SyscallName(SyscallNumber number) {
   return "unknown";
 }
 
-SystemCall::SystemCall(Syscalls& sys, Thread& thread, const SyscallArgs& args)
-    : Sleeper(&SystemCall::Again), sys_(sys), thread_(thread), args_(args) {}
-
 bool SystemCall::await_ready() {
   Enter();
   return Try(false);
@@ -113,11 +110,14 @@ int64_t SystemCall::RunNow() {
 void SystemCall::Enter() {
   CHECK(state_ == State::kNew);
   state_ = State::kEntered;
-  Cpu& cpu = sys_.network().this_cpu();
-  cpu.Charge(CostPoint::k_syscall);
-  cpu.Trace(TraceKind::kSyscallEnter, static_cast<uint64_t>(args_.number),
-            static_cast<uint64_t>(args_.fd), TracedArgument(args_),
-            static_cast<uint64_t>(thread_.tid()));
+  sys_.network().this_cpu().Charge(CostPoint::k_syscall);
+  if (sys_.network().world.tracing()) Trace(TraceKind::kSyscallEnter, TracedArgument(args_));
+}
+
+void SystemCall::Trace(TraceKind kind, uint64_t value) {
+  sys_.network().this_cpu().Trace(kind, static_cast<uint64_t>(args_.number),
+                                  static_cast<uint64_t>(args_.fd), value,
+                                  static_cast<uint64_t>(thread_.tid()));
 }
 
 bool SystemCall::Try(bool last) {
@@ -132,9 +132,9 @@ void SystemCall::End(int64_t result) {
   Leave();
   state_ = State::kEnded;
   result_ = result;
-  sys_.network().this_cpu().Trace(TraceKind::kSyscallExit, static_cast<uint64_t>(args_.number),
-                                  static_cast<uint64_t>(args_.fd), static_cast<uint64_t>(result),
-                                  static_cast<uint64_t>(thread_.tid()));
+  if (sys_.network().world.tracing()) {
+    Trace(TraceKind::kSyscallExit, static_cast<uint64_t>(result));
+  }
   // The last act: it may destroy us.
   if (done_ != nullptr) done_(this, done_context_);
 }

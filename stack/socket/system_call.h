@@ -20,6 +20,7 @@
 
 #include "stack/base/list.h"
 #include "stack/base/time.h"
+#include "stack/base/trace_event.h"
 #include "stack/core/iov_iter.h"
 #include "stack/core/sockaddr.h"
 #include "stack/kernel/wait.h"
@@ -93,7 +94,8 @@ struct SyscallArgs {
 
 class SystemCall : private Sleeper, public ListNode<> {
  public:
-  SystemCall(Syscalls& sys, Thread& thread, const SyscallArgs& args);
+  SystemCall(Syscalls& sys, Thread& thread, const SyscallArgs& args)
+      : Sleeper(&SystemCall::Again), sys_(sys), thread_(thread), args_(args) {}
   SystemCall(const SystemCall&) = delete;
   SystemCall& operator=(const SystemCall&) = delete;
   // REQUIRES: it has ended, or was never started, or its thread will not run again.
@@ -128,6 +130,7 @@ class SystemCall : private Sleeper, public ListNode<> {
   enum class State : uint8_t { kNew, kEntered, kEnded };
 
   void Enter();
+  void Trace(TraceKind kind, uint64_t value);
   // Tries to get it done; false where it has to wait, which it may not say where this is its `last`
   // chance.
   bool Try(bool last);

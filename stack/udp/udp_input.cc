@@ -75,8 +75,10 @@ int __udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
   DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
   const int err = __udp_enqueue_schedule_skb(sk, skb, &reason);
   if (err == 0) {
-    net.this_cpu().Trace(TraceKind::kDeliver, frame_id, len, wire::kIpProtoUdp,
-                         inet_sk(sk)->inet_num);
+    if (net.world.tracing()) {
+      net.this_cpu().Trace(TraceKind::kDeliver, frame_id, len, wire::kIpProtoUdp,
+                           inet_sk(sk)->inet_num);
+    }
     return 0;
   }
   net.udp_mib.Inc(err == -ENOMEM ? UdpMib::kRcvbufErrors : UdpMib::kMemErrors);

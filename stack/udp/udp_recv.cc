@@ -37,6 +37,12 @@ void CopySource(msghdr* msg, const sk_buff* skb) {
   msg->msg_namelen = sizeof(sin);
 }
 
+// skb_copy_datagram_iter for the usual case of one piece (copy_linear_skb). 0 or -EFAULT.
+int CopyLinear(const sk_buff* skb, msghdr* msg, uint32_t off, uint32_t bytes) {
+  skb->owner->this_cpu().ChargeBytes(CostPoint::k_copy_per_byte, bytes);
+  return copy_to_iter(skb->data + off, bytes, &msg->msg_iter) == bytes ? 0 : -EFAULT;
+}
+
 // Copies payload, its checksum verified before where not all of it is copied, else on the way. 0,
 // -EFAULT, -EINVAL (wrong checksum).
 int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied, bool peek) {
@@ -45,6 +51,7 @@ int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied, bool p
     if (whole) return skb_copy_and_csum_datagram_iter(skb, 0, &msg->msg_iter);
     if (__skb_checksum_complete(skb) != 0) return -EINVAL;
   }
+  if (!skb_is_nonlinear(skb)) return CopyLinear(skb, msg, off, copied);
   return skb_copy_datagram_iter(skb, off, &msg->msg_iter, copied);
 }
 
