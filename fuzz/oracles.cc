@@ -13,6 +13,13 @@ namespace tapedeck::fuzz {
 
 namespace {
 
+// The largest datagram leaves in 45 fragments, of which each is sent, put on the wire and cleaned
+// up.
+constexpr uint64_t kStepsAStep = 400;
+// Timers that run for ever have periods of seconds; retries have ends.
+constexpr uint64_t kStepsASecond = 100;
+constexpr uint64_t kStepsARun = 1'000;
+
 void Report(const char* oracle, const char* rule, const char* object) {
   std::fprintf(stderr, "ASSERTION FAILED: %s:%s:%s\n", oracle, rule, object);
 }
@@ -61,7 +68,11 @@ const char* HeldObject(Lab& lab) {
   std::abort();
 }
 
-[[gnu::noinline]] void CheckWorkBounded(uint64_t steps, uint64_t steps_max) {
+[[gnu::noinline]] void CheckWorkBounded(uint64_t steps, const Script& script) {
+  Duration duration;
+  for (const Step& step : script.steps) duration += step.delay;
+  const uint64_t steps_max =
+      kStepsARun + script.steps.size() * kStepsAStep + duration.seconds() * kStepsASecond;
   if (steps <= steps_max) return;
   Report("WORK", "bounded", "steps");
   std::fprintf(stderr, "%" PRIu64 " steps, at most %" PRIu64 "\n", steps, steps_max);

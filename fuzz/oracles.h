@@ -11,6 +11,7 @@
 #include <cstdint>
 
 #include "replay/lab/lab.h"
+#include "replay/script/script.h"
 #include "replay/trace/recorder.h"
 
 namespace tapedeck::fuzz {
@@ -25,8 +26,9 @@ void CheckNothingLeft(Lab& lab);
 // DMA-OWN:allowed:access. No device touched memory that its driver had not given it.
 void CheckDmaAllowed(const Recorder& recorder);
 
-// WORK:bounded:steps. The main loop needed no more than `steps_max` steps for the input.
-void CheckWorkBounded(uint64_t steps, uint64_t steps_max);
+// WORK:bounded:steps. The main loop took no more steps than `script` can account for: so many for
+// each step of it, each virtual second that it lasts, and the run as such.
+void CheckWorkBounded(uint64_t steps, const Script& script);
 
 }  // namespace tapedeck::fuzz
 

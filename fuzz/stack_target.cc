@@ -1,28 +1,22 @@
 // Frames, system calls and passing time against one host with one NIC, a bound UDP socket and a
 // ping socket.
 //
-// Input: the bytes spelling of a Script. Property: no CHECK fails, no device touches what is not
-// its own, every frame is delivered or dropped for one reason, work is bounded, and when the host
-// goes down nothing is left of it.
+// Input: the bytes spelling of a Script. Property: no CHECK fails and the promises of oracles.h
+// hold.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
-#include <utility>
 #include <variant>
 
-#include "absl/status/statusor.h"
-#include "fuzz/oracles.h"
+#include "fuzz/stage.h"
 #include "fuzz/target.h"
-#include "replay/lab/fd_names.h"
 #include "replay/lab/lab.h"
 #include "replay/lab/script_hosts.h"
-#include "replay/lab/script_player.h"
 #include "replay/script/bytes.h"
 #include "replay/script/script.h"
-#include "replay/script/text.h"
 #include "stack/base/check.h"
 #include "stack/base/time.h"
 
@@ -33,15 +27,26 @@ namespace {
 constexpr size_t kStepsMax = 256;
 // Beyond every timeout of the layers that exist; later delays are cut.
 constexpr Duration kTimeMax = Duration::Seconds(600);
-// How long the run goes on behind the last step: kStepsMax of the longest frames take 4 ms on the wire. Devices that go down
-// forget what is in their queues, and the ledger would miss it.
-constexpr Duration kSettle = Duration::Milliseconds(10);
 
-// What every input finds: descriptor 3 is a UDP socket on the script's port, 4 a ping socket.
+// Descriptor 3 is a UDP socket on the script's port, 4 a ping socket; routes to and from the first
+// peer are cached.
 constexpr std::string_view kPrelude = R"(
-    0  socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
-    +0 bind(3, ..., ...) = 0
-    +0 socket(..., SOCK_DGRAM, IPPROTO_ICMP) = 4
+    0    socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
+    +0   bind(3, ..., ...) = 0
+    +0   socket(..., SOCK_DGRAM, IPPROTO_ICMP) = 4
+    +0   sendto(3, ..., 8, 0, ..., ...) = 8
+    +1ms frame repair {
+      020000000001 020000000101 0800
+      4500 0024 0000 4000 4011 0000 c000 0265 c000 0201
+      1f90 1f90 0010 0001 0001 0203 0405 0607
+    }
+    +0   frame repair {
+      020000000001 020000000101 0800
+      4500 0024 0000 4000 4011 0000 c000 0265 c000 0201
+      0009 0009 0010 0001 0001 0203 0405 0607
+    }
+    +1ms recvfrom(3, ..., 100, 0, ..., ...) = 8
+    +2   pause
 )";
 
 LabOptions SmallLab() {
@@ -53,6 +58,10 @@ LabOptions SmallLab() {
   LabOptions options;
   options.hosts.push_back(host);
   return options;
+}
+
+void AllowPing(Lab& lab) {
+  CHECK_EQ(lab.host(0).kernel().sysctl().Write("net/ipv4/ping_group_range", "0 2147483647"), 0);
 }
 
 // Cuts what lies beyond kTimeMax.
@@ -67,61 +76,14 @@ void CutTime(Script& script) {
   }
 }
 
-// All state is in the Lab, and a run begins with putting it back.
-class StackTarget {
- public:
-  StackTarget() : lab_(SmallLab()) {
-    CHECK_EQ(lab_.host(0).kernel().sysctl().Write("net/ipv4/ping_group_range", "0 2147483647"), 0);
-    lab_.port(0).AnswerArp(&peers_, Duration::Microseconds(50));
-    const absl::StatusOr<Script> prelude = ParseScript(kPrelude, "prelude");
-    CHECK(prelude.ok());
-    {
-      ScriptPlayer player(lab_, *prelude);
-      player.Play();
-      CHECK(player.verdict().held());
-      names_ = player.names();
-    }
-    lab_.Take(&start_);
-  }
-
-  // Returns the digest.
-  uint64_t Run(const Script& script) {
-    lab_.Restore(start_);
-    const uint64_t steps_before = lab_.world().steps();
-    const uint64_t frames = Play(script);
-    lab_.Shutdown();
-    CheckWorkBounded(lab_.world().steps() - steps_before, kStepsOfWorkMax);
-    CheckDmaAllowed(lab_.recorder());
-    CheckFramesAccounted(lab_.recorder(), frames);
-    CheckNothingLeft(lab_);
-    return lab_.recorder().digest().value();
-  }
-
- private:
-  static constexpr uint64_t kStepsOfWorkMax = 100'000;
-
-  // Returns how many frames it sent.
-  uint64_t Play(const Script& script) {
-    ScriptPlayer player(lab_, script, names_);
-    player.Play();
-    lab_.world().RunUntil(lab_.world().now() + kSettle);
-    return player.frames();
-  }
-
-  ScriptPeers peers_;
-  Lab lab_;
-  FdNames names_;
-  Lab::Checkpoint start_;
-};
-
 }  // namespace
 
 std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  static StackTarget target;
+  static Stage stage(SmallLab(), AllowPing, kPrelude);
   Script script = DecodeScript(input);
   if (script.steps.size() > kStepsMax) return std::nullopt;
   CutTime(script);
-  return target.Run(script);
+  return stage.Run(script);
 }
 
 }  // namespace tapedeck::fuzz

@@ -1,0 +1,93 @@
+#include "fuzz/stage.h"
+
+#include "absl/status/statusor.h"
+#include "fuzz/oracles.h"
+#include "replay/lab/script_player.h"
+#include "replay/script/text.h"
+#include "stack/base/check.h"
+
+namespace tapedeck::fuzz {
+
+namespace {
+
+constexpr std::string_view kDmaMappings = "DMA mappings";  // in a host's ledger
+
+}  // namespace
+
+Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configure,
+             std::string_view prelude)
+    : lab_(options) {
+  CHECK_LE(lab_.hosts(), kHostsMax);
+  configure(lab_);
+  for (int i = 0; i < lab_.hosts(); ++i) {
+    lab_.port(i).AnswerArp(&peers_, Duration::Microseconds(50));
+  }
+  const absl::StatusOr<Script> script = ParseScript(prelude, "prelude");
+  CHECK(script.ok());
+  {
+    ScriptPlayer player(lab_, *script);
+    player.Play();
+    CHECK(player.verdict().held());
+    names_ = player.names();
+  }
+  lab_.recorder().Restore({});
+  lab_.Take(&start_);
+  EndApplications();
+  at_rest_ = Held();
+}
+
+uint64_t Stage::Run(const Script& script) {
+  lab_.Restore(start_);
+  const uint64_t steps = lab_.world().steps();
+  const uint64_t frames = Play(script);
+  EndApplications();
+  CheckWorkBounded(lab_.world().steps() - steps, script);
+  CheckDmaAllowed(lab_.recorder());
+  const uint64_t digest = lab_.recorder().digest().value();
+  // Taking the host down costs more than most inputs. Where as much is held as after no input at
+  // all, nothing has leaked.
+  if (lab_.recorder().ledger().queued() != 0 || !AtRest()) {
+    lab_.Shutdown();
+    CheckNothingLeft(lab_);
+  }
+  CheckFramesAccounted(lab_.recorder(), frames);
+  return digest;
+}
+
+uint64_t Stage::Play(const Script& script) {
+  ScriptPlayer player(lab_, script, names_);
+  player.Play();
+  lab_.world().RunUntil(lab_.world().now() + kSettle);
+  return player.frames();
+}
+
+void Stage::EndApplications() {
+  for (int i = 0; i < lab_.hosts(); ++i) lab_.host(i).syscalls().CloseAll();
+  lab_.world().RunUntil(lab_.world().now() + kSettle);
+}
+
+Stage::Holdings Stage::Held() {
+  Holdings held = {};
+  uint64_t mappings = 0;
+  size_t next = 0;
+  for (int i = 0; i < lab_.hosts(); ++i) {
+    mappings += lab_.host(i).kernel().bus().live_mappings();
+    LedgerEntry entries[Host::kLedgerEntriesMax];
+    const int count = lab_.host(i).Ledger(entries);
+    for (int k = 0; k < count; ++k) {
+      if (entries[k].name != kDmaMappings) held.others[next++] = entries[k].held;
+    }
+  }
+  held.packet_buffers = lab_.world().packets().live_objects();
+  held.mappings_without_buffer = mappings - held.packet_buffers;
+  return held;
+}
+
+bool Stage::AtRest() {
+  const Holdings held = Held();
+  return held.others == at_rest_.others &&
+         held.mappings_without_buffer == at_rest_.mappings_without_buffer &&
+         held.packet_buffers <= at_rest_.packet_buffers;
+}
+
+}  // namespace tapedeck::fuzz

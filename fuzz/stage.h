@@ -1,0 +1,65 @@
+// What fuzz targets over whole hosts share: a Lab that is put back before every input, and the
+// promises that must hold afterwards. A target adds which hosts there are and what they have open.
+#ifndef TAPEDECK_FUZZ_STAGE_H_
+#define TAPEDECK_FUZZ_STAGE_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string_view>
+
+#include "replay/lab/fd_names.h"
+#include "replay/lab/lab.h"
+#include "replay/lab/script_hosts.h"
+#include "replay/script/script.h"
+#include "stack/base/time.h"
+#include "stack/host.h"
+
+namespace tapedeck::fuzz {
+
+class Stage {
+ public:
+  // `configure` is called with the new Lab; then `prelude` (text spelling), which must hold, is
+  // played. What it leaves open and has learnt every input finds.
+  Stage(const LabOptions& options, const std::function<void(Lab&)>& configure,
+        std::string_view prelude);
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
+
+  // Plays `script` and checks the promises (oracles.h). Returns the digest. REQUIRES:
+  // ValidateScript(script).ok().
+  uint64_t Run(const Script& script);
+
+ private:
+  // How long a run goes on behind the last step. Devices that go down forget what is in their
+  // queues, so these must be empty: 256 of the longest frames take 4 ms on a 10G wire, and a
+  // moderated interrupt comes within 1 ms.
+  static constexpr Duration kSettle = Duration::Milliseconds(10);
+
+  // Returns how many frames it sent.
+  uint64_t Play(const Script& script);
+  // The application ends; what is on its way arrives.
+  void EndApplications();
+  // What is held. A driver replaces used receive buffers in batches; until then one is neither held
+  // nor mapped, so of these two only the difference says something.
+  static constexpr int kHostsMax = 4;
+  struct Holdings {
+    std::array<uint64_t, size_t{kHostsMax} * Host::kLedgerEntriesMax> others;
+    uint64_t packet_buffers;
+    uint64_t mappings_without_buffer;
+  };
+  Holdings Held();
+  // As much is held as after no input at all.
+  bool AtRest();
+
+  ScriptPeers peers_;
+  Lab lab_;
+  FdNames names_;
+  Lab::Checkpoint start_;
+  Holdings at_rest_;
+};
+
+}  // namespace tapedeck::fuzz
+
+#endif  // TAPEDECK_FUZZ_STAGE_H_
