@@ -49,7 +49,7 @@ struct SockAddr {
   constexpr SockAddr() = default;
   // Implicit: where a call wants an address, an Endpoint is one. An Endpoint without a family
   // becomes AF_UNSPEC.
-  SockAddr(const Endpoint& endpoint) {
+  SockAddr(const Endpoint& endpoint) {  // NOLINT(google-explicit-constructor)
     if (endpoint.address.is_v4()) {
       sockaddr_in sin;
       sin.sin_port = endpoint.port;
