@@ -16,6 +16,8 @@ void AddNicCases(Suite& suite);
 void AddPathCases(Suite& suite);
 // Labs as a whole: building, snapshots, raw replay.
 void AddLabCases(Suite& suite);
+// Inputs of the fuzz target, without a fuzzing engine.
+void AddFuzzCases(Suite& suite);
 
 }  // namespace tapedeck::bench
 

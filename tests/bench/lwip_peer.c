@@ -8,6 +8,8 @@
 #include <netif/ethernet.h>
 #include <string.h>
 
+#define POOL_FRAME_BYTES 512
+
 static struct netif interface;
 static struct lwip_peer_counts counts;
 static uint8_t sent_frame[2048];
@@ -80,7 +82,11 @@ int lwip_peer_start(const uint8_t mac[6], const uint8_t address[4], uint16_t sin
 }
 
 int lwip_peer_receive(const uint8_t* frame, size_t frame_bytes) {
-  struct pbuf* packet = pbuf_alloc(PBUF_RAW, (u16_t)frame_bytes, PBUF_POOL);
+  /* Debian's 2.1.3 writes 8 bytes behind a pool buffer that is filled to its end: a pbuf's payload
+   * is aligned to 16 bytes, but its header counted as 24. So frames that do not fit one take a
+   * block of their own. */
+  const pbuf_type type = frame_bytes <= POOL_FRAME_BYTES ? PBUF_POOL : PBUF_RAM;
+  struct pbuf* packet = pbuf_alloc(PBUF_RAW, (u16_t)frame_bytes, type);
   if (packet == NULL) return -1;
   pbuf_take(packet, frame, (u16_t)frame_bytes);
   if (interface.input(packet, &interface) != ERR_OK) pbuf_free(packet);

@@ -161,7 +161,7 @@ class StackReceive : public Case {
   uint64_t Run() override {
     const uint64_t before = sinks_->datagrams();
     for (uint64_t i = 0; i < kFramesPerPortion; i += kBatch) {
-      for (uint64_t k = 0; k < kBatch; ++k) Receive();
+      ReceiveBatch();
       world_.RunUntil(world_.now());
     }
     CHECK_EQ(sinks_->datagrams() - before, kFramesPerPortion);
@@ -173,12 +173,17 @@ class StackReceive : public Case {
   static constexpr uint64_t kBatch = 20;
   static_assert(kFramesPerPortion % kBatch == 0);
 
-  void Receive() {
-    sk_buff* const skb = netdev_alloc_skb(device_, static_cast<uint32_t>(frame_.size()));
-    CHECK(skb != nullptr);
-    skb_put_data(skb, frame_.data(), static_cast<uint32_t>(frame_.size()));
-    skb->protocol = eth_type_trans(skb, device_);
-    netif_receive_skb(skb);
+  void ReceiveBatch() {
+    const auto bytes = static_cast<uint32_t>(frame_.size());
+    sk_buff_head list;
+    for (uint64_t i = 0; i < kBatch; ++i) {
+      sk_buff* const skb = netdev_alloc_skb(device_, bytes);
+      CHECK(skb != nullptr);
+      skb_put_data(skb, frame_.data(), bytes);
+      skb->protocol = eth_type_trans(skb, device_);
+      __skb_queue_tail(&list, skb);
+    }
+    netif_receive_skb_list_internal(host_.network(), &list);
   }
 
   std::vector<uint8_t> frame_;

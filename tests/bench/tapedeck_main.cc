@@ -9,5 +9,6 @@ int main(int argc, char** argv) {
   AddNicCases(suite);
   AddPathCases(suite);
   AddLabCases(suite);
+  AddFuzzCases(suite);
   return suite.Main(argc, argv);
 }
