@@ -1,13 +1,15 @@
 #include "replay/lab/played_call.h"
 
-#include <cstring>
+#include <algorithm>
 #include <new>
 #include <optional>
 #include <variant>
+#include <vector>
 
 #include "replay/script/addresses.h"
 #include "stack/base/check.h"
 #include "stack/core/uapi.h"
+#include "stack/kernel/arena.h"
 #include "stack/kernel/cpu.h"
 
 namespace tapedeck {
@@ -21,12 +23,15 @@ Endpoint PeerEndpoint() { return {PeerIpv4(0), be16(kScriptPort)}; }
 
 // What is sent tells its place, so that a reader can see where a byte came from. It begins as an
 // echo request does, type 8 and code 0, or a ping socket would never send it.
-void FillWithPlaces(std::span<uint8_t> data) {
-  for (size_t i = 0; i < data.size(); ++i) data[i] = static_cast<uint8_t>(i);
-  if (data.size() >= 2) {
-    data[0] = 8;
-    data[1] = 0;
-  }
+std::span<const uint8_t> SentBytes(uint32_t bytes) {
+  static const std::vector<uint8_t> kBytes = [] {
+    std::vector<uint8_t> places(kTransferBytesMax);
+    for (size_t i = 0; i < places.size(); ++i) places[i] = static_cast<uint8_t>(i);
+    places[0] = 8;
+    places[1] = 0;
+    return places;
+  }();
+  return std::span(kBytes).first(bytes);
 }
 
 }  // namespace
@@ -69,8 +74,12 @@ void PlayedCall::Make(Syscalls& sys, const FdNames& names, const ConnectCall& ca
 void PlayedCall::Make(Syscalls& sys, const FdNames& names, const SendtoCall& call) {
   const int fd = names.Real(host_, call.fd);
   const auto flags = static_cast<uint32_t>(call.flags);
-  const std::span<uint8_t> data = AllocateData(call.length_bytes);
-  FillWithPlaces(data);
+  std::span<const uint8_t> data = SentBytes(call.length_bytes);
+  if constexpr (kAsanBuild) {
+    // With nothing behind them.
+    std::copy(data.begin(), data.end(), AllocateData(call.length_bytes).begin());
+    data = {data_, call.length_bytes};
+  }
   if (call.address.kind == AddressArgument::Kind::kNull) {
     call_ = new (memory_) SystemCall(sys.Sendto(thread_, fd, data, flags));
   } else {
