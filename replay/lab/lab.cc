@@ -27,10 +27,14 @@ void Lab::PlantCanary() {
     things.push_back(std::make_unique<int>(i));
     table.insert(things.back().get());
   }
-  for (const void* thing : table) {
-    world_->Trace({.time = world_->now(),
-                   .kind = TraceKind::kStateDigest,
-                   .args = {static_cast<uint64_t>(*static_cast<const int*>(thing))}});
+  // Bucket by bucket, as a walk over an open table would go: where a bucket lies is the address's
+  // remainder.
+  for (size_t bucket = 0; bucket < table.bucket_count(); ++bucket) {
+    for (auto thing = table.begin(bucket); thing != table.end(bucket); ++thing) {
+      world_->Trace({.time = world_->now(),
+                     .kind = TraceKind::kStateDigest,
+                     .args = {static_cast<uint64_t>(*static_cast<const int*>(*thing))}});
+    }
   }
 }
 #else
