@@ -98,7 +98,7 @@ class SystemCall : private Sleeper, public ListNode<> {
       : Sleeper(&SystemCall::Again), sys_(sys), thread_(thread), args_(args) {}
   SystemCall(const SystemCall&) = delete;
   SystemCall& operator=(const SystemCall&) = delete;
-  // REQUIRES: it has ended, or was never started, or its thread will not run again.
+  // REQUIRES: it has ended, or was never started, or its thread has been deleted.
   ~SystemCall() { Leave(); }
 
   // --- co_await. The result is >= 0 or -errno. ---

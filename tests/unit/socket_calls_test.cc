@@ -671,6 +671,24 @@ TEST_F(BlockingCallsTest, ASendWaitsForRoom) {
   EXPECT_EQ(result, 1000);
 }
 
+// All of it is plain memory of the arena: a sleeping call goes on from a snapshot as from where it
+// was.
+TEST_F(BlockingCallsTest, ASnapshotHoldsASleepingCall) {
+  const int fd = host.BoundUdp(7000);
+  Reader reader;
+  SpawnReader(host, fd, &reader);
+  host.RunFor(Duration::Milliseconds(1));
+  Snapshot snapshot;
+  host.arena.Take(&snapshot);
+  for (const std::string_view text : {"first", "another one"}) {
+    host.ReceiveUdp(9, 7000, text);
+    EXPECT_EQ(reader.result, static_cast<int64_t>(text.size()));
+    EXPECT_EQ(host.Close(fd), 0);
+    host.arena.Restore(snapshot);
+    reader.result = kStillWaiting;
+  }
+}
+
 // --- Calls driven by hand. ---
 
 struct Held {

@@ -404,6 +404,20 @@ TEST_F(UdpTest, MsgMoreGathersOneDatagram) {
   EXPECT_TRUE(wire::UdpChecksumOk(wire::PseudoHeader(kUs, kPeer), udp));
 }
 
+// A quirk that programs can see (6.18, asked): after a corked datagram to somebody else a connected
+// socket goes on sending there, for its cork and its connection share one flow.
+TEST_F(UdpTest, ACorkedDatagramToAnotherMovesAConnectedSocket) {
+  const int fd = host.ConnectedUdp(7000, 9);
+  EXPECT_EQ(host.Sendto(fd, BytesFrom("1"), At(kPeer, 10), MSG_MORE), 1);
+  EXPECT_EQ(host.Send(fd, BytesFrom("2")), 1);
+  EXPECT_EQ(host.Send(fd, BytesFrom("x")), 1);
+  const std::vector<Bytes> sent = host.TakeSent();
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(TextOf(SocketHost::UdpOf(sent[0]).payload), "12");
+  EXPECT_EQ(SocketHost::UdpOf(sent[0]).header->dest.host(), 10);
+  EXPECT_EQ(SocketHost::UdpOf(sent[1]).header->dest.host(), 10);
+}
+
 TEST_F(UdpTest, UdpCorkHoldsBackUntilItIsTakenOff) {
   const int fd = host.ConnectedUdp(7000, 9);
   EXPECT_EQ(host.SetInt(fd, kSolUdp, kUdpCork, 1), 0);
