@@ -72,7 +72,7 @@ TEST_P(CorpusTest, DoesNotDependOnWhatMemoryHeldOrWhereItLies) {
 
 TEST_P(CorpusTest, GoesOnFromASnapshotAsStraightThrough) {
   const std::string expected = Replayed(GetParam()).digest;
-  for (const uint64_t frames : {1, 5, 23}) {
+  for (const uint64_t frames : {uint64_t{1}, uint64_t{5}, uint64_t{23}}) {
     RawReplayOptions options;
     options.restore_after_frames = frames;
     EXPECT_EQ(Replayed(GetParam(), options).digest, expected) << "restored after " << frames;
