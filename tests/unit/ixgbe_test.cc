@@ -117,7 +117,7 @@ class IxgbeTest : public testing::Test {
   }
 
   World* world() {
-    world_ = arena_.New<World>(arena_, 1, nullptr);
+    world_ = arena_.New<World>(arena_, uint64_t{1}, nullptr);
     return world_;
   }
 
