@@ -15,10 +15,11 @@ uint8_t saved[kStateBytes];
 
 void Reset() {
   for (size_t at = 0; at < kStateBytes; at += kSpacing) state[at] = 1;
-  asm volatile("" ::: "memory");
-  for (size_t at = 0; at < kStateBytes; at += kSpacing)
+  asm volatile("" ::"r"(state), "r"(saved) : "memory");
+  for (size_t at = 0; at < kStateBytes; at += kSpacing) {
     std::memcpy(state + at, saved + at, kPageBytes);
-  asm volatile("" ::: "memory");
+  }
+  asm volatile("" ::"r"(state) : "memory");
 }
 }  // namespace
 #else
