@@ -27,7 +27,7 @@ uint32_t CapturePort::Inject(SimTime first_bit, std::span<const uint8_t> bytes, 
   } else {
     frame.buffer = world_.packets().Alloc(static_cast<uint32_t>(bytes.size()));
     CHECK(frame.buffer.data != nullptr);
-    std::memcpy(frame.buffer.data, bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(frame.buffer.data, bytes.data(), bytes.size());
     frame.bytes = {frame.buffer.data, bytes.size()};
   }
   nic_.WireRx(first_bit, frame);
