@@ -76,7 +76,36 @@ namespace tapedeck {
   X(WIRE_LOSS, "lost on the wire")                                                        \
   X(NIC_TX_ABORT, "NIC: sending given up: link down, reset, or inconsistent descriptors") \
   X(IP_LOCAL_SOURCE, "source address is one of ours")                                     \
-  X(FRAG_OVERLAP, "fragment overlaps others of its datagram")
+  X(FRAG_OVERLAP, "fragment overlaps others of its datagram")                             \
+  X(SOCKET_CLOSE, "its socket was closed with it in a queue")                             \
+  X(SOCKET_BACKLOG, "the socket's backlog is full")                                       \
+  X(TCP_ABORT_ON_DATA, "data came after the user had closed")                             \
+  X(TCP_ZEROWINDOW, "the receive window is zero")                                         \
+  X(TCP_OLD_DATA, "data that was received before")                                        \
+  X(TCP_OVERWINDOW, "data beyond the receive window")                                     \
+  X(TCP_OFOMERGE, "other out-of-order data covers it")                                    \
+  X(TCP_RFC7323_PAWS, "timestamp too old (PAWS)")                                         \
+  X(TCP_RFC7323_PAWS_ACK, "timestamp too old (PAWS), a reordered ACK")                    \
+  X(TCP_RFC7323_TW_PAWS, "timestamp too old (PAWS) for a time-wait socket")               \
+  X(TCP_RFC7323_TSECR, "timestamp echo that was never sent")                              \
+  X(TCP_LISTEN_OVERFLOW, "the accept queue is full")                                      \
+  X(TCP_OLD_SEQUENCE, "sequence number before the window")                                \
+  X(TCP_INVALID_SEQUENCE, "sequence number not acceptable")                               \
+  X(TCP_INVALID_END_SEQUENCE, "end of the segment beyond the window")                     \
+  X(TCP_INVALID_ACK_SEQUENCE, "acknowledgment of what was not sent")                      \
+  X(TCP_INVALID_SYN, "a SYN that may not be here")                                        \
+  X(TCP_CLOSE, "the connection is closed")                                                \
+  X(TCP_FASTOPEN, "data of a fast open SYN that was not taken")                           \
+  X(TCP_OLD_ACK, "acknowledges what was acknowledged")                                    \
+  X(TCP_TOO_OLD_ACK, "acknowledgment older than the largest window")                      \
+  X(TCP_ACK_UNSENT_DATA, "acknowledges data that was not sent")                           \
+  X(TCP_OFO_QUEUE_PRUNE, "pruned from the out-of-order queue")                            \
+  X(TCP_OFO_DROP, "no memory for out-of-order data")                                      \
+  X(TCP_MINTTL, "TTL below the socket's minimum")                                         \
+  X(TCP_MD5NOTFOUND, "no TCP MD5 signature where one is required")                        \
+  X(TCP_MD5UNEXPECTED, "TCP MD5 signature where none is expected")                        \
+  X(TCP_MD5FAILURE, "TCP MD5 signature is wrong")                                         \
+  X(TCP_AUTH_HDR, "several authentication options")
 
 enum class DropReason : uint16_t {
 #define X(name, sentence) SKB_DROP_REASON_##name,

@@ -12,6 +12,7 @@ constexpr const char* kIpExtNames[] = {TAPEDECK_IPEXT_MIB(X)};
 constexpr const char* kIcmpNames[] = {TAPEDECK_ICMP_MIB(X)};
 constexpr const char* kUdpNames[] = {TAPEDECK_UDP_MIB(X)};
 constexpr const char* kTcpNames[] = {TAPEDECK_TCP_MIB(X)};
+constexpr const char* kTcpExtNames[] = {TAPEDECK_TCPEXT_MIB(X)};
 #undef X
 
 template <typename Item, size_t n>
@@ -28,5 +29,6 @@ const char* MibName(IpExtMib item) { return NameOf(kIpExtNames, item); }
 const char* MibName(IcmpMib item) { return NameOf(kIcmpNames, item); }
 const char* MibName(UdpMib item) { return NameOf(kUdpNames, item); }
 const char* MibName(TcpMib item) { return NameOf(kTcpNames, item); }
+const char* MibName(TcpExtMib item) { return NameOf(kTcpExtNames, item); }
 
 }  // namespace tapedeck

@@ -37,6 +37,39 @@ namespace tapedeck {
   X(RtoAlgorithm) X(RtoMin) X(RtoMax) X(MaxConn) X(ActiveOpens) X(PassiveOpens) X(AttemptFails) \
   X(EstabResets) X(CurrEstab) X(InSegs) X(OutSegs) X(RetransSegs) X(InErrs) X(OutRsts) \
   X(InCsumErrors)
+
+#define TAPEDECK_TCPEXT_MIB(X) \
+  X(SyncookiesSent) X(SyncookiesRecv) X(SyncookiesFailed) X(EmbryonicRsts) X(PruneCalled) \
+  X(RcvPruned) X(OfoPruned) X(OutOfWindowIcmps) X(LockDroppedIcmps) X(ArpFilter) X(TW) \
+  X(TWRecycled) X(TWKilled) X(PAWSActive) X(PAWSEstab) X(BeyondWindow) X(TSEcrRejected) \
+  X(PAWSOldAck) X(PAWSTimewait) X(DelayedACKs) X(DelayedACKLocked) X(DelayedACKLost) \
+  X(ListenOverflows) X(ListenDrops) X(TCPHPHits) X(TCPPureAcks) X(TCPHPAcks) X(TCPRenoRecovery) \
+  X(TCPSackRecovery) X(TCPSACKReneging) X(TCPSACKReorder) X(TCPRenoReorder) X(TCPTSReorder) \
+  X(TCPFullUndo) X(TCPPartialUndo) X(TCPDSACKUndo) X(TCPLossUndo) X(TCPLostRetransmit) \
+  X(TCPRenoFailures) X(TCPSackFailures) X(TCPLossFailures) X(TCPFastRetrans) \
+  X(TCPSlowStartRetrans) X(TCPTimeouts) X(TCPLossProbes) X(TCPLossProbeRecovery) \
+  X(TCPRenoRecoveryFail) X(TCPSackRecoveryFail) X(TCPRcvCollapsed) X(TCPBacklogCoalesce) \
+  X(TCPDSACKOldSent) X(TCPDSACKOfoSent) X(TCPDSACKRecv) X(TCPDSACKOfoRecv) X(TCPAbortOnData) \
+  X(TCPAbortOnClose) X(TCPAbortOnMemory) X(TCPAbortOnTimeout) X(TCPAbortOnLinger) \
+  X(TCPAbortFailed) X(TCPMemoryPressures) X(TCPMemoryPressuresChrono) X(TCPSACKDiscard) \
+  X(TCPDSACKIgnoredOld) X(TCPDSACKIgnoredNoUndo) X(TCPSpuriousRTOs) X(TCPMD5NotFound) \
+  X(TCPMD5Unexpected) X(TCPMD5Failure) X(TCPSackShifted) X(TCPSackMerged) \
+  X(TCPSackShiftFallback) X(TCPBacklogDrop) X(PFMemallocDrop) X(TCPMinTTLDrop) \
+  X(TCPDeferAcceptDrop) X(IPReversePathFilter) X(TCPTimeWaitOverflow) X(TCPReqQFullDoCookies) \
+  X(TCPReqQFullDrop) X(TCPRetransFail) X(TCPRcvCoalesce) X(TCPOFOQueue) X(TCPOFODrop) \
+  X(TCPOFOMerge) X(TCPChallengeACK) X(TCPSYNChallenge) X(TCPFastOpenActive) \
+  X(TCPFastOpenActiveFail) X(TCPFastOpenPassive) X(TCPFastOpenPassiveFail) \
+  X(TCPFastOpenListenOverflow) X(TCPFastOpenCookieReqd) X(TCPFastOpenBlackhole) \
+  X(TCPSpuriousRtxHostQueues) X(BusyPollRxPackets) X(TCPAutoCorking) X(TCPFromZeroWindowAdv) \
+  X(TCPToZeroWindowAdv) X(TCPWantZeroWindowAdv) X(TCPSynRetrans) X(TCPOrigDataSent) \
+  X(TCPHystartTrainDetect) X(TCPHystartTrainCwnd) X(TCPHystartDelayDetect) \
+  X(TCPHystartDelayCwnd) X(TCPACKSkippedSynRecv) X(TCPACKSkippedPAWS) X(TCPACKSkippedSeq) \
+  X(TCPACKSkippedFinWait2) X(TCPACKSkippedTimeWait) X(TCPACKSkippedChallenge) X(TCPWinProbe) \
+  X(TCPKeepAlive) X(TCPMTUPFail) X(TCPMTUPSuccess) X(TCPDelivered) X(TCPDeliveredCE) \
+  X(TCPAckCompressed) X(TCPZeroWindowDrop) X(TCPRcvQDrop) X(TCPWqueueTooBig) \
+  X(TCPFastOpenPassiveAltKey) X(TcpTimeoutRehash) X(TcpDuplicateDataRehash) X(TCPDSACKRecvSegs) \
+  X(TCPDSACKIgnoredDubious) X(TCPMigrateReqSuccess) X(TCPMigrateReqFailure) X(TCPPLBRehash) \
+  X(TCPAORequired) X(TCPAOBad) X(TCPAOKeyNotFound) X(TCPAOGood) X(TCPAODroppedIcmps)
 // clang-format on
 
 // One counter group. `Item` is the group's enumeration, whose last member is kCount.
@@ -60,6 +93,7 @@ enum class IpExtMib { TAPEDECK_IPEXT_MIB(X) kCount };
 enum class IcmpMib { TAPEDECK_ICMP_MIB(X) kCount };
 enum class UdpMib { TAPEDECK_UDP_MIB(X) kCount };
 enum class TcpMib { TAPEDECK_TCP_MIB(X) kCount };
+enum class TcpExtMib { TAPEDECK_TCPEXT_MIB(X) kCount };
 #undef X
 
 // "InReceives". REQUIRES: not kCount.
@@ -68,6 +102,7 @@ const char* MibName(IpExtMib item);
 const char* MibName(IcmpMib item);
 const char* MibName(UdpMib item);
 const char* MibName(TcpMib item);
+const char* MibName(TcpExtMib item);
 
 }  // namespace tapedeck
 

@@ -69,6 +69,7 @@ struct net {
   Mib<IcmpMib> icmp_mib;
   Mib<UdpMib> udp_mib;
   Mib<TcpMib> tcp_mib;
+  Mib<TcpExtMib> tcp_ext_mib;
 
   // Devices, in the order of their registration.
   List<net_device> devices;

@@ -84,6 +84,7 @@ sk_buff* skb_clone(sk_buff* skb) {
   if (clone == nullptr) return nullptr;
   std::memcpy(static_cast<void*>(clone), skb, sizeof(*skb));
   clone->next = clone->prev = nullptr;
+  clone->tsorted_next = clone->tsorted_prev = nullptr;
   clone->sk = nullptr;
   clone->destructor = nullptr;
   dst_clone(clone->dst);

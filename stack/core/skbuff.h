@@ -168,6 +168,10 @@ struct sk_buff {
   sock* sk;         // who pays for it (see destructor)
   dst_entry* dst;   // a reference; see skb_dst() in dst.h
   void (*destructor)(sk_buff* skb);
+  // TCP's list of what is in flight, in the order of sending (tcp_tsorted_anchor); nullptr where it
+  // is on none.
+  sk_buff* tsorted_next;
+  sk_buff* tsorted_prev;
   int64_t tstamp;  // receive: ns of virtual time, 0 where not stamped; transmit: earliest departure
   alignas(8) uint8_t cb[48];  // control block of whichever layer owns the packet now; see SKB_CB
   uint32_t len;

@@ -77,6 +77,9 @@ enum : uint8_t {
 };
 enum : uint8_t { SK_NO_REUSE = 0, SK_CAN_REUSE = 1, SK_FORCE_REUSE = 2 };
 
+// sk_pacing_status.
+enum : uint8_t { SK_PACING_NONE = 0, SK_PACING_NEEDED = 1, SK_PACING_FQ = 2 };
+
 inline constexpr uint32_t kSockMinSndbuf = 4608;  // SOCK_MIN_SNDBUF: 2 * TCP_SKB_MIN_TRUESIZE
 inline constexpr uint32_t kSockMinRcvbuf = 2304;  // SOCK_MIN_RCVBUF
 static_assert(kSockMinRcvbuf == 2048 + kSkBuffLogicalBytes);
@@ -127,6 +130,15 @@ struct sock {
   int32_t sk_wmem_queued = 0;
   dst_entry* sk_dst_cache = nullptr;
   page_frag sk_frag;
+  uint64_t sk_route_caps = 0;  // features of the route's device (NETIF_F_*)
+  uint32_t sk_gso_type = 0;    // SKB_GSO_*
+  uint32_t sk_gso_max_size = 0;
+  uint16_t sk_gso_max_segs = 0;
+  uint8_t sk_pacing_shift = 10;
+  uint8_t sk_pacing_status = 0;          // SK_PACING_*
+  uint64_t sk_pacing_rate = UINT64_MAX;  // bytes a second
+  uint64_t sk_max_pacing_rate = UINT64_MAX;
+  uint32_t sk_txhash = 0;  // of the flow, for queue choice; changed by sk_rethink_txhash
   uint32_t sk_priority = 0;
   uint32_t sk_mark = 0;
 
