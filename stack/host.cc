@@ -2,6 +2,7 @@
 
 #include "stack/core/neighbour.h"
 #include "stack/drivers/loopback.h"
+#include "stack/drivers/tun.h"
 #include "stack/ipv4/devinet.h"
 #include "stack/ipv4/fib.h"
 #include "stack/ipv4/netns_ipv4.h"
@@ -27,11 +28,27 @@ net_device* Host::AddNic(int slot, std::string_view name, const ixgbe::IxgbeOpti
   return dev;
 }
 
+net_device* Host::AddTun(std::string_view name, uint32_t mtu_bytes) {
+  CHECK_LT(tun_count_, kTunsMax);
+  net_device* const dev = tun_probe(*net_, name, mtu_bytes);
+  if (dev != nullptr) tuns_[tun_count_++] = dev;
+  return dev;
+}
+
 int Host::AddAddress(net_device* dev, Ipv4Address address, uint8_t prefix_length_bits) {
   inet_address_config config;
   config.local = address;
   config.prefixlen = prefix_length_bits;
   return inet_add_address(dev, config);
+}
+
+int Host::AddRoute(net_device* dev, const Ipv4Prefix& prefix, Ipv4Address gateway) {
+  fib_config config;
+  config.dst = prefix.network();
+  config.dst_len = static_cast<uint8_t>(prefix.length_bits());
+  config.oif = dev->ifindex;
+  config.gw = gateway;
+  return fib_table_insert(*net_->ipv4, config);
 }
 
 int Host::AddOnLinkDefaultRoute(net_device* dev) {
@@ -46,6 +63,8 @@ void Host::Shutdown() {
   kernel_.EndThreads();
   for (int i = 0; i < nic_count_; ++i) ixgbe::ixgbe_remove(nics_[i]);
   nic_count_ = 0;
+  for (int i = 0; i < tun_count_; ++i) tun_remove(tuns_[i]);
+  tun_count_ = 0;
   tcp_exit(*net_);
   udp_exit(*net_);
   loopback_exit(*net_);

@@ -33,8 +33,13 @@ class Host {
 
   // Brings up the 82599 in `slot` of the bus as `name`. nullptr where there is none.
   net_device* AddNic(int slot, std::string_view name, const ixgbe::IxgbeOptions& options);
+  // Creates a TUN device (see stack/drivers/tun.h) and brings it up. nullptr where memory failed or
+  // the name is taken.
+  net_device* AddTun(std::string_view name, uint32_t mtu_bytes);
   // `ip address add ADDRESS/LENGTH dev DEV`. 0 or -errno.
   int AddAddress(net_device* dev, Ipv4Address address, uint8_t prefix_length_bits);
+  // `ip route add PREFIX dev DEV via GATEWAY`. 0 or -errno.
+  int AddRoute(net_device* dev, const Ipv4Prefix& prefix, Ipv4Address gateway);
   // `ip route add default dev DEV scope link`. 0 or -errno.
   int AddOnLinkDefaultRoute(net_device* dev);
 
@@ -54,6 +59,9 @@ class Host {
   static constexpr int kNicsMax = 4;
   net_device* nics_[kNicsMax] = {};
   int nic_count_ = 0;
+  static constexpr int kTunsMax = 4;
+  net_device* tuns_[kTunsMax] = {};
+  int tun_count_ = 0;
 };
 
 }  // namespace tapedeck

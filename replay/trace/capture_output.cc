@@ -22,7 +22,9 @@ absl::StatusOr<CaptureOutput> CaptureOutput::Create(const std::string& path,
   if (!writer.ok()) return writer.status();
   for (int host = 0; host < options.hosts; ++host) {
     const absl::StatusOr<uint32_t> interface = writer->AddInterface(
-        {.name = absl::StrFormat("host%d", host), .description = "82599, wire side"});
+        {.link_type = options.bare_ip ? capture::LinkType::kRaw : capture::LinkType::kEthernet,
+         .name = absl::StrFormat("host%d", host),
+         .description = options.bare_ip ? "tun, user's side" : "82599, wire side"});
     if (!interface.ok()) return interface.status();
   }
   return CaptureOutput(*std::move(writer), options);

@@ -23,6 +23,7 @@ class CaptureOutput : public TraceObserver {
     // laid side by side.
     int64_t epoch_ns = 0;
     int hosts = 1;
+    bool bare_ip = false;  // hosts have tun devices, not NICs
   };
   // Nothing takes the name `path` before Close.
   static absl::StatusOr<CaptureOutput> Create(const std::string& path, const Options& options);

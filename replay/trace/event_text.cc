@@ -50,6 +50,11 @@ std::string PlainText(const TraceEvent& event, const TraceKindInfo& info) {
   return text;
 }
 
+std::string WireText(const TraceEvent& event) {
+  return (event.args[3] & kWireFlagIp) != 0 ? wire::DescribePacket(event.bytes)
+                                            : wire::DescribeFrame(event.bytes);
+}
+
 std::string DropText(const TraceEvent& event) {
   const auto reason = static_cast<DropReason>(event.args[1]);
   return absl::StrFormat("drop %s: %s (frame %d, %d B)", DropReasonName(reason),
@@ -70,9 +75,9 @@ std::string EventText(const TraceEvent& event) {
   const TraceKindInfo& info = GetTraceKindInfo(event.kind);
   switch (event.kind) {
     case TraceKind::kWireRx:
-      return absl::StrCat("< ", wire::DescribeFrame(event.bytes));
+      return absl::StrCat("< ", WireText(event));
     case TraceKind::kWireTx:
-      return absl::StrCat("> ", wire::DescribeFrame(event.bytes));
+      return absl::StrCat("> ", WireText(event));
     case TraceKind::kDrop:
     case TraceKind::kNicDrop:
       return DropText(event);

@@ -40,6 +40,8 @@ namespace tapedeck {
 // Of kWireRx's flags: the frame was made by what stands round the host (an answer to its ARP
 // request), not by the input.
 inline constexpr uint8_t kWireFlagAnswer = 0x80;
+// Of kWireRx's and kWireTx's: the bytes begin with an IP header, as those of a tun device do.
+inline constexpr uint8_t kWireFlagIp = 0x40;
 
 enum class TraceKind : uint16_t {
 #define X(name, ...) name,

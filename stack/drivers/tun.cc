@@ -1,0 +1,209 @@
+#include "stack/drivers/tun.h"
+
+#include <cerrno>
+
+#include "stack/base/byteorder.h"
+#include "stack/base/checksum.h"
+#include "stack/base/trace_event.h"
+#include "stack/core/dev.h"
+#include "stack/core/skb_data.h"
+#include "stack/wire/ethernet.h"
+#include "stack/wire/ip_protocol.h"
+
+namespace tapedeck {
+
+namespace {
+
+constexpr uint32_t kReadQueuePackets = 500;  // TUN_READQ_SIZE
+constexpr uint32_t kTunMtuMin = 68;          // MIN_MTU
+constexpr uint32_t kTunMtuMax = 65535;       // MAX_MTU
+constexpr uint32_t kIpv6HeaderBytes = 40;
+constexpr uint32_t kTcpHeaderBytesMin = 20;
+// What may be changed by `ethtool -K` (tun_net_init).
+constexpr netdev_features_t kTunFeatures = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM |
+                                           NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_GSO | NETIF_F_GRO;
+
+struct tun_struct {
+  TunReader* reader;
+};
+
+void Trace(net_device* dev, TraceKind kind, uint32_t frame_id, std::span<const uint8_t> bytes) {
+  net& net = dev_net(dev);
+  if (!net.world.tracing()) return;
+  const SimTime now = net.kernel.now();
+  net.world.Trace({.time = now,
+                   .kind = kind,
+                   .host = static_cast<uint8_t>(net.kernel.host()),
+                   .cpu = static_cast<uint8_t>(net.this_cpu().id()),
+                   .args = {frame_id, bytes.size(), now.ps, kWireFlagIp},
+                   .bytes = bytes});
+}
+
+// --- Out of the host. ---
+
+// Copies the packet to `to`, with the checksum that it leaves to the device. False where it points
+// outside.
+bool CopyOut(const sk_buff* skb, uint8_t* to) {
+  if (skb_copy_bits(skb, 0, to, skb->len) != 0) return false;
+  if (skb->ip_summed != CHECKSUM_PARTIAL) return true;
+  if (skb->csum_start < skb_headroom(skb)) return false;
+  const uint32_t start = skb->csum_start - skb_headroom(skb);
+  const uint32_t at = start + skb->csum_offset;
+  if (at + 2 > skb->len) return false;
+  // The field holds the pseudo-header's sum.
+  const uint16_t sum = csum_fold(csum_partial({to + start, skb->len - start}, 0));
+  StoreBe16(to + at, sum != 0 ? sum : kCsumMangled0);
+  return true;
+}
+
+// tun_net_xmit, and the read that follows at once.
+netdev_tx_t TunXmit(sk_buff* skb, net_device* dev) {
+  net& net = dev_net(dev);
+  TunReader* const reader = netdev_priv<tun_struct>(dev)->reader;
+  const PacketBuffer buffer =
+      reader == nullptr ? PacketBuffer{} : net.world.packets().Alloc(skb->len);
+  const bool read = buffer.data != nullptr && CopyOut(skb, buffer.data);
+  if (read) {
+    // The reader may take its time, so the sender's buffer space is free from here on.
+    skb_orphan(skb);
+    ++dev->stats.tx_packets;
+    dev->stats.tx_bytes += skb->len;
+    const std::span<const uint8_t> bytes(buffer.data, skb->len);
+    Trace(dev, TraceKind::kWireTx, skb->frame_id, bytes);
+    reader->Read({.time = net.kernel.now(),
+                  .frame_id = skb->frame_id,
+                  .gso_size_bytes = skb_shinfo(skb)->gso_size,
+                  .bytes = bytes});
+    consume_skb(skb);
+  } else {
+    ++dev->stats.tx_dropped;
+    kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
+  }
+  if (buffer.data != nullptr) net.world.packets().Free(buffer);
+  return NETDEV_TX_OK;
+}
+
+// --- Into the host. ---
+
+// EtherType of a packet, 0 where it is of no IP version.
+uint16_t ProtocolOf(std::span<const uint8_t> bytes) {
+  if (bytes.empty()) return 0;
+  switch (bytes[0] >> 4) {
+    case 4:
+      return wire::kEtherTypeIpv4;
+    case 6:
+      return wire::kEtherTypeIpv6;
+    default:
+      return 0;
+  }
+}
+
+// Length of the headers of an unfragmented TCP packet, 0 where it is none.
+uint32_t TcpHeadersBytes(std::span<const uint8_t> bytes) {
+  const bool v4 = bytes[0] >> 4 == 4;
+  const uint32_t ip_bytes = v4 ? (bytes[0] & 15U) * 4 : kIpv6HeaderBytes;
+  const size_t protocol_at = v4 ? 9 : 6;
+  if (bytes.size() < ip_bytes + kTcpHeaderBytesMin) return 0;
+  if (bytes[protocol_at] != wire::kIpProtoTcp) return 0;
+  return ip_bytes + (bytes[ip_bytes + 12] >> 4) * 4U;
+}
+
+// virtio_net_hdr_to_skb without a checksum to fill in: too short a packet is not a GSO one.
+void SetGso(sk_buff* skb, std::span<const uint8_t> bytes, uint16_t gso_size_bytes) {
+  const uint32_t headers_bytes = TcpHeadersBytes(bytes);
+  if (headers_bytes == 0 || bytes.size() <= headers_bytes + gso_size_bytes) return;
+  skb_shared_info* const info = skb_shinfo(skb);
+  info->gso_size = gso_size_bytes;
+  info->gso_segs = 0;  // nobody has counted them yet
+  info->gso_type =
+      SKB_GSO_DODGY | (skb->protocol == wire::kEtherTypeIpv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6);
+}
+
+constexpr net_device_ops kTunOps = {
+    .ndo_init = nullptr,
+    .ndo_uninit = nullptr,
+    .ndo_open = nullptr,
+    .ndo_stop = nullptr,
+    .ndo_start_xmit = &TunXmit,
+    .ndo_select_queue = nullptr,
+    .ndo_features_check = nullptr,
+    .ndo_set_rx_mode = nullptr,
+    .ndo_set_mac_address = nullptr,
+    .ndo_validate_addr = nullptr,
+    .ndo_change_mtu = nullptr,
+    .ndo_tx_timeout = nullptr,
+    .ndo_get_stats64 = nullptr,
+    .ndo_vlan_rx_add_vid = nullptr,
+    .ndo_vlan_rx_kill_vid = nullptr,
+    .ndo_fix_features = nullptr,
+    .ndo_set_features = nullptr,
+};
+
+void TunSetup(net_device* dev) {
+  dev->type = kArphrdNone;
+  dev->flags = IFF_POINTOPOINT | IFF_NOARP | IFF_MULTICAST;
+  dev->hard_header_len = 0;
+  dev->addr_len = 0;
+  dev->mtu = 1500;
+  dev->min_mtu = kTunMtuMin;
+  dev->max_mtu = kTunMtuMax;
+  dev->tx_queue_len = kReadQueuePackets;
+  dev->hw_features = kTunFeatures;
+  dev->features = kTunFeatures;
+  dev->netdev_ops = &kTunOps;
+}
+
+}  // namespace
+
+net_device* tun_probe(net& net, std::string_view name, uint32_t mtu_bytes) {
+  net_device* const dev = alloc_netdev_mqs(net, sizeof(tun_struct), name, &TunSetup, 1, 1);
+  if (dev == nullptr) return nullptr;
+  dev->mtu = mtu_bytes;
+  if (register_netdev(dev) == 0) {
+    if (dev_open(dev) == 0) return dev;
+    unregister_netdev(dev);
+  }
+  free_netdev(dev);
+  return nullptr;
+}
+
+void tun_remove(net_device* dev) {
+  unregister_netdev(dev);
+  free_netdev(dev);
+}
+
+void tun_set_reader(net_device* dev, TunReader* reader) {
+  netdev_priv<tun_struct>(dev)->reader = reader;
+}
+
+int tun_write(net_device* dev, std::span<const uint8_t> bytes, uint16_t gso_size_bytes) {
+  net& net = dev_net(dev);
+  if (!netif_running(dev)) return -EIO;
+  const uint16_t protocol = ProtocolOf(bytes);
+  if (protocol == 0) {
+    ++dev->stats.rx_frame_errors;
+    return -EINVAL;
+  }
+  const auto len = static_cast<uint32_t>(bytes.size());
+  sk_buff* const skb = alloc_skb(net, NET_SKB_PAD + len);
+  if (skb == nullptr) {
+    ++dev->stats.rx_dropped;
+    return -ENOMEM;
+  }
+  skb_reserve(skb, NET_SKB_PAD);
+  skb_put_data(skb, bytes.data(), len);
+  skb->dev = dev;
+  skb->protocol = protocol;
+  skb_reset_mac_header(skb);
+  skb_reset_network_header(skb);
+  if (gso_size_bytes != 0) SetGso(skb, bytes, gso_size_bytes);
+  ++dev->stats.rx_packets;
+  dev->stats.rx_bytes += len;
+  Trace(dev, TraceKind::kWireRx, skb->frame_id, bytes);
+  // tun_rx_batched hands it up within the writer's own call. Nothing else comes in this way, so by
+  // the backlog it is received at the same moment.
+  __netif_rx(skb);
+  return 0;
+}
+
+}  // namespace tapedeck
