@@ -21,6 +21,8 @@ constexpr size_t CmsgAlign(size_t bytes) { return (bytes + 7) & ~size_t{7}; }
 constexpr size_t CmsgLen(size_t data_bytes) { return sizeof(cmsghdr) + data_bytes; }
 constexpr size_t CmsgSpace(size_t data_bytes) { return sizeof(cmsghdr) + CmsgAlign(data_bytes); }
 
+struct ubuf_info;
+
 struct msghdr {
   // Send: the destination in its sockaddr_* layout, copied from the user, or nullptr. Receive: room
   // for the source, or nullptr; msg_namelen is set to its length.
@@ -32,6 +34,13 @@ struct msghdr {
   // moves it on.
   uint8_t* msg_control = nullptr;
   size_t msg_controllen = 0;
+  // Of a call that slept and goes on: the bytes that its earlier attempts have moved, which
+  // msg_iter is past. See stack/socket/system_call.h.
+  size_t msg_copied = 0;
+  bool msg_again = false;  // not the call's first attempt
+  // The call's zero-copy notification, once the protocol has made it (zerocopy.h). The reference is
+  // the call's: the socket layer puts it in the end.
+  ubuf_info* msg_ubuf = nullptr;
 };
 
 // Appends a control message for the user. Where there is no room for all of it, it is cut and

@@ -23,12 +23,6 @@ void __sk_free(sock* sk) {
   sk->sk_prot->free(sk);
 }
 
-void WakeFor(sock* sk, uint32_t events, int exclusive_max) {
-  if (sk->sk_wq.empty()) return;
-  sk->sk_net.this_cpu().Charge(CostPoint::k_sock_wake);
-  sk->sk_wq.WakeUp(events, exclusive_max);
-}
-
 // Destructor of packets on the error queue: they count, but not in the protocol's memory.
 void sock_rmem_free(sk_buff* skb) { skb->sk->sk_rmem_alloc -= skb->truesize; }
 
@@ -147,17 +141,19 @@ int sock_queue_rcv_skb_reason(sock* sk, sk_buff* skb, DropReason* reason) {
   return __sock_queue_rcv_skb(sk, skb, reason);
 }
 
-void sock_def_wakeup(sock* sk) { WakeFor(sk, ~uint32_t{0}, INT_MAX); }
+void sock_def_wakeup(sock* sk) { sk->sk_wq.WakeUp(~uint32_t{0}, INT_MAX); }
 
-void sock_def_readable(sock* sk) { WakeFor(sk, EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND, 1); }
+void sock_def_readable(sock* sk) {
+  sk->sk_wq.WakeUp(EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND);
+}
 
 void sock_def_write_space(sock* sk) {
   // Not for every packet: when half of the buffer is free.
   if (uint64_t{sk->sk_wmem_alloc} * 2 > sk->sk_sndbuf) return;
-  WakeFor(sk, EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND, 1);
+  sk->sk_wq.WakeUp(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
 }
 
-void sock_def_error_report(sock* sk) { WakeFor(sk, EPOLLERR, 1); }
+void sock_def_error_report(sock* sk) { sk->sk_wq.WakeUp(EPOLLERR); }
 
 void sock_def_destruct(sock* sk) {
   skb_queue_purge(&sk->sk_receive_queue);

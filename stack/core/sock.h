@@ -66,6 +66,13 @@ enum sock_flags : uint8_t {
   SOCK_FILTER_LOCKED,
   SOCK_RCU_FREE,
   SOCK_TSTAMP_NEW,
+  SOCK_TIMESTAMPING_RX_SOFTWARE,
+  SOCK_TIMESTAMPING_ANY,  // some bit of sk_tsflags asks for received time stamps
+  SOCK_ZEROCOPY,
+  SOCK_SELECT_ERR_QUEUE,  // poll tells of the error queue as EPOLLPRI
+  SOCK_TXTIME,
+  SOCK_RCVMARK,
+  SOCK_RCVPRIORITY,
 };
 
 // sk_userlocks.
@@ -128,6 +135,10 @@ struct sock {
   uint32_t sk_wmem_alloc = 1;
   uint32_t sk_sndbuf;
   int32_t sk_wmem_queued = 0;
+  int32_t sk_write_pending = 0;  // calls that sleep with more to send
+  uint32_t sk_disconnects = 0;   // tells a call that slept that it was another connection
+  uint32_t sk_zckey = 0;         // number of the next zero-copy send
+  uint32_t sk_tskey = 0;         // what SOF_TIMESTAMPING_OPT_ID counts
   dst_entry* sk_dst_cache = nullptr;
   page_frag sk_frag;
   uint64_t sk_route_caps = 0;  // features of the route's device (NETIF_F_*)
@@ -152,10 +163,20 @@ struct sock {
   SimTime sk_stamp;  // of the last packet delivered
   Duration sk_rcvtimeo = Duration::Max();
   Duration sk_sndtimeo = Duration::Max();
-  uint32_t sk_tsflags = 0;
+  uint32_t sk_tsflags = 0;  // SOF_TIMESTAMPING_*
   uint32_t sk_lingertime_s = 0;
   uint32_t sk_uid = 0;
   uint64_t sk_napi_id = 0;
+  uint32_t sk_ll_usec = 0;  // SO_BUSY_POLL
+  uint16_t sk_busy_poll_budget = 0;
+  bool sk_prefer_busy_poll = false;
+  bool sk_txtime_deadline_mode = false;
+  bool sk_txtime_report_errors = false;
+  uint8_t sk_txrehash = 1;  // SO_TXREHASH; SOCK_TXREHASH_*
+  int32_t sk_clockid = 0;   // of SO_TXTIME
+  int32_t sk_incoming_cpu = -1;
+  int32_t sk_reserved_mem = 0;  // SO_RESERVE_MEM, bytes
+  uint64_t sk_cookie = 0;       // SO_COOKIE; 0: not asked for yet
 
   // The user's side.
   socket* sk_socket = nullptr;
@@ -192,9 +213,17 @@ struct proto {
   void (*free)(sock* sk);
   int (*init)(sock* sk);
   void (*destroy)(sock* sk);
+  // The end: lets go of its user and, in its own time, of itself. `linger_until` is not Zero()
+  // where a lingering close has waited (see `linger`).
   void (*close)(sock* sk, SimTime linger_until);
+  // First half of a close that lingers: what close does up to the point where the kernel waits
+  // (data thrown away, FIN or reset sent). True while the peer's answer is outstanding: the call
+  // sleeps on sk_wq and asks again, and calls `close` in the end. Harmless when repeated. Null:
+  // closing never waits.
+  bool (*linger)(sock* sk) = nullptr;
   int (*pre_connect)(sock* sk, const void* addr, uint32_t addr_len);
   int (*connect)(sock* sk, const void* addr, uint32_t addr_len);
+  int (*listen)(sock* sk, int backlog) = nullptr;
   int (*disconnect)(sock* sk, uint32_t flags);
   sock* (*accept)(sock* sk, uint32_t flags, int* err);
   int (*ioctl)(sock* sk, uint32_t cmd, int* arg);
@@ -211,6 +240,13 @@ struct proto {
   void (*unhash)(sock* sk);
   int (*get_port)(sock* sk, uint16_t port);
   proto_memory* (*memory)(net& net);  // null: not counted
+  // Whether a stream may take more to send beside its buffer limit; `wake`: for one who sleeps.
+  bool (*stream_memory_free)(const sock* sk, bool wake) = nullptr;
+  // SO_RCVLOWAT, in bytes > 0. Null: sk_rcvlowat is set.
+  int (*set_rcvlowat)(sock* sk, int bytes) = nullptr;
+  // keepalive is switched on or off.
+  void (*keepalive)(sock* sk, bool on) = nullptr;
+  bool no_autobind = false;  // sending gives no port
 };
 
 // --- Life. ---

@@ -11,6 +11,44 @@
 // A call holds a reference to its descriptor's file until it ends: closing the descriptor meanwhile
 // does not end the call, as in Linux. Memory that it was given (buffers, results) must live until
 // it ends.
+//
+// How a call waits. Nothing below this layer ever does: proto_ops and proto do what the kernel's
+// functions do with MSG_DONTWAIT or O_NONBLOCK, in one attempt, and say what they have got done.
+// The call judges whether that ends it; if not it sleeps on the socket's queue (sk_wq) and makes
+// the next attempt when it is woken. What the kernel keeps in a sleeping function's locals is kept
+// here.
+//
+//   sendmsg   An attempt consumes msg->msg_iter as far as there is room and returns the bytes it
+//             took, or -EAGAIN where it could take none (tcp_sendmsg: also in SYN_SENT and
+//             SYN_RECV, where sk_stream_wait_connect would wait). Before it returns for lack of
+//             room it does what the kernel does before it sleeps (tcp_push of what there is) and
+//             sets sk_nospace. The call goes on with the rest, as sk_stream_wait_memory would: an
+//             error, a shutdown, a timeout or a signal ends it with what was sent so far, and the
+//             error stays pending for the next call. msg->msg_again is set in all attempts but the
+//             first: what is done once a call (connecting by Fast Open, a new notification) is not
+//             done again. What is done at its end (tcp_tx_timestamp) is done where msg_iter is
+//             empty or MSG_DONTWAIT set, which it is where the call does not wait, and in the
+//             attempt after a timeout.
+//   zerocopy  The attempt that makes the notification stores it in msg->msg_ubuf; later ones find
+//             and use it. Never put: the call does (net_zcopy_put, or _abort where nothing was
+//             sent).
+//   recvmsg   An attempt returns the bytes it copied, 0 at the end of the stream, or -EAGAIN where
+//             there is nothing. The call asks again until it has SO_RCVLOWAT bytes (MSG_WAITALL:
+//             all), an error, a shutdown or a closed socket stands behind them. msg_copied says
+//             what it has: at a place that ends a call which has data (urgent mark), return 0 if it
+//             is not 0. MSG_PEEK starts again from the beginning each time, with msg_copied 0.
+//   connect   Returns -EINPROGRESS, the second time -EALREADY; while the socket is in SYN_SENT or
+//             SYN_RECV the call sleeps, and asks again with the same arguments. A tcp_sendmsg that
+//             connects calls sk_socket->ops->connect(..., O_NONBLOCK | kConnectForSendmsg) with the
+//             socket locked, and where MSG_DONTWAIT is not set answers -EAGAIN to -EINPROGRESS; the
+//             next attempts (msg_again) ask ops->connect(sock, nullptr, 0, ...) again while the
+//             socket's state is SS_CONNECTING, and go on when it says 0.
+//   accept    -EAGAIN where the queue is empty.
+//   close     proto::linger, then proto::close (see stack/core/sock.h).
+//
+// While a call sleeps with more to send (or to connect and send), sk_write_pending counts it. The
+// protocol wakes: sk_state_change, sk_data_ready, sk_write_space (sk_stream_write_space, stream.h,
+// which clears sk_nospace), sk_error_report.
 #ifndef TAPEDECK_STACK_SOCKET_SYSTEM_CALL_H_
 #define TAPEDECK_STACK_SOCKET_SYSTEM_CALL_H_
 

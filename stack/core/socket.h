@@ -1,0 +1,70 @@
+// struct socket, the user's side of a socket, and what a kind of socket does for each call
+// (include/linux/net.h). The families that fill it in are above (stack/socket); protocols see it
+// through sock::sk_socket.
+#ifndef TAPEDECK_STACK_CORE_SOCKET_H_
+#define TAPEDECK_STACK_CORE_SOCKET_H_
+
+#include <cstdint>
+
+#include "stack/core/msghdr.h"
+#include "stack/core/sock.h"
+
+namespace tapedeck {
+
+struct file;
+struct proto_ops;
+struct socket_caches;
+
+enum socket_state : uint8_t {
+  SS_FREE,
+  SS_UNCONNECTED,
+  SS_CONNECTING,
+  SS_CONNECTED,
+  SS_DISCONNECTING,
+};
+
+struct socket {
+  socket_state state = SS_UNCONNECTED;
+  uint16_t type = 0;  // SOCK_STREAM, ...
+  const proto_ops* ops = nullptr;
+  struct sock* sk = nullptr;
+  struct file* file = nullptr;  // no reference: it owns us
+  socket_caches* caches = nullptr;
+};
+
+// `flags` of proto_ops::connect beside O_NONBLOCK: a sendmsg connects (Fast Open), with the socket
+// locked.
+inline constexpr uint32_t kConnectForSendmsg = 1U << 31;
+
+// What a kind of socket does for each call. Addresses are sockaddr_* bytes, copied from the user,
+// at most kSockaddrStorageBytes as said, but no more than SockAddr::kBytes as present (AF_UNIX has
+// none that matter). Nothing here waits: what would have to returns -EAGAIN, and connect
+// -EINPROGRESS or -EALREADY; stack/socket/system_call.h says how the call goes on from there.
+struct proto_ops {
+  uint16_t family;
+  bool has_peek_off;  // SO_PEEK_OFF may be set
+  int (*release)(socket* sock);
+  // A close that lingers: true while it has to wait (see proto::linger). Null: it never does.
+  bool (*linger)(socket* sock) = nullptr;
+  int (*bind)(socket* sock, const void* addr, uint32_t addr_len);
+  // `addr` is null where a sendmsg connects without an address (TCP_FASTOPEN_CONNECT).
+  int (*connect)(socket* sock, const void* addr, uint32_t addr_len, uint32_t flags);
+  // Null where there are no connections to wait for: -EOPNOTSUPP.
+  int (*listen)(socket* sock, int backlog) = nullptr;
+  // Ties the next connection to `newsock`, which has type and ops but no sock. -EAGAIN: none yet.
+  int (*accept)(socket* sock, socket* newsock, uint32_t flags) = nullptr;
+  int (*socketpair)(socket* first, socket* second) = nullptr;
+  // Writes the own (`peer`: the other side's) address and returns its length, or -errno.
+  int (*getname)(socket* sock, void* addr, bool peer);
+  uint32_t (*poll)(socket* sock);
+  int (*ioctl)(socket* sock, uint32_t command, int* argument);
+  int (*shutdown)(socket* sock, int how);
+  int (*setsockopt)(socket* sock, int level, int name, const void* value, uint32_t length);
+  int (*getsockopt)(socket* sock, int level, int name, void* value, uint32_t* length);
+  int64_t (*sendmsg)(socket* sock, msghdr* msg, size_t bytes);
+  int64_t (*recvmsg)(socket* sock, msghdr* msg, size_t bytes, uint32_t flags);
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_CORE_SOCKET_H_
