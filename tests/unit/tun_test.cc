@@ -1,0 +1,99 @@
+// The tun device: what a user writes is received, what the host sends is read, with checksums made.
+#include "stack/drivers/tun.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <vector>
+
+#include "stack/base/checksum.h"
+#include "stack/host.h"
+#include "stack/wire/frame_builder.h"
+#include "stack/wire/icmp.h"
+#include "stack/wire/ip_protocol.h"
+#include "stack/wire/ipv4.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr Ipv4Address kLocal{192, 168, 0, 1};
+constexpr Ipv4Address kRemote{192, 0, 2, 1};
+
+class TunHost : public TunReader {
+ public:
+  TunHost()
+      : world(*arena.New<World>(arena, 1, nullptr)),
+        host(*arena.New<Host>(world, KernelOptions{}, FreeCostTable())),
+        tun(host.AddTun("tun0", 1500)) {
+    tun_set_reader(tun, this);
+    EXPECT_EQ(host.AddAddress(tun, kLocal, 16), 0);
+    EXPECT_EQ(host.AddRoute(tun, Ipv4Prefix(kRemote, 24), kLocal), 0);
+  }
+  ~TunHost() override {
+    host.Shutdown();
+    world.RunUntilIdle(world.now() + Duration::Seconds(600));
+    EXPECT_EQ(world.packets().live_objects(), 0U);
+  }
+  void Read(const TunPacket& packet) override {
+    sent.emplace_back(packet.bytes.begin(), packet.bytes.end());
+    times.push_back(packet.time);
+  }
+
+  Arena arena;
+  World& world;
+  Host& host;
+  net_device* tun;
+  std::vector<std::vector<uint8_t>> sent;
+  std::vector<SimTime> times;
+};
+
+std::span<uint8_t> EchoRequest(std::span<uint8_t> buffer) {
+  wire::IcmpHeader icmp{};
+  icmp.type = wire::kIcmpEcho;
+  return wire::FrameBuilder(buffer)
+      .Ipv4({.ttl = 64, .saddr = kRemote, .daddr = kLocal})
+      .Icmp(icmp)
+      .CountingPayload(20)
+      .Build();
+}
+
+TEST(TunTest, PingIsAnsweredAtOnce) {
+  TunHost h;
+  uint8_t buffer[100];
+  const SimTime at = SimTime::Zero() + Duration::Milliseconds(5);
+  h.world.RunUntil(at);
+  ASSERT_EQ(tun_write(h.tun, EchoRequest(buffer)), 0);
+  h.world.RunUntil(at);
+  ASSERT_EQ(h.sent.size(), 1U);
+  EXPECT_EQ(h.times[0], at);
+  const auto reply = wire::ParseIpv4(h.sent[0]);
+  ASSERT_TRUE(static_cast<bool>(reply));
+  EXPECT_EQ(reply->header->saddr, kLocal);
+  EXPECT_EQ(reply->header->daddr, kRemote);
+  EXPECT_EQ(csum_fold(csum_partial(reply->payload, 0)), 0);
+}
+
+TEST(TunTest, WritesThatAreNoPacketAreRefused) {
+  TunHost h;
+  EXPECT_EQ(tun_write(h.tun, {}), -EINVAL);
+  const uint8_t garbage[] = {0x50, 0, 0, 0};
+  EXPECT_EQ(tun_write(h.tun, garbage), -EINVAL);
+  EXPECT_EQ(h.tun->stats.rx_frame_errors, 2U);
+  dev_close(h.tun);
+  uint8_t buffer[100];
+  EXPECT_EQ(tun_write(h.tun, EchoRequest(buffer)), -EIO);
+}
+
+TEST(TunTest, WithoutReaderPacketsAreDropped) {
+  TunHost h;
+  tun_set_reader(h.tun, nullptr);
+  uint8_t buffer[100];
+  EXPECT_EQ(tun_write(h.tun, EchoRequest(buffer)), 0);
+  h.world.RunUntil(h.world.now() + Duration::Milliseconds(1));
+  EXPECT_TRUE(h.sent.empty());
+  EXPECT_EQ(h.tun->stats.tx_dropped, 1U);
+}
+
+}  // namespace
+}  // namespace tapedeck
