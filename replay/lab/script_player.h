@@ -53,6 +53,10 @@ class ScriptPlayer {
   };
 
   void Do(const Step&, const PauseStep&, size_t) {}
+  void Do(const Step&, const PacketStep&, size_t) {}
+  void Do(const Step&, const SyscallStep&, size_t) {}
+  void Do(const Step&, const CommandStep&, size_t) {}
+  void Do(const Step&, const CodeStep&, size_t) {}
   void Do(const Step& step, const FrameStep& frame, size_t number);
   void Do(const Step& step, const CallStep& call, size_t number);
 

@@ -84,6 +84,12 @@ void WriteStep(RecordWriter& writer, const Step& step, const CallStep& call) {
   writer.EndRecord();
 }
 
+// Steps that have no bytes yet.
+template <typename What>
+void WriteStep(RecordWriter& writer, const Step& step, const What&) {
+  WriteStep(writer, step, PauseStep());
+}
+
 }  // namespace
 
 Script DecodeScript(std::span<const uint8_t> bytes) {

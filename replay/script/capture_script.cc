@@ -42,6 +42,11 @@ class FrameWriter {
     ++left_out_.calls;
     return absl::OkStatus();
   }
+  template <typename What>
+  absl::Status Write(const Step&, const What&) {
+    ++left_out_.calls;
+    return absl::OkStatus();
+  }
   absl::Status Write(const Step& step, const FrameStep& frame) {
     if (frame.bytes.empty()) {
       ++left_out_.empty_frames;

@@ -96,6 +96,11 @@ absl::Status CheckWhat(const FrameStep& frame) {
       absl::StrCat("a frame of ", frame.bytes.size(), " bytes, at most ", kFrameBytesMax));
 }
 
+absl::Status CheckWhat(const PacketStep&) { return absl::OkStatus(); }
+absl::Status CheckWhat(const SyscallStep&) { return absl::OkStatus(); }
+absl::Status CheckWhat(const CommandStep&) { return absl::OkStatus(); }
+absl::Status CheckWhat(const CodeStep&) { return absl::OkStatus(); }
+
 absl::Status CheckWhat(const CallStep& step) {
   if (absl::Status status = CheckResult(step); !status.ok()) return status;
   return std::visit([&step](const auto& call) { return CheckCall(call, step); }, step.call);

@@ -15,6 +15,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "replay/script/code.h"
+#include "replay/script/command.h"
+#include "replay/script/options.h"
+#include "replay/script/packet_step.h"
+#include "replay/script/syscall_step.h"
 #include "stack/base/ip_address.h"
 #include "stack/base/time.h"
 
@@ -35,8 +40,6 @@ inline constexpr int32_t kErrnoMax = 4095;  // MAX_ERRNO, include/linux/err.h
 
 // --- System calls ---
 
-// A descriptor that is none: -1 is passed to the call.
-inline constexpr int32_t kFdNone = -1;
 // The domain of the script's own IP version ("..." in the text spelling).
 inline constexpr int32_t kDomainDefault = -1;
 inline constexpr int32_t kSockaddrInBytes = 16;   // struct sockaddr_in
@@ -160,19 +163,41 @@ struct CallStep {
   friend bool operator==(const CallStep&, const CallStep&) = default;
 };
 
+// From when the time of a step counts.
+enum class TimeBase : uint8_t {
+  // "+0.1": from the step before: when it began, and of a packet that the stack sent, when that was
+  // seen.
+  kStepBefore,
+  // "0.1": from the start of the script. Only behind a PacketStep that is outbound: else the parser
+  // works out what it is from the step before, which is the same.
+  kStart,
+  // "*": any time; of outbound packets only. `delay` is 0.
+  kAny,
+};
+
 struct Step {
   Duration delay;
+  TimeBase base = TimeBase::kStepBefore;
+  // "+0.1~+0.2", "0.1~0.2": the packet is seen within this long of `delay`. Of outbound packets
+  // only.
+  std::optional<Duration> range;
   uint8_t host = 0;
-  std::variant<PauseStep, FrameStep, CallStep> what;
+  std::variant<PauseStep, FrameStep, CallStep, PacketStep, SyscallStep, CommandStep, CodeStep> what;
   uint32_t line = 0;  // where it stands in its text, from 1; 0: nowhere. For messages; not content
 
   friend bool operator==(const Step& a, const Step& b) {
-    return a.delay == b.delay && a.host == b.host && a.what == b.what;
+    return a.delay == b.delay && a.base == b.base && a.range == b.range && a.host == b.host &&
+           a.what == b.what;
   }
 };
 
 struct Script {
+  ScriptOptions options;
+  // "`...`" before the first step, without a time: runs before the script's time begins.
+  std::optional<CommandStep> init;
   std::vector<Step> steps;
+  // The same behind the last step: runs at the end, whatever the verdict.
+  std::optional<CommandStep> cleanup;
 
   friend bool operator==(const Script&, const Script&) = default;
 };

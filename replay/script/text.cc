@@ -123,10 +123,15 @@ std::string TimeText(Duration time) {
 void PrintWhat(std::string& out, const PauseStep&) { out += "pause"; }
 void PrintWhat(std::string& out, const FrameStep& frame) { PrintFrame(out, frame); }
 void PrintWhat(std::string& out, const CallStep& call) { PrintCall(out, call); }
+void PrintWhat(std::string& out, const PacketStep&) { out += "packet"; }
+void PrintWhat(std::string& out, const SyscallStep& call) { out += NameOf(call.name); }
+void PrintWhat(std::string& out, const CommandStep& command) { out += command.text; }
+void PrintWhat(std::string& out, const CodeStep&) { out += "code"; }
 
 }  // namespace
 
-absl::StatusOr<Script> ParseScript(std::string_view text, std::string_view name) {
+absl::StatusOr<Script> ParseScript(std::string_view text, std::string_view name,
+                                   const ParseOptions&) {
   return ScriptParser(text, name).Parse();
 }
 

@@ -12,6 +12,7 @@
 #ifndef TAPEDECK_REPLAY_SCRIPT_TEXT_H_
 #define TAPEDECK_REPLAY_SCRIPT_TEXT_H_
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -20,9 +21,22 @@
 
 namespace tapedeck {
 
+struct ParseOptions {
+  // What a command line says: taken over what the script says. Its defines are what words stand
+  // for.
+  ScriptOptions options;
+  // Reads a file that a command line of the script runs (defaults.sh), by its path from the folder
+  // that `name` is in. Without it such commands are refused.
+  std::function<absl::StatusOr<std::string>(const std::string& path)> read_file;
+};
+
+// Reads files from the disk: a value for ParseOptions::read_file.
+absl::StatusOr<std::string> ReadScriptFile(const std::string& path);
+
 // The script that `text` spells. An error is one line for the first mistake:
 // "name:line:column: expected what, found what".
-absl::StatusOr<Script> ParseScript(std::string_view text, std::string_view name);
+absl::StatusOr<Script> ParseScript(std::string_view text, std::string_view name,
+                                   const ParseOptions& options = {});
 
 struct PrintOptions {
   // A comment before each frame that says what it is, as tcpdump would.
@@ -34,6 +48,9 @@ struct PrintOptions {
 std::string PrintScript(const Script& script, const PrintOptions& options = {});
 // One step, as it stands there, without a line end.
 std::string PrintStep(const Step& step);
+// A packet without its time: "> P. 1:1001(1000) ack 1 win 256 <nop,nop,TS val 100 ecr 200>". For a
+// packet that was seen, made into a PacketStep, as for one that a script has.
+std::string PrintPacket(const PacketStep& packet);
 
 }  // namespace tapedeck
 
