@@ -223,7 +223,6 @@ struct proto {
   bool (*linger)(sock* sk) = nullptr;
   int (*pre_connect)(sock* sk, const void* addr, uint32_t addr_len);
   int (*connect)(sock* sk, const void* addr, uint32_t addr_len);
-  int (*listen)(sock* sk, int backlog) = nullptr;
   int (*disconnect)(sock* sk, uint32_t flags);
   sock* (*accept)(sock* sk, uint32_t flags, int* err);
   int (*ioctl)(sock* sk, uint32_t cmd, int* arg);

@@ -10,8 +10,8 @@ void WaitQueue::WakeUp(uint32_t events, int exclusive_max) {
     WaitEntry* const next = entries_.Next(entry);
     if ((entry->events & events) != 0) {
       const bool exclusive = entry->exclusive;
-      entry->wake(entry, events);
-      if (exclusive && --exclusive_max == 0) return;
+      const bool woken = entry->wake(entry, events);
+      if (exclusive && woken && --exclusive_max == 0) return;
     }
     entry = next;
   }
@@ -23,6 +23,7 @@ Thread::Thread(Kernel& kernel, int tid, Cpu& cpu)
       tid_(tid),
       entry_([](WaitEntry* entry, uint32_t) {
         static_cast<QueueEntry*>(entry)->thread->Wake(WakeReason::kDone);
+        return true;
       }),
       timeout_(cpu, [](HrTimer* timer) {
         static_cast<Timeout*>(timer)->thread->Wake(WakeReason::kTimeout);

@@ -32,9 +32,10 @@ class Kernel;
 class WaitQueue;
 
 // One sleeper. `wake` is called for each event on the queue whose mask meets `events`; it may take
-// the entry off. Event masks are poll(2)'s (EPOLLIN, ...); ~0 hears everything.
+// the entry off, and says whether it woke somebody, which is what exclusive sleepers are counted
+// by. Event masks are poll(2)'s (EPOLLIN, ...); ~0 hears everything.
 struct WaitEntry : ListNode<> {
-  using Wake = void (*)(WaitEntry* entry, uint32_t events);
+  using Wake = bool (*)(WaitEntry* entry, uint32_t events);
   explicit WaitEntry(Wake wake_in, uint32_t events_in = ~uint32_t{0}, bool exclusive_in = false)
       : wake(wake_in), events(events_in), exclusive(exclusive_in) {}
   Wake wake;

@@ -11,8 +11,9 @@ namespace tapedeck {
 struct PollWait : WaitEntry {
   PollWait(Thread& its_thread, struct file* its_file, uint32_t wanted)
       : WaitEntry(Woken, wanted), thread(its_thread), file(its_file) {}
-  static void Woken(WaitEntry* entry, uint32_t /*events*/) {
+  static bool Woken(WaitEntry* entry, uint32_t /*events*/) {
     static_cast<PollWait*>(entry)->thread.Wake(WakeReason::kDone);
+    return true;
   }
   Thread& thread;
   struct file* file;  // a reference; nullptr where the descriptor is not open
