@@ -2,6 +2,7 @@
 
 #include "stack/ipv4/inet_datagram.h"
 #include "stack/ipv4/protocol.h"
+#include "stack/tcp/netns_tcp.h"
 #include "stack/wire/ip_protocol.h"
 
 namespace tapedeck {
@@ -12,46 +13,35 @@ constexpr uint64_t kRtoAlgorithm = 1;
 constexpr uint64_t kRtoMinMs = 200;
 constexpr uint64_t kRtoMaxMs = 120'000;
 
-const net_protocol kTcpProtocol = {.handler = tcp_v4_rcv,
-                                   .err_handler = tcp_v4_err,
+const net_protocol kTcpProtocol = {.handler = tcp_v4_rcv_closed,
+                                   .err_handler = tcp_v4_err_closed,
                                    .early_demux = nullptr,
                                    .no_policy = true,
                                    .icmp_strict_tag_validation = true};
 
-sock* AllocControl(net& net, uint16_t family);
-void FreeControl(sock* sk) { net_tcp(sk->sk_net).control_sockets.Delete(inet_sk(sk)); }
-
-// The control socket's protocol: it only lends its settings to what belongs to no connection.
-constexpr proto ControlProt() {
-  proto prot{};
-  prot.name = "TCP-control";
-  prot.alloc = AllocControl;
-  prot.free = FreeControl;
-  return prot;
-}
-constexpr proto kTcpControlProt = ControlProt();
-
-sock* AllocControl(net& net, uint16_t family) {
-  return net_tcp(net).control_sockets.New(net, family, &kTcpControlProt);
-}
-
-// inet_ctl_sock_create, and what tcp_sk_init sets on it.
-sock* MakeControlSocket(net& net) {
-  sock* const sk = sk_alloc(net, kAfInet, &kTcpControlProt);
+// tcp_sk_init's control socket: resets carry DF and therefore no IP ID.
+inet_sock* MakeControlSocket(net& net) {
+  inet_sock* const sk = inet_ctl_sock_create(net, wire::kIpProtoTcp);
   CHECK(sk != nullptr);
-  sk->sk_type = SOCK_RAW;
-  sk->sk_protocol = wire::kIpProtoTcp;
-  inet_sock* const inet = inet_sk(sk);
-  inet_sock_init(inet);
-  // tcp_sk_init: resets carry DF and therefore no IP ID.
-  inet->pmtudisc = kIpPmtudiscDo;
+  sk->pmtudisc = kIpPmtudiscDo;
   return sk;
 }
 
 }  // namespace
 
+tcp_settings::tcp_settings(const tcp_ticks& ticks)
+    : keepalive_time(static_cast<int32_t>(ticks.keepalive_time)),
+      keepalive_intvl(static_cast<int32_t>(ticks.keepalive_intvl)),
+      fin_timeout(static_cast<int32_t>(ticks.timewait_len)),
+      invalid_ratelimit(static_cast<int32_t>(ticks.hz / 2)) {}
+
 netns_tcp::netns_tcp(net& its_net)
-    : host_net(its_net), control_sockets(its_net.world.arena(), "TCP-control") {}
+    : host_net(its_net),
+      ticks(its_net.kernel.hz()),
+      settings(ticks),
+      socks(its_net.world.arena(), "TCP"),
+      reqsks(its_net.world.arena(), "request_sock_TCP"),
+      twsks(its_net.world.arena(), "tw_sock_TCP") {}
 
 void tcp_init(net& net) {
   CHECK(net.tcp == nullptr);
@@ -66,7 +56,7 @@ void tcp_init(net& net) {
 
 void tcp_exit(net& net) {
   CHECK_EQ(inet_del_protocol(net, &kTcpProtocol, wire::kIpProtoTcp), 0);
-  sock_put(net_tcp(net).control_sk);
+  inet_ctl_sock_destroy(net_tcp(net).control_sk);
   net_tcp(net).control_sk = nullptr;
 }
 

@@ -1,8 +1,12 @@
-// TCP over IPv4 (net/ipv4/tcp_ipv4.c; RFC 9293): what a host does with segments while no connection
-// exists on it. Each is checked and counted, and answered with a reset.
+// TCP as the socket layer and the rest of the host see it (net/ipv4/tcp.c; RFC 9293).
 //
-//   in:  ip_protocol_deliver_rcu -> tcp_v4_rcv -> (lookup) -> tcp_v4_send_reset ->
-//   ip_send_unicast_reply
+//   in:   ip_protocol_deliver_rcu -> tcp_v4_rcv -> (lookup) -> tcp_v4_do_rcv -> tcp_rcv_established
+//   |
+//         tcp_rcv_state_process -> tcp_ack, tcp_data_queue -> sk_data_ready
+//   out:  tcp_sendmsg -> tcp_push -> tcp_write_xmit -> tcp_transmit_skb -> queue_xmit
+//
+// Files: tcp.cc (init, proto), tcp_sendmsg.cc, tcp_recvmsg.cc, tcp_close.cc (close, shutdown,
+// disconnect, set_state, done), tcp_sockopt.cc, tcp_info.cc, tcp_poll.cc, tcp_splice.cc.
 #ifndef TAPEDECK_STACK_TCP_TCP_H_
 #define TAPEDECK_STACK_TCP_TCP_H_
 
@@ -10,39 +14,78 @@
 
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
-#include "stack/ipv4/inet_sock.h"
-#include "stack/kernel/slab.h"
-#include "stack/wire/tcp.h"
 
 namespace tapedeck {
 
-inline const wire::TcpHeader* tcp_hdr(const sk_buff* skb) {
-  return reinterpret_cast<const wire::TcpHeader*>(skb_transport_header(skb));
-}
+struct tcp_sock;
+struct tcp_info;
 
-// All TCP state of a host.
-struct netns_tcp {
-  explicit netns_tcp(net& its_net);
-  netns_tcp(const netns_tcp&) = delete;
-  netns_tcp& operator=(const netns_tcp&) = delete;
+extern const proto tcp_prot;
 
-  net& host_net;
-  SlabCache<inet_sock> control_sockets;
-  sock* control_sk = nullptr;  // sends what belongs to no connection (ipv4_tcp_sk)
-};
-inline netns_tcp& net_tcp(net& net) { return *net.tcp; }
+// What a host does with segments while it has no connections (tcp_closed.cc).
+int tcp_v4_rcv_closed(sk_buff* skb);
+int tcp_v4_err_closed(sk_buff* skb, uint32_t info);
 
-// Brings TCP up on a host: after ipv4_init, once. And takes it down: its control socket is freed.
+// Brings TCP up on a host: after ipv4_init, once. And takes it down, when no socket has a user any
+// more: what still lives (requests, time-wait, orphans) ends at once.
 void tcp_init(net& net);
 void tcp_exit(net& net);
 
-// net_protocol::handler and err_handler of protocol 6.
-int tcp_v4_rcv(sk_buff* skb);
-int tcp_v4_err(sk_buff* skb, uint32_t info);
+// Live objects of TCP, for the ledger.
+struct tcp_ledger {
+  uint64_t socks = 0;
+  uint64_t requests = 0;
+  uint64_t timewaits = 0;
+  uint64_t metrics = 0;
+};
+tcp_ledger tcp_objects(const net& net);
 
-// Answers a segment that belongs to nothing (`sk` is null) or that its socket refuses, by RFC
-// 9293 3.10.7.1: never a reset, never what was not for us alone. The packet stays the caller's.
-void tcp_v4_send_reset(const sock* sk, sk_buff* skb);
+// --- proto's functions (tcp_prot), called by each other too. ---
+int tcp_init_sock(sock* sk);
+void tcp_close(sock* sk, SimTime linger_until);
+void __tcp_close(sock* sk, SimTime linger_until);
+void tcp_shutdown(sock* sk, int how);
+int tcp_disconnect(sock* sk, uint32_t flags);
+int64_t tcp_sendmsg(sock* sk, msghdr* msg, size_t size);
+int64_t tcp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags);
+uint32_t tcp_poll(sock* sk);
+int tcp_ioctl(sock* sk, uint32_t cmd, int* arg);
+int tcp_setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t optlen);
+int tcp_getsockopt(sock* sk, int level, int optname, void* optval, uint32_t* optlen);
+void tcp_release_cb(sock* sk);
+
+// --- State. ---
+void tcp_set_state(sock* sk, uint8_t state);
+// The connection is over: TCP_CLOSE, timers stopped, its user told; freed where it has none.
+void tcp_done(sock* sk);
+void tcp_done_with_error(sock* sk, int err);  // `err`: positive errno
+// Whether memory or the number of orphans demands that this one be dropped.
+bool tcp_check_oom(const sock* sk, int shift);
+
+// --- Sending. ---
+// An empty packet for the write queue, MAX_TCP_HEADER reserved; nullptr: no memory.
+sk_buff* tcp_stream_alloc_skb(sock* sk, bool force_schedule);
+// Appends `skb` to the write queue and charges it.
+void tcp_skb_entail(sock* sk, sk_buff* skb);
+void tcp_mark_push(tcp_sock* tp, sk_buff* skb);
+void tcp_push(sock* sk, uint32_t flags, uint32_t mss_now, int nonagle, uint32_t size_goal);
+uint32_t tcp_send_mss(sock* sk, uint32_t* size_goal, uint32_t flags);
+bool tcp_stream_memory_free(const sock* sk);
+// Data of a connect() with MSG_FASTOPEN. 0 or -errno; *copied bytes went with the SYN.
+int tcp_sendmsg_fastopen(sock* sk, msghdr* msg, int* copied, size_t size);
+
+// --- Receiving. ---
+// After the user has read `copied` bytes: sends a window update where it matters.
+void tcp_cleanup_rbuf(sock* sk, int copied);
+uint32_t tcp_inq(const sock* sk);  // SIOCINQ
+int tcp_set_rcvlowat(sock* sk, int val);
+int tcp_set_window_clamp(sock* sk, int val);
+
+// TCP_INFO (uapi linux/tcp.h).
+void tcp_get_info(sock* sk, tcp_info* info);
+
+// Every segment counts here on its way in.
+void tcp_segs_in(tcp_sock* tp, const sk_buff* skb);
 
 }  // namespace tapedeck
 

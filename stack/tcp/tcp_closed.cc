@@ -5,7 +5,9 @@
 #include "stack/core/skb_data.h"
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/ip.h"
+#include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_sock.h"
 #include "stack/wire/ip_protocol.h"
 
 namespace tapedeck {
@@ -64,35 +66,7 @@ wire::TcpHeader ResetFor(const wire::TcpHeader& th, uint32_t payload_bytes) {
   return reset;
 }
 
-}  // namespace
-
-int tcp_v4_rcv(sk_buff* skb) {
-  net& net = *skb->owner;
-  net.this_cpu().Charge(CostPoint::k_tcp_rcv);
-  bool count_as_error = false;
-  DropReason reason = CheckSegment(net, skb, &count_as_error);
-  if (reason == SKB_DROP_REASON_CONSUMED) {
-    if (ChecksumWrong(skb)) {
-      net.tcp_mib.Inc(TcpMib::kInCsumErrors);
-      count_as_error = true;
-      reason = SKB_DROP_REASON_TCP_CSUM;
-    } else {
-      tcp_v4_send_reset(nullptr, skb);
-      reason = SKB_DROP_REASON_NO_SOCKET;
-    }
-  }
-  if (count_as_error) net.tcp_mib.Inc(TcpMib::kInErrs);
-  kfree_skb_reason(skb, reason);
-  return 0;
-}
-
-int tcp_v4_err(sk_buff* skb, uint32_t /*info*/) {
-  // No connection has sent what the error is about.
-  skb->owner->icmp_mib.Inc(IcmpMib::kInErrors);
-  return -ENOENT;
-}
-
-void tcp_v4_send_reset(const sock* sk, sk_buff* skb) {
+void SendReset(const sock* sk, sk_buff* skb) {
   net& net = *skb->owner;
   const wire::TcpHeader& th = *tcp_hdr(skb);
   if (th.rst()) return;
@@ -112,6 +86,34 @@ void tcp_v4_send_reset(const sock* sk, sk_buff* skb) {
                         sizeof(reset));
   net.tcp_mib.Inc(TcpMib::kOutSegs);
   net.tcp_mib.Inc(TcpMib::kOutRsts);
+}
+
+}  // namespace
+
+int tcp_v4_rcv_closed(sk_buff* skb) {
+  net& net = *skb->owner;
+  net.this_cpu().Charge(CostPoint::k_tcp_rcv);
+  bool count_as_error = false;
+  DropReason reason = CheckSegment(net, skb, &count_as_error);
+  if (reason == SKB_DROP_REASON_CONSUMED) {
+    if (ChecksumWrong(skb)) {
+      net.tcp_mib.Inc(TcpMib::kInCsumErrors);
+      count_as_error = true;
+      reason = SKB_DROP_REASON_TCP_CSUM;
+    } else {
+      SendReset(nullptr, skb);
+      reason = SKB_DROP_REASON_NO_SOCKET;
+    }
+  }
+  if (count_as_error) net.tcp_mib.Inc(TcpMib::kInErrs);
+  kfree_skb_reason(skb, reason);
+  return 0;
+}
+
+int tcp_v4_err_closed(sk_buff* skb, uint32_t /*info*/) {
+  // No connection has sent what the error is about.
+  skb->owner->icmp_mib.Inc(IcmpMib::kInErrors);
+  return -ENOENT;
 }
 
 }  // namespace tapedeck

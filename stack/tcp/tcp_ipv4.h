@@ -1,0 +1,52 @@
+// TCP over IPv4 (net/ipv4/tcp_ipv4.c): segments as IPv4 delivers them, errors about them,
+// connecting, and the operations a connection calls by its address family. Files: tcp_ipv4.cc (rcv,
+// do_rcv, err), tcp_ipv4_connect.cc, tcp_ipv4_reply.cc (reset, ACK without a socket),
+// tcp_ipv4_listen.cc (conn_request, syn_recv_sock, route_req), tcp_conn_request.cc (what both
+// families do with a SYN, make_synack), tcp_secure_seq.cc.
+#ifndef TAPEDECK_STACK_TCP_TCP_IPV4_H_
+#define TAPEDECK_STACK_TCP_TCP_IPV4_H_
+
+#include <cstdint>
+
+#include "stack/tcp/tcp_sock.h"
+
+namespace tapedeck {
+
+extern const inet_connection_sock_af_ops ipv4_specific;
+
+// net_protocol::handler, err_handler and early_demux of protocol 6.
+int tcp_v4_rcv(sk_buff* skb);
+int tcp_v4_err(sk_buff* skb, uint32_t info);
+int tcp_v4_early_demux(sk_buff* skb, DropReason* reason);
+// A segment for `sk`, which is not owned; owns it (sk_backlog_rcv).
+int tcp_v4_do_rcv(sock* sk, sk_buff* skb);
+int tcp_v4_connect(sock* sk, const void* addr, uint32_t addr_len);
+void tcp_v4_mtu_reduced(sock* sk);
+int tcp_v4_conn_request(sock* sk, sk_buff* skb);
+// Answers a segment that belongs to nothing (`sk` is null) or that its socket refuses, by RFC
+// 9293 3.10.7.1: never a reset, never what was not for us alone. The packet stays the caller's.
+void tcp_v4_send_reset(const sock* sk, sk_buff* skb);
+void tcp_v4_destroy_sock(sock* sk);  // proto::destroy
+int tcp_v4_init_sock(sock* sk);      // proto::init
+// An ICMP error about a request / reverts the RTO backoff after one (RFC 6069).
+void tcp_req_err(request_sock* req, SeqNum seq, bool abort);
+void tcp_ld_RTO_revert(sock* sk, SeqNum seq);
+
+// --- What both families do (net/ipv4/tcp_input.c, tcp_output.c). ---
+// A SYN for listener `sk`: request, SYN-ACK, cookies, fast open. 0.
+int tcp_conn_request(const request_sock_ops* ops, sock* sk, sk_buff* skb);
+sk_buff* tcp_make_synack(const sock* sk, dst_entry* dst, request_sock* req,
+                         tcp_fastopen_cookie* foc, tcp_synack_type type, sk_buff* syn_skb);
+int tcp_rtx_synack(const sock* sk, request_sock* req);
+void tcp_openreq_init_rwin(request_sock* req, const sock* sk_listener, const dst_entry* dst);
+
+// --- Secrets (net/core/secure_seq.c). ---
+uint32_t secure_tcp_seq(net& net, const IpAddress& saddr, const IpAddress& daddr, be16 sport,
+                        be16 dport);
+uint32_t secure_tcp_ts_off(net& net, const IpAddress& saddr, const IpAddress& daddr);
+uint64_t secure_ipv4_port_ephemeral(net& net, const IpAddress& saddr, const IpAddress& daddr,
+                                    be16 dport);
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_STACK_TCP_TCP_IPV4_H_
