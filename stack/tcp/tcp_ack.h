@@ -64,6 +64,8 @@ void tcp_enter_cwr(sock* sk);
 void tcp_init_cwnd_reduction(sock* sk);
 void tcp_cwnd_reduction(sock* sk, uint32_t newly_acked_sacked, uint32_t newly_lost, uint32_t flag);
 void tcp_simple_retransmit(sock* sk);
+// Sends what was marked lost for another reason than congestion, without touching the window.
+void tcp_non_congestion_loss_retransmit(sock* sk);
 void tcp_clear_retrans(tcp_sock* tp);
 void tcp_mark_skb_lost(sock* sk, sk_buff* skb);
 void tcp_skb_mark_lost_uncond_verify(tcp_sock* tp, sk_buff* skb);

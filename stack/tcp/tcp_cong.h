@@ -103,6 +103,8 @@ void tcp_cleanup_congestion_control(sock* sk);
 void tcp_set_ca_state(sock* sk, uint8_t ca_state);
 // TCP_CONGESTION. 0, -ENOENT, -EPERM (restricted and not `cap_net_admin`), -EPERM.
 int tcp_set_congestion_control(sock* sk, std::string_view name, bool cap_net_admin);
+// Whether an unprivileged user may choose it.
+bool tcp_ca_allowed(const net& net, const tcp_congestion_ops* ops);
 int tcp_set_default_congestion_control(net& net, std::string_view name);
 int tcp_set_allowed_congestion_control(net& net, std::string_view names);
 

@@ -45,6 +45,9 @@ uint32_t tcp_set_skb_tso_segs(sk_buff* skb, uint32_t mss_now);
 void tcp_skb_collapse_tstamp(sk_buff* skb, const sk_buff* next_skb);
 void tcp_skb_shift_counts(sock* sk, sk_buff* skb, int decr);  // tcp_adjust_pcount
 
+// Reserves `size` bytes for `sk` whatever the limits say: what has to be kept (FIN, data of a SYN).
+void sk_forced_mem_schedule(sock* sk, uint32_t size);
+
 // --- Control segments. ---
 int tcp_connect(sock* sk);  // SYN; 0 or -errno
 void tcp_send_fin(sock* sk);
