@@ -5,6 +5,7 @@
 #include "stack/core/net.h"
 #include "stack/core/qdisc.h"
 #include "stack/core/skb_data.h"
+#include "stack/core/tx_timestamp.h"
 #include "stack/wire/ethernet.h"
 
 namespace tapedeck {
@@ -115,6 +116,9 @@ int XmitWithoutQueue(sk_buff* skb, net_device* dev, netdev_queue* txq) {
 int __dev_queue_xmit(sk_buff* skb) {
   net_device* const dev = skb->dev;
   skb_reset_mac_header(skb);
+  if ((skb_shinfo(skb)->tx_flags & SKBTX_SCHED_TSTAMP) != 0) {
+    __skb_tstamp_tx(skb, nullptr, skb->sk, SCM_TSTAMP_SCHED);
+  }
   netdev_queue* const txq = netdev_core_pick_tx(dev, skb);
   Qdisc* const q = txq->qdisc;
   if (q->ops->enqueue != nullptr) return __dev_xmit_skb(skb, q, dev, txq);

@@ -8,6 +8,7 @@
 #include "stack/core/skb_internal.h"
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
+#include "stack/core/zerocopy.h"
 
 namespace tapedeck {
 
@@ -124,6 +125,7 @@ sk_buff* pskb_copy(sk_buff* skb) {
     get_page(info->frags[i].page);
   }
   copy_info->nr_frags = info->nr_frags;
+  skb_zcopy_set(copy, skb_zcopy(skb), nullptr);
   if (info->frag_list != nullptr) {
     copy_info->frag_list = info->frag_list;
     skb_internal::skb_clone_fraglist(copy);
@@ -184,6 +186,7 @@ int pskb_expand_head(sk_buff* skb, uint32_t nhead, uint32_t ntail) {
   if (skb_cloned(skb)) {
     for (uint32_t i = 0; i < info->nr_frags; ++i) get_page(info->frags[i].page);
     if (info->frag_list != nullptr) skb_internal::skb_clone_fraglist(skb);
+    if (ubuf_info* const uarg = skb_zcopy(skb); uarg != nullptr) net_zcopy_get(uarg);
     skb_internal::skb_release_data(skb);
   } else {
     skb_internal::FreeHead(skb);

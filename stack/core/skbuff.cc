@@ -7,6 +7,7 @@
 #include "stack/core/dst.h"
 #include "stack/core/net.h"
 #include "stack/core/skb_internal.h"
+#include "stack/core/zerocopy.h"
 
 namespace tapedeck {
 
@@ -132,6 +133,7 @@ void skb_release_data(sk_buff* skb) {
     info->dataref -= skb->nohdr ? (1U << SKB_DATAREF_SHIFT) + 1 : 1;
     if (info->dataref != 0) return;
   }
+  if (info->flags != 0) skb_zcopy_clear(skb, true);
   for (uint32_t i = 0; i < info->nr_frags; ++i) put_page(info->frags[i].page);
   if (info->frag_list != nullptr) DropFragList(info->frag_list);
   FreeHead(skb);

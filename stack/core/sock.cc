@@ -5,6 +5,7 @@
 #include <climits>
 
 #include "stack/core/net.h"
+#include "stack/core/sock_cmsg.h"
 
 namespace tapedeck {
 
@@ -14,6 +15,7 @@ namespace {
 void __sk_free(sock* sk) {
   net& net = sk->sk_net;
   sk->sk_destruct(sk);
+  sock_set_timestamp(sk, false);
   sk_dst_reset(sk);
   if (sk->sk_frag.page != nullptr) put_page(sk->sk_frag.page);
   sk_mem_reclaim(sk);
@@ -172,6 +174,7 @@ int sock_queue_err_skb(sock* sk, sk_buff* skb) {
   skb->sk = sk;
   skb->destructor = sock_rmem_free;
   sk->sk_rmem_alloc += skb->truesize;
+  skb->pkt_type = PACKET_OUTGOING;
   __skb_queue_tail(&sk->sk_error_queue, skb);
   if (!sock_flag(sk, SOCK_DEAD)) sk_error_report(sk);
   return 0;

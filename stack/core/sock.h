@@ -137,6 +137,7 @@ struct sock {
   int32_t sk_wmem_queued = 0;
   int32_t sk_write_pending = 0;  // calls that sleep with more to send
   uint32_t sk_disconnects = 0;   // tells a call that slept that it was another connection
+  uint32_t sk_omem_alloc = 0;    // of options and notifications, limited by optmem_max
   uint32_t sk_zckey = 0;         // number of the next zero-copy send
   uint32_t sk_tskey = 0;         // what SOF_TIMESTAMPING_OPT_ID counts
   dst_entry* sk_dst_cache = nullptr;
@@ -243,6 +244,10 @@ struct proto {
   bool (*stream_memory_free)(const sock* sk, bool wake) = nullptr;
   // SO_RCVLOWAT, in bytes > 0. Null: sk_rcvlowat is set.
   int (*set_rcvlowat)(sock* sk, int bytes) = nullptr;
+  // A packet with the statistics that a transmit time stamp carries (SOF_TIMESTAMPING_OPT_STATS);
+  // nullptr where memory failed. `ack_skb`: the segment that acknowledged it, or null.
+  sk_buff* (*get_timestamping_opt_stats)(const sock* sk, const sk_buff* orig_skb,
+                                         const sk_buff* ack_skb) = nullptr;
   // keepalive is switched on or off.
   void (*keepalive)(sock* sk, bool on) = nullptr;
   bool no_autobind = false;  // sending gives no port
@@ -344,6 +349,10 @@ void sock_def_write_space(sock* sk);
 void sock_def_error_report(sock* sk);
 void sock_def_destruct(sock* sk);
 
+// A packet for the socket's own purposes (a notification), paid from optmem_max. nullptr
+// where that is used up or memory failed.
+sk_buff* sock_omalloc(sock* sk, uint32_t size);
+
 // --- Errors. ---
 
 // The pending error as -errno, which it clears; 0 where there is none.
@@ -364,6 +373,8 @@ inline constexpr uint8_t kSoEeOriginLocal = 1;
 inline constexpr uint8_t kSoEeOriginIcmp = 2;
 inline constexpr uint8_t kSoEeOriginIcmp6 = 3;
 inline constexpr uint8_t kSoEeOriginTimestamping = 4;
+inline constexpr uint8_t kSoEeOriginZerocopy = 5;
+inline constexpr uint8_t kSoEeCodeZerocopyCopied = 1;
 
 // Control block of a packet on the error queue. The first bytes stay what they were for the network
 // layer.
@@ -372,8 +383,11 @@ struct sock_exterr_skb {
   sock_extended_err ee;
   uint16_t addr_offset;  // of the offender's address, from the network header
   uint16_t port;         // host order
+  bool opt_stats;        // the packet's data are statistics (SCM_TIMESTAMPING_OPT_STATS)
 };
 inline sock_exterr_skb* SKB_EXT_ERR(sk_buff* skb) { return SKB_CB<sock_exterr_skb>(skb); }
+// Whether a packet came from the error queue: it is marked as if it went out.
+inline bool skb_is_err_queue(const sk_buff* skb) { return skb->pkt_type == PACKET_OUTGOING; }
 // Queues for MSG_ERRQUEUE and reports. 0, or -ENOMEM where the receive buffer is full; the packet
 // stays the caller's then.
 int sock_queue_err_skb(sock* sk, sk_buff* skb);

@@ -15,6 +15,9 @@ constexpr uint32_t kFragRefillBytes = 32;
 
 int64_t PagesFor(int64_t bytes) { return (bytes + kSkMemQuantum - 1) / kSkMemQuantum; }
 
+// Destructor of what sock_omalloc made.
+void sock_ofree(sk_buff* skb) { skb->sk->sk_omem_alloc -= skb->truesize; }
+
 // Gives `pages` back to the protocol.
 void ReturnPages(proto_memory* memory, int64_t pages) {
   memory->allocated_pages -= pages;
@@ -156,6 +159,17 @@ sk_buff* sock_wmalloc(sock* sk, uint32_t size, bool force) {
   if (!force && sk->sk_wmem_alloc >= sk->sk_sndbuf) return nullptr;
   sk_buff* const skb = alloc_skb(sk->sk_net, size);
   if (skb != nullptr) skb_set_owner_w(skb, sk);
+  return skb;
+}
+
+sk_buff* sock_omalloc(sock* sk, uint32_t size) {
+  const auto limit = static_cast<uint32_t>(sk->sk_net.core.optmem_max);
+  if (sk->sk_omem_alloc + SKB_TRUESIZE(size) > limit) return nullptr;
+  sk_buff* const skb = alloc_skb(sk->sk_net, size);
+  if (skb == nullptr) return nullptr;
+  sk->sk_omem_alloc += skb->truesize;
+  skb->sk = sk;
+  skb->destructor = sock_ofree;
   return skb;
 }
 

@@ -1,3 +1,4 @@
+#include "stack/core/tx_timestamp.h"
 #include "stack/drivers/ixgbe_adapter.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
@@ -100,6 +101,7 @@ netdev_tx_t ixgbe_xmit_frame(sk_buff* skb, net_device* dev) {
   cpu.Charge(CostPoint::k_driver_tx_packet);
   const uint16_t first = ring.next_to_use;
   const uint32_t olinfo = WriteContext(ring, skb);
+  skb_tx_timestamp(skb);
   MapPacket(adapter, skb, first, olinfo);
   if (ring.unused() < kTxDescsNeeded) netif_stop_subqueue(dev, ring.queue);
   if (!netdev_xmit_more(dev) || netif_subqueue_stopped(dev, ring.queue)) {

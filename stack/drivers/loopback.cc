@@ -2,12 +2,21 @@
 
 #include "stack/core/dev.h"
 #include "stack/core/eth.h"
+#include "stack/core/tx_timestamp.h"
+#include "stack/core/zerocopy.h"
 
 namespace tapedeck {
 
 namespace {
 
 netdev_tx_t LoopbackXmit(sk_buff* skb, net_device* dev) {
+  skb_tx_timestamp(skb);
+  // What is received here must not be tied to what the sender may still see as his.
+  if (skb_orphan_frags_rx(skb) != 0) {
+    ++dev->stats.tx_dropped;
+    kfree_skb_reason(skb, SKB_DROP_REASON_SKB_UCOPY_FAULT);
+    return NETDEV_TX_OK;
+  }
   // The receiver must not have to wait for the sender's buffer space.
   skb_orphan(skb);
   skb->protocol = eth_type_trans(skb, dev);

@@ -7,6 +7,8 @@
 #include "stack/base/trace_event.h"
 #include "stack/core/dev.h"
 #include "stack/core/skb_data.h"
+#include "stack/core/tx_timestamp.h"
+#include "stack/core/zerocopy.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
 
@@ -59,6 +61,13 @@ bool CopyOut(const sk_buff* skb, uint8_t* to) {
 // tun_net_xmit, and the read that follows at once.
 netdev_tx_t TunXmit(sk_buff* skb, net_device* dev) {
   net& net = dev_net(dev);
+  // The reader may keep it for as long as he likes, so it is the sender's no more.
+  if (skb_orphan_frags_rx(skb) != 0) {
+    ++dev->stats.tx_dropped;
+    kfree_skb_reason(skb, SKB_DROP_REASON_SKB_UCOPY_FAULT);
+    return NETDEV_TX_OK;
+  }
+  skb_tx_timestamp(skb);
   TunReader* const reader = netdev_priv<tun_struct>(dev)->reader;
   const PacketBuffer buffer =
       reader == nullptr ? PacketBuffer{} : net.world.packets().Alloc(skb->len);
