@@ -20,7 +20,7 @@ namespace tapedeck {
 struct request_sock;
 struct tcp_fastopen_cookie;
 
-enum class tcp_synack_type : uint8_t { kNormal, kFastopen, kCookie };
+enum class tcp_synack_type : uint8_t { kNormal, kFastopen, kCookie, kRetrans };
 
 // What differs by address family in answering a SYN (request_sock_ops and tcp_request_sock_ops).
 struct request_sock_ops {

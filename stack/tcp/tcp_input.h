@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "stack/base/drop_reason.h"
+#include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp_sock.h"
 
 namespace tapedeck {
@@ -26,12 +27,32 @@ void tcp_finish_connect(sock* sk, sk_buff* skb);
 void tcp_init_transfer(sock* sk, sk_buff* skb);
 void tcp_reset(sock* sk, sk_buff* skb);
 void tcp_fin(sock* sk);
-void tcp_send_challenge_ack(sock* sk);
+// An ACK for a segment that may be forged (RFC 5961), at most so many. `accecn_reflector`: its ACE
+// field says how the SYN has arrived.
+void tcp_send_challenge_ack(sock* sk, bool accecn_reflector = false);
+void tcp_reqsk_send_challenge_ack(sock* sk, sk_buff* skb, request_sock* req);
 // Whether an ACK in answer to an out-of-window segment is held back (tcp_invalid_ratelimit); counts
 // under `mib` then.
 bool tcp_oow_rate_limited(net& net, const sk_buff* skb, TcpExtMib mib, uint32_t* last_oow_ack_time);
-bool tcp_paws_check(const sock* sk, const tcp_options_received* rx_opt, int paws_win);
-bool tcp_paws_reject(net& net, const tcp_options_received* rx_opt, bool rst);
+// PAWS (RFC 7323 5): whether the last segment's timestamp is not older than ts_recent, by more than
+// `paws_win` ticks / whether the segment must go.
+bool tcp_paws_check(const net& net, const tcp_options_received* rx_opt, int paws_win);
+bool tcp_paws_reject(const net& net, const tcp_options_received* rx_opt, bool rst);
+// ts_recent becomes the last segment's timestamp: always / where `seq` says that it may (RFC 7323
+// 4.3). The latter two return FLAG_TS_PROGRESS (tcp_ack.h) or 0.
+void tcp_store_ts_recent(tcp_sock* tp);
+uint32_t __tcp_replace_ts_recent(tcp_sock* tp, int32_t tstamp_delta);
+uint32_t tcp_replace_ts_recent(tcp_sock* tp, SeqNum seq);
+// Whether a segment's window is news (RFC 9293 3.10.7.4, Linux also takes a larger or zero one of
+// the same sequence number). REQUIRES: snd_una <= ack <= snd_nxt.
+inline bool tcp_may_update_window(const tcp_sock* tp, SeqNum ack, SeqNum ack_seq, uint32_t nwin) {
+  return ack.After(tp->snd_una) || ack_seq.After(tp->snd_wl1) ||
+         (ack_seq == tp->snd_wl1 && (nwin > tp->snd_wnd || nwin == 0));
+}
+inline void tcp_rcv_nxt_update(tcp_sock* tp, SeqNum seq) {
+  tp->bytes_received += static_cast<uint32_t>(seq - tp->rcv_nxt);
+  tp->rcv_nxt = seq;
+}
 
 // --- Options. ---
 // Parses all options of `skb` into `opt`; `estab`: those of SYNs do not count. `foc` may be null.
@@ -47,6 +68,15 @@ void tcp_data_queue(sock* sk, sk_buff* skb);
 // True where `from` became part of `to`.
 bool tcp_try_coalesce(sock* sk, sk_buff* to, sk_buff* from, bool* fragstolen);
 void tcp_data_ready(sock* sk);
+// Whether a reader who wants `target` bytes is to be woken.
+bool tcp_epollin_ready(const sock* sk, int target);
+// The packet is not counted with the reason alone, but with its socket.
+void tcp_drop_reason(sock* sk, sk_buff* skb, DropReason reason);
+// Forgets the SACK blocks to be sent.
+inline void tcp_sack_reset(tcp_options_received* rx_opt) {
+  rx_opt->dsack = false;
+  rx_opt->num_sacks = 0;
+}
 bool tcp_prune_ofo_queue(sock* sk, const sk_buff* in_skb);
 int tcp_try_rmem_schedule(sock* sk, const sk_buff* skb, uint32_t size);
 // Sends what repair mode wrote into the receive queue... bytes of a fast open SYN: see
@@ -81,6 +111,10 @@ inline int64_t tcp_space(const sock* sk) {
 inline int64_t tcp_full_space(const sock* sk) { return tcp_win_from_space(sk, sk->sk_rcvbuf); }
 void tcp_adjust_rcv_ssthresh(sock* sk);
 bool tcp_rmem_pressure(const sock* sk);
+inline bool tcp_under_memory_pressure(const sock* sk) { return sock_tcp(sk).memory.pressure; }
+// Round trip that the last segment's timestamp echo shows, microseconds; -1: implausible. A
+// difference of no tick counts as `min_delta`.
+int32_t tcp_rtt_tsopt_us(const tcp_sock* tp, uint32_t min_delta);
 
 // --- Acknowledging. ---
 void tcp_enter_quickack_mode(sock* sk, uint32_t max_quickacks);
@@ -91,7 +125,8 @@ void tcp_send_dupack(sock* sk, const sk_buff* skb);
 // compressed_ack_timer's function.
 void tcp_compressed_ack_kick(HrTimer* timer);
 void tcp_sack_compress_send_ack(sock* sk);
-void tcp_check_space(sock* sk);  // wakes a writer that waits for memory
+void tcp_check_space(sock* sk);     // wakes a writer that waits for memory
+void tcp_data_snd_check(sock* sk);  // sends what an ACK has made possible
 void tcp_sndbuf_expand(sock* sk);
 // Header prediction (Van Jacobson): on where nothing unusual is expected.
 void __tcp_fast_path_on(tcp_sock* tp, uint32_t snd_wnd);

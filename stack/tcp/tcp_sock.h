@@ -115,6 +115,8 @@ inline sk_buff* skb_rb_next(sk_buff* skb) { return rb_to_skb(rb_next(skb_rb(skb)
 inline sk_buff* skb_rb_prev(sk_buff* skb) { return rb_to_skb(rb_prev(skb_rb(skb))); }
 // Inserts by TCP_SKB_CB(skb)->seq.
 void tcp_rbtree_insert(rb_root* root, sk_buff* skb);
+// Drops all of `root`.
+void skb_rbtree_purge(rb_root* root);
 
 // The packets in flight in the order in which they were (last) sent (tsorted_sent_queue).
 struct tcp_tsorted_list {
