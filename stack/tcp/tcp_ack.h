@@ -1,7 +1,10 @@
 // What an acknowledgment does (the sender's half of net/ipv4/tcp_input.c): SACK tagging, round trip
 // estimates, loss detection and recovery, undo, F-RTO, PRR, and the congestion window.
-// Files: tcp_ack.cc (tcp_ack, clean_rtx_queue), tcp_sacktag.cc, tcp_rtt.cc, tcp_recovery.cc (RACK,
-// net/ipv4/tcp_recovery.c), tcp_fastretrans.cc (alert, undo, loss, CWR), tcp_rate.cc.
+// Files: tcp_ack.cc (tcp_ack, windows), tcp_clean_rtx.cc (what is acknowledged leaves the queue),
+// tcp_sacktag.cc, tcp_sack_shift.cc, tcp_dsack.cc, tcp_rtt.cc, tcp_recovery.cc (RACK,
+// net/ipv4/tcp_recovery.c), tcp_fastretrans.cc (the state machine), tcp_undo.cc, tcp_loss.cc
+// (marks, Loss state), tcp_reno_sack.cc, tcp_cwnd_reduction.cc (PRR, CWR, MTU probes), tcp_rate.cc.
+// What these share among themselves: tcp_ack_internal.h.
 #ifndef TAPEDECK_STACK_TCP_TCP_ACK_H_
 #define TAPEDECK_STACK_TCP_TCP_ACK_H_
 
@@ -42,6 +45,10 @@ enum : uint32_t {
 // Processes the ACK of a segment. 1: in order; 0: old or duplicate; below zero: minus a DropReason,
 // the segment is to be dropped (tcp_ack).
 int tcp_ack(sock* sk, const sk_buff* skb, uint32_t flag);
+// TS.Recent (RFC 7323 4.3) becomes the last segment's TSval; `tstamp_delta`: by how much it grows.
+// FLAG_TS_PROGRESS or 0.
+uint32_t __tcp_replace_ts_recent(tcp_sock* tp, int32_t tstamp_delta);
+void tcp_store_ts_recent(tcp_sock* tp);
 
 // --- Round trip (RFC 6298; tcp_rtt.cc). ---
 // Takes a measurement in: SYN-ACK's, and whatever the ACK path finds. microseconds, -1: none.
@@ -50,7 +57,13 @@ void tcp_set_rto(sock* sk);
 uint32_t __tcp_set_rto(const tcp_sock* tp);  // jiffies, not bounded
 void tcp_bound_rto(sock* sk);
 uint32_t tcp_rto_min(const sock* sk);  // jiffies
+uint32_t tcp_rto_min_us(const sock* sk);
 uint32_t tcp_rto_max(const sock* sk);  // jiffies
+// Microseconds from now until the retransmission timer of the queue's head is due; may be negative.
+int64_t tcp_rto_delta_us(const sock* sk);
+// The round trip that the echoed timestamp of the last segment tells, microseconds; -1: it is
+// absurd. `min_delta`: what an echo within the same tick counts as, in ticks.
+int32_t tcp_rtt_tsopt_us(const tcp_sock* tp, uint32_t min_delta);
 void tcp_synack_rtt_meas(sock* sk, request_sock* req);
 void tcp_update_rtt_min(sock* sk, uint32_t rtt_us, uint32_t flag);
 bool tcp_ack_update_rtt(sock* sk, uint32_t flag, int64_t seq_rtt_us, int64_t sack_rtt_us,
@@ -64,6 +77,16 @@ void tcp_enter_cwr(sock* sk);
 void tcp_init_cwnd_reduction(sock* sk);
 void tcp_cwnd_reduction(sock* sk, uint32_t newly_acked_sacked, uint32_t newly_lost, uint32_t flag);
 void tcp_simple_retransmit(sock* sk);
+// Retransmits what is marked lost for another reason than congestion (path MTU, a fast open SYN
+// without its data): the window stays.
+void tcp_non_congestion_loss_retransmit(sock* sk);
+// All of the recovery's data is acknowledged: undoes the reduction where it was for nothing, and
+// ends it. True where (without SACK) the state has to be kept until more is acknowledged.
+bool tcp_try_undo_recovery(sock* sk);
+// Forgets when the first retransmission was where none is outstanding.
+void tcp_retrans_stamp_cleanup(sock* sk);
+// Ends the count of time spent in timeouts (TCP_INFO).
+void tcp_update_rto_time(tcp_sock* tp);
 // Sends what was marked lost for another reason than congestion, without touching the window.
 void tcp_non_congestion_loss_retransmit(sock* sk);
 void tcp_clear_retrans(tcp_sock* tp);
@@ -80,6 +103,14 @@ void tcp_rearm_rto(sock* sk);
 uint32_t tcp_init_cwnd(const tcp_sock* tp, const dst_entry* dst);
 
 // --- RACK (RFC 8985; tcp_recovery.cc). ---
+// sysctl net/ipv4/tcp_recovery.
+enum : int32_t {
+  TCP_RACK_LOSS_DETECTION = 1,
+  TCP_RACK_STATIC_REO_WND = 2,
+  TCP_RACK_NO_DUPTHRESH = 4,
+};
+// Recoveries for which a reordering window grown by a D-SACK is kept.
+inline constexpr uint8_t TCP_RACK_RECOVERY_THRESH = 16;
 bool tcp_rack_mark_lost(sock* sk);
 void tcp_rack_reo_timeout(sock* sk);
 void tcp_newreno_mark_lost(sock* sk, bool snd_una_advanced);

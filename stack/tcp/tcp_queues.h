@@ -25,6 +25,10 @@ inline uint32_t tcp_skb_mss(const sk_buff* skb) { return TCP_SKB_CB(skb)->tcp_gs
 inline bool tcp_skb_can_collapse_to(const sk_buff* skb) { return !TCP_SKB_CB(skb)->eor; }
 // Zero-copy pieces stay apart from copied ones.
 bool tcp_skb_can_collapse(const sk_buff* to, const sk_buff* from);
+// Moves the first `shiftlen` bytes, `pcount` segments, of `from` behind the data of `to`. Only
+// fragments move: false, and nothing has changed, where `from` has linear bytes, the fragments do
+// not fit, the result would be too long, data is zero-copy, or memory failed. truesize stays.
+bool tcp_skb_shift(sk_buff* to, sk_buff* from, uint32_t pcount, uint32_t shiftlen);
 
 // --- Not yet sent: sk_write_queue. ---
 
@@ -65,6 +69,7 @@ void tcp_rtx_queue_unlink_and_free(sk_buff* skb, sock* sk);
 // Time-sorted list. A packet is on it from its first transmission until it is (s)acked or lost.
 bool tcp_tsorted_linked(const tcp_sock* tp, const sk_buff* skb);
 void tcp_tsorted_add_tail(tcp_sock* tp, sk_buff* skb);
+// Nothing where `place` is not on it: then the other half of a split packet is not either.
 void tcp_tsorted_insert_after(tcp_sock* tp, sk_buff* place, sk_buff* skb);
 void tcp_tsorted_del(tcp_sock* tp, sk_buff* skb);  // nothing where it is not on it
 inline void tcp_tsorted_move_tail(tcp_sock* tp, sk_buff* skb) {
