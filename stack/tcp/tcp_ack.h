@@ -87,17 +87,9 @@ bool tcp_try_undo_recovery(sock* sk);
 void tcp_retrans_stamp_cleanup(sock* sk);
 // Ends the count of time spent in timeouts (TCP_INFO).
 void tcp_update_rto_time(tcp_sock* tp);
-// Sends what was marked lost for another reason than congestion, without touching the window.
-void tcp_non_congestion_loss_retransmit(sock* sk);
 void tcp_clear_retrans(tcp_sock* tp);
 void tcp_mark_skb_lost(sock* sk, sk_buff* skb);
-void tcp_skb_mark_lost_uncond_verify(tcp_sock* tp, sk_buff* skb);
 void tcp_check_sack_reordering(sock* sk, SeqNum low_seq, bool ts);
-// Ends a recovery that was needless, where undo is possible / closes the books of an RTO episode /
-// forgets retrans_stamp where nothing retransmitted is in flight.
-bool tcp_try_undo_recovery(sock* sk);
-void tcp_update_rto_time(tcp_sock* tp);
-void tcp_retrans_stamp_cleanup(sock* sk);
 // Re-arms the retransmission timer after an ACK (RFC 6298 5.3).
 void tcp_rearm_rto(sock* sk);
 uint32_t tcp_init_cwnd(const tcp_sock* tp, const dst_entry* dst);
