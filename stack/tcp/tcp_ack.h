@@ -45,10 +45,6 @@ enum : uint32_t {
 // Processes the ACK of a segment. 1: in order; 0: old or duplicate; below zero: minus a DropReason,
 // the segment is to be dropped (tcp_ack).
 int tcp_ack(sock* sk, const sk_buff* skb, uint32_t flag);
-// TS.Recent (RFC 7323 4.3) becomes the last segment's TSval; `tstamp_delta`: by how much it grows.
-// FLAG_TS_PROGRESS or 0.
-uint32_t __tcp_replace_ts_recent(tcp_sock* tp, int32_t tstamp_delta);
-void tcp_store_ts_recent(tcp_sock* tp);
 
 // --- Round trip (RFC 6298; tcp_rtt.cc). ---
 // Takes a measurement in: SYN-ACK's, and whatever the ACK path finds. microseconds, -1: none.
@@ -61,9 +57,6 @@ uint32_t tcp_rto_min_us(const sock* sk);
 uint32_t tcp_rto_max(const sock* sk);  // jiffies
 // Microseconds from now until the retransmission timer of the queue's head is due; may be negative.
 int64_t tcp_rto_delta_us(const sock* sk);
-// The round trip that the echoed timestamp of the last segment tells, microseconds; -1: it is
-// absurd. `min_delta`: what an echo within the same tick counts as, in ticks.
-int32_t tcp_rtt_tsopt_us(const tcp_sock* tp, uint32_t min_delta);
 void tcp_synack_rtt_meas(sock* sk, request_sock* req);
 void tcp_update_rtt_min(sock* sk, uint32_t rtt_us, uint32_t flag);
 bool tcp_ack_update_rtt(sock* sk, uint32_t flag, int64_t seq_rtt_us, int64_t sack_rtt_us,
