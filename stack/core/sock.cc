@@ -90,8 +90,7 @@ void lock_sock(sock* sk) {
   sk->sk_owned = true;
 }
 
-void release_sock(sock* sk) {
-  CHECK(sk->sk_owned);
+void __release_sock(sock* sk) {
   // Working on one packet may bring the next.
   while (sk_buff* skb = sk->sk_backlog.head) {
     sk->sk_backlog.head = sk->sk_backlog.tail = nullptr;
@@ -104,7 +103,15 @@ void release_sock(sock* sk) {
   }
   // Only now, so that a flood cannot keep the owner here for ever.
   sk->sk_backlog.len = 0;
-  if (sk->sk_prot->release_cb != nullptr) sk->sk_prot->release_cb(sk);
+}
+
+void release_sock(sock* sk) {
+  CHECK(sk->sk_owned);
+  // What release_cb sends may be answered before it returns.
+  do {
+    __release_sock(sk);
+    if (sk->sk_prot->release_cb != nullptr) sk->sk_prot->release_cb(sk);
+  } while (sk->sk_backlog.head != nullptr);
   sk->sk_owned = false;
 }
 

@@ -146,6 +146,7 @@ struct sock {
   uint32_t sk_gso_type = 0;    // SKB_GSO_*
   uint32_t sk_gso_max_size = 0;
   uint16_t sk_gso_max_segs = 0;
+  bool sk_gso_disabled = false;
   uint8_t sk_pacing_shift = 10;
   uint8_t sk_pacing_status = 0;          // SK_PACING_*
   uint64_t sk_pacing_rate = UINT64_MAX;  // bytes a second
@@ -203,6 +204,11 @@ struct proto_memory {
   int64_t sysctl_mem[3] = {};
   int64_t sockets = 0;
   bool pressure = false;
+  // What every socket may hold even under pressure, bytes; null: nothing.
+  const int32_t* rmem_min = nullptr;
+  const int32_t* wmem_min = nullptr;
+  // Told when pressure begins and ends; may be null.
+  void (*pressure_changed)(net& net, bool on) = nullptr;
 };
 
 // What a protocol does. Addresses are sockaddr_* bytes. Any member may be null where the protocol
@@ -251,6 +257,8 @@ struct proto {
   // keepalive is switched on or off.
   void (*keepalive)(sock* sk, bool on) = nullptr;
   bool no_autobind = false;  // sending gives no port
+  // Part of sk_setup_caps: what the protocol adds to sk_route_caps or keeps of a new route.
+  void (*setup_caps)(sock* sk, const dst_entry* dst) = nullptr;
 };
 
 // --- Life. ---
@@ -284,6 +292,14 @@ void sk_set_state(sock* sk, uint8_t state);
 void lock_sock(sock* sk);
 // Works off the backlog and lets go.
 void release_sock(sock* sk);
+// Works off the backlog only; the task stays the owner.
+void __release_sock(sock* sk);
+// The same where there is any; whether there was.
+inline bool sk_flush_backlog(sock* sk) {
+  if (sk->sk_backlog.head == nullptr) return false;
+  __release_sock(sk);
+  return true;
+}
 inline bool sock_owned_by_user(const sock* sk) { return sk->sk_owned; }
 // Queues a packet until release_sock. 0, or -ENOBUFS where backlog and receive queue together
 // exceed `limit`.
@@ -313,8 +329,17 @@ inline void sk_mem_charge(sock* sk, uint32_t size) {
   if (sk->sk_prot->memory != nullptr) sk->sk_forward_alloc -= static_cast<int32_t>(size);
 }
 void sk_mem_uncharge(sock* sk, uint32_t size);
+// Reserves `size` bytes whatever the limits say: what has to be kept (FIN, data of a SYN).
+void sk_forced_mem_schedule(sock* sk, uint32_t size);
+inline void sk_wmem_queued_add(sock* sk, int32_t bytes) { sk->sk_wmem_queued += bytes; }
 // Gives whole unused pages back.
 void sk_mem_reclaim(sock* sk);
+// Reserves `size` bytes whatever the limits say.
+void sk_forced_mem_schedule(sock* sk, uint32_t size);
+// The protocol as a whole is short of memory / has found that it is.
+bool sk_under_memory_pressure(const sock* sk);
+void sk_enter_memory_pressure(sock* sk);
+inline void sk_wmem_queued_add(sock* sk, int32_t bytes) { sk->sk_wmem_queued += bytes; }
 inline constexpr int32_t kSkMemQuantum = 4096;
 
 // A packet to be filled by sendmsg with `header_len` linear and `data_len` fragment bytes, owned by
@@ -406,6 +431,25 @@ inline void sk_dst_set(sock* sk, dst_entry* dst) {
   dst_release(old);
 }
 inline void sk_dst_reset(sock* sk) { sk_dst_set(sk, nullptr); }
+// sk_dst_set, and what the route's device can do for this socket (sk_route_caps, sk_gso_*).
+void sk_setup_caps(sock* sk, dst_entry* dst);
+// sk_gso_type is one that sk_route_caps allow.
+bool sk_can_gso(const sock* sk);
+// From here on every packet is one segment.
+void sk_gso_disable(sock* sk);
+// The route does not seem to work: it may be forgotten, and another path tried (dst_negative_advice
+// changes sk_txhash too).
+void __dst_negative_advice(sock* sk);
+void dst_negative_advice(sock* sk);
+// A flow hash at random. sk_rethink_txhash: another one, where there was one and the socket allows
+// it (SO_TXREHASH); whether it did.
+void sk_set_txhash(sock* sk);
+bool sk_rethink_txhash(sock* sk);
+uint32_t net_tx_rndhash(net& net);
+// The packet gets its socket's flow hash.
+inline void skb_set_hash_from_sk(sk_buff* skb, const sock* sk) {
+  if (sk->sk_txhash != 0) skb_set_hash(skb, sk->sk_txhash, true);
+}
 // The cached route while it is valid, with a reference; a stale one is forgotten.
 dst_entry* sk_dst_check(sock* sk, uint32_t cookie);
 

@@ -4,6 +4,7 @@
 
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
+#include "stack/core/stream.h"
 
 namespace tapedeck {
 
@@ -18,31 +19,68 @@ int64_t PagesFor(int64_t bytes) { return (bytes + kSkMemQuantum - 1) / kSkMemQua
 // Destructor of what sock_omalloc made.
 void sock_ofree(sk_buff* skb) { skb->sk->sk_omem_alloc -= skb->truesize; }
 
+void SetPressure(sock* sk, proto_memory* memory, bool on) {
+  if (memory->pressure == on) return;
+  memory->pressure = on;
+  if (memory->pressure_changed != nullptr) memory->pressure_changed(sk->sk_net, on);
+}
+
 // Gives `pages` back to the protocol.
-void ReturnPages(proto_memory* memory, int64_t pages) {
+void ReturnPages(sock* sk, proto_memory* memory, int64_t pages) {
   memory->allocated_pages -= pages;
-  if (memory->allocated_pages < memory->sysctl_mem[0]) memory->pressure = false;
+  if (memory->allocated_pages < memory->sysctl_mem[0]) SetPressure(sk, memory, false);
 }
 
-// __sk_mem_schedule: takes pages for `size` more bytes than are reserved. False at the protocol's
-// limit.
-bool MemSchedule(sock* sk, proto_memory* memory, int64_t size) {
-  const int64_t pages = PagesFor(size);
-  memory->allocated_pages += pages;
-  if (memory->allocated_pages > memory->sysctl_mem[1]) memory->pressure = true;
-  if (memory->allocated_pages > memory->sysctl_mem[2]) {
-    ReturnPages(memory, pages);
-    return false;
+enum class MemKind : uint8_t { kReceive, kSend };
+
+// Below the guaranteed least, or below the average of all sockets.
+bool SocketIsModest(const sock* sk, const proto_memory* memory, MemKind kind) {
+  if (kind == MemKind::kReceive) {
+    if (memory->rmem_min != nullptr && sk->sk_rmem_alloc < static_cast<uint32_t>(*memory->rmem_min))
+      return true;
+  } else if (memory->wmem_min != nullptr) {
+    const int64_t held = sk->sk_type == SOCK_STREAM ? sk->sk_wmem_queued : sk->sk_wmem_alloc;
+    if (held < *memory->wmem_min) return true;
   }
-  if (memory->allocated_pages <= memory->sysctl_mem[0]) memory->pressure = false;
-  sk->sk_forward_alloc += static_cast<int32_t>(pages * kSkMemQuantum);
-  return true;
+  if (!memory->pressure) return true;
+  const int64_t held =
+      int64_t{sk->sk_wmem_queued} + int64_t{sk->sk_rmem_alloc} + int64_t{sk->sk_forward_alloc};
+  return memory->sysctl_mem[2] > memory->sockets * PagesFor(held);
 }
 
-bool Schedule(sock* sk, uint32_t size) {
+// Whether the protocol's allocated_pages, which count the new ones already, may stand
+// (__sk_mem_raise_allocated).
+bool MayRaise(sock* sk, proto_memory* memory, int64_t size, MemKind kind) {
+  const int64_t allocated = memory->allocated_pages;
+  if (allocated <= memory->sysctl_mem[0]) {
+    SetPressure(sk, memory, false);
+    return true;
+  }
+  if (allocated > memory->sysctl_mem[1]) SetPressure(sk, memory, true);
+  if (allocated <= memory->sysctl_mem[2] && SocketIsModest(sk, memory, kind)) return true;
+  if (kind == MemKind::kReceive || sk->sk_type != SOCK_STREAM) return false;
+  // A stream that has its buffer full will wait anyway: only one below it has to hear of it.
+  sk_stream_moderate_sndbuf(sk);
+  return sk->sk_wmem_queued + size >= int64_t{sk->sk_sndbuf};
+}
+
+// __sk_mem_schedule: takes pages for `size` more bytes than are reserved. False where the protocol
+// is short of memory.
+bool MemSchedule(sock* sk, proto_memory* memory, int64_t size, MemKind kind) {
+  const int64_t pages = PagesFor(size);
+  const auto bytes = static_cast<int32_t>(pages * kSkMemQuantum);
+  memory->allocated_pages += pages;
+  sk->sk_forward_alloc += bytes;
+  if (MayRaise(sk, memory, size, kind)) return true;
+  memory->allocated_pages -= pages;
+  sk->sk_forward_alloc -= bytes;
+  return false;
+}
+
+bool Schedule(sock* sk, uint32_t size, MemKind kind) {
   if (sk->sk_prot->memory == nullptr) return true;
   const int64_t missing = int64_t{size} - sk->sk_forward_alloc;
-  return missing <= 0 || MemSchedule(sk, sk->sk_prot->memory(sk->sk_net), missing);
+  return missing <= 0 || MemSchedule(sk, sk->sk_prot->memory(sk->sk_net), missing, kind);
 }
 
 // Fragments for `data_len` bytes, the largest pages first, as alloc_skb_with_frags. The caller sets
@@ -117,8 +155,24 @@ void sock_wfree(sk_buff* skb) {
 
 void sock_efree(sk_buff* skb) { sock_put(skb->sk); }
 
-bool sk_rmem_schedule(sock* sk, uint32_t size) { return Schedule(sk, size); }
-bool sk_wmem_schedule(sock* sk, uint32_t size) { return Schedule(sk, size); }
+bool sk_rmem_schedule(sock* sk, uint32_t size) { return Schedule(sk, size, MemKind::kReceive); }
+bool sk_wmem_schedule(sock* sk, uint32_t size) { return Schedule(sk, size, MemKind::kSend); }
+
+void sk_forced_mem_schedule(sock* sk, uint32_t size) {
+  const int64_t missing = int64_t{size} - sk->sk_forward_alloc;
+  if (missing <= 0 || sk->sk_prot->memory == nullptr) return;
+  const int64_t pages = PagesFor(missing);
+  sk->sk_forward_alloc += static_cast<int32_t>(pages * kSkMemQuantum);
+  sk->sk_prot->memory(sk->sk_net)->allocated_pages += pages;
+}
+
+bool sk_under_memory_pressure(const sock* sk) {
+  return sk->sk_prot->memory != nullptr && sk->sk_prot->memory(sk->sk_net)->pressure;
+}
+
+void sk_enter_memory_pressure(sock* sk) {
+  if (sk->sk_prot->memory != nullptr) SetPressure(sk, sk->sk_prot->memory(sk->sk_net), true);
+}
 
 void sk_mem_uncharge(sock* sk, uint32_t size) {
   if (sk->sk_prot->memory == nullptr) return;
@@ -130,7 +184,7 @@ void sk_mem_reclaim(sock* sk) {
   if (sk->sk_prot->memory == nullptr || sk->sk_forward_alloc < kSkMemQuantum) return;
   const int32_t pages = sk->sk_forward_alloc / kSkMemQuantum;
   sk->sk_forward_alloc -= pages * kSkMemQuantum;
-  ReturnPages(sk->sk_prot->memory(sk->sk_net), pages);
+  ReturnPages(sk, sk->sk_prot->memory(sk->sk_net), pages);
 }
 
 sk_buff* sock_alloc_send_pskb(sock* sk, uint32_t header_len, uint32_t data_len, int* err) {

@@ -1,5 +1,6 @@
 #include "stack/core/stream.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <climits>
 
@@ -19,6 +20,20 @@ void sk_stream_write_space(sock* sk) {
   if (sk->sk_socket == nullptr || !sk_stream_is_writeable(sk, true)) return;
   sk->sk_nospace = false;
   sk->sk_wq.WakeUp(EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND);
+}
+
+void sk_stream_moderate_sndbuf(sock* sk) {
+  if ((sk->sk_userlocks & SOCK_SNDBUF_LOCK) != 0) return;
+  const auto queued = static_cast<uint32_t>(sk->sk_wmem_queued);
+  sk->sk_sndbuf = std::max(std::min(sk->sk_sndbuf, queued / 2), kSockMinSndbuf);
+}
+
+void sk_stream_kill_queues(sock* sk) {
+  skb_queue_purge(&sk->sk_receive_queue);
+  skb_queue_purge(&sk->sk_error_queue);
+  CHECK(skb_queue_empty(&sk->sk_write_queue));
+  sk_mem_reclaim(sk);
+  CHECK_EQ(sk->sk_wmem_queued, 0);
 }
 
 int sk_stream_error(sock* sk, uint32_t /*flags*/, int err) {

@@ -24,6 +24,11 @@ bool sk_stream_is_writeable(const sock* sk, bool wake = false);
 // there is room worth it.
 void sk_stream_write_space(sock* sk);
 
+// Memory is short: the send buffer shrinks to half of what is queued, unless the user has set it.
+void sk_stream_moderate_sndbuf(sock* sk);
+// The end of a stream: frees what it still holds. REQUIRES: the write queue is empty.
+void sk_stream_kill_queues(sock* sk);
+
 // The error of a failed send: a pending one takes the place of -EPIPE. (The signal is the
 // script's.)
 int sk_stream_error(sock* sk, uint32_t flags, int err);
