@@ -334,12 +334,9 @@ void sk_forced_mem_schedule(sock* sk, uint32_t size);
 inline void sk_wmem_queued_add(sock* sk, int32_t bytes) { sk->sk_wmem_queued += bytes; }
 // Gives whole unused pages back.
 void sk_mem_reclaim(sock* sk);
-// Reserves `size` bytes whatever the limits say.
-void sk_forced_mem_schedule(sock* sk, uint32_t size);
 // The protocol as a whole is short of memory / has found that it is.
 bool sk_under_memory_pressure(const sock* sk);
 void sk_enter_memory_pressure(sock* sk);
-inline void sk_wmem_queued_add(sock* sk, int32_t bytes) { sk->sk_wmem_queued += bytes; }
 inline constexpr int32_t kSkMemQuantum = 4096;
 
 // A packet to be filled by sendmsg with `header_len` linear and `data_len` fragment bytes, owned by
