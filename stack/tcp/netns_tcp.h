@@ -140,7 +140,7 @@ struct netns_tcp {
   tcp_fastopen_context* fastopen_ctx =
       nullptr;  // the host's cookie keys; nullptr until first needed
   uint32_t tfo_active_disable_times = 0;
-  uint32_t tfo_active_disable_stamp = 0;  // tcp_jiffies32
+  Jiffies tfo_active_disable_stamp = 0;
   uint32_t challenge_timestamp = 0;
   uint32_t challenge_count = 0;
   // Sockets whose output was held back by TSQ or pacing, until the softirq gets to them.

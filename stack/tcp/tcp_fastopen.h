@@ -42,6 +42,7 @@ int tcp_fastopen_reset_cipher(net& net, sock* sk, std::span<const uint8_t> keys)
 int tcp_fastopen_get_cipher(net& net, const sock* sk, uint8_t* keys);
 void tcp_fastopen_destroy_cipher(sock* sk);
 void tcp_fastopen_init_key_once(net& net);
+void tcp_fastopen_exit(net& net);  // frees the host's keys
 void fastopen_queue_tune(sock* sk, int backlog);
 inline bool tcp_passive_fastopen(const sock* sk) {
   return sk->sk_state == TCP_SYN_RECV && tcp_sk(sk)->fastopen_rsk != nullptr;
@@ -52,12 +53,12 @@ inline bool tcp_passive_fastopen(const sock* sk) {
 bool tcp_fastopen_cookie_check(sock* sk, uint16_t* mss, tcp_fastopen_cookie* cookie);
 // TCP_FASTOPEN_CONNECT: whether connect() may return before the SYN; *err otherwise.
 bool tcp_fastopen_defer_connect(sock* sk, int* err);
-// The SYN-ACK is here: cookie stored, data that it did not take sent again. True where the socket
-// needs no ACK of its own... see the kernel's tcp_rcv_fastopen_synack.
+// The SYN-ACK is here: its cookie is stored, its data queued. True where it did not take the SYN's
+// data, which has been sent again with the ACK.
 bool tcp_rcv_fastopen_synack(sock* sk, sk_buff* synack, tcp_fastopen_cookie* cookie);
 void tcp_free_fastopen_req(tcp_sock* tp);
 
-// --- Black holes (RFC 7413 7.1.1...). ---
+// --- Paths that swallow SYNs with data. ---
 void tcp_fastopen_active_disable(sock* sk);
 bool tcp_fastopen_active_should_disable(sock* sk);
 void tcp_fastopen_active_disable_ofo_check(sock* sk);

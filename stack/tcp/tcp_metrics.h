@@ -15,10 +15,11 @@ bool tcp_peer_is_proven(request_sock* req, const dst_entry* dst);
 void tcp_fastopen_cache_get(sock* sk, uint16_t* mss, tcp_fastopen_cookie* cookie);
 void tcp_fastopen_cache_set(sock* sk, uint16_t mss, const tcp_fastopen_cookie* cookie,
                             bool syn_lost, uint16_t try_exp);
-// `ip tcp_metrics flush all` / of one peer.
+// `ip tcp_metrics flush all`.
 void tcp_metrics_flush_all(net& net);
 void tcp_metrics_init(net& net);
 void tcp_metrics_exit(net& net);
+uint64_t tcp_metrics_live(const net& net);  // peers that are remembered
 
 }  // namespace tapedeck
 
