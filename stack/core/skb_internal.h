@@ -17,6 +17,8 @@ uint32_t LogicalBufferBytes(uint32_t size);
 void InitSkb(sk_buff* skb, net& net, const PacketBuffer& buffer, uint32_t end);
 void InitSharedInfo(skb_shared_info* info);
 
+// Forgets what the packet belongs to: route, socket.
+void skb_release_head_state(sk_buff* skb);
 // Gives up our hold on the data: the last holder frees fragments, frag_list and buffer.
 void skb_release_data(sk_buff* skb);
 // Frees the buffer alone.

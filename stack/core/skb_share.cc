@@ -86,6 +86,7 @@ sk_buff* skb_clone(sk_buff* skb) {
   std::memcpy(static_cast<void*>(clone), skb, sizeof(*skb));
   clone->next = clone->prev = nullptr;
   clone->tsorted_next = clone->tsorted_prev = nullptr;
+  clone->fclone = nullptr;
   clone->sk = nullptr;
   clone->destructor = nullptr;
   dst_clone(clone->dst);
@@ -196,6 +197,7 @@ int pskb_expand_head(sk_buff* skb, uint32_t nhead, uint32_t ntail) {
   skb->head = buffer.data;
   skb->head_slab = buffer.slab;
   skb->head_bytes = buffer.bytes;
+  skb->head_frag = false;
   skb->data = buffer.data + nhead + headroom;
   skb->tail += nhead;
   skb->end = end;

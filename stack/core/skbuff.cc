@@ -13,18 +13,18 @@ namespace tapedeck {
 
 using skb_internal::LogicalBufferBytes;
 
-namespace {
-
-// Forgets what the packet belongs to: route, socket.
-void skb_release_head_state(sk_buff* skb) {
+void skb_internal::skb_release_head_state(sk_buff* skb) {
   dst_release(skb->dst);
   if (skb->destructor != nullptr) skb->destructor(skb);
+  if (skb->fclone != nullptr) skb->fclone->fclone = nullptr;
 }
+
+namespace {
 
 void __kfree_skb(sk_buff* skb) {
   net& net = *skb->owner;
   net.this_cpu().Charge(CostPoint::k_skb_free);
-  skb_release_head_state(skb);
+  skb_internal::skb_release_head_state(skb);
   skb_internal::skb_release_data(skb);
   net.skbuff_cache.Free(skb);
 }
@@ -198,6 +198,7 @@ sk_buff* build_skb(net& net, PacketBuffer buffer, uint32_t frag_size) {
   const uint32_t end = SKB_WITH_OVERHEAD(frag_size);
   net.world.arena().Touch(buffer.data + end, kSharedInfoLogicalBytes);
   skb_internal::InitSkb(skb, net, buffer, end);
+  skb->head_frag = true;
   return skb;
 }
 

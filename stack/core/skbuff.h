@@ -150,6 +150,7 @@ enum : uint32_t {
   SKB_GSO_TCPV6 = 1U << 4,
   SKB_GSO_UDP_L4 = 1U << 17,
   SKB_GSO_FRAGLIST = 1U << 18,
+  SKB_GSO_TCP_ACCECN = 1U << 19,  // CWR is part of a counter: the same in all segments
 };
 
 // tx_flags.
@@ -172,6 +173,9 @@ struct sk_buff {
   // is on none.
   sk_buff* tsorted_next;
   sk_buff* tsorted_prev;
+  // TCP's packet and its clone on the way out: each points to the other while both live
+  // (SKB_FCLONE_ORIG, SKB_FCLONE_CLONE). See skb_fclone_link.
+  sk_buff* fclone;
   int64_t tstamp;  // receive: ns of virtual time, 0 where not stamped; transmit: earliest departure
   alignas(8) uint8_t cb[48];  // control block of whichever layer owns the packet now; see SKB_CB
   uint32_t len;
@@ -192,7 +196,8 @@ struct sk_buff {
   bool encapsulation;
   bool ignore_df;  // may be fragmented whatever DF says
   bool dst_pending_confirm;
-  bool peeked;  // has been seen by MSG_PEEK
+  bool peeked : 1;     // has been seen by MSG_PEEK
+  bool head_frag : 1;  // the buffer may become a page fragment of another packet (build_skb)
   bool from_ingress;
   uint8_t xmit_more_hint;  // driver-private: what netdev_xmit_more() said
   uint8_t alloc_cpu;
@@ -441,6 +446,18 @@ inline bool skb_can_coalesce(const sk_buff* skb, uint32_t i, const page* p, uint
   const skb_frag_t& last = skb_shinfo(skb)->frags[i - 1];
   return last.page == p && last.offset + last.len == offset;
 }
+
+// --- Merging. ---
+
+// Appends the data of `from` to `to` where that costs little: into its tailroom, or as fragments.
+// True: `*delta_truesize` is what `to` costs more, and the caller frees `from` with
+// kfree_skb_partial. REQUIRES: both are the caller's alone, their headers pulled.
+bool skb_try_coalesce(sk_buff* to, sk_buff* from, bool* fragstolen, uint32_t* delta_truesize);
+// Frees a merged packet; `head_stolen`: its buffer lives on as a fragment of the other.
+void kfree_skb_partial(sk_buff* skb, bool head_stolen);
+// A packet whose fragments fit behind its linear data gives their pages back before it waits in a
+// queue.
+void skb_condense(sk_buff* skb);
 
 // --- Header offsets. Reading; to write, see skb_writable. ---
 

@@ -44,16 +44,6 @@ int Malformed(net& net, sk_buff* skb, DropReason reason) {
   return 0;
 }
 
-// skb_condense: a small packet gives its fragments' pages back before it waits in a queue that is
-// half full.
-void skb_condense(sk_buff* skb) {
-  if (skb->data_len != 0) {
-    if (skb->data_len > skb->end - skb->tail || skb_cloned(skb)) return;
-    if (__pskb_pull_tail(skb, skb->data_len) == nullptr) return;
-  }
-  skb->truesize = SKB_TRUESIZE(skb_end_offset(skb));
-}
-
 // The queue takes a packet that is larger than the buffer where it would be alone. 0, -ENOMEM (the
 // socket's limit) or -ENOBUFS (the protocol's) with *reason.
 int __udp_enqueue_schedule_skb(sock* sk, sk_buff* skb, DropReason* reason) {
