@@ -16,7 +16,7 @@
 namespace tapedeck {
 
 struct inet_timewait_sock;
-struct inet_bind_bucket;
+struct inet_bind2_bucket;
 
 // What sockets, requests and time-wait sockets have in common for lookups (struct sock_common).
 // Which of them it is, is said by `state`: TCP_NEW_SYN_RECV a request, TCP_TIME_WAIT a time-wait
@@ -37,12 +37,21 @@ struct BindTag;
 struct inet_bind_node : ListNode<BindTag> {
   void* owner = nullptr;
   bool is_timewait = false;
-  inet_bind_bucket* tb = nullptr;  // nullptr: not bound
+  bool connect_bind = false;         // connect() has chosen the port (SOCK_CONNECT_BIND)
+  inet_bind2_bucket* tb2 = nullptr;  // nullptr: not bound
 };
 
 struct inet_hashinfo;
 // The tables of a host's TCP.
 inet_hashinfo& tcp_hashinfo(net& net);
+// Makes them, empty / frees them. For tcp_init and tcp_exit; REQUIRES for the latter: empty.
+void inet_hashinfo_init(net& net);
+void inet_hashinfo_exit(net& net);
+// Takes a node (its owner, addresses and ports set) into ehash as inet_ehash_insert, and out of it.
+bool inet_ehash_insert_node(net& net, inet_ehash_node* node, inet_ehash_node* osk);
+void inet_ehash_remove_node(net& net, inet_ehash_node* node);
+uint32_t inet_ehashfn(net& net, const IpAddress& laddr, uint16_t lport, const IpAddress& faddr,
+                      be16 fport);
 
 // Who may use a segment, in the order of the kernel: an ehash node of the exact connection (with a
 // reference for requests; sockets and time-wait sockets need none here, as nothing runs beside), or
@@ -68,6 +77,18 @@ int inet_hash_connect(sock* sk);
 int __inet_inherit_port(const sock* sk, sock* child);
 // Gives the local port back.
 void inet_put_port(sock* sk);
+// The local address of a socket that may be bound changes to `saddr` / back to any, unless the user
+// has bound it. 0 or -ENOMEM.
+int inet_bhash2_update_saddr(sock* sk, const IpAddress& saddr);
+void inet_bhash2_reset_saddr(sock* sk);
+
+// Whether two local addresses mean a common one. `match_wildcard`: any equals each of its family,
+// and IPv6's also IPv4's unless the socket is IPv6 only.
+bool inet_rcv_saddr_equal(const sock* sk, const sock* sk2, bool match_wildcard);
+
+// Another listener of the SO_REUSEPORT group that `sk` has left, for a request or child to local
+// `port` with flow hash `hash` (sysctl tcp_migrate_req); nullptr where there is none.
+sock* reuseport_migrate_sock(const sock* sk, uint16_t port, uint32_t hash);
 
 }  // namespace tapedeck
 

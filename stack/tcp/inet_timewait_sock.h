@@ -56,6 +56,15 @@ inline inet_timewait_sock* inet_twsk(inet_ehash_node* node) {
   return static_cast<inet_timewait_sock*>(node->owner);
 }
 
+// A time-wait socket with the identity of `sk` in `substate`, not yet in any table; nullptr where
+// memory or tcp_max_tw_buckets is used up.
+inet_timewait_sock* inet_twsk_alloc(const sock* sk, uint8_t substate);
+// Puts it in the place of `sk` in ehash, beside it in the port's bucket, and starts its timer.
+void inet_twsk_hashdance_schedule(inet_timewait_sock* tw, sock* sk, uint32_t timeo);
+// Out of the bucket of its port; nothing where it has left.
+void inet_twsk_bind_unhash(inet_timewait_sock* tw);
+// The end of a host's TCP: time-wait sockets, requests and connections without a user end at once.
+void inet_twsk_purge(net& net);
 // Ends it at once: out of the tables, timer stopped, references dropped.
 void inet_twsk_deschedule_put(inet_timewait_sock* tw);
 void inet_twsk_put(inet_timewait_sock* tw);

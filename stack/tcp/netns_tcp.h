@@ -6,6 +6,7 @@
 
 #include "stack/base/hash.h"
 #include "stack/base/list.h"
+#include "stack/base/prng.h"
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
 #include "stack/kernel/slab.h"
@@ -118,6 +119,9 @@ struct netns_tcp {
   const tcp_ticks ticks;
   tcp_settings settings;
 
+  // What Linux takes from get_random_*(): a stream of the Lab's seed, of the host and of TCP alone.
+  static constexpr uint64_t kPrngStream = 0x7463'7000'0000'0000;  // "tcp"
+  Prng prng{host_net.world.seed(), kPrngStream + host_net.hash_mix};
   SlabCache<tcp_sock> socks;
   SlabCache<request_sock> reqsks;
   SlabCache<inet_timewait_sock> twsks;
@@ -128,9 +132,8 @@ struct netns_tcp {
 
   inet_sock* control_sk = nullptr;  // sends what belongs to no connection (ipv4_tcp_sk)
 
-  // Secrets, from the Lab's seed.
-  SipHashKey net_secret;  // ISNs and ports (secure_seq.c)
-  SipHashKey ts_secret;   // timestamp offsets
+  // Secrets, from `prng` (tcp_secrets_init).
+  SipHashKey net_secret;  // ISNs, timestamp offsets and ports (secure_seq.c)
   SipHashKey syncookie_secret[2];
 
   const tcp_congestion_ops* congestion_control;  // the default for new sockets

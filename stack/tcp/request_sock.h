@@ -35,7 +35,8 @@ struct request_sock_ops {
                           uint32_t tw_isn);
   // A SYN cookie as ISN; *mss becomes what it can carry.
   uint32_t (*cookie_init_seq)(const sk_buff* skb, uint16_t* mss);
-  uint32_t (*init_seq)(const sk_buff* skb);
+  // ISN and timestamp offset of the connection that an arriving segment belongs to.
+  uint32_t (*init_seq)(net& net, const sk_buff* skb);
   uint32_t (*init_ts_off)(net& net, const sk_buff* skb);
   // Builds and sends a SYN-ACK; `dst` may be nullptr (routed then). 0 or -errno.
   int (*send_synack)(const sock* sk, dst_entry* dst, flowi4* fl, request_sock* req,
@@ -140,8 +141,29 @@ inline bool reqsk_queue_empty(const request_sock_queue* queue) {
 request_sock* inet_reqsk_alloc(const request_sock_ops* ops, sock* listener, bool attach_listener);
 inline void reqsk_hold(request_sock* req) { ++req->rsk_refcnt; }
 void reqsk_put(request_sock* req);
-// reqsk_put of one that nobody else has seen.
+// Frees one that nobody else has seen, whatever its count.
 void reqsk_free(request_sock* req);
+// Jiffies until the next SYN-ACK.
+uint64_t tcp_reqsk_timeout(const request_sock* req);
+// The window of a SYN-ACK, which is never scaled.
+inline uint32_t tcp_synack_window(const request_sock* req) {
+  return req->rsk_rcv_wnd < 65535 ? req->rsk_rcv_wnd : 65535;
+}
+// The first of the accept queue, off it; nullptr where it is empty.
+request_sock* reqsk_queue_remove(request_sock_queue* queue, sock* parent);
+// Counts of requests, when one comes and goes.
+inline void reqsk_queue_added(request_sock_queue* queue, const request_sock* req) {
+  if (req->num_timeout == 0) ++queue->young;
+  ++queue->qlen;
+}
+inline void reqsk_queue_removed(request_sock_queue* queue, const request_sock* req) {
+  if (req->num_timeout == 0) --queue->young;
+  --queue->qlen;
+}
+// The request goes over to listener `sk`, with its reference but not with its place in a queue.
+void reqsk_set_listener(request_sock* req, sock* sk);
+// Memory of a saved SYN; nothing on nullptr.
+void saved_syn_free(net& net, saved_syn* syn);
 // A fast open child is gone or complete: takes the request apart from it (net/core/request_sock.c).
 void reqsk_fastopen_remove(sock* sk, request_sock* req, bool reset);
 

@@ -41,11 +41,19 @@ int tcp_rtx_synack(const sock* sk, request_sock* req);
 void tcp_openreq_init_rwin(request_sock* req, const sock* sk_listener, const dst_entry* dst);
 
 // --- Secrets (net/core/secure_seq.c). ---
-uint32_t secure_tcp_seq(net& net, const IpAddress& saddr, const IpAddress& daddr, be16 sport,
-                        be16 dport);
-uint32_t secure_tcp_ts_off(net& net, const IpAddress& saddr, const IpAddress& daddr);
-uint64_t secure_ipv4_port_ephemeral(net& net, const IpAddress& saddr, const IpAddress& daddr,
-                                    be16 dport);
+// Draws the host's keys. For tcp_init.
+void tcp_secrets_init(netns_tcp& ns);
+// The first sequence number of a connection and the offset of its timestamps (0 unless
+// tcp_timestamps is 1), both hard to guess for who is not at its ends.
+struct tcp_seq_and_ts_off {
+  uint32_t seq;
+  uint32_t ts_off;
+};
+tcp_seq_and_ts_off secure_tcp_seq_and_ts_off(net& net, const IpAddress& saddr,
+                                             const IpAddress& daddr, be16 sport, be16 dport);
+// Where a search for a local port begins, by destination.
+uint64_t secure_port_ephemeral(net& net, const IpAddress& saddr, const IpAddress& daddr,
+                               be16 dport);
 
 }  // namespace tapedeck
 
