@@ -96,8 +96,6 @@ uint32_t tcp_inq(const sock* sk);  // SIOCINQ
 sk_buff* tcp_recv_skb(sock* sk, SeqNum seq, uint32_t* offset);
 // Frees the head of the receive queue, which has been read.
 void tcp_eat_recv_skb(sock* sk, sk_buff* skb);
-// Whether there are `target` bytes to read, or as many as there will be without reading.
-bool tcp_epollin_ready(const sock* sk, int target);
 // Gives what is there, up to `len` bytes and before urgent data, to `actor` without copying: as
 // sendfile and splice read (tcp_read_sock). `actor` gets a packet, the place in it and how many
 // bytes; it returns how many it took, or -errno. Bytes, or -errno where there were none.
@@ -119,7 +117,6 @@ sk_buff* tcp_get_timestamping_opt_stats(const sock* sk, const sk_buff* orig_skb,
 // --- Memory of all of TCP (tcp_memory.cc). ---
 proto_memory* tcp_memory(net& net);
 void tcp_enter_memory_pressure(sock* sk);
-inline bool tcp_under_memory_pressure(const sock* sk) { return sk_under_memory_pressure(sk); }
 
 // Every segment counts here on its way in.
 void tcp_segs_in(tcp_sock* tp, const sk_buff* skb);

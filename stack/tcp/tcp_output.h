@@ -45,9 +45,6 @@ uint32_t tcp_set_skb_tso_segs(sk_buff* skb, uint32_t mss_now);
 void tcp_skb_collapse_tstamp(sk_buff* skb, const sk_buff* next_skb);
 void tcp_skb_shift_counts(sock* sk, sk_buff* skb, int decr);  // tcp_adjust_pcount
 
-// Reserves `size` bytes for `sk` whatever the limits say: what has to be kept (FIN, data of a SYN).
-void sk_forced_mem_schedule(sock* sk, uint32_t size);
-
 // --- Control segments. ---
 int tcp_connect(sock* sk);  // SYN; 0 or -errno
 void tcp_send_fin(sock* sk);
@@ -114,6 +111,8 @@ void tcp_options_write(wire::TcpHeader* th, tcp_sock* tp, const request_sock* re
 
 // Sends what TSQ and pacing had held back on `sk` (tcp_tsq_handler), and release_cb's part of it.
 void tcp_tsq_handler(sock* sk);
+// The part of it for a socket that may send now (release_cb).
+void tcp_tsq_write(sock* sk);
 // Registers the softirq that does (tcp_tsq.cc).
 void tcp_tasklet_init(net& net);
 // sk_buff::destructor of segments on their way out.
