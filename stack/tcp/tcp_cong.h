@@ -63,7 +63,26 @@ struct rate_sample {
   bool is_ack_delayed = false;
 };
 
-union tcp_cc_info;
+// What an algorithm tells about itself: TCP_CC_INFO (uapi linux/inet_diag.h).
+struct tcp_dctcp_info {
+  uint16_t dctcp_enabled;
+  uint16_t dctcp_ce_state;
+  uint32_t dctcp_alpha;   // of 1024
+  uint32_t dctcp_ab_ecn;  // bytes of the present round trip that were marked
+  uint32_t dctcp_ab_tot;
+};
+struct tcp_bbr_info {
+  uint32_t bbr_bw_lo;  // bytes a second
+  uint32_t bbr_bw_hi;
+  uint32_t bbr_min_rtt;      // us
+  uint32_t bbr_pacing_gain;  // of 256
+  uint32_t bbr_cwnd_gain;
+};
+union tcp_cc_info {
+  tcp_dctcp_info dctcp;
+  tcp_bbr_info bbr;
+};
+static_assert(sizeof(tcp_cc_info) == 20);
 
 // One algorithm. ssthresh and undo_cwnd are set, and one of cong_avoid and cong_control; the others
 // may be null.
