@@ -1,5 +1,7 @@
 #include "replay/trace/event_text.h"
 
+#include <iterator>
+
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "stack/base/drop_reason.h"
@@ -69,6 +71,14 @@ std::string DeliverText(const TraceEvent& event) {
   return absl::StrFormat("%s (frame %d)", text, event.args[0]);
 }
 
+std::string RetransmitText(const TraceEvent& event) {
+  static constexpr const char* kWhy[] = {"timeout",    "fast retransmit", "slow start after loss",
+                                         "loss probe", "window probe",    "keepalive"};
+  const uint64_t why = event.args[3];
+  return absl::StrFormat("%s: seq %d, %d B (socket %d)", why < std::size(kWhy) ? kWhy[why] : "?",
+                         event.args[1], event.args[2], event.args[0]);
+}
+
 }  // namespace
 
 std::string EventText(const TraceEvent& event) {
@@ -88,12 +98,15 @@ std::string EventText(const TraceEvent& event) {
                              Ipv4Address(static_cast<uint32_t>(event.args[0])).ToString(),
                              NudName(event.args[1]), NudName(event.args[2]));
     case TraceKind::kSyscallEnter:
-      return absl::StrFormat("%s(%d) ...", SyscallName(static_cast<SyscallNumber>(event.args[0])),
+      return absl::StrFormat("%s(%d) ...",
+                             SyscallNumberName(static_cast<SyscallNumber>(event.args[0])),
                              static_cast<int32_t>(event.args[1]));
     case TraceKind::kSyscallExit:
-      return absl::StrFormat("%s(%d) = %d", SyscallName(static_cast<SyscallNumber>(event.args[0])),
-                             static_cast<int32_t>(event.args[1]),
-                             static_cast<int64_t>(event.args[2]));
+      return absl::StrFormat(
+          "%s(%d) = %d", SyscallNumberName(static_cast<SyscallNumber>(event.args[0])),
+          static_cast<int32_t>(event.args[1]), static_cast<int64_t>(event.args[2]));
+    case TraceKind::kTcpRetransmit:
+      return RetransmitText(event);
     case TraceKind::kLink:
       return absl::StrFormat("device %d %s", event.args[0], event.args[1] != 0 ? "up" : "down");
     case TraceKind::kDeviceFault:

@@ -15,6 +15,7 @@ TracePrinter::Detail DetailOf(TraceKind kind) {
     case TraceKind::kSockState:
     case TraceKind::kDeviceFault:
     case TraceKind::kLink:
+    case TraceKind::kTcpRetransmit:
       return TracePrinter::Detail::kChanges;
     case TraceKind::kWireRx:
     case TraceKind::kWireTx:

@@ -105,7 +105,8 @@ namespace tapedeck {
   X(TCP_MD5NOTFOUND, "no TCP MD5 signature where one is required")                        \
   X(TCP_MD5UNEXPECTED, "TCP MD5 signature where none is expected")                        \
   X(TCP_MD5FAILURE, "TCP MD5 signature is wrong")                                         \
-  X(TCP_AUTH_HDR, "several authentication options")
+  X(TCP_AUTH_HDR, "several authentication options")                                       \
+  X(SKB_GSO_SEG, "could not be cut into segments")
 
 enum class DropReason : uint16_t {
 #define X(name, sentence) SKB_DROP_REASON_##name,

@@ -35,13 +35,25 @@ namespace tapedeck {
   X(kDeviceFault, "dma", "driver bug", "device", "fault", "bus_addr", "len")                    \
   X(kLink, "link", "carrier", "ifindex", "up", "mbps", "")                                      \
   X(kNicDrop, "nic", "drop", "frame_id", "reason", "len", "")                                   \
-  X(kStateDigest, "state", "digest", "hash", "draws", "objects", "")
+  X(kStateDigest, "state", "digest", "hash", "draws", "objects", "")                            \
+  /* Bytes are sent again, or a probe; `why` is a TcpRetransmitWhy. */                          \
+  X(kTcpRetransmit, "tcp", "retransmit", "sock_id", "seq", "len", "why")
 
 // Of kWireRx's flags: the frame was made by what stands round the host (an answer to its ARP
 // request), not by the input.
 inline constexpr uint8_t kWireFlagAnswer = 0x80;
 // Of kWireRx's and kWireTx's: the bytes begin with an IP header, as those of a tun device do.
 inline constexpr uint8_t kWireFlagIp = 0x40;
+
+// Of kTcpRetransmit.
+enum class TcpRetransmitWhy : uint8_t {
+  kTimeout,      // RTO
+  kFast,         // lost, in recovery
+  kSlowStart,    // lost, after an RTO
+  kLossProbe,    // tail loss probe
+  kWindowProbe,  // zero window
+  kKeepalive,
+};
 
 enum class TraceKind : uint16_t {
 #define X(name, ...) name,

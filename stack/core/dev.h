@@ -184,8 +184,8 @@ int dev_queue_xmit(sk_buff* skb);
 int dev_direct_xmit(sk_buff* skb, uint16_t queue);
 // Gives a list of packets to the driver; returns what it did not take, *ret says why.
 sk_buff* dev_hard_start_xmit(sk_buff* first, net_device* dev, netdev_queue* txq, int* ret);
-// Does in software what the device cannot: VLAN tags, linear buffers, checksums. nullptr where the
-// packet was dropped.
+// Does in software what the device cannot: VLAN tags, segments (the result is a list linked by
+// `next` then), linear buffers, checksums. nullptr where the packet was dropped.
 sk_buff* validate_xmit_skb(sk_buff* skb, net_device* dev);
 sk_buff* validate_xmit_skb_list(sk_buff* skb, net_device* dev);
 // Whether a driver's answer means that the packet is gone.

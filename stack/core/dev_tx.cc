@@ -2,6 +2,7 @@
 #include <cerrno>
 
 #include "stack/core/dev.h"
+#include "stack/core/gso.h"
 #include "stack/core/net.h"
 #include "stack/core/qdisc.h"
 #include "stack/core/skb_data.h"
@@ -57,8 +58,19 @@ int xmit_one(sk_buff* skb, net_device* dev, netdev_queue* txq, bool more) {
   return rc;
 }
 
+// gso_features_check: a packet beyond what the device takes is cut in software.
+netdev_features_t gso_features_check(const sk_buff* skb, const net_device* dev,
+                                     netdev_features_t features) {
+  const uint32_t max_size =
+      skb->protocol == wire::kEtherTypeIpv6 ? dev->gso_max_size : dev->gso_ipv4_max_size;
+  const bool fits = skb_shinfo(skb)->gso_segs <= dev->gso_max_segs && skb->len < max_size &&
+                    skb_shinfo(skb)->gso_type != 0;
+  return fits ? features : features & ~NETIF_F_GSO_MASK;
+}
+
 netdev_features_t netif_skb_features(sk_buff* skb, net_device* dev) {
   netdev_features_t features = dev->features;
+  if (skb_is_gso(skb)) features = gso_features_check(skb, dev, features);
   if (skb_vlan_tag_present(skb) || wire::IsVlanType(skb->protocol)) {
     features &= dev->vlan_features | NETIF_F_HW_VLAN_CTAG_TX;
   }
@@ -85,6 +97,35 @@ bool skb_needs_linearize(const sk_buff* skb, netdev_features_t features) {
          (skb_shinfo(skb)->nr_frags > 0 && (features & NETIF_F_SG) == 0);
 }
 
+// What a device cannot do is done for it: one buffer, checksum. False where the packet was dropped.
+bool CompleteForDevice(sk_buff* skb, net_device* dev, netdev_features_t features) {
+  bool ready = !skb_needs_linearize(skb, features) || __skb_linearize(skb) == 0;
+  if (ready && skb->ip_summed == CHECKSUM_PARTIAL) {
+    skb->transport_header = skb->csum_start;
+    ready = CanChecksum(skb, features) || skb_checksum_help(skb) == 0;
+  }
+  if (ready) return true;
+  ++dev->stats.tx_dropped;
+  kfree_skb_reason(skb, SKB_DROP_REASON_SKB_CSUM);
+  return false;
+}
+
+// The same for each of `segs`; those that are left.
+sk_buff* CompleteSegments(sk_buff* segs, net_device* dev, netdev_features_t features) {
+  sk_buff* head = nullptr;
+  sk_buff** tail = &head;
+  while (segs != nullptr) {
+    sk_buff* const next = segs->next;
+    segs->next = nullptr;
+    if (CompleteForDevice(segs, dev, features)) {
+      *tail = segs;
+      tail = &segs->next;
+    }
+    segs = next;
+  }
+  return head;
+}
+
 // netdev_pick_tx without XPS: the queue the packet came in by when it is forwarded, else its
 // flow's.
 uint16_t PickQueue(const net_device* dev, const sk_buff* skb) {
@@ -100,12 +141,19 @@ int XmitWithoutQueue(sk_buff* skb, net_device* dev, netdev_queue* txq) {
   if (usable) {
     skb = validate_xmit_skb(skb, dev);
     if (skb == nullptr) return -ENOMEM;
+    // Of several segments some may go: to the sender that means that none was lost here.
+    const bool is_list = skb->next != nullptr;
     if (!netif_xmit_stopped(txq)) {
       int rc = NETDEV_TX_OK;
       ++sd.xmit_recursion;
       skb = dev_hard_start_xmit(skb, dev, txq, &rc);
       --sd.xmit_recursion;
-      if (dev_xmit_complete(rc)) return rc;
+      if (skb == nullptr) return is_list ? NETDEV_TX_OK : rc;
+    }
+    if (is_list) {
+      ++dev->stats.tx_dropped;
+      kfree_skb_list_reason(skb, SKB_DROP_REASON_DEV_READY);
+      return NETDEV_TX_OK;
     }
   }
   ++dev->stats.tx_dropped;
@@ -148,18 +196,19 @@ sk_buff* validate_xmit_skb(sk_buff* skb, net_device* dev) {
       return nullptr;
     }
   }
-  // Segmentation in software is left out: nobody makes GSO packets for a device that cannot
-  // segment.
-  CHECK(!skb_is_gso(skb) || (features & (NETIF_F_TSO | NETIF_F_TSO6)) != 0);
-  bool ready = !skb_needs_linearize(skb, features) || __skb_linearize(skb) == 0;
-  if (ready && skb->ip_summed == CHECKSUM_PARTIAL) {
-    skb->transport_header = skb->csum_start;
-    ready = CanChecksum(skb, features) || skb_checksum_help(skb) == 0;
+  if (netif_needs_gso(skb, features)) {
+    const GsoResult result = skb_gso_segment(skb, features);
+    if (result.error != 0) {
+      ++dev->stats.tx_dropped;
+      kfree_skb_reason(skb, SKB_DROP_REASON_SKB_GSO_SEG);
+      return nullptr;
+    }
+    if (result.segs != nullptr) {
+      consume_skb(skb);
+      return CompleteSegments(result.segs, dev, features);
+    }
   }
-  if (ready) return skb;
-  ++dev->stats.tx_dropped;
-  kfree_skb_reason(skb, SKB_DROP_REASON_SKB_CSUM);
-  return nullptr;
+  return CompleteForDevice(skb, dev, features) ? skb : nullptr;
 }
 
 sk_buff* validate_xmit_skb_list(sk_buff* skb, net_device* dev) {
@@ -168,11 +217,8 @@ sk_buff* validate_xmit_skb_list(sk_buff* skb, net_device* dev) {
   while (skb != nullptr) {
     sk_buff* const next = skb->next;
     skb->next = nullptr;
-    skb = validate_xmit_skb(skb, dev);
-    if (skb != nullptr) {
-      *tail = skb;
-      tail = &skb->next;
-    }
+    *tail = validate_xmit_skb(skb, dev);
+    while (*tail != nullptr) tail = &(*tail)->next;
     skb = next;
   }
   return head;

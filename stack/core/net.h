@@ -25,6 +25,7 @@ struct netns_ping;
 struct netns_tcp;
 struct netns_udp;
 struct netns_unix;
+struct packet_offload;
 
 // net/core/*: settings with Linux's defaults.
 struct netns_core {
@@ -81,6 +82,10 @@ struct net {
   static constexpr uint32_t PTYPE_HASH_SIZE = 16;
   List<packet_type, PtypeTag> ptype_all;
   List<packet_type, PtypeTag> ptype_base[PTYPE_HASH_SIZE];
+
+  // Who cuts packets of several segments, by EtherType (gso.h).
+  static constexpr int kOffloads = 2;
+  const packet_offload* offload_base[kOffloads] = {};
 
   softnet_data* softnet[Kernel::kCpusMax] = {};
   uint32_t last_napi_id = Kernel::kCpusMax;  // MIN_NAPI_ID: ids below could be CPU numbers

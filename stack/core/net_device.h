@@ -222,6 +222,11 @@ struct net_device : ListNode<> {
   const tapedeck::header_ops* header_ops = nullptr;
   const tapedeck::ethtool_ops* ethtool_ops = nullptr;
 
+  // Largest packet of several segments it is given, in bytes and segments.
+  uint32_t gso_max_size = 65536;
+  uint32_t gso_ipv4_max_size = 65536;
+  uint16_t gso_max_segs = 65535;
+
   uint32_t tx_queue_len = 0;  // packets
   uint16_t num_tx_queues = 0;
   uint16_t real_num_tx_queues = 0;

@@ -27,6 +27,9 @@ void FreeHead(sk_buff* skb);
 void DropFragList(sk_buff* first);
 // One more use of each packet of frag_list.
 void skb_clone_fraglist(sk_buff* skb);
+// `to` takes over all that is said about `from`: header offsets, marks, route (one more reference),
+// frame id, GSO. Its geometry and socket stay its own.
+void skb_copy_header(sk_buff* to, const sk_buff* from);
 // Header offsets after the data has moved by `offset_bytes` against head.
 void skb_headers_offset_update(sk_buff* skb, int offset_bytes);
 

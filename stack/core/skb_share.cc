@@ -12,6 +12,7 @@
 
 namespace tapedeck {
 
+using skb_internal::skb_copy_header;
 using skb_internal::skb_headers_offset_update;
 
 namespace skb_internal {
@@ -39,10 +40,8 @@ void skb_headers_offset_update(sk_buff* skb, int offset_bytes) {
 
 }  // namespace skb_internal
 
-namespace {
-
-// skb_copy_header: all that is said about the packet, without its geometry and its socket.
-void skb_copy_header(sk_buff* to, const sk_buff* from) {
+// Without geometry, destructor and socket.
+void skb_internal::skb_copy_header(sk_buff* to, const sk_buff* from) {
   const uint32_t len = to->len;
   const uint32_t data_len = to->data_len;
   static_assert(offsetof(sk_buff, tstamp) < offsetof(sk_buff, len));
@@ -63,6 +62,8 @@ void skb_copy_header(sk_buff* to, const sk_buff* from) {
   skb_shinfo(to)->gso_segs = info->gso_segs;
   skb_shinfo(to)->gso_type = info->gso_type;
 }
+
+namespace {
 
 // Copies `bytes` of headroom before the data and all of the packet to the same places of `to`,
 // which has room for them.

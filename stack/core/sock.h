@@ -84,6 +84,9 @@ enum : uint8_t {
 };
 enum : uint8_t { SK_NO_REUSE = 0, SK_CAN_REUSE = 1, SK_FORCE_REUSE = 2 };
 
+// sk_txrehash.
+enum : uint8_t { SOCK_TXREHASH_DISABLED = 0, SOCK_TXREHASH_ENABLED = 1 };
+
 // sk_pacing_status.
 enum : uint8_t { SK_PACING_NONE = 0, SK_PACING_NEEDED = 1, SK_PACING_FQ = 2 };
 
@@ -329,9 +332,6 @@ inline void sk_mem_charge(sock* sk, uint32_t size) {
   if (sk->sk_prot->memory != nullptr) sk->sk_forward_alloc -= static_cast<int32_t>(size);
 }
 void sk_mem_uncharge(sock* sk, uint32_t size);
-// Reserves `size` bytes whatever the limits say: what has to be kept (FIN, data of a SYN).
-void sk_forced_mem_schedule(sock* sk, uint32_t size);
-inline void sk_wmem_queued_add(sock* sk, int32_t bytes) { sk->sk_wmem_queued += bytes; }
 // Gives whole unused pages back.
 void sk_mem_reclaim(sock* sk);
 // The protocol as a whole is short of memory / has found that it is.

@@ -5,10 +5,14 @@
 #include <cstdint>
 
 #include "stack/core/dst.h"
+#include "stack/core/gso.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/inet_sock.h"
 
 namespace tapedeck {
+
+// Cuts IPv4 packets of several segments (inet_gso_segment).
+extern const packet_offload ip_packet_offload;
 
 // Whether what the socket sends over `dst` carries DF.
 bool ip_dont_fragment(const sock* sk, const dst_entry* dst);

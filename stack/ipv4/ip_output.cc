@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "stack/base/checksum.h"
+#include "stack/core/gso.h"
 #include "stack/core/neighbour.h"
 #include "stack/core/net.h"
 #include "stack/core/skb_data.h"
@@ -88,10 +89,30 @@ int ip_fragment(net& net, sock* sk, sk_buff* skb, uint32_t mtu) {
   return -EMSGSIZE;
 }
 
+// A packet that the device, or the device layer, will cut into segments. They fit, unless the path
+// has become narrower since or the packet is forwarded: then it is cut here, and fragmented.
+int ip_finish_output_gso(net& net, sock* sk, sk_buff* skb, uint32_t mtu) {
+  if (skb_gso_validate_network_len(skb, mtu)) return ip_finish_output2(net, sk, skb);
+  const GsoResult result = skb_gso_segment(skb, skb->dev->features & ~NETIF_F_GSO_MASK);
+  if (result.segs == nullptr) {
+    kfree_skb_reason(skb, SKB_DROP_REASON_SKB_GSO_SEG);
+    return -ENOMEM;
+  }
+  consume_skb(skb);
+  int ret = 0;
+  for (sk_buff* seg = result.segs; seg != nullptr;) {
+    sk_buff* const next = seg->next;
+    seg->next = nullptr;
+    const int err = ip_fragment(net, sk, seg, mtu);
+    if (err != 0 && ret == 0) ret = err;
+    seg = next;
+  }
+  return ret;
+}
+
 int ip_finish_output(net& net, sock* sk, sk_buff* skb) {
-  // A packet that the device cuts (GSO) has segments that fit already.
-  if (skb_is_gso(skb)) return ip_finish_output2(net, sk, skb);
   const uint32_t mtu = ip_skb_dst_mtu(sk, skb);
+  if (skb_is_gso(skb)) return ip_finish_output_gso(net, sk, skb, mtu);
   if (skb->len > mtu || IPCB(skb)->frag_max_size != 0) return ip_fragment(net, sk, skb, mtu);
   return ip_finish_output2(net, sk, skb);
 }
@@ -126,7 +147,7 @@ rtable* RouteOfSocket(sock* sk, flowi4* flow, uint8_t tos) {
                              inet->inet_dport, inet->inet_sport);
   int err = 0;
   rtable* const rt = ip_route_output_flow(sk->sk_net, flow, sk, &err);
-  if (rt != nullptr) sk_dst_set(sk, dst_clone(rt));
+  if (rt != nullptr) sk_setup_caps(sk, dst_clone(rt));
   return rt;
 }
 

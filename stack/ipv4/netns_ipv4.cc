@@ -3,6 +3,7 @@
 #include "stack/core/net.h"
 #include "stack/ipv4/arp.h"
 #include "stack/ipv4/icmp.h"
+#include "stack/ipv4/ip_internal.h"
 #include "stack/ipv4/ip.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
@@ -156,10 +157,12 @@ void ipv4_init(net& net) {
   ns->arp_packet_type.type = wire::kEtherTypeArp;
   ns->arp_packet_type.func = arp_rcv;
   dev_add_pack(net, &ns->arp_packet_type);
+  dev_add_offload(net, &ip_packet_offload);
 }
 
 void ipv4_exit(net& net) {
   netns_ipv4& ns = net_ipv4(net);
+  dev_remove_offload(net, &ip_packet_offload);
   dev_remove_pack(&ns.arp_packet_type);
   dev_remove_pack(&ns.ip_packet_type);
   unregister_netdevice_notifier(&ns.notifier);

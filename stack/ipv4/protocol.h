@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "stack/core/gso.h"
 #include "stack/core/skbuff.h"
 
 namespace tapedeck {
@@ -29,6 +30,9 @@ struct net_protocol {
   // Understands ICMP errors about itself strictly: fragmentation needed is not acted upon unless
   // the protocol is there.
   bool icmp_strict_tag_validation = false;
+  // Cuts a packet of several segments: data is at the transport header, which is set. May be null:
+  // the protocol makes none. See gso.h.
+  GsoResult (*gso_segment)(sk_buff* skb, netdev_features_t features) = nullptr;
 };
 
 // Registers `protocol`, which must outlive the host. 0, or -1 where the number is taken.

@@ -102,10 +102,23 @@ void Cpu::RunIrq() {
 
 void Cpu::RunLocalTimer() {
   while (HrTimer* const timer = hrtimers_due_.PopFront()) {
+    if (timer->soft) {
+      soft_hrtimers_due_.PushBack(timer);
+      raise_softirq(HRTIMER_SOFTIRQ);
+      continue;
+    }
     Charge(CostPoint::k_timer);
     timer->function(timer);
   }
   if (timers_.due()) raise_softirq(TIMER_SOFTIRQ);
+}
+
+// hrtimer_run_softirq.
+void Cpu::RunSoftHrTimers() {
+  while (HrTimer* const timer = soft_hrtimers_due_.PopFront()) {
+    Charge(CostPoint::k_timer);
+    timer->function(timer);
+  }
 }
 
 void Cpu::EnterSoftirq() {
@@ -126,6 +139,8 @@ void Cpu::RunSoftirqSlice() {
   SoftirqSlice slice = SoftirqSlice::kDone;
   if (vector == TIMER_SOFTIRQ) {
     timers_.Run();
+  } else if (vector == HRTIMER_SOFTIRQ) {
+    RunSoftHrTimers();
   } else if (kernel_.softirqs_[vector] != nullptr) {
     slice = kernel_.softirqs_[vector](*this);
   }

@@ -22,7 +22,14 @@ class Thread;
 enum class Context : uint8_t { kIdle, kHardirq, kSoftirq, kTask };
 
 // The kernel's softirq vectors that the network uses, in its order of priority.
-enum SoftirqVector : uint8_t { TIMER_SOFTIRQ, NET_TX_SOFTIRQ, NET_RX_SOFTIRQ, kSoftirqs };
+enum SoftirqVector : uint8_t {
+  TIMER_SOFTIRQ,
+  NET_TX_SOFTIRQ,
+  NET_RX_SOFTIRQ,
+  TASKLET_SOFTIRQ,  // work that wants to run in a softirq (system_bh_wq)
+  HRTIMER_SOFTIRQ,  // high-resolution timers that are `soft`
+  kSoftirqs
+};
 
 // What a softirq action says after a slice of work: kYield leaves work undone on purpose, so that
 // interrupts that have come meanwhile are taken before the next slice; it is not a restart of the
@@ -110,6 +117,7 @@ class Cpu {
   void ChargeCycles(uint64_t cycles) { now_ += clock_.Advance(Cycles{cycles}); }
   void RunIrq();
   void RunLocalTimer();
+  void RunSoftHrTimers();
   void EnterSoftirq();
   void RunSoftirqSlice();
   bool SoftirqMayRestart();
@@ -136,6 +144,7 @@ class Cpu {
   List<Thread> run_queue_;  // by Thread::ready_at_, equal times in order of arrival
   SimTime run_queue_ready_ = SimTime::Never();  // the first one's
   List<HrTimer> hrtimers_due_;
+  List<HrTimer> soft_hrtimers_due_;
   TimerWheel timers_;
   uint64_t interrupts_ = 0;
   uint64_t softirq_count_[kSoftirqs] = {};

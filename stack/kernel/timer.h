@@ -96,8 +96,8 @@ class TimerWheel {
   TimerList* buckets_[kBuckets] = {};
 };
 
-// A timer that expires at its time exactly; `function` runs in hardirq context on `cpu`. Not
-// periodic: it re-arms itself.
+// A timer that expires at its time exactly; `function` runs in hardirq context on `cpu`, or, where
+// it is `soft` (HRTIMER_MODE_SOFT), in the softirq that follows. Not periodic: it re-arms itself.
 struct HrTimer : Event, ListNode<> {
   using Function = void (*)(HrTimer* timer);
   HrTimer(Cpu& cpu_in, Function function_in);
@@ -109,6 +109,7 @@ struct HrTimer : Event, ListNode<> {
 
   Cpu& cpu;
   Function function;
+  bool soft = false;
 };
 
 }  // namespace tapedeck

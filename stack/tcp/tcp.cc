@@ -3,6 +3,7 @@
 #include "stack/ipv4/inet_datagram.h"
 #include "stack/ipv4/protocol.h"
 #include "stack/tcp/netns_tcp.h"
+#include "stack/tcp/tcp_offload.h"
 #include "stack/wire/ip_protocol.h"
 
 namespace tapedeck {
@@ -17,7 +18,8 @@ const net_protocol kTcpProtocol = {.handler = tcp_v4_rcv_closed,
                                    .err_handler = tcp_v4_err_closed,
                                    .early_demux = nullptr,
                                    .no_policy = true,
-                                   .icmp_strict_tag_validation = true};
+                                   .icmp_strict_tag_validation = true,
+                                   .gso_segment = tcp4_gso_segment};
 
 // tcp_sk_init's control socket: resets carry DF and therefore no IP ID.
 inet_sock* MakeControlSocket(net& net) {
