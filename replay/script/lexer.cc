@@ -29,6 +29,19 @@ std::string Quoted(std::string_view text, char quote) {
   return out += quote;
 }
 
+std::string DescribeBroken(std::string_view text) {
+  switch (text.empty() ? ' ' : text[0]) {
+    case '/':
+      return "a comment without its end";
+    case '%':
+      return "code without its end";
+    case '`':
+      return "a command line without its end";
+    default:
+      return "a string without its end";
+  }
+}
+
 }  // namespace
 
 std::string Token::Describe() const {
@@ -37,8 +50,12 @@ std::string Token::Describe() const {
       return "the end of the text";
     case TokenKind::kString:
       return absl::StrCat("string ", Quoted(text, '"'));
+    case TokenKind::kCommand:
+      return "a command line";
+    case TokenKind::kCode:
+      return "code";
     case TokenKind::kBroken:
-      return text.substr(0, 1) == "\"" ? "a string without its end" : "a comment without its end";
+      return DescribeBroken(text);
     case TokenKind::kWord:
     case TokenKind::kNumber:
     case TokenKind::kEllipsis:
@@ -64,6 +81,10 @@ void Lexer::Advance() {
   ++next_;
 }
 
+void Lexer::Advance(size_t count) {
+  for (size_t i = 0; i < count; ++i) Advance();
+}
+
 bool Lexer::SkipComment() {
   if (Peek() == '#' || (Peek() == '/' && Peek(1) == '/')) {
     while (left() != 0 && *next_ != '\n') Advance();
@@ -72,7 +93,7 @@ bool Lexer::SkipComment() {
   const std::string_view rest(next_, left());
   const size_t close = rest.find("*/", 2);
   if (close == std::string_view::npos) return false;
-  for (size_t i = 0; i < close + 2; ++i) Advance();
+  Advance(close + 2);
   return true;
 }
 
@@ -101,26 +122,42 @@ TokenKind Lexer::ScanNumber() {
   return TokenKind::kNumber;
 }
 
-TokenKind Lexer::ScanString() {
+TokenKind Lexer::ScanWord() {
+  while (IsWordPart(Peek())) Advance();
+  return TokenKind::kWord;
+}
+
+TokenKind Lexer::ScanQuoted(TokenKind kind, bool may_span_lines) {
   const std::string_view rest(next_, left());
-  const size_t close = rest.find_first_of("\"\n", 1);
-  if (close == std::string_view::npos || rest[close] == '\n') return TokenKind::kBroken;
-  for (size_t i = 0; i <= close; ++i) Advance();
-  return TokenKind::kString;
+  for (size_t i = 1; i < rest.size() && (may_span_lines || rest[i] != '\n'); ++i) {
+    if (rest[i] == '\\') {
+      ++i;
+    } else if (rest[i] == rest[0]) {
+      Advance(i + 1);
+      return kind;
+    }
+  }
+  return TokenKind::kBroken;
+}
+
+TokenKind Lexer::ScanCode() {
+  const size_t close = std::string_view(next_, left()).find("}%", 2);
+  if (close == std::string_view::npos) return TokenKind::kBroken;
+  Advance(close + 2);
+  return TokenKind::kCode;
 }
 
 TokenKind Lexer::Scan() {
   if (left() == 0) return TokenKind::kEnd;
   const char c = Peek();
-  if (c == '"') return ScanString();
+  if (c == '"') return ScanQuoted(TokenKind::kString, /*may_span_lines=*/false);
+  if (c == '`') return ScanQuoted(TokenKind::kCommand, /*may_span_lines=*/true);
+  if (c == '%' && Peek(1) == '{') return ScanCode();
   if (c == '/' && Peek(1) == '*') return TokenKind::kBroken;  // SkipSpace() found no end
   if (IsDigit(c) || (c == '.' && IsDigit(Peek(1)))) return ScanNumber();
-  if (IsLetter(c)) {
-    while (IsWordPart(Peek())) Advance();
-    return TokenKind::kWord;
-  }
+  if (IsLetter(c)) return ScanWord();
   if (c == '.' && Peek(1) == '.' && Peek(2) == '.') {
-    for (int i = 0; i < 3; ++i) Advance();
+    Advance(3);
     return TokenKind::kEllipsis;
   }
   Advance();
@@ -134,7 +171,10 @@ Token Lexer::Finish(TokenKind kind, const char* begin, TextPlace place) {
   token.begin = begin;
   token.end = next_;
   token.text = {begin, static_cast<size_t>((kind == TokenKind::kBroken ? end_ : next_) - begin)};
-  if (kind == TokenKind::kString) token.text = token.text.substr(1, token.text.size() - 2);
+  const size_t mark = kind == TokenKind::kCode ? 2 : 1;
+  if (kind == TokenKind::kString || kind == TokenKind::kCommand || kind == TokenKind::kCode) {
+    token.text = token.text.substr(mark, token.text.size() - 2 * mark);
+  }
   return token;
 }
 
@@ -150,8 +190,22 @@ Token Lexer::NextHex() {
   if (!IsWordPart(Peek())) return Next();
   const char* const begin = next_;
   const TextPlace place = place_;
-  while (IsWordPart(Peek())) Advance();
-  return Finish(TokenKind::kWord, begin, place);
+  return Finish(ScanWord(), begin, place);
+}
+
+Token Lexer::NextRaw() {
+  SkipSpace();
+  const char* const begin = next_;
+  const TextPlace place = place_;
+  while (left() != 0 && !IsSpace(Peek())) {
+    const bool quotes = Peek() == '"' || Peek() == '`';
+    if (!quotes) {
+      Advance();
+    } else if (ScanQuoted(TokenKind::kWord, /*may_span_lines=*/true) == TokenKind::kBroken) {
+      return Finish(TokenKind::kBroken, begin, place);
+    }
+  }
+  return Finish(begin == next_ ? TokenKind::kEnd : TokenKind::kWord, begin, place);
 }
 
 }  // namespace tapedeck

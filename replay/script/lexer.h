@@ -19,7 +19,9 @@ enum class TokenKind : uint8_t {
   kEnd,
   kWord,      // letters, digits and _, not beginning with a digit
   kNumber,    // 12, 0x1f, 0.25, .5
-  kString,    // "..." without what is between the quotes escaped
+  kString,    // "...", where \ takes the meaning from the character behind it
+  kCommand,   // `...`, the same
+  kCode,      // %{ ... }%
   kEllipsis,  // ...
   kMark,      // any other character, alone
   kBroken,    // text that begins a token and never ends it; the lexer stops here
@@ -27,7 +29,7 @@ enum class TokenKind : uint8_t {
 
 struct Token {
   TokenKind kind = TokenKind::kEnd;
-  std::string_view text;  // as written; of a string, what is between the quotes
+  std::string_view text;  // as written; of a string, command or code, what is between the marks
   TextPlace place;
   const char* begin = nullptr;  // where it stands in the text, and where the text goes on after it
   const char* end = nullptr;
@@ -54,6 +56,13 @@ class Lexer {
   // The next run of letters and digits, whatever it begins with, as a word: bytes in hexadecimal.
   // Anything else as Next().
   Token NextHex();
+  // All up to the next white space outside of "..." and `...`, as a word: an option, an address.
+  Token NextRaw();
+  // The token `token` comes again. REQUIRES: it is from this lexer.
+  void Rewind(const Token& token) {
+    next_ = token.begin;
+    place_ = token.place;
+  }
 
  private:
   void SkipSpace();
@@ -66,7 +75,11 @@ class Lexer {
   size_t left() const { return static_cast<size_t>(end_ - next_); }
   TokenKind Scan();
   TokenKind ScanNumber();
-  TokenKind ScanString();
+  TokenKind ScanWord();
+  // From the quote that is next to the same one; a broken token without moving if there is none.
+  TokenKind ScanQuoted(TokenKind kind, bool may_span_lines);
+  TokenKind ScanCode();
+  void Advance(size_t count);
   Token Finish(TokenKind kind, const char* begin, TextPlace place);
 
   const char* next_;

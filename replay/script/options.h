@@ -65,6 +65,9 @@ struct ScriptOptions {
   friend bool operator==(const ScriptOptions&, const ScriptOptions&) = default;
 };
 
+// "--mss=1000\n--strict_segments\n": a line for each option that is said.
+std::string PrintOptionLines(const ScriptOptions& options);
+
 }  // namespace tapedeck
 
 #endif  // TAPEDECK_REPLAY_SCRIPT_OPTIONS_H_

@@ -47,6 +47,10 @@ extern const SymbolTable kMessageFlagSymbols;
 extern const SymbolTable kPollEventSymbols;
 extern const SymbolTable kErrnoSymbols;
 
+// The value of any name that may stand in an argument, "SO_REUSEADDR", "EPOLLET", "ECONNRESET",
+// "NULL", whichever argument that is.
+std::optional<int64_t> FindSymbol(std::string_view name);
+
 }  // namespace tapedeck
 
 #endif  // TAPEDECK_REPLAY_SCRIPT_SYMBOLS_H_

@@ -76,4 +76,9 @@ bool ReturnsFd(SyscallName name) { return EntryOf(name).returns_fd; }
 
 size_t ArgumentCountOf(SyscallName name) { return EntryOf(name).arguments; }
 
+bool TakesArguments(SyscallName name, size_t count) {
+  const bool last_is_optional = name == kFcntl || name == kOpen;
+  return count == ArgumentCountOf(name) || (last_is_optional && count + 1 == ArgumentCountOf(name));
+}
+
 }  // namespace tapedeck

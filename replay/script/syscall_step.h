@@ -62,6 +62,7 @@ bool ReturnsFd(SyscallName name);
 // How many arguments the call takes; fewer or more are refused, but that fcntl(fd, F_GETFL) and
 // open(path, flags) leave their last one out.
 size_t ArgumentCountOf(SyscallName name);
+bool TakesArguments(SyscallName name, size_t count);
 
 // A descriptor that is none: -1 is passed to the call.
 inline constexpr int32_t kFdNone = -1;

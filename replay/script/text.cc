@@ -1,15 +1,18 @@
 #include "replay/script/text.h"
 
+#include <fstream>
+#include <iterator>
 #include <optional>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
-#include "replay/script/call_text.h"
+#include "replay/script/code_text.h"
+#include "replay/script/command_text.h"
 #include "replay/script/frame_text.h"
+#include "replay/script/packet_text.h"
+#include "replay/script/syscall_text.h"
 #include "replay/script/text_parser.h"
-#include "stack/wire/describe.h"
 
 namespace tapedeck {
 namespace {
@@ -17,69 +20,143 @@ namespace {
 // Parses step after step. Keeps the time, which absolute times need.
 class ScriptParser {
  public:
-  ScriptParser(std::string_view text, std::string_view name) : parser_(text, name) {}
+  ScriptParser(std::string_view text, std::string_view name, const ParseOptions& options)
+      : parser_(text, name), options_(options), files_{name, options.read_file} {}
 
   absl::StatusOr<Script> Parse();
 
  private:
-  // When a step begins, and when the call it makes returns.
+  // When a step happens, and when the call it makes returns.
   struct Times {
-    Duration begin;
-    std::optional<Duration> end;
+    TimeBase base = TimeBase::kStepBefore;
+    Duration begin;                   // from `base`
+    std::optional<Duration> latest;   // of a range, likewise
+    std::optional<Duration> returns;  // likewise
+    TextPlace place;
   };
 
+  // The lines at the top: "--name=value".
+  void ParseOptionLines();
+  void ParseOptionLine();
+  // A command line without a time: the first or the last statement.
+  void ParseUntimedCommand();
   void ParseStep(Step& step);
-  // Both times counted from the start of the script.
   Times ParseTimes();
+  // What `times` are for the step, counted from the step before if that is known.
+  void SetTimes(const Times& times, Step& step);
   void ParseWhat(Step& step, const Times& times);
   void CheckStep(const Step& step, TextPlace place);
 
   TextParser parser_;
+  const ParseOptions& options_;
+  CommandFiles files_;
   Script script_;
-  Duration now_;  // when the step before began, from the start of the script
+  // When the step before began, from the start of the script. After a packet of the stack, whose
+  // time is what it turns out to be, it is what the script says; after "*" that is not known.
+  Duration now_;
+  bool now_is_exact_ = true;
+  bool now_is_known_ = true;
 };
 
 absl::StatusOr<Script> ScriptParser::Parse() {
+  ParseOptionLines();
   while (parser_.ok() && parser_.Peek().kind != TokenKind::kEnd) {
     if (script_.steps.size() == kStepsMax) {
       parser_.FailAt(parser_.Peek().place, absl::StrCat("more than ", kStepsMax, " steps"));
-      break;
+    } else if (parser_.Peek().kind == TokenKind::kCommand) {
+      ParseUntimedCommand();
+    } else {
+      ParseStep(script_.steps.emplace_back());
     }
-    ParseStep(script_.steps.emplace_back());
   }
   if (!parser_.ok()) return parser_.status();
   return std::move(script_);
 }
 
+void ScriptParser::ParseOptionLines() {
+  while (parser_.ok() && parser_.Peek().Is("-")) ParseOptionLine();
+  script_.options.Override(options_.options);
+  parser_.set_defines(&script_.options.defines);
+}
+
+void ScriptParser::ParseOptionLine() {
+  const Token token = parser_.TakeRaw();
+  std::string_view text = token.text;
+  if (text.substr(0, 2) != "--") {
+    parser_.FailAt(token, "an option or a step");
+    return;
+  }
+  text.remove_prefix(2);
+  const size_t equals = text.find('=');
+  const std::optional<std::string_view> value =
+      equals == std::string_view::npos ? std::nullopt : std::optional(text.substr(equals + 1));
+  const absl::Status status = script_.options.Set(text.substr(0, equals), value);
+  if (!status.ok()) parser_.FailAt(token.place, std::string(status.message()));
+}
+
+void ScriptParser::ParseUntimedCommand() {
+  const bool is_first = script_.steps.empty() && !script_.init.has_value();
+  std::optional<CommandStep>& command = is_first ? script_.init : script_.cleanup;
+  ParseCommand(parser_, parser_.Take(), files_, command.emplace());
+  if (!is_first && parser_.Peek().kind != TokenKind::kEnd) {
+    parser_.FailAt(parser_.Peek(), "the end: a command line without a time is the last one");
+  }
+}
+
 void ScriptParser::ParseStep(Step& step) {
-  const TextPlace place = parser_.Peek().place;
-  step.line = place.line;
   const Times times = ParseTimes();
-  step.delay = times.begin - now_;
+  step.line = times.place.line;
+  SetTimes(times, step);
   ParseWhat(step, times);
-  CheckStep(step, place);
-  now_ = times.begin;
+  CheckStep(step, times.place);
 }
 
 ScriptParser::Times ScriptParser::ParseTimes() {
-  const Token first = parser_.Peek();
-  const Duration base = parser_.TakeIf("+") ? now_ : Duration();
-  Times times = {base + parser_.Time(), std::nullopt};
-  if (times.begin < now_) {
-    parser_.FailAt(first.place, "a time before that of the step ahead");
+  Times times;
+  times.place = parser_.Peek().place;
+  if (parser_.TakeIf("*")) {
+    times.base = TimeBase::kAny;
+    return times;
   }
-  if (times.begin > kScriptDurationMax) {
-    parser_.FailAt(first.place,
-                   absl::StrCat("a time beyond ", kScriptDurationMax.seconds() / 86'400, " days"));
-  }
-  if (parser_.Peek().kind == TokenKind::kEllipsis) {
+  const bool is_relative = parser_.TakeIf("+");
+  if (!is_relative) times.base = TimeBase::kStart;
+  times.begin = parser_.Time();
+  if (parser_.TakeIf("~")) {
+    if (is_relative) parser_.TakeIf("+");
+    times.latest = parser_.Time();
+  } else if (parser_.Peek().kind == TokenKind::kEllipsis) {
     parser_.Take();
-    times.end = base + parser_.Time();
-    if (*times.end < times.begin) {
-      parser_.FailAt(first.place, "a call that returns before it is made");
-    }
+    times.returns = parser_.Time();
+  }
+  if (times.latest.has_value() && *times.latest < times.begin) {
+    parser_.FailAt(times.place, "a range that ends before it begins");
+  }
+  if (times.returns.has_value() && *times.returns < times.begin) {
+    parser_.FailAt(times.place, "a call that returns before it is made");
   }
   return times;
+}
+
+void ScriptParser::SetTimes(const Times& times, Step& step) {
+  if (times.latest.has_value()) step.range = *times.latest - times.begin;
+  step.base = times.base;
+  step.delay = times.begin;
+  if (times.base == TimeBase::kAny) {
+    now_is_exact_ = now_is_known_ = false;
+    return;
+  }
+  const bool is_absolute = times.base == TimeBase::kStart;
+  const Duration base = is_absolute ? Duration() : now_;
+  if (base + times.begin > kScriptDurationMax) {
+    parser_.FailAt(times.place,
+                   absl::StrCat("a time beyond ", kScriptDurationMax.seconds() / 86'400, " days"));
+  } else if (base + times.begin < now_ && now_is_known_) {
+    parser_.FailAt(times.place, "a time before that of the step ahead");
+  } else if (is_absolute && now_is_exact_) {
+    step.base = TimeBase::kStepBefore;
+    step.delay = times.begin - now_;
+  }
+  now_ = base + times.begin;
 }
 
 void ScriptParser::ParseWhat(Step& step, const Times& times) {
@@ -88,19 +165,28 @@ void ScriptParser::ParseWhat(Step& step, const Times& times) {
     step.host = static_cast<uint8_t>(parser_.Integer(0, kHostsMax - 1, "a host"));
     parser_.Expect(":");
   }
-  const Token& next = parser_.Peek();
+  const Token next = parser_.Peek();
   // A time alone is a pause: the next thing is another time, or nothing.
-  const bool ends = next.kind == TokenKind::kNumber || next.kind == TokenKind::kEnd || next.Is("+");
-  if (times.end.has_value() ||
-      (next.kind == TokenKind::kWord && !next.Is("frame") && !next.Is("pause"))) {
-    if (next.kind != TokenKind::kWord) parser_.FailAt(next, "a system call");
-    CallStep& call = step.what.emplace<CallStep>();
-    if (times.end.has_value()) call.returns_after = *times.end - times.begin;
-    ParseCall(parser_, call);
+  const bool ends = next.kind == TokenKind::kNumber || next.kind == TokenKind::kEnd ||
+                    next.Is("+") || next.Is("*");
+  const bool is_call = next.kind == TokenKind::kWord && !next.Is("frame") && !next.Is("pause");
+  if (times.returns.has_value() && !is_call) parser_.FailAt(next, "a system call");
+  if (is_call) {
+    SyscallStep& call = step.what.emplace<SyscallStep>();
+    if (times.returns.has_value()) call.returns_after = *times.returns - times.begin;
+    ParseSyscall(parser_, call);
+  } else if (next.Is("<") || next.Is(">")) {
+    PacketStep& packet = step.what.emplace<PacketStep>();
+    ParsePacket(parser_, packet);
+    now_is_exact_ = now_is_exact_ && packet.inbound();
+  } else if (next.kind == TokenKind::kCommand) {
+    ParseCommand(parser_, parser_.Take(), files_, step.what.emplace<CommandStep>());
+  } else if (next.kind == TokenKind::kCode) {
+    ParseCode(parser_, parser_.Take(), step.what.emplace<CodeStep>());
   } else if (next.Is("frame")) {
     ParseFrame(parser_, step.what.emplace<FrameStep>());
   } else if (!parser_.TakeIf("pause") && (!ends || names_host)) {
-    parser_.FailAt(next, "a system call, frame or pause");
+    parser_.FailAt(next, "a packet, a system call, a command line, code, frame or pause");
   }
 }
 
@@ -110,53 +196,17 @@ void ScriptParser::CheckStep(const Step& step, TextPlace place) {
   if (!status.ok()) parser_.FailAt(place, std::string(status.message()));
 }
 
-// Seconds, without zeros that say nothing.
-std::string TimeText(Duration time) {
-  std::string out = absl::StrCat(time.seconds());
-  const uint64_t fraction_ps = time.ps % Duration::Seconds(1).ps;
-  if (fraction_ps == 0) return out;
-  absl::StrAppendFormat(&out, ".%012u", fraction_ps);
-  while (out.back() == '0') out.pop_back();
-  return out;
-}
-
-void PrintWhat(std::string& out, const PauseStep&) { out += "pause"; }
-void PrintWhat(std::string& out, const FrameStep& frame) { PrintFrame(out, frame); }
-void PrintWhat(std::string& out, const CallStep& call) { PrintCall(out, call); }
-void PrintWhat(std::string& out, const PacketStep&) { out += "packet"; }
-void PrintWhat(std::string& out, const SyscallStep& call) { out += NameOf(call.name); }
-void PrintWhat(std::string& out, const CommandStep& command) { out += command.text; }
-void PrintWhat(std::string& out, const CodeStep&) { out += "code"; }
-
 }  // namespace
 
+absl::StatusOr<std::string> ReadScriptFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
+  return std::string(std::istreambuf_iterator<char>(file), {});
+}
+
 absl::StatusOr<Script> ParseScript(std::string_view text, std::string_view name,
-                                   const ParseOptions&) {
-  return ScriptParser(text, name).Parse();
-}
-
-std::string PrintStep(const Step& step) {
-  std::string out = absl::StrCat("+", TimeText(step.delay));
-  const CallStep* const call = std::get_if<CallStep>(&step.what);
-  if (call != nullptr && call->returns_after.has_value()) {
-    absl::StrAppend(&out, "...", TimeText(step.delay + *call->returns_after));
-  }
-  out += ' ';
-  if (step.host != 0) absl::StrAppend(&out, "host ", static_cast<int>(step.host), ": ");
-  std::visit([&out](const auto& what) { PrintWhat(out, what); }, step.what);
-  return out;
-}
-
-std::string PrintScript(const Script& script, const PrintOptions& options) {
-  std::string out;
-  for (const Step& step : script.steps) {
-    const FrameStep* const frame = std::get_if<FrameStep>(&step.what);
-    if (options.describe_frames && frame != nullptr) {
-      absl::StrAppend(&out, "// ", wire::DescribeFrame(frame->bytes), "\n");
-    }
-    absl::StrAppend(&out, PrintStep(step), "\n");
-  }
-  return out;
+                                   const ParseOptions& options) {
+  return ScriptParser(text, name, options).Parse();
 }
 
 }  // namespace tapedeck

@@ -3,7 +3,6 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
-#include "stack/base/check.h"
 
 namespace tapedeck {
 namespace {
@@ -23,13 +22,17 @@ std::optional<uint64_t> ParseDigits(std::string_view text, unsigned base) {
   return value;
 }
 
-std::optional<int64_t> ParseInteger(std::string_view text) {
+}  // namespace
+
+std::optional<int64_t> ParseWholeNumber(std::string_view text) {
   const bool is_hex = text.size() > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
   const std::optional<uint64_t> value =
       is_hex ? ParseDigits(text.substr(2), 16) : ParseDigits(text, 10);
   if (!value.has_value() || *value > INT64_MAX) return std::nullopt;
   return static_cast<int64_t>(*value);
 }
+
+namespace {
 
 // How many powers of ten of a picosecond a unit is.
 std::optional<unsigned> DigitsOfUnit(std::string_view unit) {
@@ -56,9 +59,33 @@ void TextParser::FailAt(const Token& token, std::string_view expected) {
 }
 
 const Token& TextParser::Peek() {
-  if (!has_ahead_) ahead_ = lexer_.Next();
+  if (!has_ahead_) ahead_ = Substitute(lexer_.Next());
   has_ahead_ = true;
   return ahead_;
+}
+
+void TextParser::Rewind() {
+  if (!ok() || !has_ahead_) return;
+  lexer_.Rewind(ahead_);
+  has_ahead_ = false;
+}
+
+// As in packetdrill: NAME="text" is a string, NAME=`command` a command line, a number a number.
+Token TextParser::Substitute(const Token& token) const {
+  if (token.kind != TokenKind::kWord || defines_ == nullptr || defines_->empty()) return token;
+  const auto found = defines_->find(token.text);
+  if (found == defines_->end()) return token;
+  const std::string_view value = found->second;
+  Token out = token;
+  const bool quoted = value.size() >= 2 && value.front() == value.back() &&
+                      (value.front() == '"' || value.front() == '`');
+  out.text = quoted ? value.substr(1, value.size() - 2) : value;
+  if (quoted) {
+    out.kind = value.front() == '"' ? TokenKind::kString : TokenKind::kCommand;
+  } else if (ParseWholeNumber(value).has_value()) {
+    out.kind = TokenKind::kNumber;
+  }
+  return out;
 }
 
 Token TextParser::Take() {
@@ -67,10 +94,22 @@ Token TextParser::Take() {
   return token;
 }
 
+const Token& TextParser::PeekHex() {
+  Rewind();
+  if (!has_ahead_) ahead_ = Substitute(lexer_.NextHex());
+  has_ahead_ = true;
+  if (ahead_.kind == TokenKind::kNumber) ahead_.kind = TokenKind::kWord;
+  return ahead_;
+}
+
 Token TextParser::TakeHex() {
-  if (!ok()) return Token();
-  CHECK(!has_ahead_);
-  return lexer_.NextHex();
+  PeekHex();
+  return Take();
+}
+
+Token TextParser::TakeRaw() {
+  Rewind();
+  return ok() ? lexer_.NextRaw() : Token();
 }
 
 bool TextParser::TakeIf(std::string_view mark_or_word) {
@@ -96,7 +135,7 @@ int64_t TextParser::Integer(int64_t min, int64_t max, std::string_view what) {
   const bool is_negative = min < 0 && TakeIf("-");
   const Token number = Take();
   const std::optional<int64_t> digits =
-      number.kind == TokenKind::kNumber ? ParseInteger(number.text) : std::nullopt;
+      number.kind == TokenKind::kNumber ? ParseWholeNumber(number.text) : std::nullopt;
   const int64_t value = is_negative ? -digits.value_or(0) : digits.value_or(0);
   if (digits.has_value() && value >= min && value <= max) return value;
   FailAt(is_negative && !digits.has_value() ? number : first,

@@ -7,6 +7,9 @@
 #define TAPEDECK_REPLAY_SCRIPT_TEXT_PARSER_H_
 
 #include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -17,10 +20,19 @@
 
 namespace tapedeck {
 
+// The number that `text` is, "12" or "0x1f", up to INT64_MAX; none if it is no number.
+std::optional<int64_t> ParseWholeNumber(std::string_view text);
+
 class TextParser {
  public:
+  // What words stand for (ScriptOptions::defines).
+  using Defines = std::map<std::string, std::string, std::less<>>;
+
   // `text` must outlive the parser. `name` is what messages call it.
   TextParser(std::string_view text, std::string_view name) : lexer_(text), name_(name) {}
+
+  // From the next token that is not yet peeked at. `defines` must outlive the parser's tokens.
+  void set_defines(const Defines* defines) { defines_ = defines; }
 
   bool ok() const { return status_.ok(); }
   const absl::Status& status() const { return status_; }
@@ -42,8 +54,11 @@ class TextParser {
   std::string_view String(std::string_view what);
   // Seconds, "0.25", or a number and its unit, "250ms"; at most 12 places below the second.
   Duration Time();
-  // One run of hexadecimal digits, or a mark. REQUIRES: nothing is peeked at.
+  // The next token read as one run of letters and digits, or as a mark.
+  const Token& PeekHex();
   Token TakeHex();
+  // The next token read as all up to white space.
+  Token TakeRaw();
 
   // "name:line:column: expected what, found token"
   void FailAt(const Token& token, std::string_view expected);
@@ -52,6 +67,10 @@ class TextParser {
 
  private:
   int32_t SymbolTerm(const SymbolTable& table);
+  // What the word `token` is defined as, or itself.
+  Token Substitute(const Token& token) const;
+  // Forgets that the next token is peeked at.
+  void Rewind();
   // Picoseconds in `number` units of 10^`digits` ps.
   Duration Scale(const Token& number, unsigned digits);
 
@@ -59,6 +78,7 @@ class TextParser {
   std::string name_;
   Token ahead_;
   bool has_ahead_ = false;
+  const Defines* defines_ = nullptr;
   absl::Status status_;
 };
 
