@@ -63,7 +63,14 @@ void Lab::Connect(const LabOptions& options) {
   if (options.back_to_back) {
     CHECK_EQ(hosts_.size(), 2U);
     for (size_t i = 0; i < 2; ++i) {
-      hosts_[i].nic->set_sink(arena_->New<Cable>(*hosts_[1 - i].nic, options.cable_delay));
+      const LinkOptions& wanted = options.links[i];
+      nic::Nic82599& far_end = *hosts_[1 - i].nic;
+      if (wanted.IsPlain()) {
+        hosts_[i].nic->set_sink(arena_->New<Cable>(far_end, wanted.delay));
+      } else {
+        links_[i] = arena_->New<Link>(*world_, far_end, wanted);
+        hosts_[i].nic->set_sink(links_[i]);
+      }
     }
   } else {
     for (LabHost& host : hosts_) {

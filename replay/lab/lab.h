@@ -11,6 +11,7 @@
 #include "nicmodel/config.h"
 #include "nicmodel/nic_82599.h"
 #include "replay/lab/cable.h"
+#include "replay/lab/link.h"
 #include "replay/trace/recorder.h"
 #include "stack/base/ip_address.h"
 #include "stack/drivers/ixgbe.h"
@@ -43,7 +44,8 @@ struct LabOptions {
   // The cable leads from host 0 to host 1; otherwise each cable's far end is the player's
   // (CapturePort).
   bool back_to_back = false;
-  Duration cable_delay = Duration::Nanoseconds(5);  // 1 m of copper
+  // What lies between them: [0] from host 0 to host 1, [1] the way back.
+  LinkOptions links[2];
   bool trace = true;
 };
 
@@ -63,6 +65,8 @@ class Lab {
   Host& host(int i) { return *hosts_[static_cast<size_t>(i)].host; }
   nic::Nic82599& nic(int i) { return *hosts_[static_cast<size_t>(i)].nic; }
   net_device* device(int i) { return hosts_[static_cast<size_t>(i)].device; }
+  // Of a back to back Lab: the direction from host `i`; nullptr where it is a plain cable.
+  const Link* link(int i) const { return links_[i]; }
   // REQUIRES: not back_to_back.
   CapturePort& port(int i) { return *hosts_[static_cast<size_t>(i)].port; }
 
@@ -98,6 +102,7 @@ class Lab {
   Recorder recorder_;
   World* world_ = nullptr;
   std::vector<LabHost> hosts_;
+  Link* links_[2] = {};
 };
 
 }  // namespace tapedeck
