@@ -155,6 +155,7 @@ struct tcp_fastopen_request {
   struct msghdr* data = nullptr;  // of the sendmsg that connects; nullptr: connect() without data
   size_t size = 0;
   int copied = 0;  // bytes that the SYN took
+  bool waiting = false;  // the sendmsg sleeps until it is connected; `data` is gone
 };
 
 // Links a socket into its CPU's list of those whose output waits for the softirq.
@@ -371,6 +372,9 @@ struct tcp_sock : inet_connection_sock, ListNode<TsqTag> {
   struct tcp_md5sig_info* md5sig_info = nullptr;
   dst_entry* sk_rx_dst = nullptr;  // input route of the last segment, for early demux
   int sk_rx_dst_ifindex = 0;
+  // ACKs tell that the next hop lives (sk_dst_confirm): the next segment's dst_pending_confirm says
+  // so to its neighbour, and this is false again.
+  bool sk_dst_pending_confirm = false;
 };
 
 inline tcp_sock* tcp_sk(sock* sk) { return static_cast<tcp_sock*>(sk); }
