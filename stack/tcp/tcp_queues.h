@@ -27,7 +27,8 @@ inline bool tcp_skb_can_collapse_to(const sk_buff* skb) { return !TCP_SKB_CB(skb
 bool tcp_skb_can_collapse(const sk_buff* to, const sk_buff* from);
 // Moves the first `shiftlen` bytes, `pcount` segments, of `from` behind the data of `to`. Only
 // fragments move: false, and nothing has changed, where `from` has linear bytes, the fragments do
-// not fit, the result would be too long, data is zero-copy, or memory failed. truesize stays.
+// not fit, the result would be too long, data is zero-copy, or memory failed. Each byte takes one
+// byte of truesize with it.
 bool tcp_skb_shift(sk_buff* to, sk_buff* from, uint32_t pcount, uint32_t shiftlen);
 
 // --- Not yet sent: sk_write_queue. ---
