@@ -93,7 +93,8 @@ bool skb_shift(sk_buff* tgt, sk_buff* skb, uint32_t shiftlen) {
   MoveFrags(tgt, skb, run);
   tgt->ip_summed = CHECKSUM_PARTIAL;
   skb->ip_summed = CHECKSUM_PARTIAL;
-  skb_shinfo(tgt)->flags |= skb_shinfo(skb)->flags & SKBFL_SHARED_FRAG;
+  const auto shared_frag = static_cast<uint8_t>(skb_shinfo(skb)->flags & SKBFL_SHARED_FRAG);
+  skb_shinfo(tgt)->flags |= shared_frag;
   AddLength(tgt, shiftlen);
   AddLength(skb, 0U - shiftlen);
   return true;
