@@ -129,6 +129,7 @@ struct netns_tcp {
   uint32_t tw_count = 0;      // tcp_death_row: time-wait sockets
   uint32_t orphan_count = 0;  // sockets without a user that are not time-wait
   proto_memory memory;        // tcp_memory_allocated, tcp_sockets_allocated, pressure
+  Jiffies memory_pressure_since = 0;
 
   inet_sock* control_sk = nullptr;  // sends what belongs to no connection (ipv4_tcp_sk)
 
@@ -161,6 +162,9 @@ inline void TCP_INC_STATS(net& net, TcpMib item) { net.tcp_mib.Inc(item); }
 
 // Registers net/ipv4/tcp_* (tcp_sysctl.cc).
 void tcp_sysctl_register(netns_tcp& ns);
+// Ties netns_tcp::memory to the settings / takes over a new tcp_mem (tcp_memory.cc).
+void tcp_memory_init(netns_tcp& ns);
+void tcp_memory_limits_changed(netns_tcp& ns);
 
 }  // namespace tapedeck
 

@@ -67,6 +67,8 @@ void tcp_done_with_error(sock* sk, int err);  // `err`: positive errno
 // Ends a connection for the administrator (SOCK_DESTROY): reset where it needs one. 0, or -ENOENT:
 // it is closed already.
 int tcp_abort(sock* sk, int err);
+// Whether an end in `state` is told to the peer by a reset (RFC 9293 3.10.5).
+bool tcp_need_reset(uint8_t state);
 // Frees the SYN that TCP_SAVED_SYN would have given.
 void tcp_saved_syn_free(tcp_sock* tp);
 // Whether memory or the number of orphans demands that this one be dropped.
@@ -78,6 +80,8 @@ sk_buff* tcp_stream_alloc_skb(sock* sk, bool force_schedule);
 // Appends `skb` to the write queue and charges it.
 void tcp_skb_entail(sock* sk, sk_buff* skb);
 void tcp_mark_push(tcp_sock* tp, sk_buff* skb);
+// Half of the largest window is written and not pushed.
+bool forced_push(const tcp_sock* tp);
 void tcp_push(sock* sk, uint32_t flags, uint32_t mss_now, int nonagle, uint32_t size_goal);
 uint32_t tcp_send_mss(sock* sk, uint32_t* size_goal, uint32_t flags);
 bool tcp_stream_memory_free(const sock* sk, bool wake);
@@ -101,8 +105,9 @@ void tcp_eat_recv_skb(sock* sk, sk_buff* skb);
 // bytes; it returns how many it took, or -errno. Bytes, or -errno where there were none.
 using tcp_read_actor = int (*)(void* context, sk_buff* skb, uint32_t offset, uint32_t len);
 int64_t tcp_read_sock(sock* sk, size_t len, tcp_read_actor actor, void* context);
-// One attempt of splice(2) from a socket: as tcp_recvmsg, -EAGAIN where it would wait.
-int64_t tcp_splice_read(sock* sk, size_t len, tcp_read_actor actor, void* context);
+// One attempt of splice(2) from a socket: as tcp_recvmsg, -EAGAIN where it would wait. `flags` may
+// have MSG_DONTWAIT.
+int64_t tcp_splice_read(sock* sk, size_t len, uint32_t flags, tcp_read_actor actor, void* context);
 // sendfile and splice into a socket are over: what MSG_MORE has held back goes out.
 void tcp_splice_eof(sock* sk);
 int tcp_set_rcvlowat(sock* sk, int val);

@@ -154,7 +154,7 @@ struct tcp_fastopen_request {
   tcp_fastopen_cookie cookie;
   struct msghdr* data = nullptr;  // of the sendmsg that connects; nullptr: connect() without data
   size_t size = 0;
-  int copied = 0;  // bytes that the SYN took
+  int copied = 0;        // bytes that the SYN took
   bool waiting = false;  // the sendmsg sleeps until it is connected; `data` is gone
 };
 

@@ -1,0 +1,50 @@
+// TCP as the socket layer calls it.
+#include "stack/tcp/inet_connection_sock.h"
+#include "stack/tcp/inet_hashtables.h"
+#include "stack/tcp/netns_tcp.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_ipv4.h"
+#include "stack/tcp/tcp_timer.h"
+
+namespace tapedeck {
+namespace {
+
+sock* Alloc(net& net, uint16_t family) { return net_tcp(net).socks.New(net, family, &tcp_prot); }
+void Free(sock* sk) { sock_tcp(sk).socks.Delete(tcp_sk(sk)); }
+
+}  // namespace
+
+const proto tcp_prot = {
+    .name = "TCP",
+    .alloc = Alloc,
+    .free = Free,
+    .init = tcp_v4_init_sock,
+    .destroy = tcp_v4_destroy_sock,
+    .close = tcp_close,
+    .linger = tcp_linger,
+    .pre_connect = nullptr,
+    .connect = tcp_v4_connect,
+    .disconnect = tcp_disconnect,
+    .accept = inet_csk_accept,
+    .ioctl = tcp_ioctl,
+    .shutdown = tcp_shutdown,
+    .setsockopt = tcp_setsockopt,
+    .getsockopt = tcp_getsockopt,
+    .sendmsg = tcp_sendmsg,
+    .recvmsg = tcp_recvmsg,
+    .bind = nullptr,
+    .poll = tcp_poll,
+    .backlog_rcv = tcp_v4_do_rcv,
+    .release_cb = tcp_release_cb,
+    .hash = inet_hash,
+    .unhash = inet_unhash,
+    .get_port = inet_csk_get_port,
+    .memory = tcp_memory,
+    .stream_memory_free = tcp_stream_memory_free,
+    .set_rcvlowat = tcp_set_rcvlowat,
+    .get_timestamping_opt_stats = tcp_get_timestamping_opt_stats,
+    .keepalive = tcp_set_keepalive,
+    .no_autobind = true,
+};
+
+}  // namespace tapedeck
