@@ -334,6 +334,9 @@ inline void sk_mem_charge(sock* sk, uint32_t size) {
 void sk_mem_uncharge(sock* sk, uint32_t size);
 // Gives whole unused pages back.
 void sk_mem_reclaim(sock* sk);
+// Reserves `size` bytes whatever the limits say: what has to be kept (FIN, data of a SYN).
+void sk_forced_mem_schedule(sock* sk, uint32_t size);
+inline void sk_wmem_queued_add(sock* sk, int32_t bytes) { sk->sk_wmem_queued += bytes; }
 // The protocol as a whole is short of memory / has found that it is.
 bool sk_under_memory_pressure(const sock* sk);
 void sk_enter_memory_pressure(sock* sk);

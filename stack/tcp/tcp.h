@@ -14,6 +14,7 @@
 
 #include <cstdint>
 
+#include "stack/base/seqnum.h"
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
 

@@ -5,6 +5,7 @@
 
 #include "stack/core/sockaddr.h"
 #include "stack/core/socket.h"
+#include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_fastopen.h"
 #include "stack/tcp/tcp_output.h"
