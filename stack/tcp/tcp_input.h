@@ -1,9 +1,10 @@
 // A segment's way in (the receiver's half of net/ipv4/tcp_input.c): the established path, the other
 // states, options, the receive queues, the window, acknowledgments.
-// Files: tcp_input.cc (rcv_established, validate_incoming), tcp_rcv_state.cc (state machine,
-// SYN-SENT, FIN, RST), tcp_options_input.cc, tcp_data_queue.cc, tcp_ofo_queue.cc,
-// tcp_sack_output.cc (which SACK blocks to send), tcp_rcvbuf.cc (window and buffer),
-// tcp_ack_policy.cc (delayed, quick, compressed, challenge), tcp_urg.cc.
+// Files: tcp_input.cc (rcv_established), tcp_validate.cc (validate_incoming), tcp_paws.cc,
+// tcp_options_input.cc, tcp_rcv_state.cc (state machine, FIN, RST), tcp_rcv_synsent.cc (SYN-SENT,
+// finish_connect), tcp_data_queue.cc, tcp_ofo_queue.cc, tcp_prune.cc, tcp_sack_output.cc (which
+// SACK blocks to send), tcp_rcvbuf.cc (window and receive buffer), tcp_sndbuf.cc, tcp_ack_policy.cc
+// (delayed, quick, compressed, challenge), tcp_urg.cc.
 #ifndef TAPEDECK_STACK_TCP_TCP_INPUT_H_
 #define TAPEDECK_STACK_TCP_TCP_INPUT_H_
 
@@ -18,8 +19,8 @@ namespace tapedeck {
 // A segment for an established connection; owns it. data is at the TCP header.
 void tcp_rcv_established(sock* sk, sk_buff* skb);
 // A segment in any other state but TIME-WAIT. CONSUMED: it was taken (queued or freed); else it
-// stays the caller's, who drops it with the reason and answers with a reset where that is not
-// NOT_SPECIFIED... exactly: a reset is sent for every reason but those of tcp_v4_do_rcv.
+// stays the caller's, who answers it with a reset and drops it with the reason. REQUIRES: the
+// caller holds a reference, as the connection may end.
 DropReason tcp_rcv_state_process(sock* sk, sk_buff* skb);
 // The handshake of an active open is complete.
 void tcp_finish_connect(sock* sk, sk_buff* skb);
@@ -55,9 +56,11 @@ inline void tcp_rcv_nxt_update(tcp_sock* tp, SeqNum seq) {
 }
 
 // --- Options. ---
-// Parses all options of `skb` into `opt`; `estab`: those of SYNs do not count. `foc` may be null.
-void tcp_parse_options(net& net, const sk_buff* skb, tcp_options_received* opt, bool estab,
+// Parses all options of `skb` into `opt`; `estab`: those of SYNs do not count. Notes where SACK
+// blocks are in tcp_skb_cb::sacked. `foc` may be null.
+void tcp_parse_options(net& net, sk_buff* skb, tcp_options_received* opt, bool estab,
                        tcp_fastopen_cookie* foc);
+// The MSS option alone, at most `user_mss` where that is not 0; 0: there is none.
 uint16_t tcp_parse_mss_option(const wire::TcpHeader* th, uint16_t user_mss);
 void tcp_clear_options(tcp_options_received* rx_opt);
 
@@ -79,8 +82,6 @@ inline void tcp_sack_reset(tcp_options_received* rx_opt) {
 }
 bool tcp_prune_ofo_queue(sock* sk, const sk_buff* in_skb);
 int tcp_try_rmem_schedule(sock* sk, const sk_buff* skb, uint32_t size);
-// Sends what repair mode wrote into the receive queue... bytes of a fast open SYN: see
-// tcp_fastopen.h.
 
 // --- Window and buffer. ---
 void tcp_initialize_rcv_mss(sock* sk);
