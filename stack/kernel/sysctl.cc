@@ -70,6 +70,10 @@ bool TakeNumber(std::string_view* text, Number* number) {
   return true;
 }
 
+std::string_view FirstLine(std::string_view text) {
+  return text.substr(0, text.find_first_of(std::string_view("\n\0", 2)));
+}
+
 void SkipSpace(std::string_view* text) {
   while (!text->empty() && IsSpace(text->front())) text->remove_prefix(1);
 }
@@ -132,6 +136,15 @@ SysctlEntry* SysctlTree::RegisterString(const char* path, char* value, uint32_t 
   return Add({path, SysctlKind::kString, value, bytes, 0, 0, false, nullptr, nullptr, nullptr});
 }
 
+SysctlEntry* SysctlTree::RegisterText(const char* path, SysctlReadText read, SysctlWriteText write,
+                                      void* context) {
+  SysctlEntry* const entry =
+      Add({path, SysctlKind::kText, nullptr, 0, 0, 0, write == nullptr, nullptr, context, nullptr});
+  entry->read_text = read;
+  entry->write_text = write;
+  return entry;
+}
+
 SysctlEntry* SysctlTree::Find(std::string_view path) const {
   for (SysctlEntry* entry = first_; entry != nullptr; entry = entry->next) {
     if (PathsEqual(entry->path, path)) return entry;
@@ -143,22 +156,28 @@ int SysctlTree::Read(std::string_view path, std::string* text) const {
   const SysctlEntry* const entry = Find(path);
   if (entry == nullptr) return -ENOENT;
   text->clear();
-  if (entry->kind == SysctlKind::kString) {
+  if (entry->kind == SysctlKind::kText) {
+    entry->read_text(entry->context, text);
+  } else if (entry->kind == SysctlKind::kString) {
     const auto* const value = static_cast<const char*>(entry->value);
     text->assign(value, strnlen(value, entry->count));
   } else {
-    for (uint32_t i = 0; i < entry->count; ++i) {
-      if (i > 0) text->push_back('\t');
-      int64_t value = entry->kind == SysctlKind::kUnsigned
-                          ? int64_t{static_cast<const uint32_t*>(entry->value)[i]}
-                          : int64_t{static_cast<const int32_t*>(entry->value)[i]};
-      if (entry->kind == SysctlKind::kJiffies) value /= hz_;
-      if (entry->kind == SysctlKind::kMsJiffies) value = value * 1000 / hz_;
-      text->append(std::to_string(value));
-    }
+    ReadNumbers(*entry, text);
   }
   text->push_back('\n');
   return 0;
+}
+
+void SysctlTree::ReadNumbers(const SysctlEntry& entry, std::string* text) const {
+  for (uint32_t i = 0; i < entry.count; ++i) {
+    if (i > 0) text->push_back('\t');
+    int64_t value = entry.kind == SysctlKind::kUnsigned
+                        ? int64_t{static_cast<const uint32_t*>(entry.value)[i]}
+                        : int64_t{static_cast<const int32_t*>(entry.value)[i]};
+    if (entry.kind == SysctlKind::kJiffies) value /= hz_;
+    if (entry.kind == SysctlKind::kMsJiffies) value = value * 1000 / hz_;
+    text->append(std::to_string(value));
+  }
 }
 
 int SysctlTree::Write(std::string_view path, std::string_view text) {
@@ -166,6 +185,9 @@ int SysctlTree::Write(std::string_view path, std::string_view text) {
   if (entry == nullptr) return -ENOENT;
   if (entry->read_only) return -EACCES;
   if (text.empty()) return 0;
+  if (entry->kind == SysctlKind::kText) {
+    return entry->write_text(entry->context, FirstLine(text));
+  }
   if (entry->kind == SysctlKind::kString) {
     WriteString(*entry, text);
   } else {
@@ -178,8 +200,7 @@ int SysctlTree::Write(std::string_view path, std::string_view text) {
 
 // proc_dostring: up to the first newline or NUL, cut where the variable ends.
 void SysctlTree::WriteString(const SysctlEntry& entry, std::string_view text) {
-  text = text.substr(0, text.find_first_of(std::string_view("\n\0", 2)));
-  text = text.substr(0, entry.count - 1);
+  text = FirstLine(text).substr(0, entry.count - 1);
   auto* const value = static_cast<char*>(entry.value);
   std::memcpy(value, text.data(), text.size());
   value[text.size()] = '\0';

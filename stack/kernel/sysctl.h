@@ -21,7 +21,13 @@ enum class SysctlKind : uint8_t {
   kJiffies,    // proc_dointvec_jiffies: seconds in the file, jiffies in the variable
   kMsJiffies,  // proc_dointvec_ms_jiffies: milliseconds in the file, jiffies in the variable
   kString,     // proc_dostring: `count` bytes
+  kText,       // made and taken by functions
 };
+
+// The file's text without its newline / what a write does: 0 or -errno. `text` ends at its first
+// newline.
+using SysctlReadText = void (*)(void* context, std::string* text);
+using SysctlWriteText = int (*)(void* context, std::string_view text);
 
 struct SysctlEntry {
   const char* path;  // "net/ipv4/ip_forward", below /proc/sys
@@ -35,6 +41,8 @@ struct SysctlEntry {
   void (*changed)(void* context);
   void* context;
   SysctlEntry* next;
+  SysctlReadText read_text = nullptr;  // kText
+  SysctlWriteText write_text = nullptr;
 };
 
 class SysctlTree {
@@ -49,6 +57,9 @@ class SysctlTree {
   SysctlEntry* RegisterJiffies(const char* path, int32_t* value);
   SysctlEntry* RegisterMsJiffies(const char* path, int32_t* value);
   SysctlEntry* RegisterString(const char* path, char* value, uint32_t bytes);
+  // Read-only where `write` is null.
+  SysctlEntry* RegisterText(const char* path, SysctlReadText read, SysctlWriteText write,
+                            void* context);
 
   // The file's text with its newline. 0, or -ENOENT.
   int Read(std::string_view path, std::string* text) const;
@@ -64,6 +75,7 @@ class SysctlTree {
   SysctlEntry* Add(const SysctlEntry& entry);
   SysctlEntry* Find(std::string_view path) const;
   static void WriteString(const SysctlEntry& entry, std::string_view text);
+  void ReadNumbers(const SysctlEntry& entry, std::string* text) const;
   int WriteNumbers(const SysctlEntry& entry, std::string_view text) const;
 
   Arena& arena_;

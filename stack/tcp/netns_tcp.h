@@ -106,6 +106,15 @@ struct tcp_settings {
   int32_t max_tw_buckets = 131072;
   int32_t max_syn_backlog = 4096;
   int32_t mem_pages[3] = {380'000, 506'000, 760'000};  // tcp_mem of a host with 16 GiB
+  // Kept, and without effect here: PLB, tables of their own for new namespaces.
+  int32_t low_latency = 0;
+  int32_t plb_enabled = 0;
+  int32_t plb_idle_rehash_rounds = 3;
+  int32_t plb_rehash_rounds = 12;
+  int32_t plb_suspend_rto_s = 60;
+  int32_t plb_cong_thresh = 128;
+  uint32_t child_ehash_entries = 0;
+  int32_t ehash_entries = 262144;  // read-only
 };
 
 struct inet_hashinfo;
