@@ -11,6 +11,8 @@
 #include "stack/ipv4/inet_sock.h"
 #include "stack/ipv4/mcast_sock.h"
 #include "stack/ipv4/netns_ipv4.h"
+#include "stack/socket/af_inet_stream.h"
+#include "stack/socket/file.h"
 #include "stack/socket/ping.h"
 #include "stack/udp/udp.h"
 #include "stack/wire/ip_protocol.h"
@@ -24,7 +26,6 @@ constexpr int kIpprotoIp = 0;     // "any" where a protocol is asked for
 // --- The calls of a datagram socket. ---
 
 int inet_release(socket* sock) {
-  sock_set_timestamp(sock->sk, false);
   ip_mc_drop_socket(inet_sk(sock->sk));
   sock->sk->sk_prot->close(sock->sk, SimTime::Zero());
   sock->sk = nullptr;
@@ -67,7 +68,10 @@ int inet_bind(socket* sock, const void* addr, uint32_t addr_len) {
   if (const int err = inet_bind_address(sk, addr, addr_len, &addr_type); err != 0) return err;
   sockaddr_in sin;
   std::memcpy(&sin, addr, sizeof(sin));
-  return __inet_bind(inet_sk(sk), sin, addr_type);
+  lock_sock(sk);
+  const int err = __inet_bind(inet_sk(sk), sin, addr_type);
+  release_sock(sk);
+  return err;
 }
 
 int inet_dgram_connect(socket* sock, const void* addr, uint32_t addr_len, uint32_t flags) {
@@ -106,15 +110,36 @@ int inet_ioctl(socket* sock, uint32_t command, int* argument) {
   return prot->ioctl == nullptr ? -ENOTTY : prot->ioctl(sock->sk, command, argument);
 }
 
-int inet_shutdown(socket* sock, int how) {
+// The part of inet_shutdown under the lock. `mode` is a set of RCV_SHUTDOWN and SEND_SHUTDOWN.
+int __inet_shutdown(socket* sock, uint8_t mode) {
   struct sock* const sk = sock->sk;
+  const uint8_t state = sk->sk_state;
+  if (sock->state == SS_CONNECTING) {
+    const bool over = state != TCP_SYN_SENT && state != TCP_SYN_RECV && state != TCP_CLOSE;
+    sock->state = over ? SS_CONNECTED : SS_DISCONNECTING;
+  }
+  // A listener that is told to receive no more, and a connection that is not there yet, end.
+  if (state == TCP_SYN_SENT || (state == TCP_LISTEN && (mode & RCV_SHUTDOWN) != 0)) {
+    const int err = sk->sk_prot->disconnect(sk, kONonblock);
+    sock->state = err != 0 ? SS_DISCONNECTING : SS_UNCONNECTED;
+    return err;
+  }
+  if (state == TCP_LISTEN) return 0;
+  // An unconnected socket is told off and shut down all the same: who polls it must hear of it.
+  sk->sk_shutdown |= mode;
+  if (sk->sk_prot->shutdown != nullptr) sk->sk_prot->shutdown(sk, mode);
+  return state == TCP_CLOSE ? -ENOTCONN : 0;
+}
+
+int inet_shutdown(socket* sock, int how) {
   if (how < kShutRead || how > kShutBoth) return -EINVAL;
-  // sk_shutdown counts from 1: both is the union of the other two. An unconnected socket is told
-  // off and shut down all the same: who polls it must hear of it.
-  sk->sk_shutdown |= static_cast<uint8_t>(how + 1);
-  if (sk->sk_prot->shutdown != nullptr) sk->sk_prot->shutdown(sk, how + 1);
+  struct sock* const sk = sock->sk;
+  lock_sock(sk);
+  // Counted from 1, both is the union of the other two.
+  const int err = __inet_shutdown(sock, static_cast<uint8_t>(how + 1));
   sk->sk_state_change(sk);
-  return sk->sk_state == TCP_CLOSE ? -ENOTCONN : 0;
+  release_sock(sk);
+  return err;
 }
 
 int sock_common_setsockopt(socket* sock, int level, int name, const void* value, uint32_t length) {
@@ -136,8 +161,12 @@ constexpr proto_ops InetOps(bool has_peek_off) {
   return {.family = kAfInet,
           .has_peek_off = has_peek_off,
           .release = inet_release,
+          .linger = nullptr,
           .bind = inet_bind,
           .connect = inet_dgram_connect,
+          .listen = nullptr,
+          .accept = nullptr,
+          .socketpair = nullptr,
           .getname = inet_getname,
           .poll = inet_poll,
           .ioctl = inet_ioctl,
@@ -147,8 +176,18 @@ constexpr proto_ops InetOps(bool has_peek_off) {
           .sendmsg = inet_sendmsg,
           .recvmsg = inet_recvmsg};
 }
+constexpr proto_ops InetStreamOps() {
+  proto_ops ops = InetOps(true);
+  ops.linger = inet_linger;
+  ops.connect = inet_stream_connect;
+  ops.listen = inet_listen;
+  ops.accept = inet_accept;
+  ops.sendmsg = inet_stream_sendmsg;
+  return ops;
+}
 constexpr proto_ops inet_dgram_ops = InetOps(true);
 constexpr proto_ops inet_sockraw_ops = InetOps(false);
+[[maybe_unused]] constexpr proto_ops inet_stream_ops = InetStreamOps();
 
 // --- The protocol switch. ---
 

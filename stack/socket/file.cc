@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "stack/socket/eventpoll.h"
+
 namespace tapedeck {
 namespace {
 
@@ -14,6 +16,7 @@ constexpr int kFirstTableFds = 64;  // NR_OPEN_DEFAULT
 void fput(file* file) {
   CHECK_GT(file->f_count, 0U);
   if (--file->f_count != 0) return;
+  eventpoll_release_file(file);
   file->f_op->release(file);
   file->owner->files.Delete(file);
 }
@@ -57,6 +60,12 @@ int files_struct::fd_install(struct file* file, bool close_on_exec, int from) {
   table[fd] = {file, close_on_exec};
   if (from <= next_fd) next_fd = fd + 1;
   return fd;
+}
+
+bool files_struct::has_free_fd() const {
+  int fd = next_fd;
+  while (fd < max_fds && table[fd].file != nullptr) ++fd;
+  return fd < rlimit_nofile;
 }
 
 struct file* files_struct::file_close_fd(int fd) {

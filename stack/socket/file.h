@@ -4,6 +4,8 @@
 
 #include <cstdint>
 
+#include "stack/base/list.h"
+#include "stack/core/iov_iter.h"
 #include "stack/kernel/kernel.h"
 #include "stack/kernel/slab.h"
 #include "stack/kernel/wait.h"
@@ -13,14 +15,35 @@ namespace tapedeck {
 struct file;
 struct files_struct;
 
-// What can be done with a file of a kind. All members are set.
+// Access modes and flags of an open file (fcntl.h, where each name is a macro).
+inline constexpr uint32_t kORdonly = 00;
+inline constexpr uint32_t kOWronly = 01;
+inline constexpr uint32_t kORdwr = 02;
+inline constexpr uint32_t kOAccmode = 03;
+inline constexpr uint32_t kOCreat = 0100;
+inline constexpr uint32_t kOAppend = 02000;
+inline constexpr uint32_t kONonblock = 04000;
+inline constexpr uint32_t kODirect = 040000;
+inline constexpr uint32_t kOCloexec = 02000000;
+
+// What can be done with a file of a kind.
 struct file_operations {
-  // The events that are true now, as poll(2)'s mask, and where changes are announced.
+  // The events that are true now, as poll(2)'s mask, and where changes are announced (nullptr:
+  // there are none). Null `poll`: always readable and writable, and not for epoll (-EPERM).
   uint32_t (*poll)(file* file);
   WaitQueue* (*wait_queue)(file* file);
   // The last reference is gone.
   void (*release)(file* file);
+  // Bytes moved, 0 at the end, or -errno; -EAGAIN: nothing to read, no room. They never wait. Null:
+  // -EINVAL. (Sockets have their own way: SyscallBody::Send, Receive.)
+  int64_t (*read_iter)(file* file, iov_iter* to) = nullptr;
+  int64_t (*write_iter)(file* file, iov_iter* from) = nullptr;
+  // 0 or -errno. Null: -ENOTTY.
+  int (*ioctl)(file* file, uint32_t command, int* argument) = nullptr;
 };
+
+struct epitem;
+struct EpitemOfFileTag;
 
 // An open file: what descriptors (dup) and running calls refer to.
 struct file {
@@ -28,9 +51,13 @@ struct file {
   void* private_data = nullptr;  // a socket
   files_struct* owner = nullptr;
   uint32_t f_count = 1;
-  uint32_t f_flags = 0;  // O_RDWR, O_NONBLOCK
+  uint32_t f_flags = 0;                // O_RDWR, O_NONBLOCK
+  int64_t f_pos = 0;                   // of files that have one
+  List<epitem, EpitemOfFileTag> f_ep;  // the epolls that watch it
 };
 
+inline bool FileReadable(const file* file) { return (file->f_flags & kOAccmode) != kOWronly; }
+inline bool FileWritable(const file* file) { return (file->f_flags & kOAccmode) != kORdonly; }
 inline void get_file(file* file) { ++file->f_count; }
 // Drops one reference; the last releases the file.
 void fput(file* file);
@@ -53,6 +80,8 @@ struct files_struct {
   // Takes a descriptor out of the table; its file with its reference, or nullptr.
   struct file* file_close_fd(int fd);
   void close_all();
+  // Whether fd_install would find one.
+  bool has_free_fd() const;
 
   uint64_t live_files() const { return files.cache().live_objects(); }
 

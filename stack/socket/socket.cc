@@ -48,15 +48,23 @@ int sock_create(net& net, net_families& families, socket_caches& caches, int fam
   return 0;
 }
 
+socket* sock_alloc(socket_caches& caches, uint16_t type, const proto_ops* ops) {
+  socket* const sock = caches.sockets.New();
+  if (sock == nullptr) return nullptr;
+  sock->type = type;
+  sock->ops = ops;
+  sock->caches = &caches;
+  return sock;
+}
+
 void sock_release(socket* sock) {
-  // Without ops the family has refused it.
-  if (sock->ops != nullptr) sock->ops->release(sock);
+  // Without a sock the family has refused it, or there was none to accept.
+  if (sock->sk != nullptr) sock->ops->release(sock);
   sock->caches->sockets.Delete(sock);
 }
 
 file* sock_alloc_file(files_struct& files, socket* sock, uint32_t flags) {
-  constexpr uint32_t kReadWrite = 02;
-  file* const file = files.alloc_file(&kSocketFileOps, sock, kReadWrite | flags);
+  file* const file = files.alloc_file(&kSocketFileOps, sock, kORdwr | flags);
   if (file != nullptr) sock->file = file;
   return file;
 }

@@ -36,6 +36,8 @@ struct socket_caches {
 // A socket without a file. 0 or -errno.
 int sock_create(net& net, net_families& families, socket_caches& caches, int family, int type,
                 int protocol, socket** result);
+// One that accept is about to tie to a connection.
+socket* sock_alloc(socket_caches& caches, uint16_t type, const proto_ops* ops);
 // Lets the protocol close, and frees.
 void sock_release(socket* sock);
 

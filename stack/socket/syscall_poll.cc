@@ -1,4 +1,5 @@
-// poll(2): waits on the queues of all its descriptors at once (fs/select.c).
+// poll(2) and select(2): a wait on the queues of all descriptors at once (fs/select.c).
+#include <algorithm>
 #include <cerrno>
 #include <new>
 
@@ -22,17 +23,32 @@ struct PollWait : WaitEntry {
 namespace {
 
 constexpr uint32_t kAlwaysReported = EPOLLERR | EPOLLHUP;
+// What is true of files that are always ready (DEFAULT_POLLMASK).
+constexpr uint32_t kDefaultMask = EPOLLIN | EPOLLOUT | EPOLLRDNORM | EPOLLWRNORM;
 
 uint32_t WantedEvents(const pollfd& entry) {
   return static_cast<uint16_t>(entry.events) | kAlwaysReported;
+}
+
+uint32_t FileEvents(file* file) {
+  return file->f_op->poll == nullptr ? kDefaultMask : file->f_op->poll(file);
 }
 
 // do_pollfd: what is true of a descriptor now, of what was asked for.
 int16_t PollFile(file* file, const pollfd& entry) {
   if (entry.fd < 0) return 0;
   if (file == nullptr) return EPOLLNVAL;
-  return static_cast<int16_t>(file->f_op->poll(file) & WantedEvents(entry));
+  return static_cast<int16_t>(FileEvents(file) & WantedEvents(entry));
 }
+
+// The sets of select: what each is asked as, and when it is true.
+constexpr uint32_t kSetEvents[3] = {
+    EPOLLIN | EPOLLRDNORM | EPOLLRDBAND | EPOLLHUP | EPOLLERR | EPOLLNVAL,
+    EPOLLOUT | EPOLLWRNORM | EPOLLWRBAND | EPOLLERR | EPOLLNVAL,
+    EPOLLPRI | EPOLLNVAL,
+};
+
+bool InSet(const fd_set_bits* set, int fd) { return set != nullptr && set->IsSet(fd); }
 
 }  // namespace
 
@@ -51,14 +67,50 @@ int64_t SyscallBody::Poll() {
   }
   if (ready != 0 || last_ || args_.timeout == Duration{}) return ready;
   if (call_.poll_waits_ == nullptr && count != 0) {
-    if (const int64_t err = RegisterPoll(); err != 0) return err;
+    if (const int64_t err = RegisterPoll(fds, count); err != 0) return err;
   }
-  return WaitFor(nullptr, 0, false, args_.timeout);
+  return WaitFor(nullptr, 0, false, args_.timeout, -EINTR);
 }
 
-int64_t SyscallBody::RegisterPoll() {
-  const uint32_t count = args_.length;
-  const auto* const fds = static_cast<const pollfd*>(args_.memory);
+int64_t SyscallBody::Select() {
+  if (args_.a < 0) return -EINVAL;
+  // Descriptors beyond the table are not looked at, however many bits there are.
+  const int limit = std::min({args_.a, sys_.files_.max_fds, fd_set_bits::kSize});
+  pollfd fds[fd_set_bits::kSize];
+  uint32_t count = 0;
+  fd_set_bits result[3];
+  int64_t ready = 0;
+  for (int fd = 0; fd < limit; ++fd) {
+    uint32_t wanted = 0;
+    for (int set = 0; set < 3; ++set) {
+      if (InSet(args_.sets[set], fd)) wanted |= kSetEvents[set];
+    }
+    if (wanted == 0) continue;
+    file* const file =
+        call_.poll_waits_ != nullptr ? call_.poll_waits_[count].file : sys_.files_.fcheck(fd);
+    if (file == nullptr) return -EBADF;
+    const uint32_t events = FileEvents(file);
+    for (int set = 0; set < 3; ++set) {
+      if (!InSet(args_.sets[set], fd) || (events & kSetEvents[set]) == 0) continue;
+      result[set].Set(fd);
+      ++ready;
+    }
+    fds[count].fd = fd;
+    fds[count++].events = static_cast<int16_t>(wanted);
+  }
+  if (ready == 0 && !last_ && args_.timeout != Duration{}) {
+    if (call_.poll_waits_ == nullptr && count != 0) {
+      if (const int64_t err = RegisterPoll(fds, count); err != 0) return err;
+    }
+    return WaitFor(nullptr, 0, false, args_.timeout, -EINTR);
+  }
+  for (int set = 0; set < 3; ++set) {
+    if (args_.sets[set] != nullptr) *args_.sets[set] = result[set];
+  }
+  return ready;
+}
+
+int64_t SyscallBody::RegisterPoll(const pollfd* fds, uint32_t count) {
   void* const memory = sys_.net_.kernel.kmalloc().Alloc(count * sizeof(PollWait));
   if (memory == nullptr) return -ENOMEM;
   auto* const waits = static_cast<PollWait*>(memory);
@@ -67,7 +119,7 @@ int64_t SyscallBody::RegisterPoll() {
     auto* const wait = new (&waits[i]) PollWait(call_.thread_, file, WantedEvents(fds[i]));
     if (file == nullptr) continue;
     get_file(file);
-    file->f_op->wait_queue(file)->Add(wait);
+    if (WaitQueue* const queue = file->f_op->wait_queue(file)) queue->Add(wait);
   }
   call_.poll_waits_ = waits;
   call_.poll_wait_count_ = count;

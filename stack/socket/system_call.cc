@@ -1,7 +1,11 @@
 #include "stack/socket/system_call.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <utility>
 
+#include "stack/core/sock.h"
+#include "stack/core/zerocopy.h"
 #include "stack/socket/syscall_body.h"
 #include "stack/socket/syscalls.h"
 
@@ -15,11 +19,18 @@ uint64_t TracedArgument(const SyscallArgs& args) {
     case SyscallNumber::kWrite:
     case SyscallNumber::kSendto:
     case SyscallNumber::kRecvfrom:
+    case SyscallNumber::kSplice:
+    case SyscallNumber::kSendfile:
       return args.buffer.iov_len;
     case SyscallNumber::kSetsockopt:
     case SyscallNumber::kGetsockopt:
       return static_cast<uint64_t>(args.b);
     case SyscallNumber::kPoll:
+    case SyscallNumber::kReadv:
+    case SyscallNumber::kWritev:
+    case SyscallNumber::kSendmmsg:
+    case SyscallNumber::kRecvmmsg:
+    case SyscallNumber::kEpollWait:
       return args.length;
     default:
       return static_cast<uint64_t>(args.a);
@@ -27,56 +38,6 @@ uint64_t TracedArgument(const SyscallArgs& args) {
 }
 
 }  // namespace
-
-const char* SyscallName(SyscallNumber number) {
-  switch (number) {
-    case SyscallNumber::kRead:
-      return "read";
-    case SyscallNumber::kWrite:
-      return "write";
-    case SyscallNumber::kClose:
-      return "close";
-    case SyscallNumber::kPoll:
-      return "poll";
-    case SyscallNumber::kIoctl:
-      return "ioctl";
-    case SyscallNumber::kDup:
-      return "dup";
-    case SyscallNumber::kDup2:
-      return "dup2";
-    case SyscallNumber::kSocket:
-      return "socket";
-    case SyscallNumber::kConnect:
-      return "connect";
-    case SyscallNumber::kSendto:
-      return "sendto";
-    case SyscallNumber::kRecvfrom:
-      return "recvfrom";
-    case SyscallNumber::kSendmsg:
-      return "sendmsg";
-    case SyscallNumber::kRecvmsg:
-      return "recvmsg";
-    case SyscallNumber::kShutdown:
-      return "shutdown";
-    case SyscallNumber::kBind:
-      return "bind";
-    case SyscallNumber::kListen:
-      return "listen";
-    case SyscallNumber::kGetsockname:
-      return "getsockname";
-    case SyscallNumber::kGetpeername:
-      return "getpeername";
-    case SyscallNumber::kSetsockopt:
-      return "setsockopt";
-    case SyscallNumber::kGetsockopt:
-      return "getsockopt";
-    case SyscallNumber::kFcntl:
-      return "fcntl";
-    case SyscallNumber::kAccept4:
-      return "accept4";
-  }
-  return "unknown";
-}
 
 bool SystemCall::await_ready() {
   Enter();
@@ -122,6 +83,7 @@ void SystemCall::Trace(TraceKind kind, uint64_t value) {
 
 bool SystemCall::Try(bool last) {
   must_wait_ = false;
+  retry_at_ = SimTime::Never();
   const int64_t result = SyscallBody(*this, last).Run();
   if (must_wait_) return false;
   End(result);
@@ -129,6 +91,7 @@ bool SystemCall::Try(bool last) {
 }
 
 void SystemCall::End(int64_t result) {
+  if (ubuf_ != nullptr) PutNotification();
   Leave();
   state_ = State::kEnded;
   result_ = result;
@@ -139,29 +102,49 @@ void SystemCall::End(int64_t result) {
   if (done_ != nullptr) done_(this, done_context_);
 }
 
+void SystemCall::PutNotification() {
+  ubuf_info* const uarg = std::exchange(ubuf_, nullptr);
+  if (copied_ != 0) {
+    net_zcopy_put(uarg);
+  } else {
+    net_zcopy_put_abort(uarg, true);
+  }
+}
+
 void SystemCall::Sleep() {
   if (!linked()) {
     sys_.sleeping_.PushBack(this);
     if (file_ != nullptr) get_file(file_);
+    if (other_file_ != nullptr) get_file(other_file_);
   }
-  thread_.Sleep(this, queue_, events_, deadline_, exclusive_);
+  if (writer_ != nullptr) ++writer_->sk_write_pending;
+  thread_.Sleep(this, queue_, events_, std::min(deadline_, retry_at_), exclusive_);
 }
 
 void SystemCall::Leave() {
   if (poll_waits_ != nullptr) SyscallBody::EndPoll(*this);
-  if (!linked()) return;
-  Unlink();
-  if (file_ != nullptr) fput(file_);
-  file_ = nullptr;
+  const bool slept = linked();
+  if (slept) Unlink();
+  if (slept && other_file_ != nullptr) fput(other_file_);
+  if (slept && file_ != nullptr) fput(file_);
+  if (owns_file_) fput(file_);
+  owns_file_ = false;
+  file_ = other_file_ = nullptr;
 }
 
 bool SystemCall::Again(Sleeper* sleeper, WakeReason reason) {
   auto* const call = static_cast<SystemCall*>(sleeper);
   if (call->state_ == State::kEnded) return true;  // abandoned
   if (call->state_ == State::kNew) call->Enter();
-  if (call->Try(reason == WakeReason::kTimeout)) return true;
+  if (call->writer_ != nullptr) {
+    --call->writer_->sk_write_pending;
+    call->writer_ = nullptr;
+  }
+  const bool timed_out =
+      reason == WakeReason::kTimeout && call->sys_.network().kernel.now() >= call->deadline_;
+  if (call->Try(timed_out)) return true;
   if (reason == WakeReason::kInterrupted) {
-    call->End(-EINTR);
+    call->End(call->if_interrupted_);
     return true;
   }
   call->Sleep();
@@ -173,6 +156,9 @@ void SystemCall::Abandon() {
   result_ = -EINTR;
   // Off the queue first: letting go of the file may free what the queue lies in.
   thread_.Wake(WakeReason::kInterrupted);
+  if (writer_ != nullptr) --writer_->sk_write_pending;
+  writer_ = nullptr;
+  if (ubuf_ != nullptr) PutNotification();
   Leave();
 }
 

@@ -68,18 +68,27 @@ namespace tapedeck {
 class Syscalls;
 struct file;
 struct PollWait;
+struct sock;
+struct ubuf_info;
 
 // Numbers of x86-64 Linux; they are what traces show.
 enum class SyscallNumber : uint16_t {
   kRead = 0,
   kWrite = 1,
+  kOpen = 2,
   kClose = 3,
   kPoll = 7,
   kIoctl = 16,
+  kReadv = 19,
+  kWritev = 20,
+  kPipe = 22,
+  kSelect = 23,
   kDup = 32,
   kDup2 = 33,
+  kSendfile = 40,
   kSocket = 41,
   kConnect = 42,
+  kAccept = 43,
   kSendto = 44,
   kRecvfrom = 45,
   kSendmsg = 46,
@@ -89,13 +98,23 @@ enum class SyscallNumber : uint16_t {
   kListen = 50,
   kGetsockname = 51,
   kGetpeername = 52,
+  kSocketpair = 53,
   kSetsockopt = 54,
   kGetsockopt = 55,
   kFcntl = 72,
+  kEpollCreate = 213,
+  kEpollWait = 232,
+  kEpollCtl = 233,
+  kSplice = 275,
   kAccept4 = 288,
+  kEpollCreate1 = 291,
+  kDup3 = 292,
+  kPipe2 = 293,
+  kRecvmmsg = 299,
+  kSendmmsg = 307,
 };
 // "recvfrom", as strace prints it.
-const char* SyscallName(SyscallNumber number);
+const char* SyscallNumberName(SyscallNumber number);
 
 // struct msghdr of the user interface. sendmsg reads it; recvmsg sets msg_name->length,
 // msg_controllen and msg_flags.
@@ -107,10 +126,29 @@ struct user_msghdr {
   uint32_t msg_flags = 0;
 };
 
+// One message of sendmmsg and recvmmsg.
+struct mmsghdr {
+  user_msghdr msg_hdr;
+  uint32_t msg_len = 0;  // set: bytes sent or received
+};
+
 struct pollfd {
   int fd = -1;  // negative: not looked at
   int16_t events = 0;
   int16_t revents = 0;
+};
+
+// The sets of select: one bit a descriptor.
+struct fd_set_bits {
+  static constexpr int kSize = 1024;  // FD_SETSIZE
+  void Set(int fd) { word[fd / 64] |= uint64_t{1} << (fd % 64); }
+  bool IsSet(int fd) const { return (word[fd / 64] >> (fd % 64) & 1) != 0; }
+  uint64_t word[kSize / 64] = {};
+};
+
+struct epoll_event {
+  uint32_t events = 0;  // EPOLLIN, ..., and EPOLLET, EPOLLONESHOT, EPOLLEXCLUSIVE
+  uint64_t data = 0;    // given back as it is
 };
 
 // Arguments. Which of them a call reads is said by the functions of Syscalls, which fill them in.
@@ -118,16 +156,19 @@ struct SyscallArgs {
   SyscallNumber number = SyscallNumber::kClose;
   bool has_address = false;
   int fd = -1;
-  int a = 0;            // domain; level; command; backlog; how; new descriptor
-  int b = 0;            // type; option name; flags of sends and receives
-  int c = 0;            // protocol; argument of fcntl
-  uint32_t length = 0;  // of an option's value; number of pollfds
+  int a = 0;            // domain; level; command; backlog; how; other or new descriptor
+  int b = 0;            // type; option name; flags
+  int c = 0;            // protocol; argument of fcntl; descriptor of EPOLL_CTL
+  uint32_t length = 0;  // of an option's value; number of pollfds, events, messages, pieces
   uint32_t* length_out = nullptr;
-  void* memory = nullptr;  // option value, user_msghdr, pollfds, the int of an ioctl
-  iovec buffer = {};       // of a call with one piece of data
+  void* memory =
+      nullptr;        // option value, user_msghdr, mmsghdrs, iovecs, pollfds, epoll_events, ints
+  iovec buffer = {};  // of a call with one piece of data
   SockAddr* address_out = nullptr;
   SockAddr address = {};               // where has_address
-  Duration timeout = Duration::Max();  // of poll
+  Duration timeout = Duration::Max();  // of poll and its kin
+  fd_set_bits* sets[3] = {};           // of select: read, write, except; each may be null
+  int64_t* offsets[2] = {};            // of splice and sendfile: in, out; each may be null
 };
 
 class SystemCall : private Sleeper, public ListNode<> {
@@ -180,19 +221,42 @@ class SystemCall : private Sleeper, public ListNode<> {
   // The host goes down: ends with -EINTR, without running any more.
   void Abandon();
 
+  // The notification of a zero-copy send is the user's from here on, or nobody's.
+  void PutNotification();
+
   Syscalls& sys_;
   Thread& thread_;
   SyscallArgs args_;
   State state_ = State::kNew;
-  bool must_wait_ = false;  // the last attempt said so, and how:
+
+  // How the last attempt wants to wait, where it does.
+  bool must_wait_ = false;
   bool exclusive_ = false;
   uint32_t events_ = 0;
   WaitQueue* queue_ = nullptr;
   SimTime deadline_ = SimTime::Never();  // fixed by the first attempt that has to wait
+  SimTime retry_at_ = SimTime::Never();  // tries again then, whatever happens
   bool deadline_known_ = false;
+  int64_t if_interrupted_ = 0;  // the result where a signal ends the wait
+  sock* writer_ = nullptr;      // counts in its sk_write_pending while the call sleeps
+
+  // What the attempts so far leave to the next (see the head of this file).
+  bool again_ = false;        // there was one
+  uint32_t disconnects_ = 0;  // sk_disconnects when the call first slept
+  bool mmsg_started_ = false;
+  SimTime mmsg_end_ = SimTime::Never();  // recvmmsg: no further message from then on
+  uint32_t messages_ = 0;                // sendmmsg, recvmmsg: done
+  int64_t given_up_ = 0;                 // connect: the result where the wait times out
+  size_t copied_ = 0;                    // bytes moved
+  size_t control_used_ = 0;  // bytes of control messages that the last successful one has written
+  uint32_t out_flags_ = 0;   // ... and its msg_flags
+  ubuf_info* ubuf_ = nullptr;
+
   uint32_t poll_wait_count_ = 0;
   PollWait* poll_waits_ = nullptr;  // where a poll sleeps: its descriptors
   file* file_ = nullptr;            // what fd means; a reference while the call sleeps
+  file* other_file_ = nullptr;      // what the second descriptor means, likewise
+  bool owns_file_ = false;          // close: the descriptor's reference is the call's to drop
   int64_t result_ = 0;
   Done done_ = nullptr;
   void* done_context_ = nullptr;
