@@ -22,7 +22,7 @@ bool NoCookieNeeded(const sock* sk) {
 }
 
 // The MSS that the SYN-ACK named, which mss_clamp does not show where TCP_MAXSEG is smaller.
-uint16_t PeerMss(sock* sk, const sk_buff* synack) {
+uint16_t PeerMss(sock* sk, sk_buff* synack) {
   const tcp_options_received& agreed = tcp_sk(sk)->rx_opt;
   if (agreed.mss_clamp != agreed.user_mss) return agreed.mss_clamp;
   tcp_options_received opt;
