@@ -56,7 +56,11 @@ sock* sk_alloc(net& net, uint16_t family, const proto* prot) { return prot->allo
 
 void sock_put(sock* sk) {
   CHECK_GT(sk->sk_refcnt, 0U);
-  if (--sk->sk_refcnt != 0) return;
+  if (--sk->sk_refcnt == 0) sk_free(sk);
+}
+
+void sk_free(sock* sk) {
+  CHECK_GT(sk->sk_wmem_alloc, 0U);
   if (--sk->sk_wmem_alloc == 0) __sk_free(sk);
 }
 

@@ -272,6 +272,9 @@ sock* sk_alloc(net& net, uint16_t family, const proto* prot);
 inline void sock_hold(sock* sk) { ++sk->sk_refcnt; }
 // Drops one reference; the last frees the socket once its packets have gone.
 void sock_put(sock* sk);
+// Drops the last of what sk_wmem_alloc counts beside packets: the socket's own, or the byte that a
+// destructor has kept. Frees the socket where nothing is left.
+void sk_free(sock* sk);
 // Cuts it off from its user: the last act of close.
 void sock_orphan(sock* sk);
 // The common end of close: orphan, unhash, destroy, put.
