@@ -169,6 +169,10 @@ inline void NET_INC_STATS(net& net, TcpExtMib item) { net.tcp_ext_mib.Inc(item);
 inline void NET_ADD_STATS(net& net, TcpExtMib item, uint64_t n) { net.tcp_ext_mib.Add(item, n); }
 inline void TCP_INC_STATS(net& net, TcpMib item) { net.tcp_mib.Inc(item); }
 
+// Tables, secrets, defaults, settings of a host's TCP, for tcp_init / the end of all that still
+// lives, and of them, for tcp_exit (tcp_sk_init.cc). REQUIRES for the latter: no socket has a user.
+void tcp_sk_init(netns_tcp& ns);
+void tcp_sk_exit(netns_tcp& ns);
 // Registers net/ipv4/tcp_* (tcp_sysctl.cc).
 void tcp_sysctl_register(netns_tcp& ns);
 // Ties netns_tcp::memory to the settings / takes over a new tcp_mem (tcp_memory.cc).
