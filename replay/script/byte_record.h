@@ -67,6 +67,8 @@ class RecordWriter {
 
   // Ends a record whose last operands are left out where they are zero.
   void EndRecord();
+  // Forgets what has been written of the present record.
+  void DropRecord() { record_.clear(); }
   // Ends a record that ends in Bytes(), of which zeros count.
   void EndRecordAsIs();
 

@@ -1,6 +1,7 @@
 #include "replay/script/bytes.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -8,6 +9,7 @@
 #include "replay/script/byte_record.h"
 #include "replay/script/call_bytes.h"
 #include "replay/script/frame_bytes.h"
+#include "replay/script/text_bytes.h"
 #include "stack/base/check.h"
 
 namespace tapedeck {
@@ -23,8 +25,9 @@ constexpr uint8_t kFrameBadFcs = 0x01;
 constexpr uint8_t kFrameRepair = 0x02;
 
 static_assert(kOpPause < kFrameOpBase);
-static_assert(kFrameOpBase + std::variant_size_v<FramePlan> <= kCallOpBase);
-static_assert(kCallOpBase + std::variant_size_v<decltype(CallStep::call)> <= kOpMask);
+static_assert(kFrameOpBase + std::variant_size_v<FramePlan> <= kOpText);
+static_assert(kOpText < kCallOpBase);
+static_assert(kCallOpBase + kSyscallNames <= kOpMask);
 
 // --- Decoding ---
 
@@ -38,22 +41,64 @@ bool ReadFrame(RecordReader& reader, uint8_t op, uint8_t host, FrameStep& frame)
   return true;
 }
 
-// False if the record means nothing.
-bool ReadStep(RecordReader& reader, Step& step) {
-  const uint8_t first = reader.U8();
-  const uint8_t op = first & kOpMask;
-  step.host = (first & kOpHasHost) != 0 ? reader.U8() % kHostsMax : uint8_t{0};
-  step.delay = reader.Delay();
-  if (op == kOpPause) return true;
-  if (op < kCallOpBase) {
-    return ReadFrame(reader, op, step.host, step.what.emplace<FrameStep>());
-  }
-  return ReadCall(reader, op, step.host, step.what.emplace<CallStep>());
-}
-
 size_t FrameBytes(const Step& step) {
   const auto* const frame = std::get_if<FrameStep>(&step.what);
   return frame == nullptr ? 0 : frame->bytes.size();
+}
+
+// What records of a script mean, one after another.
+class Decoder {
+ public:
+  explicit Decoder(std::span<const uint8_t> bytes) : reader_(bytes) {}
+
+  Script Decode();
+
+ private:
+  // A step whose operation is `op`. False if the record means nothing.
+  bool ReadStep(uint8_t op, bool has_host, Step& step);
+  void AddStep(Step step);
+
+  RecordReader reader_;
+  Script script_;
+  StepClock clock_;
+  size_t frame_bytes_left_ = kDecodedFrameBytesMax;
+};
+
+bool Decoder::ReadStep(uint8_t op, bool has_host, Step& step) {
+  step.host = has_host ? reader_.U8() % kHostsMax : uint8_t{0};
+  step.delay = reader_.Delay();
+  if (op == kOpPause) return true;
+  if (op < kCallOpBase) {
+    return ReadFrame(reader_, op, step.host, step.what.emplace<FrameStep>());
+  }
+  return ReadCall(reader_, op, step.host, step.what.emplace<SyscallStep>());
+}
+
+void Decoder::AddStep(Step step) {
+  if (FrameBytes(step) > frame_bytes_left_) return;
+  if (step.base == TimeBase::kStepBefore) {
+    step.delay = std::min(step.delay, kScriptDurationMax - clock_.now());
+  }
+  StepClock clock = clock_;
+  if (!clock.Add(step).ok()) return;
+  clock_ = clock;
+  frame_bytes_left_ -= FrameBytes(step);
+  script_.steps.push_back(std::move(step));
+}
+
+Script Decoder::Decode() {
+  while (script_.steps.size() < kDecodedStepsMax && reader_.NextRecord()) {
+    const uint8_t first = reader_.U8();
+    if (first == kOpText) {
+      if (std::optional<Step> step = ReadText(reader_, script_); step.has_value()) {
+        AddStep(*std::move(step));
+      }
+      continue;
+    }
+    Step step;
+    if (ReadStep(first & kOpMask, (first & kOpHasHost) != 0, step)) AddStep(std::move(step));
+  }
+  return std::move(script_);
 }
 
 // --- Encoding ---
@@ -65,67 +110,71 @@ void WriteHead(RecordWriter& writer, uint8_t op, const Step& step) {
   writer.Delay(step.delay);
 }
 
-void WriteStep(RecordWriter& writer, const Step& step, const PauseStep&) {
+absl::Status WriteWhat(RecordWriter& writer, const Step& step, const PauseStep&) {
   WriteHead(writer, kOpPause, step);
   writer.EndRecord();
+  return absl::OkStatus();
 }
 
-void WriteStep(RecordWriter& writer, const Step& step, const FrameStep& frame) {
+absl::Status WriteWhat(RecordWriter& writer, const Step& step, const FrameStep& frame) {
   const FramePlan plan = PlanFrame(frame.bytes, step.host);
   WriteHead(writer, static_cast<uint8_t>(kFrameOpBase + plan.index()), step);
   writer.U8((frame.bad_fcs ? kFrameBadFcs : uint8_t{0}) |
             (frame.repair_checksums ? kFrameRepair : uint8_t{0}));
   WriteFramePlan(writer, step.host, plan);
+  return absl::OkStatus();
 }
 
-void WriteStep(RecordWriter& writer, const Step& step, const CallStep& call) {
+absl::Status WriteWhat(RecordWriter& writer, const Step& step, const SyscallStep& call) {
   WriteHead(writer, OpOf(call), step);
-  WriteCall(writer, step.host, call);
-  writer.EndRecord();
-}
-
-// Steps that have no bytes yet.
-template <typename What>
-void WriteStep(RecordWriter& writer, const Step& step, const What&) {
-  WriteStep(writer, step, PauseStep());
-}
-
-}  // namespace
-
-Script DecodeScript(std::span<const uint8_t> bytes) {
-  Script script;
-  RecordReader reader(bytes);
-  Duration duration_left = kScriptDurationMax;
-  size_t frame_bytes_left = kDecodedFrameBytesMax;
-  while (script.steps.size() < kDecodedStepsMax && reader.NextRecord()) {
-    Step step;
-    if (!ReadStep(reader, step) || FrameBytes(step) > frame_bytes_left) continue;
-    step.delay = std::min(step.delay, duration_left);
-    duration_left = duration_left - step.delay;
-    frame_bytes_left -= FrameBytes(step);
-    script.steps.push_back(std::move(step));
+  if (WriteCall(writer, step.host, call)) {
+    writer.EndRecord();
+    return absl::OkStatus();
   }
-  return script;
+  writer.DropRecord();
+  return WriteTextStep(writer, step);
 }
 
-absl::StatusOr<std::vector<uint8_t>> EncodeScript(const Script& script) {
-  CHECK(ValidateScript(script).ok());
+template <typename What>
+absl::Status WriteWhat(RecordWriter& writer, const Step& step, const What&) {
+  return WriteTextStep(writer, step);
+}
+
+absl::Status WriteStep(RecordWriter& writer, const Step& step) {
+  if (step.base != TimeBase::kStepBefore || step.range.has_value()) {
+    return WriteTextStep(writer, step);
+  }
+  return std::visit([&](const auto& what) { return WriteWhat(writer, step, what); }, step.what);
+}
+
+absl::Status CheckBounds(const Script& script) {
   if (script.steps.size() > kDecodedStepsMax) {
     return absl::ResourceExhaustedError(absl::StrCat(
         script.steps.size(), " steps; the bytes spelling has at most ", kDecodedStepsMax));
   }
-  RecordWriter writer;
   size_t frame_bytes = 0;
-  for (const Step& step : script.steps) {
-    frame_bytes += FrameBytes(step);
-    std::visit([&](const auto& what) { WriteStep(writer, step, what); }, step.what);
+  for (const Step& step : script.steps) frame_bytes += FrameBytes(step);
+  if (frame_bytes <= kDecodedFrameBytesMax) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      frame_bytes, " bytes of frames; the bytes spelling has at most ", kDecodedFrameBytesMax));
+}
+
+}  // namespace
+
+Script DecodeScript(std::span<const uint8_t> bytes) { return Decoder(bytes).Decode(); }
+
+absl::StatusOr<std::vector<uint8_t>> EncodeScript(const Script& script) {
+  CHECK(ValidateScript(script).ok());
+  if (absl::Status status = CheckBounds(script); !status.ok()) return status;
+  RecordWriter writer;
+  if (absl::Status status = WriteTextBeforeSteps(writer, script); !status.ok()) return status;
+  for (size_t i = 0; i < script.steps.size(); ++i) {
+    const absl::Status status = WriteStep(writer, script.steps[i]);
+    if (!status.ok()) {
+      return absl::Status(status.code(), absl::StrCat("step ", i + 1, ": ", status.message()));
+    }
   }
-  if (frame_bytes > kDecodedFrameBytesMax) {
-    return absl::ResourceExhaustedError(absl::StrCat(frame_bytes,
-                                                     " bytes of frames; the bytes spelling has "
-                                                     "at most ",
-                                                     kDecodedFrameBytesMax));
-  }
+  if (absl::Status status = WriteTextAfterSteps(writer, script); !status.ok()) return status;
   return writer.Take();
 }
 

@@ -29,18 +29,34 @@
 //                         (two bytes each), choice of data length, first data byte, variation
 //   05  frame, IPv4       flags, choices of source and destination, of protocol, variation, then
 //                         the payload
+//   0f  text              neither host nor delay: all the rest of the record is one statement of
+//                         the text spelling, an option, a command line or a step
 //   10  socket            fd, choices of domain, type, protocol; result
 //   11  bind              fd, address; result
 //   12  connect           fd, address; result
 //   13  sendto            fd, choice of length, choice of flags, address; result
 //   14  recvfrom          fd, choice of length, choice of flags, address; result
-//   15  poll              choice of timeout, number of entries (modulo 17), for each fd, choice of
-//                         events, and 00 or 01 and a choice of revents; result
+//   15  poll              number of entries (modulo 17), for each fd, choice of events, and 00 or
+//                         01 and a choice of revents; choice of timeout; result
 //   16  close             fd; result
+//   17  listen            fd, choice of backlog; result
+//   18  accept            fd of the new one, fd, address; result
+//   19  accept4           fd of the new one, fd, address, choice of type; result
+//   1a  read              fd, choice of length; result           (1e: write)
+//   1c  recv              fd, choice of length, choice of flags; result        (20: send)
+//   24  shutdown          fd, choice of an int; result
+//   26  setsockopt        fd, an option that has an int (modulo the size of their table), choice of
+//                         its value; result
+//   27  getsockname       fd, address; result                    (28: getpeername)
+//   2d  epoll_create      fd of the new one, choice of an int; result
+//   30  dup               fd of the new one, fd; result
+//
+// Whatever else a Script holds, and any of these steps in a form that its operands cannot say, is
+// spelled as text.
 //
 // flags: bit 0 wrong FCS, bit 1 checksums repaired. variation: bits of frame_template.h. Tables:
-// frame_bytes.cc, call_bytes.cc. A record with any other op, and one whose frame would exceed the
-// bounds below, is skipped.
+// frame_bytes.cc, argument_bytes.cc, call_bytes.cc. A record with any other op, and one whose frame
+// would exceed the bounds below, is skipped.
 //
 //   10 7e                       +0 socket(AF_INET, SOCK_DGRAM, IPPROTO_IP) = 3?
 //   11 7e                       +0 bind(3, ..., ...) = ?
@@ -49,7 +65,7 @@
 //   14 00 00 06 7e              +0 recvfrom(3, ..., 100, 0, ..., ...) = ?
 //
 // What this is bad at: a frame that no template fits costs all its bytes, and a byte 7e that a
-// mutation puts into one cuts it there.
+// mutation puts into one cuts it there. A byte that changes in a text mostly makes it nothing.
 #ifndef TAPEDECK_REPLAY_SCRIPT_BYTES_H_
 #define TAPEDECK_REPLAY_SCRIPT_BYTES_H_
 
@@ -73,7 +89,8 @@ inline constexpr size_t kDecodedFrameBytesMax = size_t{1} << 20;
 Script DecodeScript(std::span<const uint8_t> bytes);
 
 // The canonical bytes: DecodeScript() gives `script` back, and equal scripts have equal bytes.
-// ResourceExhausted where that cannot be, because the script is beyond the bounds above.
+// ResourceExhausted where that cannot be, because the script is beyond the bounds above or has a
+// statement that is longer than 64 KiB.
 // REQUIRES: ValidateScript(script).ok().
 absl::StatusOr<std::vector<uint8_t>> EncodeScript(const Script& script);
 

@@ -188,11 +188,11 @@ struct Command {
 
 // As with system(): the step holds if the last command that ran did.
 struct CommandStep {
-  std::string text;  // what stands between the backticks
+  std::string text;  // what stands between the backticks; not content
   std::vector<Command> commands;
 
   friend bool operator==(const CommandStep& a, const CommandStep& b) {
-    return a.text == b.text && a.commands == b.commands;
+    return a.commands == b.commands;
   }
 };
 

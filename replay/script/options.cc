@@ -205,9 +205,6 @@ std::string PrintOptionLines(const ScriptOptions& options) {
   PrintLine(out, "is_anyip", options.is_anyip);
   if (options.non_fatal_packet) PrintLine(out, "non_fatal", std::string_view("packet"));
   if (options.non_fatal_syscall) PrintLine(out, "non_fatal", std::string_view("syscall"));
-  for (const auto& [name, value] : options.defines) {
-    PrintLine(out, "define", std::string_view(absl::StrCat(name, "=", value)));
-  }
   return out;
 }
 

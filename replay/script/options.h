@@ -52,7 +52,8 @@ struct ScriptOptions {
   bool is_anyip = false;
   bool non_fatal_packet = false;
   bool non_fatal_syscall = false;
-  // --define=NAME=value: a word that is NAME reads as if `value` stood there.
+  // --define=NAME=value: a word that is NAME reads as if `value` stood there. Of a script that has
+  // been read they are gone.
   std::map<std::string, std::string, std::less<>> defines;
 
   // Takes one option, `value` being none where there is no "=". InvalidArgument for a name that is

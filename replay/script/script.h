@@ -35,7 +35,9 @@ inline constexpr uint8_t kHostsMax = 16;
 inline constexpr size_t kFrameBytesMax = 16 * 1024;
 inline constexpr int32_t kFdMax = 1023;
 inline constexpr size_t kPollEntriesMax = 16;
-inline constexpr uint32_t kTransferBytesMax = 1U << 20;
+// Of one buffer of a call, or of all pieces of one together: what the largest socket buffers of the
+// kernel's tests hold.
+inline constexpr uint32_t kTransferBytesMax = 1U << 22;
 inline constexpr int32_t kErrnoMax = 4095;  // MAX_ERRNO, include/linux/err.h
 
 // --- System calls ---
@@ -210,6 +212,37 @@ struct Script {
 absl::Status ValidateScript(const Script& script);
 // The same for one step, without its number.
 absl::Status ValidateStep(const Step& step);
+
+// A packet that the stack must send.
+bool IsOutboundPacket(const Step& step);
+
+// What is known of the time when the steps of a script happen, step after step.
+class StepClock {
+ public:
+  StepClock() = default;
+  // Of steps from the middle of a script, of which nothing is known.
+  static StepClock InTheMiddle() {
+    StepClock clock;
+    clock.is_known_ = clock.is_exact_ = false;
+    return clock;
+  }
+
+  // When the last step began, from the start of the script. After a packet of the stack, whose time
+  // is what it turns out to be, it is what the script says.
+  Duration now() const { return now_; }
+  // No "*" so far.
+  bool is_known() const { return is_known_; }
+  // No packet of the stack so far: now() will not turn out to be anything else.
+  bool is_exact() const { return is_exact_; }
+
+  // Goes on to `step`; or says why it cannot come next.
+  absl::Status Add(const Step& step);
+
+ private:
+  Duration now_;
+  bool is_known_ = true;
+  bool is_exact_ = true;
+};
 
 }  // namespace tapedeck
 

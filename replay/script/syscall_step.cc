@@ -2,13 +2,14 @@
 
 #include <array>
 
+#include "replay/script/syscall_signature.h"
+
 namespace tapedeck {
 namespace {
 
 struct Entry {
   SyscallName id;
   std::string_view name;
-  uint8_t arguments;
   bool returns_fd;
 };
 
@@ -16,39 +17,39 @@ using enum SyscallName;
 
 // By number.
 constexpr std::array<Entry, kSyscallNames> kEntries = {{
-    {kSocket, "socket", 3, true},
-    {kBind, "bind", 3, false},
-    {kConnect, "connect", 3, false},
-    {kSendto, "sendto", 6, false},
-    {kRecvfrom, "recvfrom", 6, false},
-    {kPoll, "poll", 3, false},
-    {kClose, "close", 1, false},
-    {kListen, "listen", 2, false},
-    {kAccept, "accept", 3, true},
-    {kAccept4, "accept4", 4, true},
-    {kRead, "read", 3, false},
-    {kReadv, "readv", 3, false},
-    {kRecv, "recv", 4, false},
-    {kRecvmsg, "recvmsg", 3, false},
-    {kWrite, "write", 3, false},
-    {kWritev, "writev", 3, false},
-    {kSend, "send", 4, false},
-    {kSendmsg, "sendmsg", 3, false},
-    {kFcntl, "fcntl", 3, false},
-    {kIoctl, "ioctl", 3, false},
-    {kShutdown, "shutdown", 2, false},
-    {kGetsockopt, "getsockopt", 5, false},
-    {kSetsockopt, "setsockopt", 5, false},
-    {kGetsockname, "getsockname", 3, false},
-    {kGetpeername, "getpeername", 3, false},
-    {kOpen, "open", 3, true},
-    {kSendfile, "sendfile", 4, false},
-    {kPipe, "pipe", 1, false},
-    {kSplice, "splice", 6, false},
-    {kEpollCreate, "epoll_create", 1, true},
-    {kEpollCtl, "epoll_ctl", 4, false},
-    {kEpollWait, "epoll_wait", 4, false},
-    {kDup, "dup", 1, true},
+    {kSocket, "socket", true},
+    {kBind, "bind", false},
+    {kConnect, "connect", false},
+    {kSendto, "sendto", false},
+    {kRecvfrom, "recvfrom", false},
+    {kPoll, "poll", false},
+    {kClose, "close", false},
+    {kListen, "listen", false},
+    {kAccept, "accept", true},
+    {kAccept4, "accept4", true},
+    {kRead, "read", false},
+    {kReadv, "readv", false},
+    {kRecv, "recv", false},
+    {kRecvmsg, "recvmsg", false},
+    {kWrite, "write", false},
+    {kWritev, "writev", false},
+    {kSend, "send", false},
+    {kSendmsg, "sendmsg", false},
+    {kFcntl, "fcntl", false},
+    {kIoctl, "ioctl", false},
+    {kShutdown, "shutdown", false},
+    {kGetsockopt, "getsockopt", false},
+    {kSetsockopt, "setsockopt", false},
+    {kGetsockname, "getsockname", false},
+    {kGetpeername, "getpeername", false},
+    {kOpen, "open", true},
+    {kSendfile, "sendfile", false},
+    {kPipe, "pipe", false},
+    {kSplice, "splice", false},
+    {kEpollCreate, "epoll_create", true},
+    {kEpollCtl, "epoll_ctl", false},
+    {kEpollWait, "epoll_wait", false},
+    {kDup, "dup", true},
 }};
 
 constexpr bool InOrder() {
@@ -74,7 +75,7 @@ std::optional<SyscallName> FindSyscall(std::string_view name) {
 
 bool ReturnsFd(SyscallName name) { return EntryOf(name).returns_fd; }
 
-size_t ArgumentCountOf(SyscallName name) { return EntryOf(name).arguments; }
+size_t ArgumentCountOf(SyscallName name) { return SignatureOf(name).size(); }
 
 bool TakesArguments(SyscallName name, size_t count) {
   const bool last_is_optional = name == kFcntl || name == kOpen;

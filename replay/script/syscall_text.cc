@@ -1,6 +1,7 @@
 #include "replay/script/syscall_text.h"
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "absl/strings/numbers.h"
@@ -8,29 +9,10 @@
 #include "replay/script/expression_text.h"
 #include "replay/script/script.h"
 #include "replay/script/symbols.h"
+#include "replay/script/syscall_signature.h"
 
 namespace tapedeck {
 namespace {
-
-// What numbers without a spelling are called in argument `i`.
-const SymbolTable* SymbolsOf(SyscallName name, size_t i) {
-  switch (name) {
-    case SyscallName::kSocket: {
-      static constexpr const SymbolTable* kTables[] = {&kDomainSymbols, &kSocketTypeSymbols,
-                                                       &kProtocolSymbols};
-      return kTables[i];
-    }
-    case SyscallName::kSendto:
-    case SyscallName::kRecvfrom:
-    case SyscallName::kSend:
-    case SyscallName::kRecv:
-      return i == 3 ? &kMessageFlagSymbols : nullptr;
-    case SyscallName::kPoll:
-      return i == 0 ? &kPollEventSymbols : nullptr;
-    default:
-      return nullptr;
-  }
-}
 
 void ParseName(TextParser& parser, SyscallStep& call) {
   const Token name = parser.Take();
@@ -42,11 +24,22 @@ void ParseName(TextParser& parser, SyscallStep& call) {
   }
 }
 
+// Argument `i`, which is refused where it is nothing that the call takes.
+void ParseArgument(TextParser& parser, SyscallStep& call) {
+  const std::span<const ArgumentKind> signature = SignatureOf(call.name);
+  const Token first = parser.Peek();
+  const size_t i = call.arguments.size();
+  call.arguments.push_back(ParseExpression(parser));
+  if (!parser.ok() || i >= signature.size()) return;
+  const std::optional<std::string> expected = WhatIsExpected(signature[i], call.arguments[i]);
+  if (expected.has_value()) parser.FailAt(first, *expected);
+}
+
 void ParseArguments(TextParser& parser, SyscallStep& call) {
   parser.Expect("(");
   if (!parser.Peek().Is(")")) {
     do {
-      call.arguments.push_back(ParseExpression(parser));
+      ParseArgument(parser, call);
     } while (parser.ok() && parser.TakeIf(","));
   }
   const Token close = parser.Peek();
@@ -133,9 +126,10 @@ void ParseSyscall(TextParser& parser, SyscallStep& call) {
 
 void PrintSyscall(std::string& out, const SyscallStep& call) {
   absl::StrAppend(&out, std::string(NameOf(call.name)), "(");
+  const std::span<const ArgumentKind> signature = SignatureOf(call.name);
   for (size_t i = 0; i < call.arguments.size(); ++i) {
     if (i != 0) out += ", ";
-    PrintExpression(out, call.arguments[i], SymbolsOf(call.name, i));
+    PrintExpression(out, call.arguments[i], SymbolsOf(signature[i]));
   }
   absl::StrAppend(&out, ") = ", ResultText(call));
 }

@@ -21,7 +21,10 @@ namespace {
 class ScriptParser {
  public:
   ScriptParser(std::string_view text, std::string_view name, const ParseOptions& options)
-      : parser_(text, name), options_(options), files_{name, options.read_file} {}
+      : parser_(text, name),
+        options_(options),
+        files_{name, options.read_file},
+        clock_(options.is_part ? StepClock::InTheMiddle() : StepClock()) {}
 
   absl::StatusOr<Script> Parse();
 
@@ -50,12 +53,9 @@ class ScriptParser {
   TextParser parser_;
   const ParseOptions& options_;
   CommandFiles files_;
+  TextParser::Defines defines_;
   Script script_;
-  // When the step before began, from the start of the script. After a packet of the stack, whose
-  // time is what it turns out to be, it is what the script says; after "*" that is not known.
-  Duration now_;
-  bool now_is_exact_ = true;
-  bool now_is_known_ = true;
+  StepClock clock_;
 };
 
 absl::StatusOr<Script> ScriptParser::Parse() {
@@ -76,7 +76,9 @@ absl::StatusOr<Script> ScriptParser::Parse() {
 void ScriptParser::ParseOptionLines() {
   while (parser_.ok() && parser_.Peek().Is("-")) ParseOptionLine();
   script_.options.Override(options_.options);
-  parser_.set_defines(&script_.options.defines);
+  // Once they have stood for what they mean, they are no part of the script.
+  defines_ = std::exchange(script_.options.defines, {});
+  parser_.set_defines(&defines_);
 }
 
 void ScriptParser::ParseOptionLine() {
@@ -141,22 +143,18 @@ void ScriptParser::SetTimes(const Times& times, Step& step) {
   if (times.latest.has_value()) step.range = *times.latest - times.begin;
   step.base = times.base;
   step.delay = times.begin;
-  if (times.base == TimeBase::kAny) {
-    now_is_exact_ = now_is_known_ = false;
-    return;
-  }
+  if (times.base == TimeBase::kAny) return;
   const bool is_absolute = times.base == TimeBase::kStart;
-  const Duration base = is_absolute ? Duration() : now_;
+  const Duration base = is_absolute ? Duration() : clock_.now();
   if (base + times.begin > kScriptDurationMax) {
     parser_.FailAt(times.place,
                    absl::StrCat("a time beyond ", kScriptDurationMax.seconds() / 86'400, " days"));
-  } else if (base + times.begin < now_ && now_is_known_) {
+  } else if (base + times.begin < clock_.now() && clock_.is_known()) {
     parser_.FailAt(times.place, "a time before that of the step ahead");
-  } else if (is_absolute && now_is_exact_) {
+  } else if (is_absolute && clock_.is_exact()) {
     step.base = TimeBase::kStepBefore;
-    step.delay = times.begin - now_;
+    step.delay = times.begin - clock_.now();
   }
-  now_ = base + times.begin;
 }
 
 void ScriptParser::ParseWhat(Step& step, const Times& times) {
@@ -176,9 +174,7 @@ void ScriptParser::ParseWhat(Step& step, const Times& times) {
     if (times.returns.has_value()) call.returns_after = *times.returns - times.begin;
     ParseSyscall(parser_, call);
   } else if (next.Is("<") || next.Is(">")) {
-    PacketStep& packet = step.what.emplace<PacketStep>();
-    ParsePacket(parser_, packet);
-    now_is_exact_ = now_is_exact_ && packet.inbound();
+    ParsePacket(parser_, step.what.emplace<PacketStep>());
   } else if (next.kind == TokenKind::kCommand) {
     ParseCommand(parser_, parser_.Take(), files_, step.what.emplace<CommandStep>());
   } else if (next.kind == TokenKind::kCode) {
@@ -192,7 +188,8 @@ void ScriptParser::ParseWhat(Step& step, const Times& times) {
 
 void ScriptParser::CheckStep(const Step& step, TextPlace place) {
   if (!parser_.ok()) return;
-  const absl::Status status = ValidateStep(step);
+  absl::Status status = ValidateStep(step);
+  if (status.ok()) status = clock_.Add(step);
   if (!status.ok()) parser_.FailAt(place, std::string(status.message()));
 }
 

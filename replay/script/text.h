@@ -28,6 +28,9 @@ struct ParseOptions {
   // Reads a file that a command line of the script runs (defaults.sh), by its path from the folder
   // that `name` is in. Without it such commands are refused.
   std::function<absl::StatusOr<std::string>(const std::string& path)> read_file;
+  // The text is a part of a script: what comes before it is not known, so that times from the start
+  // stay as they are.
+  bool is_part = false;
 };
 
 // Reads files from the disk: a value for ParseOptions::read_file.

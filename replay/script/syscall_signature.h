@@ -1,0 +1,52 @@
+// What each system call takes: the kind of each argument decides what may stand there, by which
+// names numbers are printed, and how the bytes spelling says it.
+#ifndef TAPEDECK_REPLAY_SCRIPT_SYSCALL_SIGNATURE_H_
+#define TAPEDECK_REPLAY_SCRIPT_SYSCALL_SIGNATURE_H_
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "replay/script/expression.h"
+#include "replay/script/symbols.h"
+#include "replay/script/syscall_step.h"
+
+namespace tapedeck {
+
+enum class ArgumentKind : uint8_t {
+  kFd,          // a number in -1..1023
+  kDomain,      // an int, or ...
+  kSocketType,  // ints
+  kProtocol,
+  kMessageFlags,
+  kInt,
+  kTimeout,
+  kLevel,
+  kOptionName,
+  kOptionLength,
+  kLength,         // of a buffer: up to kTransferBytesMax
+  kBuffer,         // ..., or NULL, or a string
+  kAddress,        // {sa_family=...}, or ..., or a number: NULL, or a family alone
+  kAddressLength,  // an int, or ..., or [n]
+  kPollEntries,    // [{fd=3, events=POLLIN}], or NULL
+  kPollCount,      // a number
+  kMessage,        // {msg_name(...)=...}, or NULL
+  kPieces,         // [{..., 100}], or NULL
+  kFdPair,         // [3, 4]
+  kPath,           // a string
+  kOther,          // anything: what it may be depends on the arguments before it
+};
+
+// The kinds of all its arguments; of the last one also where it may be left out.
+std::span<const ArgumentKind> SignatureOf(SyscallName name);
+
+// Names of the numbers of such an argument; null if they have none.
+const SymbolTable* SymbolsOf(ArgumentKind kind);
+
+// What an argument of this kind has to be if `argument` is not: "a descriptor in -1..1023".
+std::optional<std::string> WhatIsExpected(ArgumentKind kind, const Expression& argument);
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_SCRIPT_SYSCALL_SIGNATURE_H_
