@@ -41,7 +41,8 @@ namespace tapedeck {
   X(qdisc, "enqueue and dequeue")                                         \
   X(driver_tx_packet, "driver's work for a sent packet")                  \
   X(tx_clean_packet, "unmapping and freeing a sent packet")               \
-  X(timer, "one expired timer")
+  X(timer, "one expired timer")                                           \
+  X(tcp_transmit, "building a TCP segment, up to IP")
 
 enum class CostPoint : uint8_t {
 #define X(name, text) k_##name,
