@@ -184,6 +184,26 @@ TEST_F(SysctlTest, ChangesAreAnnouncedOnSuccessOnly) {
   EXPECT_EQ(changes, 2);
 }
 
+TEST_F(SysctlTest, ATextIsMadeAndTakenByFunctions) {
+  std::string held = "cubic";
+  const auto read = [](void* context, std::string* text) {
+    text->append(*static_cast<std::string*>(context));
+  };
+  const auto write = [](void* context, std::string_view text) {
+    if (text == "nosuch") return -ENOENT;
+    static_cast<std::string*>(context)->assign(text);
+    return 0;
+  };
+  tree_.RegisterText("name", read, write, &held);
+  tree_.RegisterText("fixed", read, nullptr, &held);
+  EXPECT_EQ(Read("name"), "cubic\n");
+  EXPECT_EQ(tree_.Write("name", "reno\nrest"), 0);
+  EXPECT_EQ(Read("name"), "reno\n");
+  EXPECT_EQ(tree_.Write("name", "nosuch\n"), -ENOENT);
+  EXPECT_EQ(tree_.Write("fixed", "x"), -EACCES);
+  EXPECT_EQ(held, "reno");
+}
+
 TEST_F(SysctlTest, EntriesAreListedInOrderOfRegistration) {
   int32_t value = 0;
   tree_.RegisterInt("b", &value);
