@@ -59,6 +59,8 @@ int tcp_write_wakeup(sock* sk, TcpExtMib mib);
 void tcp_send_window_probe(sock* sk);
 
 // --- MSS and window. ---
+// proto::setup_caps: TCP makes packets of several segments whatever the device can.
+void tcp_setup_caps(sock* sk, const dst_entry* dst);
 uint32_t tcp_sync_mss(sock* sk, uint32_t pmtu);
 uint32_t tcp_current_mss(sock* sk);  // bytes of data of the next segment
 int tcp_mtu_to_mss(sock* sk, int pmtu);

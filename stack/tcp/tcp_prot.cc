@@ -4,6 +4,7 @@
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_ipv4.h"
+#include "stack/tcp/tcp_output.h"
 #include "stack/tcp/tcp_timer.h"
 
 namespace tapedeck {
@@ -45,6 +46,7 @@ const proto tcp_prot = {
     .get_timestamping_opt_stats = tcp_get_timestamping_opt_stats,
     .keepalive = tcp_set_keepalive,
     .no_autobind = true,
+    .setup_caps = tcp_setup_caps,
 };
 
 }  // namespace tapedeck

@@ -53,6 +53,11 @@ bool WindowsOpenEnough(const sock* sk, uint32_t limit) {
 
 }  // namespace
 
+void tcp_setup_caps(sock* sk, const dst_entry* dst) {
+  sk->sk_route_caps |= NETIF_F_GSO;
+  inet_csk(sk)->icsk_ack.dst_quick_ack = dst_metric_raw(dst, RTAX_QUICKACK) != 0;
+}
+
 bool tcp_nagle_check(bool partial, const tcp_sock* tp, int nonagle) {
   if (!partial) return false;
   if ((nonagle & TCP_NAGLE_CORK) != 0) return true;
