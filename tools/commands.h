@@ -19,6 +19,9 @@ using Run = std::function<int()>;
 // tapedeck replay FILE...
 Run AddReplayCommand(CLI::App& app, CLI::App** subcommand);
 
+// tapedeck run SCRIPT...
+Run AddRunCommand(CLI::App& app, CLI::App** subcommand);
+
 }  // namespace tapedeck::tools
 
 #endif  // TAPEDECK_TOOLS_COMMANDS_H_

@@ -29,8 +29,13 @@ int main(int argc, char** argv) {
   app.footer(
       "Exit codes: 0 the run held, 1 it did not, 2 wrong flags or input.\n"
       "`tapedeck SUBCOMMAND --help` tells more of each.");
-  CLI::App* replay = nullptr;
-  const Run run_replay = AddReplayCommand(app, &replay);
+  struct Command {
+    CLI::App* app = nullptr;
+    Run run;
+  };
+  std::vector<Command> commands(2);
+  commands[0].run = AddReplayCommand(app, &commands[0].app);
+  commands[1].run = AddRunCommand(app, &commands[1].app);
   if (argc > 1 && argv[1][0] != '-' && !HasSubcommand(app, argv[1])) {
     std::fprintf(stderr,
                  "tapedeck: no subcommand is called `%s`; `tapedeck --help` tells what there is\n",
@@ -45,5 +50,8 @@ int main(int argc, char** argv) {
                  error.what());
     return kExitUsage;
   }
-  return run_replay();
+  for (const Command& command : commands) {
+    if (command.app->parsed()) return command.run();
+  }
+  return kExitUsage;
 }

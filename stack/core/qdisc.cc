@@ -1,6 +1,7 @@
 // Queueing disciplines in general, and running them (net/sched/sch_generic.c).
 #include "stack/core/qdisc.h"
 
+#include <cerrno>
 #include <cstring>
 
 #include "stack/core/net.h"
@@ -196,6 +197,29 @@ void dev_deactivate(net_device* dev) {
     txq->qdisc = txq->noop_qdisc;
     qdisc_reset(txq->qdisc_sleeping);
   }
+}
+
+int dev_graft_qdisc(net_device* dev, const Qdisc_ops* ops, const uint32_t* limit) {
+  const bool active = netif_running(dev);
+  if (active) dev_deactivate(dev);
+  int error = 0;
+  for (uint32_t i = 0; i < dev->num_tx_queues && error == 0; ++i) {
+    netdev_queue* const txq = &dev->tx[i];
+    Qdisc* const q = qdisc_create(txq, ops != nullptr ? ops : DefaultOps(dev));
+    if (q == nullptr) {
+      error = -ENOMEM;
+      continue;
+    }
+    if (limit != nullptr) q->limit = *limit;
+    Qdisc* const old = txq->qdisc_sleeping;
+    txq->qdisc_sleeping = q;
+    if (old != txq->noop_qdisc) qdisc_destroy(old);
+  }
+  if (active) {
+    dev_activate(dev);
+    netdev_watchdog_up(dev);
+  }
+  return error;
 }
 
 void dev_shutdown(net_device* dev) {

@@ -84,6 +84,8 @@ extern const Qdisc_ops pfifo_fast_ops;
 extern const Qdisc_ops noop_qdisc_ops;     // of a device that is down: drops
 extern const Qdisc_ops noqueue_qdisc_ops;  // of a device without a queue: never entered
 
+extern const Qdisc_ops pfifo_qdisc_ops;  // one queue of `limit` packets
+
 // The band of priority `priority`, from pfifo_fast's table.
 int pfifo_fast_band(uint32_t priority);
 
@@ -98,6 +100,11 @@ void dev_init_scheduler(net_device* dev);
 void dev_activate(net_device* dev);
 void dev_deactivate(net_device* dev);
 void dev_shutdown(net_device* dev);
+
+// `tc qdisc replace dev DEV root ...`: every queue of `dev` gets a discipline of its own of `ops`
+// (null: the device's default), with `limit` if that is not null; what the old ones hold is
+// dropped. 0 or -ENOMEM.
+int dev_graft_qdisc(net_device* dev, const Qdisc_ops* ops, const uint32_t* limit);
 
 // Sends until the queue is empty, the driver is busy, or dev_weight packets have gone; in the last
 // case NET_TX goes on.

@@ -1,0 +1,339 @@
+// tapedeck run: scripts in packetdrill's language.
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <memory>
+#include <mutex>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "replay/lab/script_run.h"
+#include "replay/trace/capture_output.h"
+#include "replay/trace/trace_printer.h"
+#include "tools/commands.h"
+
+namespace tapedeck::tools {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Outcome = ScriptRunResult::Outcome;
+
+struct Flags {
+  std::vector<std::string> paths;
+  unsigned jobs = 0;
+  bool tolerance = false;
+  std::vector<std::string> options;  // "--name=value" as a script has them
+  std::string mode;
+  std::vector<std::string> defines;
+  std::string mtu;
+  std::string mss;
+  std::string tolerance_usecs;
+  std::string tolerance_percent;
+  std::string seed = "5eed0001";
+  bool no_leftovers = false;
+  int verbose = 0;
+  std::string out;
+  bool json = false;
+};
+
+void Complain(const std::string& line) { std::fprintf(stderr, "tapedeck run: %s\n", line.c_str()); }
+
+absl::Status SetScriptOptions(const Flags& flags, ScriptOptions* options) {
+  absl::Status status;
+  const auto set = [&](const char* name, const std::string& value) {
+    if (!value.empty()) status.Update(options->Set(name, value));
+  };
+  set("ip_version", flags.mode);
+  set("mtu", flags.mtu);
+  set("mss", flags.mss);
+  set("tolerance_usecs", flags.tolerance_usecs);
+  set("tolerance_percent", flags.tolerance_percent);
+  for (const std::string& define : flags.defines) set("define", define);
+  return status;
+}
+
+absl::StatusOr<ScriptRunOptions> MakeOptions(const Flags& flags) {
+  ScriptRunOptions options;
+  size_t used = 0;
+  try {
+    options.seed = std::stoull(flags.seed, &used, 16);
+  } catch (const std::exception&) {
+    used = 0;
+  }
+  if (used == 0 || used != flags.seed.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--seed ", flags.seed, ": expected up to 16 hexadecimal digits"));
+  }
+  options.tolerance = flags.tolerance ? TolerancePolicy::kKernel : TolerancePolicy::kExact;
+  options.check_leftovers = !flags.no_leftovers;
+  const absl::Status status = SetScriptOptions(flags, &options.script);
+  if (!status.ok()) return status;
+  return options;
+}
+
+// What a worker has made of one script.
+struct Run1 {
+  std::string trace;  // with -v
+  absl::StatusOr<ScriptRunResult> result = absl::UnknownError("");
+  double wall_s = 0;
+  bool done = false;
+};
+
+// A trace as text, in memory: scripts run at once, and are printed one after another.
+class TextFile {
+ public:
+  TextFile() : file_(open_memstream(&text_, &size_)) {}
+  ~TextFile() {
+    std::fclose(file_);
+    std::free(text_);  // NOLINT(cppcoreguidelines-no-malloc): made by open_memstream
+  }
+  TextFile(const TextFile&) = delete;
+  TextFile& operator=(const TextFile&) = delete;
+  std::FILE* file() { return file_; }
+  std::string Take() {
+    std::fflush(file_);
+    return {text_, size_};
+  }
+
+ private:
+  char* text_ = nullptr;
+  size_t size_ = 0;
+  std::FILE* file_;
+};
+
+// One script, with its trace printed and written as the flags say.
+void RunOne(const Flags& flags, const std::string& path, ScriptRunOptions options, Arena* arena,
+            Run1* run) {
+  TextFile text;
+  TracePrinter printer(text.file(), flags.verbose >= 3   ? TracePrinter::Detail::kAll
+                                    : flags.verbose == 2 ? TracePrinter::Detail::kFrames
+                                                         : TracePrinter::Detail::kChanges);
+  std::optional<CaptureOutput> output;
+  if (flags.verbose > 0 || !flags.out.empty()) {
+    options.observe = [&](Recorder& recorder, SimTime) {
+      if (flags.verbose > 0) {
+        printer.PrintHeader();
+        recorder.AddObserver(&printer);
+      }
+      if (flags.out.empty()) return absl::OkStatus();
+      CaptureOutput::Options out_options;
+      out_options.comments = {path};
+      out_options.bare_ip = true;
+      absl::StatusOr<CaptureOutput> created = CaptureOutput::Create(flags.out, out_options);
+      if (!created.ok()) return created.status();
+      output.emplace(*std::move(created));
+      recorder.AddObserver(&*output);
+      return absl::OkStatus();
+    };
+  }
+  const Clock::time_point start = Clock::now();
+  run->result = RunScriptFile(path, options, arena);
+  run->wall_s = std::chrono::duration<double>(Clock::now() - start).count();
+  if (output.has_value()) {
+    const absl::Status closed = output->Close();
+    if (!closed.ok() && run->result.ok()) run->result = closed;
+  }
+  run->trace = text.Take();
+}
+
+// Runs all scripts on `jobs` threads, each with an arena of its own, and hands them to `report` in
+// their order as soon as they are there.
+template <typename Report>
+void RunAll(const Flags& flags, const std::vector<std::string>& files,
+            const ScriptRunOptions& options, Report report) {
+  std::vector<Run1> runs(files.size());
+  std::atomic<size_t> next{0};
+  std::mutex mutex;
+  std::condition_variable ended;
+  const auto work = [&](unsigned worker) {
+    Arena::Options arena_options;
+    // Apart from each other; where is of no consequence.
+    arena_options.address += uint64_t{worker} << 32;
+    Arena arena(arena_options);
+    for (size_t i = next++; i < files.size(); i = next++) {
+      RunOne(flags, files[i], options, &arena, &runs[i]);
+      const std::lock_guard<std::mutex> lock(mutex);
+      runs[i].done = true;
+      ended.notify_one();
+    }
+  };
+  std::vector<std::thread> threads;
+  const auto jobs = static_cast<unsigned>(std::min<size_t>(flags.jobs, files.size()));
+  for (unsigned worker = 0; worker < jobs; ++worker) threads.emplace_back(work, worker);
+  for (size_t i = 0; i < files.size(); ++i) {
+    {
+      std::unique_lock<std::mutex> lock(mutex);
+      ended.wait(lock, [&] { return runs[i].done; });
+    }
+    report(files[i], runs[i]);
+    runs[i] = Run1();
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+const char* OutcomeName(Outcome outcome) {
+  switch (outcome) {
+    case Outcome::kPassed:
+      return "passed";
+    case Outcome::kFailed:
+      return "failed";
+    case Outcome::kSkipped:
+      return "skipped";
+  }
+  return "";
+}
+
+void PrintJson(const std::string& file, const Run1& run) {
+  nlohmann::ordered_json json;
+  json["file"] = file;
+  if (run.result.ok()) {
+    json["outcome"] = OutcomeName(run.result->outcome);
+    if (!run.result->message.empty()) json["message"] = run.result->message;
+    if (!run.result->output.empty()) json["output"] = run.result->output;
+    json["steps"] = run.result->steps;
+  } else {
+    json["error"] = std::string(run.result.status().message());
+  }
+  json["wall_ns"] = static_cast<uint64_t>(run.wall_s * 1e9);
+  absl::PrintF("%s\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+void PrintText(const std::string& file, const Run1& run) {
+  absl::PrintF("%s%s", run.trace, run.result->output);
+  absl::PrintF("%-7s %s\n", OutcomeName(run.result->outcome), file);
+  if (!run.result->message.empty()) absl::PrintF("%s\n", run.result->message);
+}
+
+struct Counts {
+  uint64_t passed = 0;
+  uint64_t failed = 0;
+  uint64_t skipped = 0;
+  bool unreadable = false;
+};
+
+void Count(const Run1& run, Counts* counts) {
+  if (!run.result.ok()) {
+    counts->unreadable = true;
+    return;
+  }
+  switch (run.result->outcome) {
+    case Outcome::kPassed:
+      ++counts->passed;
+      break;
+    case Outcome::kFailed:
+      ++counts->failed;
+      break;
+    case Outcome::kSkipped:
+      ++counts->skipped;
+      break;
+  }
+}
+
+int RunScripts(Flags flags) {
+  const absl::StatusOr<ScriptRunOptions> options = MakeOptions(flags);
+  const absl::StatusOr<std::vector<std::string>> files = FindScripts(flags.paths);
+  for (const absl::Status& status : {options.status(), files.status()}) {
+    if (status.ok()) continue;
+    Complain(std::string(status.message()));
+    return kExitUsage;
+  }
+  if (!flags.out.empty() && files->size() > 1) {
+    Complain("--out takes the run of one script, and several were given");
+    return kExitUsage;
+  }
+  if (flags.jobs == 0) flags.jobs = std::max(1U, std::thread::hardware_concurrency());
+  Counts counts;
+  RunAll(flags, *files, *options, [&](const std::string& file, const Run1& run) {
+    Count(run, &counts);
+    if (flags.json) {
+      PrintJson(file, run);
+    } else if (run.result.ok()) {
+      PrintText(file, run);
+    } else {
+      Complain(std::string(run.result.status().message()));
+    }
+  });
+  if (flags.json) {
+    nlohmann::ordered_json json;
+    json["passed"] = counts.passed;
+    json["failed"] = counts.failed;
+    json["skipped"] = counts.skipped;
+    absl::PrintF("%s\n", json.dump());
+  } else {
+    absl::PrintF("%d passed, %d failed, %d skipped\n", counts.passed, counts.failed,
+                 counts.skipped);
+  }
+  if (counts.unreadable) return kExitUsage;
+  return counts.failed == 0 ? kExitHeld : kExitFailed;
+}
+
+}  // namespace
+
+Run AddRunCommand(CLI::App& app, CLI::App** subcommand) {
+  auto flags = std::make_shared<Flags>();
+  CLI::App* const sub = app.add_subcommand("run", "Play scripts in packetdrill's language");
+  *subcommand = sub;
+  sub->footer(
+      "Each script runs against a host of its own, with one tun device, whose other side is the "
+      "script: packets that it\n"
+      "injects, packets that the host must send, system calls with their results, assertions and "
+      "settings. Time is\n"
+      "virtual and nothing costs any, so what a script says of times must hold exactly; scripts "
+      "written for a kernel in\n"
+      "real time run with --tolerance. A script with frames or several hosts runs on hosts with "
+      "NICs.\n"
+      "\n"
+      "Output: one line a script, in the order of the files; under one that failed, its file and "
+      "line, what was expected\n"
+      "and what was found, both in the notation of scripts. The last line sums up.\n"
+      "\n"
+      "Examples:\n"
+      "  tapedeck run handshake.pkt\n"
+      "  tapedeck run -v --out run.pcapng handshake.pkt\n"
+      "  tapedeck run --tolerance --json gtests/net/tcp\n"
+      "\n"
+      "Exit codes: 0 all scripts held, 1 one did not, 2 wrong flags, or a file that cannot be "
+      "read.");
+  sub->add_option("paths", flags->paths, "Scripts, and folders of scripts (*.pkt)")
+      ->required()
+      ->type_name("FILE|DIR");
+  sub->add_option("-j,--jobs", flags->jobs, "Scripts at a time [one a CPU]")
+      ->check(CLI::Range(1, 256))
+      ->type_name("N");
+  sub->add_flag("--tolerance", flags->tolerance,
+                "Times may be off as packetdrill lets them: by 4 ms or 12.5 %");
+  sub->add_option("--tolerance-usecs", flags->tolerance_usecs, "Times may be off by so much")
+      ->type_name("N");
+  sub->add_option("--tolerance-percent", flags->tolerance_percent,
+                  "... or by this share of the time since the event before")
+      ->type_name("P");
+  sub->add_option("--mode", flags->mode, "What \"...\" means as a socket's domain [ipv4]")
+      ->check(CLI::IsMember({"ipv4", "ipv4-mapped-ipv6", "ipv6"}));
+  sub->add_option("--define", flags->defines, "A word that scripts use, and what it stands for")
+      ->type_name("NAME=VALUE");
+  sub->add_option("--mtu", flags->mtu, "MTU of the tun device [1500]")->type_name("BYTES");
+  sub->add_option("--mss", flags->mss,
+                  "Longer packets come in as GRO makes them of segments of this size")
+      ->type_name("BYTES");
+  sub->add_option("--seed", flags->seed, "Seed of all random numbers, hexadecimal")
+      ->capture_default_str()
+      ->type_name("HEX");
+  sub->add_flag("--no-leftovers", flags->no_leftovers,
+                "Do not take the host down afterwards to see whether anything is left");
+  sub->add_flag("-v", flags->verbose,
+                "Print state changes and drops; -vv packets too; -vvv all events");
+  sub->add_option("-o,--out", flags->out, "Write the packets of both directions as pcapng")
+      ->type_name("FILE");
+  sub->add_flag("--json", flags->json, "One JSON object a script, and one that sums up");
+  return [flags] { return RunScripts(*flags); };
+}
+
+}  // namespace tapedeck::tools
