@@ -37,8 +37,8 @@ struct BindTag;
 struct inet_bind_node : ListNode<BindTag> {
   void* owner = nullptr;
   bool is_timewait = false;
-  bool connect_bind = false;         // connect() has chosen the port (SOCK_CONNECT_BIND)
-  inet_bind2_bucket* tb2 = nullptr;  // nullptr: not bound
+  bool connect_bind = false;        // connect() has chosen the port (SOCK_CONNECT_BIND)
+  inet_bind2_bucket* tb = nullptr;  // by port and address; nullptr: not bound
 };
 
 struct inet_hashinfo;

@@ -21,6 +21,8 @@ DropReason tcp_child_process(sock* parent, sock* child, sk_buff* skb);
 sock* tcp_create_openreq_child(const sock* sk, request_sock* req, sk_buff* skb);
 void tcp_ca_openreq_child(sock* sk, const dst_entry* dst);
 
+// RFC 9293 3.10.7.4, first check: whether [seq, end_seq) has to do with the window [s_win, e_win).
+bool tcp_in_window(SeqNum seq, SeqNum end_seq, SeqNum s_win, SeqNum e_win);
 // The socket goes into `state` (TIME_WAIT or FIN_WAIT2) as a time-wait socket for `timeo` jiffies
 // and is done.
 void tcp_time_wait(sock* sk, uint8_t state, uint32_t timeo);
@@ -28,8 +30,9 @@ enum class tcp_tw_status : uint8_t { kSuccess, kRst, kAck, kSyn, kAckOow };
 tcp_tw_status tcp_timewait_state_process(inet_timewait_sock* tw, sk_buff* skb,
                                          const wire::TcpHeader* th, uint32_t* tw_isn,
                                          DropReason* reason);
-// Whether a new connection may take over `tw`'s ports (tcp_twsk_unique).
-bool tcp_twsk_unique(sock* sk, inet_timewait_sock* tw);
+// Whether a new connection may take over the ports of `tw`, whose numbers it then goes on from.
+// `port_was_chosen`: the local port was not asked for, so another will do (tcp_tw_reuse).
+bool tcp_twsk_unique(sock* sk, inet_timewait_sock* tw, bool port_was_chosen);
 
 }  // namespace tapedeck
 

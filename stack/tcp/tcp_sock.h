@@ -380,6 +380,17 @@ struct tcp_sock : inet_connection_sock, ListNode<TsqTag> {
 inline tcp_sock* tcp_sk(sock* sk) { return static_cast<tcp_sock*>(sk); }
 inline const tcp_sock* tcp_sk(const sock* sk) { return static_cast<const tcp_sock*>(sk); }
 
+// `mss`, or TCP_MAXSEG where that is less.
+inline uint16_t tcp_mss_clamp(const tcp_sock* tp, uint32_t mss) {
+  const uint16_t user_mss = tp->rx_opt.user_mss;
+  return user_mss != 0 && user_mss < mss ? user_mss : static_cast<uint16_t>(mss);
+}
+// Whether timestamps to this route count microseconds.
+inline bool dst_tcp_usec_ts(const dst_entry* dst) {
+  constexpr uint32_t kRtaxFeatureTcpUsecTs = 1U << 4;
+  return (dst_metric_raw(dst, RTAX_FEATURES) & kRtaxFeatureTcpUsecTs) != 0;
+}
+
 }  // namespace tapedeck
 
 #endif  // TAPEDECK_STACK_TCP_TCP_SOCK_H_

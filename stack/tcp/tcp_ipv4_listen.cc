@@ -1,0 +1,161 @@
+// Connections that IPv4 peers open (net/ipv4/tcp_ipv4.c): the SYN-ACK's way out, and the child.
+#include <cerrno>
+
+#include "stack/core/net.h"
+#include "stack/ipv4/ip.h"
+#include "stack/tcp/netns_tcp.h"
+#include "stack/tcp/syncookies.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_input.h"
+#include "stack/tcp/tcp_ipv4.h"
+#include "stack/tcp/tcp_md5.h"
+#include "stack/tcp/tcp_minisocks.h"
+#include "stack/tcp/tcp_output.h"
+
+namespace tapedeck {
+namespace {
+
+// tcp_v4_init_req: the ends, and the IP options to answer with.
+void InitRequest(sk_buff* skb, request_sock* req) {
+  const wire::Ipv4Header* const iph = ip_hdr(skb);
+  req->node.rcv_saddr = iph->daddr;
+  req->node.daddr = iph->saddr;
+  const ip_options& received = tcp_v4_ipcb(skb)->opt;
+  req->has_opt =
+      received.optlen != 0 && __ip_options_echo(req->rsk_net, &req->opt, skb, received) == 0;
+}
+
+dst_entry* tcp_v4_route_req(const sock* sk, sk_buff* skb, flowi4* fl, request_sock* req,
+                            uint32_t /*tw_isn*/) {
+  InitRequest(skb, req);
+  return inet_csk_route_req(sk, fl, req);
+}
+
+tcp_seq_and_ts_off SeqAndTsOff(net& net, const sk_buff* skb) {
+  const wire::Ipv4Header* const iph = ip_hdr(skb);
+  const wire::TcpHeader* const th = tcp_hdr(skb);
+  return secure_tcp_seq_and_ts_off(net, iph->daddr, iph->saddr, th->dest, th->source);
+}
+uint32_t InitSeq(net& net, const sk_buff* skb) { return SeqAndTsOff(net, skb).seq; }
+uint32_t InitTsOff(net& net, const sk_buff* skb) { return SeqAndTsOff(net, skb).ts_off; }
+
+// TOS of the SYN-ACK: the listener's, or the SYN's where the host reflects it.
+uint8_t SynackTos(const sock* sk, const request_sock* req) {
+  const uint8_t tos = inet_sk(sk)->tos;
+  if (tcp_sysctl(sk).reflect_tos == 0) return tos;
+  return static_cast<uint8_t>((req->syn_tos & ~INET_ECN_MASK) | (tos & INET_ECN_MASK));
+}
+
+int tcp_v4_send_synack(const sock* sk, dst_entry* dst, flowi4* /*fl*/, request_sock* req,
+                       tcp_fastopen_cookie* foc, tcp_synack_type type, sk_buff* syn_skb) {
+  flowi4 fl4;
+  if (dst == nullptr) dst = inet_csk_route_req(sk, &fl4, req);
+  if (dst == nullptr) return -1;
+  sk_buff* const skb = tcp_make_synack(sk, dst, req, foc, type, syn_skb);
+  if (skb == nullptr) return -1;
+  req->syn_ect_snt = inet_sk(sk)->tos & INET_ECN_MASK;
+  const Ipv4Address saddr = req->node.rcv_saddr.v4();
+  const Ipv4Address daddr = req->node.daddr.v4();
+  __tcp_v4_send_check(skb, saddr, daddr);
+  const int err = ip_build_and_send_pkt(skb, sk, saddr, daddr, req->has_opt ? &req->opt : nullptr,
+                                        SynackTos(sk, req));
+  return net_xmit_eval(err);
+}
+
+// The child's IPv4 side: its options are the request's.
+void InitChild(const sock* sk, const sk_buff* skb, const request_sock* req, sock* child) {
+  inet_sock* const inet = inet_sk(child);
+  const wire::Ipv4Header* const iph = ip_hdr(skb);
+  child->sk_gso_type = SKB_GSO_TCPV4;
+  inet->has_opt = req->has_opt;
+  if (req->has_opt) inet->inet_opt = req->opt;
+  inet->mc_index = inet_iif(skb);
+  inet->mc_ttl = iph->ttl;
+  inet->rcv_tos = iph->tos;
+  inet_csk(child)->icsk_ext_hdr_len = req->has_opt ? req->opt.opt.optlen : uint16_t{0};
+  inet->inet_id = static_cast<uint16_t>(sock_tcp(sk).prng.Next32());
+  if (tcp_sysctl(sk).reflect_tos != 0) {
+    inet->tos = static_cast<uint8_t>(req->syn_tos & ~INET_ECN_MASK);
+  }
+}
+
+// What the route says about segments. Takes `dst` over.
+void TakeRoute(const sock* sk, sock* child, dst_entry* dst) {
+  sk_setup_caps(child, dst);
+  tcp_ca_openreq_child(child, dst);
+  tcp_sync_mss(child, dst_mtu(dst));
+  tcp_sk(child)->advmss = tcp_mss_clamp(tcp_sk(sk), tcp_dst_advmss(dst));
+  tcp_initialize_rcv_mss(child);
+}
+
+// The listener's MD5 key for this peer, and its port. False where memory failed.
+bool InheritFromListener(const sock* sk, sock* child) {
+  const IpAddress& peer = inet_sk(child)->inet_daddr;
+  const tcp_md5sig_key* const key = tcp_md5_do_lookup(sk, peer);
+  if (key != nullptr && tcp_md5_key_copy(child, peer, key) != 0) return false;
+  return __inet_inherit_port(sk, child) == 0;
+}
+
+// A child that cannot be put in place ends, with the caller's reference.
+sock* GiveUpChild(const sock* sk, sock* child) {
+  inet_csk_prepare_forced_close(child);
+  tcp_done(child);
+  tcp_listendrop(const_cast<sock*>(sk));
+  return nullptr;
+}
+
+}  // namespace
+
+const request_sock_ops tcp_request_sock_ipv4_ops = {
+    .family = kAfInet,
+    .mss_clamp = TCP_MSS_DEFAULT,
+    .send_ack = tcp_v4_reqsk_send_ack,
+    .send_reset = tcp_v4_send_reset,
+    .route_req = tcp_v4_route_req,
+    .cookie_init_seq = cookie_v4_init_sequence,
+    .init_seq = InitSeq,
+    .init_ts_off = InitTsOff,
+    .send_synack = tcp_v4_send_synack,
+};
+
+int tcp_v4_conn_request(sock* sk, sk_buff* skb) {
+  // Never answer a SYN to a group of hosts.
+  if ((skb_rtable(skb)->rt_flags & (RTCF_BROADCAST | RTCF_MULTICAST)) != 0) {
+    tcp_listendrop(sk);
+    return 0;
+  }
+  return tcp_conn_request(&tcp_request_sock_ipv4_ops, sk, skb);
+}
+
+sock* tcp_v4_syn_recv_sock(const sock* sk, sk_buff* skb, request_sock* req, dst_entry* dst,
+                           request_sock* req_unhash, bool* own_req) {
+  const bool overflow = sk_acceptq_is_full(sk);
+  if (overflow) NET_INC_STATS(sk->sk_net, TcpExtMib::kListenOverflows);
+  sock* const child = overflow ? nullptr : tcp_create_openreq_child(sk, req, skb);
+  if (child == nullptr) {
+    dst_release(dst);
+    tcp_listendrop(const_cast<sock*>(sk));
+    return nullptr;
+  }
+  InitChild(sk, skb, req, child);
+  ipv4_specific.sk_rx_dst_set(child, skb);
+  // A SYN cookie's caller has a route already.
+  if (dst == nullptr) dst = inet_csk_route_child_sock(sk, child, req);
+  if (dst == nullptr) return GiveUpChild(sk, child);
+  TakeRoute(sk, child, dst);
+  if (!InheritFromListener(sk, child)) return GiveUpChild(sk, child);
+
+  *own_req = inet_ehash_nolisten(child, req_unhash != nullptr ? &req_unhash->node : nullptr);
+  if (*own_req) {
+    tcp_sk(child)->saved_syn = req->syn;
+    req->syn = nullptr;
+    return child;
+  }
+  if (req_unhash != nullptr) return child;
+  // Two ACKs of one cookie: the connection is there already.
+  sock_put(child);
+  return nullptr;
+}
+
+}  // namespace tapedeck
