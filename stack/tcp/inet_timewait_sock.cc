@@ -33,7 +33,9 @@ bool PurgeNode(inet_ehash_node* node) {
   }
   auto* const sk = static_cast<sock*>(node->owner);
   if (!sock_flag(sk, SOCK_DEAD)) return false;
+  sock_hold(sk);
   tcp_done(sk);
+  sock_put(sk);
   return true;
 }
 

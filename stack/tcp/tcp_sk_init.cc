@@ -1,6 +1,7 @@
 // A host's TCP as a whole: what it starts with, and how what still lives ends with it (tcp_sk_init
 // and tcp_sk_exit of net/ipv4/tcp_ipv4.c).
-#include "stack/tcp/inet_hashinfo.h"
+#include "stack/tcp/inet_hashtables.h"
+#include "stack/tcp/inet_timewait_sock.h"
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_cong.h"
@@ -28,40 +29,6 @@ void DrainSmallQueues(netns_tcp& ns) {
   }
 }
 
-void EndOrphan(sock* sk) {
-  CHECK(sock_flag(sk, SOCK_DEAD));
-  sock_hold(sk);
-  tcp_done(sk);
-  sock_put(sk);
-}
-
-// One of the table of connections; it leaves it.
-void End(inet_ehash_node* node) {
-  switch (node->state) {
-    case TCP_TIME_WAIT:
-      inet_twsk_deschedule_put(inet_twsk(node));
-      return;
-    case TCP_NEW_SYN_RECV: {
-      request_sock* const req = inet_reqsk(node);
-      inet_csk_reqsk_queue_drop_and_put(req->rsk_listener, req);
-      return;
-    }
-    default:
-      EndOrphan(static_cast<sock*>(node->owner));
-  }
-}
-
-void EndConnections(net& net) {
-  GrowingHash<inet_ehash_node>& ehash = tcp_hashinfo(net).ehash;
-  for (uint32_t i = 0; i < ehash.size(); ++i) {
-    while (inet_ehash_node* const node = ehash.bucket(i).front()) {
-      const uint32_t before = ehash.count();
-      End(node);
-      CHECK_LT(ehash.count(), before);
-    }
-  }
-}
-
 }  // namespace
 
 void tcp_sk_init(netns_tcp& ns) {
@@ -77,7 +44,7 @@ void tcp_sk_init(netns_tcp& ns) {
 
 void tcp_sk_exit(netns_tcp& ns) {
   net& net = ns.host_net;
-  EndConnections(net);
+  inet_twsk_purge(net);
   DrainSmallQueues(ns);
   tcp_metrics_exit(net);
   tcp_fastopen_exit(net);
