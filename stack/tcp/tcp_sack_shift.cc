@@ -1,9 +1,7 @@
 // Merging SACKed packets: the fragments of a packet that has just been SACKed move to the SACKed
 // packet before it, so that a long queue with holes stays short to walk. Only counters and pages
 // change hands; no byte is copied.
-#include <algorithm>
-
-#include "stack/core/zerocopy.h"
+#include "stack/core/skb_split.h"
 #include "stack/tcp/tcp_ack_internal.h"
 #include "stack/tcp/tcp_clock.h"
 #include "stack/tcp/tcp_output.h"
@@ -12,93 +10,6 @@ namespace tapedeck {
 namespace {
 
 constexpr uint32_t kSegsMax = UINT16_MAX;  // tcp_gso_segs
-
-// The packet's data for itself, at the same price. False where memory failed.
-bool skb_prepare_for_shift(sk_buff* skb) {
-  if (!skb_cloned(skb)) return true;
-  const uint32_t truesize = skb->truesize;
-  const bool nohdr = skb->nohdr;
-  if (pskb_expand_head(skb, 0, 0) != 0) return false;
-  skb->truesize = truesize;
-  if (nohdr) __skb_header_release(skb);
-  return true;
-}
-
-// How the first bytes of a packet lie in its fragments.
-struct FragRun {
-  uint32_t whole = 0;         // so many fragments go altogether
-  uint32_t partial_len = 0;   // and so much of the next
-  bool merges_first = false;  // the first continues the last one of the target
-};
-
-FragRun PlanRun(const sk_buff* tgt, const sk_buff* skb, uint32_t shiftlen) {
-  const skb_shared_info* const from = skb_shinfo(skb);
-  FragRun run;
-  run.merges_first =
-      skb_can_coalesce(tgt, skb_shinfo(tgt)->nr_frags, from->frags[0].page, from->frags[0].offset);
-  run.partial_len = shiftlen;
-  while (run.partial_len > 0 && from->frags[run.whole].len <= run.partial_len) {
-    run.partial_len -= from->frags[run.whole].len;
-    ++run.whole;
-  }
-  return run;
-}
-
-// Appends `frag` with its reference; where it continues the last one, that grows instead.
-void AppendFrag(skb_shared_info* to, const skb_frag_t& frag, bool merge) {
-  if (!merge) {
-    to->frags[to->nr_frags++] = frag;
-    return;
-  }
-  to->frags[to->nr_frags - 1].len += frag.len;
-  put_page(frag.page);
-}
-
-void MoveFrags(sk_buff* tgt, sk_buff* skb, const FragRun& run) {
-  skb_shared_info* const to = skb_shinfo(tgt);
-  skb_shared_info* const from = skb_shinfo(skb);
-  for (uint32_t i = 0; i < run.whole; ++i) {
-    AppendFrag(to, from->frags[i], i == 0 && run.merges_first);
-  }
-  if (run.partial_len > 0) {
-    skb_frag_t& rest = from->frags[run.whole];
-    get_page(rest.page);
-    AppendFrag(to, {rest.page, rest.offset, run.partial_len}, run.whole == 0 && run.merges_first);
-    rest.offset += run.partial_len;
-    rest.len -= run.partial_len;
-  }
-  if (run.whole == 0) return;
-  std::copy(from->frags + run.whole, from->frags + from->nr_frags, from->frags);
-  from->nr_frags = static_cast<uint8_t>(from->nr_frags - run.whole);
-}
-
-// skb_len_add: also what the bytes cost moves with them.
-void AddLength(sk_buff* skb, uint32_t delta) {
-  skb->len += delta;
-  skb->data_len += delta;
-  skb->truesize += delta;
-}
-
-bool skb_shift(sk_buff* tgt, sk_buff* skb, uint32_t shiftlen) {
-  CHECK_LE(shiftlen, skb->len);
-  if (skb_headlen(skb) != 0 || skb_shinfo(skb)->nr_frags == 0) return false;
-  if (skb_zcopy(tgt) != nullptr || skb_zcopy(skb) != nullptr) return false;
-
-  const FragRun run = PlanRun(tgt, skb, shiftlen);
-  const uint32_t pieces = run.whole + (run.partial_len > 0 ? 1 : 0);
-  const uint32_t slots = pieces - (run.merges_first && pieces > 0 ? 1 : 0);
-  if (slots > MAX_SKB_FRAGS - skb_shinfo(tgt)->nr_frags) return false;
-  if (!skb_prepare_for_shift(skb) || !skb_prepare_for_shift(tgt)) return false;
-
-  MoveFrags(tgt, skb, run);
-  tgt->ip_summed = CHECKSUM_PARTIAL;
-  skb->ip_summed = CHECKSUM_PARTIAL;
-  const auto shared_frag = static_cast<uint8_t>(skb_shinfo(skb)->flags & SKBFL_SHARED_FRAG);
-  skb_shinfo(tgt)->flags |= shared_frag;
-  AddLength(tgt, shiftlen);
-  AddLength(skb, 0U - shiftlen);
-  return true;
-}
 
 // `skb` has given all of its bytes to `prev` and goes.
 void MergeRest(sock* sk, sk_buff* prev, sk_buff* skb) {
@@ -218,7 +129,7 @@ bool tcp_skb_shift(sk_buff* to, sk_buff* from, uint32_t pcount, uint32_t shiftle
   // Segments may be as small as TCP_MIN_GSO_SIZE one day, and must still be countable.
   if (to->len + shiftlen >= kSegsMax * TCP_MIN_GSO_SIZE) return false;
   if (tcp_skb_pcount(to) + pcount > kSegsMax) return false;
-  return skb_shift(to, from, shiftlen);
+  return skb_shift(to, from, shiftlen) != 0;
 }
 
 sk_buff* tcp_shift_skb_data(sock* sk, sk_buff* skb, tcp_sacktag_state* state,
