@@ -82,6 +82,7 @@ SysctlEntry* RegisterSetting(SysctlTree& tree, const Setting& setting, const cha
     case SysctlKind::kInt:
     case SysctlKind::kUnsigned:
     case SysctlKind::kString:
+    case SysctlKind::kText:
       return tree.RegisterInt(path, value, 0);
   }
   return nullptr;
