@@ -1,4 +1,4 @@
-// TCP's part of the user interface (uapi linux/tcp.h, linux/sockios.h): option numbers, struct
+// TCP's part of the user interface (uapi linux/tcp.h): option numbers, struct
 // tcp_info, control messages. Names that are macros in the system's headers are ours in another
 // spelling: TCP_NODELAY is kTcpNodelay.
 #ifndef TAPEDECK_STACK_TCP_TCP_UAPI_H_
@@ -58,14 +58,6 @@ enum : int {
   kTcpRtoMaxMs = 44,
   kTcpRtoMinUs = 45,
   kTcpDelackMaxUs = 46,
-};
-
-// ioctl commands.
-enum : uint32_t {
-  kSiocinq = 0x541b,
-  kSiocoutq = 0x5411,
-  kSiocatmark = 0x8905,
-  kSiocoutqnsd = 0x894b,
 };
 
 // Values of TCP_REPAIR and TCP_REPAIR_QUEUE.
