@@ -36,6 +36,9 @@ struct socket {
 // locked.
 inline constexpr uint32_t kConnectForSendmsg = 1U << 31;
 
+// Whose name getname tells: the socket's own, its peer's, or that of the peer it once had.
+enum class SocketName : uint8_t { kOwn, kPeer, kLastPeer };
+
 // What a kind of socket does for each call. Addresses are sockaddr_* bytes, copied from the user,
 // at most kSockaddrStorageBytes as said, but no more than SockAddr::kBytes as present (AF_UNIX has
 // none that matter). Nothing here waits: what would have to returns -EAGAIN, and connect
@@ -54,8 +57,8 @@ struct proto_ops {
   // Ties the next connection to `newsock`, which has type and ops but no sock. -EAGAIN: none yet.
   int (*accept)(socket* sock, socket* newsock, uint32_t flags) = nullptr;
   int (*socketpair)(socket* first, socket* second) = nullptr;
-  // Writes the own (`peer`: the other side's) address and returns its length, or -errno.
-  int (*getname)(socket* sock, void* addr, bool peer);
+  // Writes an address and returns its length, or -errno.
+  int (*getname)(socket* sock, void* addr, SocketName which);
   uint32_t (*poll)(socket* sock);
   int (*ioctl)(socket* sock, uint32_t command, int* argument);
   int (*shutdown)(socket* sock, int how);

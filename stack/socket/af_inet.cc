@@ -14,6 +14,7 @@
 #include "stack/socket/af_inet_stream.h"
 #include "stack/socket/file.h"
 #include "stack/socket/ping.h"
+#include "stack/tcp/tcp.h"
 #include "stack/udp/udp.h"
 #include "stack/wire/ip_protocol.h"
 
@@ -86,13 +87,12 @@ int inet_dgram_connect(socket* sock, const void* addr, uint32_t addr_len, uint32
   return prot->connect(sk, addr, addr_len);
 }
 
-int inet_getname(socket* sock, void* addr, bool peer) {
+int inet_getname(socket* sock, void* addr, SocketName which) {
   const inet_sock* const sk = inet_sk(sock->sk);
   sockaddr_in sin;
-  if (peer) {
-    if (sk->inet_dport == be16{} || sk->sk_state == TCP_CLOSE || sk->sk_state == TCP_SYN_SENT) {
-      return -ENOTCONN;
-    }
+  if (which != SocketName::kOwn) {
+    const bool connected = sk->sk_state != TCP_CLOSE && sk->sk_state != TCP_SYN_SENT;
+    if (sk->inet_dport == be16{} || (!connected && which == SocketName::kPeer)) return -ENOTCONN;
     sin.sin_port = sk->inet_dport;
     sin.sin_addr = sk->inet_daddr.v4();
   } else {
@@ -187,7 +187,7 @@ constexpr proto_ops InetStreamOps() {
 }
 constexpr proto_ops inet_dgram_ops = InetOps(true);
 constexpr proto_ops inet_sockraw_ops = InetOps(false);
-[[maybe_unused]] constexpr proto_ops inet_stream_ops = InetStreamOps();
+constexpr proto_ops inet_stream_ops = InetStreamOps();
 
 // --- The protocol switch. ---
 
@@ -200,6 +200,7 @@ struct inet_protosw {
 };
 // The first entry of a type is what protocol 0 means.
 constexpr inet_protosw kInetSw[] = {
+    {SOCK_STREAM, wire::kIpProtoTcp, &tcp_prot, &inet_stream_ops, false},
     {SOCK_DGRAM, wire::kIpProtoUdp, &udp_prot, &inet_dgram_ops, false},
     {SOCK_DGRAM, wire::kIpProtoIcmp, &ping_prot, &inet_sockraw_ops, true},
 };

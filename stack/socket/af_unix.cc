@@ -92,10 +92,12 @@ void Deliver(unix_sock* peer, sk_buff* skb) {
 // Whom a send goes to; nullptr and *err.
 unix_sock* Peer(sock* sk, const msghdr* msg, int64_t* err) {
   unix_sock* const peer = unix_sk(sk)->peer;
+  // A connection of packets does not look at names.
+  const bool named = msg->msg_namelen != 0 && sk->sk_type != SOCK_SEQPACKET;
   if ((msg->msg_flags & MSG_OOB) != 0) {
     *err = -EOPNOTSUPP;
-  } else if (msg->msg_namelen != 0) {
-    *err = ConnectionOriented(sk) && peer != nullptr ? -EISCONN : -EOPNOTSUPP;
+  } else if (named) {
+    *err = sk->sk_type == SOCK_DGRAM ? -EINVAL : peer != nullptr ? -EISCONN : -EOPNOTSUPP;
   } else if (peer == nullptr) {
     *err = -ENOTCONN;
   } else {
@@ -207,8 +209,27 @@ int unix_release(socket* sock) {
   sock->sk = nullptr;
   return 0;
 }
-int NoBind(socket*, const void*, uint32_t) { return -EOPNOTSUPP; }
-int NoConnect(socket*, const void*, uint32_t, uint32_t) { return -EOPNOTSUPP; }
+// Only names of other families are told apart from those that there could be.
+int unix_bind(socket* /*sock*/, const void* addr, uint32_t addr_len) {
+  const bool unix_name = addr_len >= sizeof(uint16_t) && SockaddrFamily(addr) == kAfUnix;
+  return unix_name ? -EOPNOTSUPP : -EINVAL;
+}
+int unix_stream_connect(socket* sock, const void* addr, uint32_t addr_len, uint32_t /*flags*/) {
+  return unix_bind(sock, addr, addr_len);
+}
+// AF_UNSPEC takes the peer away.
+int unix_dgram_connect(socket* sock, const void* addr, uint32_t addr_len, uint32_t /*flags*/) {
+  if (addr_len < sizeof(uint16_t) || SockaddrFamily(addr) != kAfUnspec) {
+    return unix_bind(sock, addr, addr_len);
+  }
+  unix_sock* const peer = std::exchange(unix_sk(sock->sk)->peer, nullptr);
+  if (peer != nullptr) sock_put(peer);
+  sock->sk->sk_state = TCP_CLOSE;
+  return 0;
+}
+// Pairs are connected, and never wait for others.
+int unix_listen(socket* /*sock*/, int /*backlog*/) { return -EINVAL; }
+int unix_accept(socket* /*sock*/, socket* /*newsock*/, uint32_t /*flags*/) { return -EINVAL; }
 
 int unix_socketpair(socket* first, socket* second) {
   unix_sock* const a = unix_sk(first->sk);
@@ -223,8 +244,8 @@ int unix_socketpair(socket* first, socket* second) {
 }
 
 // Nobody here has a name but his family.
-int unix_getname(socket* sock, void* addr, bool peer) {
-  if (peer && unix_sk(sock->sk)->peer == nullptr) return -ENOTCONN;
+int unix_getname(socket* sock, void* addr, SocketName which) {
+  if (which != SocketName::kOwn && unix_sk(sock->sk)->peer == nullptr) return -ENOTCONN;
   std::memcpy(addr, &kAfUnix, sizeof(kAfUnix));
   return sizeof(kAfUnix);
 }
@@ -275,13 +296,13 @@ int unix_shutdown(socket* sock, int how) {
 int NoSetsockopt(socket*, int, int, const void*, uint32_t) { return -EOPNOTSUPP; }
 int NoGetsockopt(socket*, int, int, void*, uint32_t*) { return -EOPNOTSUPP; }
 
-constexpr proto_ops UnixOps(bool stream) {
+constexpr proto_ops UnixDgramOps() {
   return {.family = kAfUnix,
           .has_peek_off = true,
           .release = unix_release,
           .linger = nullptr,
-          .bind = NoBind,
-          .connect = NoConnect,
+          .bind = unix_bind,
+          .connect = unix_dgram_connect,
           .listen = nullptr,
           .accept = nullptr,
           .socketpair = unix_socketpair,
@@ -291,11 +312,25 @@ constexpr proto_ops UnixOps(bool stream) {
           .shutdown = unix_shutdown,
           .setsockopt = NoSetsockopt,
           .getsockopt = NoGetsockopt,
-          .sendmsg = stream ? unix_stream_sendmsg : unix_dgram_sendmsg,
-          .recvmsg = stream ? unix_stream_recvmsg : unix_dgram_recvmsg};
+          .sendmsg = unix_dgram_sendmsg,
+          .recvmsg = unix_dgram_recvmsg};
 }
-constexpr proto_ops unix_stream_ops = UnixOps(true);
-constexpr proto_ops unix_dgram_ops = UnixOps(false);
+constexpr proto_ops UnixSeqpacketOps() {
+  proto_ops ops = UnixDgramOps();
+  ops.connect = unix_stream_connect;
+  ops.listen = unix_listen;
+  ops.accept = unix_accept;
+  return ops;
+}
+constexpr proto_ops UnixStreamOps() {
+  proto_ops ops = UnixSeqpacketOps();
+  ops.sendmsg = unix_stream_sendmsg;
+  ops.recvmsg = unix_stream_recvmsg;
+  return ops;
+}
+constexpr proto_ops unix_dgram_ops = UnixDgramOps();
+constexpr proto_ops unix_seqpacket_ops = UnixSeqpacketOps();
+constexpr proto_ops unix_stream_ops = UnixStreamOps();
 
 int unix_create(net& net, socket* sock, int protocol) {
   if (protocol != 0 && protocol != kAfUnix) return -EPROTONOSUPPORT;
@@ -307,8 +342,10 @@ int unix_create(net& net, socket* sock, int protocol) {
       sock->type = SOCK_DGRAM;
       [[fallthrough]];
     case SOCK_DGRAM:
-    case SOCK_SEQPACKET:
       sock->ops = &unix_dgram_ops;
+      break;
+    case SOCK_SEQPACKET:
+      sock->ops = &unix_seqpacket_ops;
       break;
     default:
       return -ESOCKTNOSUPPORT;

@@ -18,8 +18,15 @@ uint32_t EventpollPoll(file* file);
 WaitQueue* EventpollQueue(file* file) { return &eventpoll_of_file(file)->poll_wait; }
 void EventpollRelease(file* file);
 
-constexpr file_operations kEventpollFops = {
-    .poll = EventpollPoll, .wait_queue = EventpollQueue, .release = EventpollRelease};
+// It has commands of its own kind only.
+int EventpollIoctl(file* /*file*/, uint32_t /*command*/, int* /*argument*/) { return -EINVAL; }
+
+constexpr file_operations kEventpollFops = {.poll = EventpollPoll,
+                                            .wait_queue = EventpollQueue,
+                                            .release = EventpollRelease,
+                                            .read_iter = nullptr,
+                                            .write_iter = nullptr,
+                                            .ioctl = EventpollIoctl};
 
 uint32_t ep_item_poll(const epitem* epi) {
   return epi->file->f_op->poll(epi->file) & epi->event.events;

@@ -50,7 +50,7 @@ int GetBindToDevice(const sock* sk, void* value, uint32_t* length) {
 // Linux does not say how long the name is: asking for more than there is fails.
 int GetPeername(sock* sk, void* value, const uint32_t* length) {
   alignas(8) uint8_t address[SockAddr::kBytes] = {};
-  const int bytes = sk->sk_socket->ops->getname(sk->sk_socket, address, true);
+  const int bytes = sk->sk_socket->ops->getname(sk->sk_socket, address, SocketName::kLastPeer);
   if (bytes < 0) return -ENOTCONN;
   if (static_cast<uint32_t>(bytes) < *length) return -EINVAL;
   if (*length != 0 && value == nullptr) return -EFAULT;

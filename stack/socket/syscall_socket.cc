@@ -144,7 +144,7 @@ int64_t SyscallBody::AcceptFrom(socket* sock, uint32_t flags, uint32_t file_flag
   }
   if (args_.address_out != nullptr) {
     SockAddr peer;
-    const int length = accepted->ops->getname(accepted, peer.bytes, true);
+    const int length = accepted->ops->getname(accepted, peer.bytes, SocketName::kPeer);
     peer.length = static_cast<uint32_t>(length);
     const int64_t err =
         length < 0 ? -ECONNABORTED : (AddressToUser(peer, args_.address_out) ? 0 : -EINVAL);
@@ -167,7 +167,8 @@ int64_t SyscallBody::Getname(bool peer) {
   socket* const sock = Sock(&err);
   if (sock == nullptr) return err;
   SockAddr address;
-  const int length = sock->ops->getname(sock, address.bytes, peer);
+  const int length =
+      sock->ops->getname(sock, address.bytes, peer ? SocketName::kPeer : SocketName::kOwn);
   if (length < 0) return length;
   address.length = static_cast<uint32_t>(length);
   if (args_.address_out == nullptr) return -EFAULT;
