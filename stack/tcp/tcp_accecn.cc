@@ -63,8 +63,9 @@ bool ProcessWithoutOption(tcp_sock* tp, uint32_t delivered_bytes) {
   return true;
 }
 
-// Takes the option's counters in. Whether the one that was expected to grow has, and no other. The
-// first that has grown is what to expect next; more than one, or one that has shrunk: nothing.
+// Takes the option's counters in. The first that has grown without being expected to is what to
+// expect next. False where they say too little: nothing was expected, one has shrunk, or two have
+// grown that were not expected to.
 bool ProcessCounters(tcp_sock* tp, const uint8_t* option) {
   const bool order1 = option[0] == wire::kTcpOptAccEcn1;
   const uint32_t bytes = option[1] - TCPOLEN_ACCECN_BASE;
