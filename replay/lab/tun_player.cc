@@ -24,6 +24,26 @@ std::string Indented(const char* label, const std::string& time, const std::stri
   return absl::StrFormat("\n%10s %s %s", label, time, text);
 }
 
+// A packet that was seen, as the script would write it: what `expected` does not speak of is not
+// shown either.
+PacketStep Shown(const PacketStep& expected, const LivePacket& seen) {
+  PacketStep shown = seen.packet;
+  const IpFields::TosCheck check = expected.ip.tos_check;
+  shown.ip.tos_check = check == IpFields::TosCheck::kEct01 ? IpFields::TosCheck::kEcn : check;
+  constexpr uint8_t kEcnMask = 3;
+  if (check != IpFields::TosCheck::kTos) shown.ip.tos &= kEcnMask;
+  if (check == IpFields::TosCheck::kNone) shown.ip.tos = 0;
+  if (!expected.ip.ttl.has_value()) shown.ip.ttl.reset();
+  if (!expected.ip.flow_label.has_value()) shown.ip.flow_label.reset();
+  auto* const tcp = std::get_if<TcpPacket>(&shown.what);
+  const auto* const wanted = std::get_if<TcpPacket>(&expected.what);
+  if (tcp == nullptr || wanted == nullptr) return shown;
+  tcp->ace = wanted->ace;
+  if (!wanted->window.has_value()) tcp->window.reset();
+  if (!wanted->options.has_value()) tcp->options.reset();
+  return shown;
+}
+
 }  // namespace
 
 TunPlayer::TunPlayer(TunLab& lab, const Script& script, const PlaySettings& settings)
@@ -223,17 +243,16 @@ bool TunPlayer::Gather(const PacketStep& expected, SimTime deadline, Sighting* s
   while (true) {
     std::optional<Sighting> next = NextSent(expected, deadline);
     if (!next.has_value()) {
-      return Fail(absl::StrCat("no packet until ", TimeText(lab_.world().now()),
-                               Indented("expected", TimeText(deadline), PrintPacket(expected))));
+      const std::string why =
+          absl::StrCat(first.has_value() ? "no more packets until " : "no packet until ",
+                       TimeText(lab_.world().now()));
+      return Fail(Ladder(why, expected, first.has_value() ? seen : nullptr, nullptr));
     }
     if (first.has_value()) {
       const std::string why = CompareSegments(seen->packet, next->packet, wanted - bytes);
       if (!why.empty()) {
-        return Fail(
-            absl::StrCat("segments do not make up one packet: ", why,
-                         Indented("expected", TimeText(now_), PrintPacket(expected)),
-                         Indented("found", TimeText(seen->time), PrintPacket(seen->packet.packet)),
-                         Indented("then", TimeText(next->time), PrintPacket(next->packet.packet))));
+        return Fail(Ladder(absl::StrCat("segments do not make up one packet: ", why), expected,
+                           seen, &*next));
       }
     } else {
       first = next;
@@ -250,28 +269,25 @@ bool TunPlayer::Gather(const PacketStep& expected, SimTime deadline, Sighting* s
   return true;
 }
 
+std::string TunPlayer::Ladder(const std::string& why, const PacketStep& expected,
+                              const Sighting* found, const Sighting* then) const {
+  std::string text =
+      absl::StrCat(why, Indented("expected", TimeText(last_expected_), PrintPacket(expected)));
+  if (found != nullptr) {
+    absl::StrAppend(&text, Indented("found", TimeText(found->time),
+                                    PrintPacket(Shown(expected, found->packet))));
+  }
+  if (then != nullptr) {
+    absl::StrAppend(
+        &text, Indented("then", TimeText(then->time), PrintPacket(Shown(expected, then->packet))));
+  }
+  return text;
+}
+
 bool TunPlayer::Differs(const Step& step, const Sighting& seen, const std::string& why) {
   const auto& expected = std::get<PacketStep>(step.what);
-  // What the script does not speak of is not shown either.
-  PacketStep shown = seen.packet.packet;
-  if (expected.ip.tos_check == IpFields::TosCheck::kNone)
-    shown.ip.tos_check = expected.ip.tos_check;
-  if (expected.ip.tos_check == IpFields::TosCheck::kEcn ||
-      expected.ip.tos_check == IpFields::TosCheck::kEct01) {
-    shown.ip.tos_check = IpFields::TosCheck::kEcn;
-    shown.ip.tos &= 3;
-  }
-  if (!expected.ip.ttl.has_value()) shown.ip.ttl.reset();
-  if (!expected.ip.flow_label.has_value()) shown.ip.flow_label.reset();
-  if (auto* const tcp = std::get_if<TcpPacket>(&shown.what)) {
-    const auto* const wanted = std::get_if<TcpPacket>(&expected.what);
-    tcp->ace = wanted != nullptr && wanted->ace;
-    if (wanted != nullptr && !wanted->window.has_value()) tcp->window.reset();
-  }
   const std::string difference =
-      absl::StrCat("outbound packet: ", why,
-                   Indented("expected", TimeText(last_expected_), PrintPacket(expected)),
-                   Indented("found", TimeText(seen.time), PrintPacket(shown)));
+      Ladder(absl::StrCat("outbound packet: ", why), expected, &seen, nullptr);
   if (!settings_.non_fatal_packet) return Fail(difference);
   absl::StrAppend(&warnings_, "line ", step.line, ": ", difference, "\n");
   return true;

@@ -81,6 +81,9 @@ class TunPlayer {
   // The next packet of the connection under test that the host sends, until `deadline`.
   std::optional<Sighting> NextSent(const PacketStep& expected, SimTime deadline);
   bool Gather(const PacketStep& expected, SimTime deadline, Sighting* seen);
+  // What was expected and what came, one under the other; `found` and `then` may be null.
+  std::string Ladder(const std::string& why, const PacketStep& expected, const Sighting* found,
+                     const Sighting* then) const;
   bool Differs(const Step& step, const Sighting& seen, const std::string& why);
 
   // Notes and checks the calls that have ended; false where one is not as it should be.
