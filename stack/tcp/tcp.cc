@@ -3,6 +3,7 @@
 #include "stack/ipv4/inet_datagram.h"
 #include "stack/ipv4/protocol.h"
 #include "stack/tcp/netns_tcp.h"
+#include "stack/tcp/tcp_ipv4.h"
 #include "stack/tcp/tcp_offload.h"
 #include "stack/wire/ip_protocol.h"
 
@@ -14,9 +15,9 @@ constexpr uint64_t kRtoAlgorithm = 1;
 constexpr uint64_t kRtoMinMs = 200;
 constexpr uint64_t kRtoMaxMs = 120'000;
 
-const net_protocol kTcpProtocol = {.handler = tcp_v4_rcv_closed,
-                                   .err_handler = tcp_v4_err_closed,
-                                   .early_demux = nullptr,
+const net_protocol kTcpProtocol = {.handler = tcp_v4_rcv,
+                                   .err_handler = tcp_v4_err,
+                                   .early_demux = tcp_v4_early_demux,
                                    .no_policy = true,
                                    .icmp_strict_tag_validation = true,
                                    .gso_segment = tcp4_gso_segment};
@@ -49,6 +50,7 @@ void tcp_init(net& net) {
   CHECK(net.tcp == nullptr);
   net.tcp = net.world.arena().New<netns_tcp>(net);
   net.tcp->control_sk = MakeControlSocket(net);
+  tcp_sk_init(*net.tcp);
   net.tcp_mib.Add(TcpMib::kRtoAlgorithm, kRtoAlgorithm);
   net.tcp_mib.Add(TcpMib::kRtoMin, kRtoMinMs);
   net.tcp_mib.Add(TcpMib::kRtoMax, kRtoMaxMs);
@@ -58,6 +60,7 @@ void tcp_init(net& net) {
 
 void tcp_exit(net& net) {
   CHECK_EQ(inet_del_protocol(net, &kTcpProtocol, wire::kIpProtoTcp), 0);
+  tcp_sk_exit(net_tcp(net));
   inet_ctl_sock_destroy(net_tcp(net).control_sk);
   net_tcp(net).control_sk = nullptr;
 }

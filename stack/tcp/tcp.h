@@ -25,10 +25,6 @@ struct tcp_info;
 
 extern const proto tcp_prot;
 
-// What a host does with segments while it has no connections (tcp_closed.cc).
-int tcp_v4_rcv_closed(sk_buff* skb);
-int tcp_v4_err_closed(sk_buff* skb, uint32_t info);
-
 // Brings TCP up on a host: after ipv4_init, once. And takes it down, when no socket has a user any
 // more: what still lives (requests, time-wait, orphans) ends at once.
 void tcp_init(net& net);
