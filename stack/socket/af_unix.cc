@@ -111,11 +111,12 @@ int64_t unix_stream_sendmsg(socket* sock, msghdr* msg, size_t bytes) {
   int64_t err = 0;
   unix_sock* const peer = Peer(sk, msg, &err);
   if (peer == nullptr) return err;
+  if ((sk->sk_shutdown & SEND_SHUTDOWN) != 0) return -EPIPE;
   size_t sent = 0;
   sk->sk_nospace = false;
   while (sent < bytes) {
     const bool deaf = sock_flag(peer, SOCK_DEAD) || (peer->sk_shutdown & RCV_SHUTDOWN) != 0;
-    if (deaf || (sk->sk_shutdown & SEND_SHUTDOWN) != 0) {
+    if (deaf) {
       err = -EPIPE;
       break;
     }
@@ -166,6 +167,7 @@ int64_t unix_stream_recvmsg(socket* sock, msghdr* msg, size_t bytes, uint32_t fl
   size_t copied = 0;
   bool faulted = false;
   sk_buff* skb = skb_peek(&sk->sk_receive_queue);
+  if (bytes == 0 && skb != nullptr) return 0;
   while (skb != nullptr && copied < bytes && !faulted) {
     sk_buff* const next = skb_peek_next(skb, &sk->sk_receive_queue);
     copied += CopyRest(skb, msg, peek, &faulted);
@@ -175,7 +177,7 @@ int64_t unix_stream_recvmsg(socket* sock, msghdr* msg, size_t bytes, uint32_t fl
     }
     skb = next;
   }
-  if (copied != 0 || bytes == 0) return static_cast<int64_t>(copied);
+  if (copied != 0) return static_cast<int64_t>(copied);
   if (faulted) return -EFAULT;
   if (const int err = sock_error(sk); err != 0) return err;
   return (sk->sk_shutdown & RCV_SHUTDOWN) != 0 ? 0 : -EAGAIN;

@@ -200,11 +200,12 @@ int64_t SyscallBody::Readv() {
   file* const file = File(&err);
   if (file == nullptr) return err;
   if (!FileReadable(file)) return -EBADF;
+  socket* const sock = sock_from_file(file);
+  if (sock == nullptr && file->f_op->read_iter == nullptr) return -EINVAL;
   const std::span<const iovec> pieces(static_cast<const iovec*>(args_.memory), args_.length);
   if (const int bad = CheckVector(pieces); bad != 0) return bad;
   const iov_iter iter = Pieces(pieces);
   if (iov_iter_count(&iter) == 0) return 0;
-  socket* const sock = sock_from_file(file);
   if (sock == nullptr) return ReadFile(file, iter);
   msghdr msg;
   msg.msg_iter = iter;
@@ -216,11 +217,12 @@ int64_t SyscallBody::Writev() {
   file* const file = File(&err);
   if (file == nullptr) return err;
   if (!FileWritable(file)) return -EBADF;
+  socket* const sock = sock_from_file(file);
+  if (sock == nullptr && file->f_op->write_iter == nullptr) return -EINVAL;
   const std::span<const iovec> pieces(static_cast<const iovec*>(args_.memory), args_.length);
   if (const int bad = CheckVector(pieces); bad != 0) return bad;
   const iov_iter iter = Pieces(pieces);
   if (iov_iter_count(&iter) == 0) return 0;
-  socket* const sock = sock_from_file(file);
   if (sock == nullptr) return WriteFile(file, iter);
   msghdr msg;
   msg.msg_iter = iter;

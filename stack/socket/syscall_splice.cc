@@ -159,6 +159,11 @@ int64_t SyscallBody::Sendfile() {
   if (!is_ram_file(in)) {
     return sock_from_file(in) != nullptr && args_.offsets[0] != nullptr ? -ESPIPE : -EINVAL;
   }
+  if (pipe_inode_info* const pipe = pipe_of_file(out)) {
+    const int64_t moved = SpliceFromFile(in, pipe, std::min(args_.buffer.iov_len, kRwCountMax));
+    const bool nonblock = (out->f_flags & kONonblock) != 0;
+    return moved != -EAGAIN || nonblock || last_ ? moved : WaitForPipeRoom(pipe);
+  }
   socket* const sock = sock_from_file(out);
   if (sock == nullptr) return -EINVAL;
   int64_t* const position = args_.offsets[0] != nullptr ? args_.offsets[0] : &in->f_pos;
