@@ -5,13 +5,10 @@
 
 #include <cerrno>
 #include <cstdint>
-#include <optional>
 #include <set>
-#include <string>
 #include <vector>
 
 #include "core_host.h"  // beside this file
-#include "stack/drivers/loopback.h"
 #include "stack/ipv4/inet_datagram.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/tcp/inet_hashinfo.h"
@@ -19,7 +16,6 @@
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_clock.h"
 #include "stack/tcp/tcp_minisocks.h"
-#include "stack/tcp/tcp_timer.h"
 #include "stack/wire/ip_protocol.h"
 
 namespace tapedeck {
@@ -36,11 +32,9 @@ class Tables : public CoreHost {
   Tables() {
     ipv4_init(n);
     tcp_init(n);
-    if (n.tcp->hashinfo == nullptr) tcp_sk_init(*n.tcp), pre_ = true;
   }
   ~Tables() {
     for (sock* const sk : socks_) Close(sk, /*forget=*/false);
-    if (pre_) tcp_sk_exit(*n.tcp);
     tcp_exit(n);
     ipv4_exit(n);
     EXPECT_EQ(n.live_socks, 0U);
@@ -122,7 +116,6 @@ class Tables : public CoreHost {
 
  private:
   std::set<sock*> socks_;
-  bool pre_ = false;
 };
 
 // --- Ports. ---
