@@ -1,6 +1,7 @@
 // One segment, from the write queue or made for the occasion, gets its header and leaves for IP.
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "stack/core/dev.h"
 #include "stack/core/skb_split.h"
@@ -189,6 +190,7 @@ int __tcp_transmit_skb(sock* sk, sk_buff* skb, bool clone_it, SeqNum rcv_nxt) {
   skb_push(skb, header_bytes);
   skb_reset_transport_header(skb);
   ChargeForTransmit(sk, skb);
+  skb->dst_pending_confirm = std::exchange(tp->sk_dst_pending_confirm, false);
   BuildHeader(sk, skb, &opts, md5, rcv_nxt, header_bytes);
   if ((tcb->tcp_flags & TCPHDR_ACK) != 0) tcp_event_ack_sent(sk, rcv_nxt);
   CountSegment(sk, skb, header_bytes);
