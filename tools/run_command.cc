@@ -318,6 +318,7 @@ Run AddRunCommand(CLI::App& app, CLI::App** subcommand) {
   sub->add_option("--mode", flags->mode, "What \"...\" means as a socket's domain [ipv4]")
       ->check(CLI::IsMember({"ipv4", "ipv4-mapped-ipv6", "ipv6"}));
   sub->add_option("--define", flags->defines, "A word that scripts use, and what it stands for")
+      ->allow_extra_args(false)
       ->type_name("NAME=VALUE");
   sub->add_option("--mtu", flags->mtu, "MTU of the tun device [1500]")->type_name("BYTES");
   sub->add_option("--mss", flags->mss,

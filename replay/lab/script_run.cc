@@ -25,8 +25,7 @@ using Outcome = ScriptRunResult::Outcome;
 // NICs.
 bool IsRaw(const Script& script) {
   return std::any_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
-    return step.host != 0 || std::holds_alternative<FrameStep>(step.what) ||
-           std::holds_alternative<CallStep>(step.what);
+    return step.host != 0 || std::holds_alternative<FrameStep>(step.what);
   });
 }
 
