@@ -86,7 +86,6 @@ class SyscallBody {
 
   // Connection-oriented waits.
   bool Lingers(const file* file) const;
-  int64_t WaitToConnect(socket* sock, int64_t result, bool nonblock);
   int64_t AcceptFrom(socket* sock, uint32_t flags, uint32_t file_flags);
 
   // One message, with the wait. `flags` are the user's.
@@ -100,7 +99,6 @@ class SyscallBody {
   int64_t Moved(int64_t result) const;
   // The next message of the same call is another one: nothing has been done for it.
   void NextMessage();
-  int64_t WaitToSend(sock* sk, bool nonblock_result);
 
   int64_t ReadFile(file* file, iov_iter iter);
   int64_t WriteFile(file* file, iov_iter iter);

@@ -86,21 +86,21 @@ int64_t SyscallBody::Connect() {
     // Another thread's connect has found it connected first.
     if (sock->state == SS_CONNECTED) return 0;
   }
-  const int64_t result =
-      sock->ops->connect(sock, args_.address.bytes, args_.address.length, file->f_flags);
-  return WaitToConnect(sock, result, (file->f_flags & kONonblock) != 0);
-}
-
-int64_t SyscallBody::WaitToConnect(socket* sock, int64_t result, bool nonblock) {
-  struct sock* const sk = sock->sk;
+  const bool nonblock = (file->f_flags & kONonblock) != 0;
+  const auto attempt = [&] {
+    return sock->ops->connect(sock, args_.address.bytes, args_.address.length, file->f_flags);
+  };
+  const int64_t result = attempt();
   const bool under_way = result == -EINPROGRESS || result == -EALREADY;
-  if (!under_way || !Connecting(sk)) return result;
+  if (!under_way) return result;
   // What it was at first is what it is when the time is over.
-  if (!call_.again_) call_.given_up_ = result;
-  if (nonblock || last_ || sk->sk_sndtimeo == Duration{}) return call_.given_up_;
+  if (!again()) call_.given_up_ = result;
+  if (nonblock || last_ || sock->sk->sk_sndtimeo == Duration{}) return call_.given_up_;
+  // The answer may have come while the socket was let go.
+  if (!Connecting(sock->sk)) return attempt();
   call_.again_ = true;
-  call_.disconnects_ = sk->sk_disconnects;
-  return WaitFor(&sk->sk_wq, ~uint32_t{0}, false, sk->sk_sndtimeo, -EINTR);
+  call_.disconnects_ = sock->sk->sk_disconnects;
+  return WaitFor(&sock->sk->sk_wq, ~uint32_t{0}, false, sock->sk->sk_sndtimeo, -EINTR);
 }
 
 int64_t SyscallBody::Listen() {
