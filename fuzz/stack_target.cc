@@ -68,9 +68,14 @@ void AllowPing(Lab& lab) {
 void CutTime(Script& script) {
   Duration left = kTimeMax;
   for (Step& step : script.steps) {
-    step.delay = std::min(step.delay, left);
-    left = left - step.delay;
-    if (auto* const call = std::get_if<CallStep>(&step.what); call && call->returns_after) {
+    if (step.base == TimeBase::kStart) {
+      step.delay = std::min(step.delay, kTimeMax);
+      left = std::min(left, kTimeMax - step.delay);
+    } else {
+      step.delay = std::min(step.delay, left);
+      left = left - step.delay;
+    }
+    if (auto* const call = std::get_if<SyscallStep>(&step.what); call && call->returns_after) {
       call->returns_after = std::min(*call->returns_after, left);
     }
   }

@@ -90,11 +90,14 @@ std::string CompareMessage(const SyscallStep& step, const CallOutputs& outputs) 
                         outputs.clock);
 }
 
+// poll's events have names that the printer knows; others are spelled in hexadecimal.
 void SetField(Expression& structure, const char* name, int64_t value) {
   for (Expression& field : structure.items) {
     if (field.kind != Expression::Kind::kField || field.text != name) continue;
     if (field.items[0].is_integer() && field.items[0].value != value) {
-      field.items[0] = Expression::Integer(value, absl::StrFormat("0x%x", value));
+      const bool has_names = field.text == "revents";
+      field.items[0] =
+          Expression::Integer(value, has_names ? std::string() : absl::StrFormat("0x%x", value));
     }
   }
 }

@@ -1,33 +1,45 @@
 #include "replay/lab/script_player.h"
 
-#include <new>
 #include <string>
 #include <utility>
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "replay/script/addresses.h"
 #include "replay/script/text.h"
 #include "stack/base/check.h"
 #include "stack/kernel/kernel.h"
 #include "stack/wire/repair_checksums.h"
 
 namespace tapedeck {
+namespace {
+
+// What "..." means on `host`: its own address, and packetdrill's one remote side.
+CallDefaults DefaultsOf(uint8_t host) {
+  CallDefaults defaults;
+  defaults.own = {HostIpv4(host), be16(kScriptPort)};
+  defaults.peer = {PeerIpv4(0), be16(kScriptPort)};
+  defaults.ping = true;
+  return defaults;
+}
+
+}  // namespace
 
 ScriptPlayer::ScriptPlayer(Lab& lab, const Script& script, FdNames names)
     : lab_(lab),
       script_(script),
       names_(std::move(names)),
-      now_(lab.world().now()),
+      start_(lab.world().now()),
+      now_(start_),
       last_return_(now_),
       idle_(static_cast<size_t>(lab.hosts())) {}
 
 ScriptPlayer::~ScriptPlayer() {
   FreeEnded();
-  for (PlayedCall* const call : waiting_) {
+  for (const Played& played : waiting_) {
     // The thread leaves the wait queue before the call gives up the socket that has it.
-    Kernel& kernel = call->thread().kernel();
-    kernel.DeleteThread(&call->thread());
-    Free(kernel, call);
+    Thread& thread = played.call->thread();
+    thread.kernel().DeleteThread(&thread);
   }
   for (const std::vector<Thread*>& threads : idle_) {
     for (Thread* const thread : threads) thread->kernel().DeleteThread(thread);
@@ -37,7 +49,7 @@ ScriptPlayer::~ScriptPlayer() {
 void ScriptPlayer::Play() {
   for (size_t i = 0; i < script_.steps.size(); ++i) {
     const Step& step = script_.steps[i];
-    now_ = now_ + step.delay;
+    now_ = (step.base == TimeBase::kStart ? start_ : now_) + step.delay;
     lab_.world().RunUntil(Later(now_, lab_.world().now()));
     FreeEnded();
     if (step.host >= lab_.hosts()) continue;
@@ -61,19 +73,25 @@ void ScriptPlayer::Do(const Step& step, const FrameStep& frame, size_t) {
   ++frames_;
 }
 
-void ScriptPlayer::Do(const Step& step, const CallStep& what, size_t number) {
+void ScriptPlayer::Do(const Step& step, const SyscallStep& what, size_t number) {
   Thread* const thread = TakeThread(step.host);
-  Kernel& kernel = thread->kernel();
-  auto* const call =
-      new (kernel.kmalloc().Alloc(sizeof(PlayedCall))) PlayedCall(what, number, step.host, *thread);
-  call->Start(lab_.host(step.host).syscalls(), names_, now_);
+  Played played;
+  played.call =
+      std::make_unique<ScriptCall>(what, number, step.host, *thread, DefaultsOf(step.host));
+  ScriptCall& call = *played.call;
+  const absl::Status made = call.Start(lab_.host(step.host).syscalls(), names_, now_);
+  if (!made.ok()) {
+    idle_[step.host].push_back(thread);
+    NoteDifference(number, std::string(made.message()));
+    return;
+  }
   // Until it has ended or sleeps: then its thread is on no run queue.
-  while (!call->ended() && thread->ListNode<>::linked()) lab_.world().Step(SimTime::Never());
+  while (!call.ended() && thread->ListNode<>::linked()) lab_.world().Step(SimTime::Never());
   if (what.returns_after.has_value()) {
     last_return_ = Later(last_return_, now_ + *what.returns_after);
   }
-  if (!call->ended()) call->set_blocked();
-  waiting_.push_back(call);
+  played.blocked = !call.ended();
+  waiting_.push_back(std::move(played));
   FreeEnded();
 }
 
@@ -85,46 +103,67 @@ Thread* ScriptPlayer::TakeThread(uint8_t host) {
   return thread;
 }
 
-void ScriptPlayer::NoteEnd(const PlayedCall& call) {
-  const CallStep& step = call.step();
-  const int64_t result = call.result();
-  if (const auto* const socket = std::get_if<SocketCall>(&step.call); socket && result >= 0) {
-    names_.Set(call.host(), socket->fd, static_cast<int32_t>(result));
-  } else if (const auto* const close = std::get_if<CloseCall>(&step.call); close && result == 0) {
-    names_.Forget(call.host(), close->fd);
-  }
-  if (!call.AsExpected() && !difference_.has_value()) difference_ = {call.number(), call.Actual()};
+bool ScriptPlayer::AsExpected(const Played& played) {
+  const ScriptCall& call = *played.call;
+  const std::optional<Duration> returns_after = call.step().returns_after;
+  const bool in_time = returns_after.has_value()
+                           ? played.blocked && call.ended_at() - call.made_at() == *returns_after
+                           : !played.blocked;
+  return in_time && call.Difference().empty();
 }
 
-void ScriptPlayer::Free(Kernel& kernel, PlayedCall* call) {
-  call->~PlayedCall();
-  kernel.kmalloc().Free(call, sizeof(PlayedCall));
+// The step as it would have to stand in the script.
+std::string ScriptPlayer::Found(const Played& played) const {
+  const ScriptCall& call = *played.call;
+  Step found = script_.steps[call.number()];
+  SyscallStep actual = call.Actual();
+  actual.returns_after.reset();
+  if (played.blocked) actual.returns_after = call.ended_at() - call.made_at();
+  found.what = std::move(actual);
+  return PrintStep(found);
+}
+
+void ScriptPlayer::NoteDifference(size_t number, std::string found) {
+  if (!difference_.has_value()) difference_ = {number, std::move(found)};
+}
+
+void ScriptPlayer::NoteEnd(const Played& played) {
+  const ScriptCall& call = *played.call;
+  const SyscallStep& step = call.step();
+  const int64_t result = call.result();
+  if (result >= 0 && ReturnsFd(step.name)) {
+    names_.Set(call.host(), step.fd, static_cast<int32_t>(result));
+  } else if (result == 0 && step.name == SyscallName::kClose) {
+    names_.Forget(call.host(), static_cast<int32_t>(step.arguments[0].value));
+  } else if (result == 0 && step.name == SyscallName::kPipe) {
+    for (size_t i = 0; i < 2; ++i) {
+      const auto name = static_cast<int32_t>(step.arguments[0].items[i].value);
+      names_.Set(call.host(), name, call.pipe_fds()[i]);
+    }
+  }
+  if (!AsExpected(played)) NoteDifference(call.number(), Found(played));
 }
 
 void ScriptPlayer::FreeEnded() {
   size_t still_waiting = 0;
-  for (PlayedCall* const call : waiting_) {
-    if (!call->ended()) {
-      waiting_[still_waiting++] = call;
-      continue;
+  for (Played& played : waiting_) {
+    if (played.call->ended()) {
+      NoteEnd(played);
+      idle_[played.call->host()].push_back(&played.call->thread());
+      played.call.reset();
+    } else {
+      if (&played != &waiting_[still_waiting]) waiting_[still_waiting] = std::move(played);
+      ++still_waiting;
     }
-    NoteEnd(*call);
-    idle_[call->host()].push_back(&call->thread());
-    Free(call->thread().kernel(), call);
   }
   waiting_.resize(still_waiting);
 }
 
 Verdict ScriptPlayer::verdict() const {
   if (!difference_.has_value() && waiting_.empty()) return {};
-  const size_t number = difference_.has_value() ? difference_->number : waiting_[0]->number();
+  const size_t number = difference_.has_value() ? difference_->number : waiting_[0].call->number();
   const Step& expected = script_.steps[number];
-  std::string found = "it still waits";
-  if (difference_.has_value()) {
-    Step actual = expected;
-    actual.what = difference_->actual;
-    found = PrintStep(actual);
-  }
+  const std::string found = difference_.has_value() ? difference_->found : "it still waits";
   return {.step = number + 1,
           .line = expected.line,
           .difference = absl::StrCat("expected ", PrintStep(expected), "\n   found ", found)};

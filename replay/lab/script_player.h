@@ -3,18 +3,21 @@
 //
 // A step happens once all that comes before its time has happened. A call is made by a thread of
 // its own on CPU 0; the next step waits until it has returned or sleeps, as in packetdrill. Steps
-// of hosts that the Lab does not have only take time.
+// of hosts that the Lab does not have only take time, and so do packets, command lines and code,
+// which are about a connection under test: TunPlayer plays those.
 #ifndef TAPEDECK_REPLAY_LAB_SCRIPT_PLAYER_H_
 #define TAPEDECK_REPLAY_LAB_SCRIPT_PLAYER_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "replay/lab/fd_names.h"
 #include "replay/lab/lab.h"
-#include "replay/lab/played_call.h"
+#include "replay/lab/script_call.h"
 #include "replay/script/script.h"
 #include "replay/trace/verdict.h"
 #include "stack/base/time.h"
@@ -46,34 +49,42 @@ class ScriptPlayer {
   uint64_t frames() const { return frames_; }
 
  private:
+  // A call under way or just ended.
+  struct Played {
+    std::unique_ptr<ScriptCall> call;
+    bool blocked = false;  // it did not return at once
+  };
   // Between what step `number` expects and what happened.
   struct Difference {
     size_t number = 0;
-    CallStep actual;
+    std::string found;
   };
 
   void Do(const Step&, const PauseStep&, size_t) {}
   void Do(const Step&, const PacketStep&, size_t) {}
-  void Do(const Step&, const SyscallStep&, size_t) {}
   void Do(const Step&, const CommandStep&, size_t) {}
   void Do(const Step&, const CodeStep&, size_t) {}
   void Do(const Step& step, const FrameStep& frame, size_t number);
-  void Do(const Step& step, const CallStep& call, size_t number);
+  void Do(const Step& step, const SyscallStep& call, size_t number);
 
   Thread* TakeThread(uint8_t host);
   // What follows from the result of a call that has ended.
-  void NoteEnd(const PlayedCall& call);
-  static void Free(Kernel& kernel, PlayedCall* call);
+  void NoteEnd(const Played& played);
+  // Whether it did what was expected, and when.
+  static bool AsExpected(const Played& played);
+  std::string Found(const Played& played) const;
+  void NoteDifference(size_t number, std::string found);
   void FreeEnded();
 
   Lab& lab_;
   const Script& script_;
   FdNames names_;
+  SimTime start_;
   SimTime now_;          // of the present step
   SimTime last_return_;  // when the last call that blocks should be back
   uint64_t frames_ = 0;
   std::vector<uint8_t> repaired_;           // a frame, for a moment
-  std::vector<PlayedCall*> waiting_;        // in the arena, in the order of the script
+  std::vector<Played> waiting_;             // in the order of the script
   std::vector<std::vector<Thread*>> idle_;  // threads without a call, by host
   std::optional<Difference> difference_;
 };

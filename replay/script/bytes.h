@@ -88,7 +88,8 @@ inline constexpr size_t kDecodedFrameBytesMax = size_t{1} << 20;
 // beyond kScriptDurationMax in sum are cut.
 Script DecodeScript(std::span<const uint8_t> bytes);
 
-// The canonical bytes: DecodeScript() gives `script` back, and equal scripts have equal bytes.
+// The canonical bytes: DecodeScript() gives `script` back, and scripts that are equal down to the
+// spelling of their numbers have equal bytes.
 // ResourceExhausted where that cannot be, because the script is beyond the bounds above or has a
 // statement that is longer than 64 KiB.
 // REQUIRES: ValidateScript(script).ok().

@@ -38,10 +38,6 @@ class FrameWriter {
     ++left_out_.pauses;
     return absl::OkStatus();
   }
-  absl::Status Write(const Step&, const CallStep&) {
-    ++left_out_.calls;
-    return absl::OkStatus();
-  }
   template <typename What>
   absl::Status Write(const Step&, const What&) {
     ++left_out_.calls;

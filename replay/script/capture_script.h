@@ -32,7 +32,7 @@ CapturedScript ScriptFromCapture(capture::CaptureReader& reader);
 
 // What a capture could not carry.
 struct LeftOut {
-  size_t calls = 0;
+  size_t calls = 0;    // and all else that is no frame: packets in short, command lines, code
   size_t pauses = 0;   // the time they take is kept
   size_t bad_fcs = 0;  // frames that were written, but whose wrong FCS was not
   size_t repairs = 0;  // frames that were written as they are, without the wish to repair them

@@ -192,7 +192,7 @@ int64_t ExpressionParser::ParseTerm(const Token* word, std::string& spelling) {
   const Token token = word != nullptr ? *word : parser_.Peek();
   if (token.kind != TokenKind::kWord) {
     const bool is_negative = token.Is("-");
-    const int64_t value = parser_.Integer(INT64_MIN, INT64_MAX, "a number");
+    const int64_t value = parser_.Integer(INT64_MIN, INT64_MAX, "a number of 64 bits");
     const bool is_hex = token.text.size() > 1 && (token.text[1] | 0x20) == 'x';
     spelling += is_negative || !is_hex ? absl::StrCat(value) : std::string(token.text);
     return value;

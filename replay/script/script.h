@@ -4,7 +4,7 @@
 //
 // Time is relative: a step happens `delay` after the one before it began. Hosts are numbered from
 // 0. Descriptors have the script's own names: whatever a host's `socket` really returns is known by
-// SocketCall::fd from then on, so that taking a step out does not rename what the others use.
+// SyscallStep::fd from then on, so that taking a step out does not rename what the others use.
 #ifndef TAPEDECK_REPLAY_SCRIPT_SCRIPT_H_
 #define TAPEDECK_REPLAY_SCRIPT_SCRIPT_H_
 
@@ -20,7 +20,6 @@
 #include "replay/script/options.h"
 #include "replay/script/packet_step.h"
 #include "replay/script/syscall_step.h"
-#include "stack/base/ip_address.h"
 #include "stack/base/time.h"
 
 namespace tapedeck {
@@ -40,98 +39,9 @@ inline constexpr size_t kPollEntriesMax = 16;
 inline constexpr uint32_t kTransferBytesMax = 1U << 22;
 inline constexpr int32_t kErrnoMax = 4095;  // MAX_ERRNO, include/linux/err.h
 
-// --- System calls ---
-
-// The domain of the script's own IP version ("..." in the text spelling).
-inline constexpr int32_t kDomainDefault = -1;
+// Integers are Linux's values on x86-64 and arm64: AF_INET is 2, whatever the machine that runs us.
 inline constexpr int32_t kSockaddrInBytes = 16;   // struct sockaddr_in
 inline constexpr int32_t kSockaddrIn6Bytes = 28;  // struct sockaddr_in6
-
-// A socket address as a call gets it, or as one that it returns must be.
-struct AddressArgument {
-  enum class Kind : uint8_t {
-    kNull,     // a null pointer: no address is given or asked for
-    kDefault,  // given: the obvious one, namely the host's own address and port for `bind`, those
-               // of its peer for `connect` and `sendto`. Returned: any will do.
-    kGiven,
-  };
-  Kind kind = Kind::kNull;
-  Endpoint endpoint;  // for kGiven; then it has a family
-  // What is passed as the length; none: the right one, which is never spelled out here.
-  std::optional<int32_t> length_bytes;
-
-  static AddressArgument Default() { return {Kind::kDefault, {}, {}}; }
-  static AddressArgument Given(const Endpoint& endpoint) { return {Kind::kGiven, endpoint, {}}; }
-
-  // The size of the socket address structure, 0 for a null pointer; none for kDefault, whose family
-  // is not known here.
-  std::optional<int32_t> RightLengthBytes() const;
-
-  friend bool operator==(const AddressArgument&, const AddressArgument&) = default;
-};
-
-// Integers are Linux's values on x86-64 and arm64: AF_INET is 2, whatever the machine that runs us.
-struct SocketCall {
-  int32_t domain = kDomainDefault;
-  int32_t type = 0;
-  int32_t protocol = 0;
-  int32_t fd = kFdNone;  // how the script calls the descriptor, if the call returns one
-
-  friend bool operator==(const SocketCall&, const SocketCall&) = default;
-};
-
-struct BindCall {
-  int32_t fd = kFdNone;
-  AddressArgument address;
-
-  friend bool operator==(const BindCall&, const BindCall&) = default;
-};
-
-struct ConnectCall {
-  int32_t fd = kFdNone;
-  AddressArgument address;
-
-  friend bool operator==(const ConnectCall&, const ConnectCall&) = default;
-};
-
-struct SendtoCall {
-  int32_t fd = kFdNone;
-  uint32_t length_bytes = 0;
-  int32_t flags = 0;
-  AddressArgument address;
-
-  friend bool operator==(const SendtoCall&, const SendtoCall&) = default;
-};
-
-struct RecvfromCall {
-  int32_t fd = kFdNone;
-  uint32_t length_bytes = 0;  // of the buffer
-  int32_t flags = 0;
-  AddressArgument address;
-
-  friend bool operator==(const RecvfromCall&, const RecvfromCall&) = default;
-};
-
-struct PollEntry {
-  int32_t fd = kFdNone;
-  uint16_t events = 0;
-  std::optional<uint16_t> revents;  // none: anything will do
-
-  friend bool operator==(const PollEntry&, const PollEntry&) = default;
-};
-
-struct PollCall {
-  std::vector<PollEntry> entries;
-  int32_t timeout_ms = 0;  // below zero: without end
-
-  friend bool operator==(const PollCall&, const PollCall&) = default;
-};
-
-struct CloseCall {
-  int32_t fd = kFdNone;
-
-  friend bool operator==(const CloseCall&, const CloseCall&) = default;
-};
 
 // --- Steps ---
 
@@ -152,19 +62,6 @@ struct FrameStep {
   friend bool operator==(const FrameStep&, const FrameStep&) = default;
 };
 
-// A system call on a host, made by a thread of its own, and what it must return.
-struct CallStep {
-  std::variant<SocketCall, BindCall, ConnectCall, SendtoCall, RecvfromCall, PollCall, CloseCall>
-      call;
-  // A length, a descriptor or a count, or -1 with `expected_errno`. None: anything will do.
-  std::optional<int32_t> expected;
-  int32_t expected_errno = 0;  // 0 with a result of -1: any error
-  // The call blocks, and returns this long after it was made. None: it returns at once.
-  std::optional<Duration> returns_after;
-
-  friend bool operator==(const CallStep&, const CallStep&) = default;
-};
-
 // From when the time of a step counts.
 enum class TimeBase : uint8_t {
   // "+0.1": from the step before: when it began, and of a packet that the stack sent, when that was
@@ -182,9 +79,9 @@ struct Step {
   TimeBase base = TimeBase::kStepBefore;
   // "+0.1~+0.2", "0.1~0.2": the packet is seen within this long of `delay`. Of outbound packets
   // only.
-  std::optional<Duration> range;
+  std::optional<Duration> range = std::nullopt;
   uint8_t host = 0;
-  std::variant<PauseStep, FrameStep, CallStep, PacketStep, SyscallStep, CommandStep, CodeStep> what;
+  std::variant<PauseStep, FrameStep, PacketStep, SyscallStep, CommandStep, CodeStep> what = {};
   uint32_t line = 0;  // where it stands in its text, from 1; 0: nowhere. For messages; not content
 
   friend bool operator==(const Step& a, const Step& b) {

@@ -75,8 +75,7 @@ bool IsIn(const Expression& expression, int64_t min, int64_t max) {
   return expression.is_integer() && expression.value >= min && expression.value <= max;
 }
 
-// Flags are given as signed and as unsigned numbers of 32 bits.
-bool IsInt(const Expression& expression) { return IsIn(expression, INT32_MIN, UINT32_MAX); }
+bool IsInt(const Expression& expression) { return IsIn(expression, INT32_MIN, INT32_MAX); }
 
 bool IsFd(const Expression& expression) { return IsIn(expression, kFdNone, kFdMax); }
 
@@ -228,6 +227,25 @@ const SymbolTable* SymbolsOf(ArgumentKind kind) {
       return &kPollEventSymbols;
     default:
       return nullptr;
+  }
+}
+
+bool IsIntKind(ArgumentKind kind) {
+  switch (kind) {
+    case kDomain:
+    case kSocketType:
+    case kProtocol:
+    case kMessageFlags:
+    case kInt:
+    case kTimeout:
+    case kLevel:
+    case kOptionName:
+    case kOptionLength:
+    case kPollCount:
+    case kAddressLength:
+      return true;
+    default:
+      return false;
   }
 }
 

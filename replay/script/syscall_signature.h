@@ -44,6 +44,9 @@ std::span<const ArgumentKind> SignatureOf(SyscallName name);
 // Names of the numbers of such an argument; null if they have none.
 const SymbolTable* SymbolsOf(ArgumentKind kind);
 
+// A number there is an int of C: what is written from 2^31 to 2^32 - 1 means one below zero.
+bool IsIntKind(ArgumentKind kind);
+
 // What an argument of this kind has to be if `argument` is not: "a descriptor in -1..1023".
 std::optional<std::string> WhatIsExpected(ArgumentKind kind, const Expression& argument);
 

@@ -29,10 +29,18 @@ void ParseArgument(TextParser& parser, SyscallStep& call) {
   const std::span<const ArgumentKind> signature = SignatureOf(call.name);
   const Token first = parser.Peek();
   const size_t i = call.arguments.size();
-  call.arguments.push_back(ParseExpression(parser));
+  Expression& argument = call.arguments.emplace_back(ParseExpression(parser));
   if (!parser.ok() || i >= signature.size()) return;
-  const std::optional<std::string> expected = WhatIsExpected(signature[i], call.arguments[i]);
-  if (expected.has_value()) parser.FailAt(first, *expected);
+  if (IsIntKind(signature[i]) && argument.value > INT32_MAX && argument.value <= UINT32_MAX) {
+    argument.value = static_cast<int32_t>(argument.value);
+  }
+  const std::optional<std::string> expected = WhatIsExpected(signature[i], argument);
+  if (!expected.has_value()) return;
+  if (first.kind == TokenKind::kMark) {  // of a list or structure the first token says nothing
+    parser.FailAt(first.place, absl::StrCat("expected ", *expected));
+  } else {
+    parser.FailAt(first, *expected);
+  }
 }
 
 void ParseArguments(TextParser& parser, SyscallStep& call) {
@@ -89,6 +97,7 @@ void ParseResult(TextParser& parser, SyscallStep& call) {
   const bool is_any = result.is_ellipsis() || result.kind == Expression::Kind::kAny;
   if (!is_any && !result.is_integer()) parser.FailAt(first, "a number, '?' or '...'");
   if (result.is_integer()) {
+    if (result.value < -1) parser.FailAt(first.place, "expected a result from -1 on");
     call.expected = result.value;
     call.expected_text = result.text;
     if (ReturnsFd(call.name)) {

@@ -138,8 +138,8 @@ int64_t TextParser::Integer(int64_t min, int64_t max, std::string_view what) {
       number.kind == TokenKind::kNumber ? ParseWholeNumber(number.text) : std::nullopt;
   const int64_t value = is_negative ? -digits.value_or(0) : digits.value_or(0);
   if (digits.has_value() && value >= min && value <= max) return value;
-  FailAt(is_negative && !digits.has_value() ? number : first,
-         absl::StrCat(Absl(what), " in ", min, "..", max));
+  const std::string range = min == INT64_MIN ? "" : absl::StrCat(" in ", min, "..", max);
+  FailAt(is_negative && !digits.has_value() ? number : first, absl::StrCat(Absl(what), range));
   return 0;
 }
 

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "replay/script/call_text.h"
 #include "replay/script/code_text.h"
 #include "replay/script/frame_text.h"
 #include "replay/script/packet_text.h"
@@ -48,7 +47,6 @@ void PrintCommand(std::string& out, const CommandStep& command) {
 
 void PrintWhat(std::string& out, const PauseStep&) { out += "pause"; }
 void PrintWhat(std::string& out, const FrameStep& frame) { PrintFrame(out, frame); }
-void PrintWhat(std::string& out, const CallStep& call) { PrintCall(out, call); }
 void PrintWhat(std::string& out, const PacketStep& packet) { PrintPacket(out, packet); }
 void PrintWhat(std::string& out, const SyscallStep& call) { PrintSyscall(out, call); }
 void PrintWhat(std::string& out, const CommandStep& command) { PrintCommand(out, command); }

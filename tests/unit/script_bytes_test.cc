@@ -63,7 +63,7 @@ TEST(ScriptBytes, WorkedExample) {
 TEST(ScriptBytes, EmptyRecordsAndUnknownOperationsAreNothing) {
   EXPECT_TRUE(Decode({}).steps.empty());
   EXPECT_TRUE(Decode({0x7e, 0x7e, 0x7e}).steps.empty());
-  EXPECT_TRUE(Decode({0x06, 1, 2, 3, 0x7e, 0x0f, 0x7e, 0x17, 0x7e, 0x7f, 0x7e}).steps.empty());
+  EXPECT_TRUE(Decode({0x06, 1, 2, 3, 0x7e, 0x0f, 0x7e, 0x1b, 0x7e, 0x7f, 0x7e}).steps.empty());
   EXPECT_EQ(TextOf({0x00}), "+0 pause\n");
 }
 
@@ -163,10 +163,70 @@ TEST(ScriptBytes, CallsInText) {
   EXPECT_EQ(TextOf({0x14, 0x00, 0x00, 0x06, 0x00, 0x01, 0x04, 0x82}),
             "+0...0.2 recvfrom(3, ..., 100, 0, NULL, 0) = ?\n");
   EXPECT_EQ(
-      TextOf({0x15, 0x00, 0x01, 0x02, 0x00, 0x00, 0x01, 0x00, 0x01, 0x01}),
+      TextOf({0x15, 0x00, 0x02, 0x00, 0x00, 0x01, 0x00, 0x01, 0x01, 0x00, 0x01}),
       "+0 poll([{fd=3, events=POLLIN, revents=POLLIN}, {fd=4, events=POLLOUT, revents=?}], 2, "
       "-1) = ?\n");
   EXPECT_EQ(TextOf({0x16, 0x00, 0x07, 0x02, 0x02}), "+0 close(10) = -1 EBADF\n");
+}
+
+TEST(ScriptBytes, CallsOfStreamSocketsInText) {
+  EXPECT_EQ(TextOf({0x17}), "+0 listen(3, 1) = ?\n");
+  EXPECT_EQ(TextOf({0x18, 0x00, 0x01}), "+0 accept(3, ..., ...) = 4?\n");
+  EXPECT_EQ(TextOf({0x1a, 0x00, 0x01, 0x06, 0x01, 0x05}), "+0 read(4, ..., 100) = 100\n");
+  EXPECT_EQ(TextOf({0x20, 0x00, 0x01, 0x06, 0x07}), "+0 send(4, ..., 100, MSG_OOB) = ?\n");
+  EXPECT_EQ(TextOf({0x24, 0x00, 0x01}), "+0 shutdown(4, 1) = ?\n");
+  EXPECT_EQ(TextOf({0x26, 0x00, 0x00, 0x03}),
+            "+0 setsockopt(3, SOL_TCP, TCP_NODELAY, [1], 4) = ?\n");
+  EXPECT_EQ(EncodeText("0 setsockopt(3, SOL_TCP, TCP_NODELAY, [1], 4) = ?"),
+            (Bytes{0x26, 0x00, 0x00, 0x03, 0x7e}));
+  EXPECT_EQ(TextOf({0x25}), "");  // getsockopt has no operands
+}
+
+TEST(ScriptBytes, WhatHasNoOperationIsSpelledAsText) {
+  const std::string text =
+      "--mss=1000\n"
+      "`sysctl -q net.ipv4.tcp_ecn=1`\n"
+      "+0 < S 0:0(0) win 1000 <mss 1460,sackOK,nop,nop>\n"
+      "* > S. 0:0(0) ack 1 <...>\n"
+      "0.5 close(3) = 0\n"
+      "+0.1~+0.2 > [ect0] P.5 1:101(100) ack 1\n"
+      "+0 %{ assert tcpi_snd_cwnd == 10, 'cwnd=%d' % tcpi_snd_cwnd\n"
+      "   cwnd += 1 }%\n"
+      "+0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n"
+      "+0 close(3) = 0\n"
+      "`/tmp/sysctl_restore_${PPID}.sh`\n";
+  const Bytes bytes = EncodeText(text);
+  const Script script = DecodeScript(bytes);
+  EXPECT_EQ(PrintScript(script), text);
+  EXPECT_EQ(Encode(script), bytes);
+}
+
+// Texts that a mutation has spoilt are skipped, or mean something that has its bytes.
+TEST(ScriptBytes, SpoiltTextsAreSkippedOrWellFormed) {
+  const Bytes good = EncodeText(
+      "`tc qdisc delete dev tun0 root; sysctl -q net.ipv4.tcp_rmem=\"1 $((2*3)) 4\"`\n"
+      "+0 < icmp unreachable frag_needed mtu 1200 [1:11(10)]\n"
+      "+0.5 < ipv4 10.0.0.1 > 10.0.0.2: gre: udp (5)\n"
+      "+0 > . 1:1(0) ack 1 win 5 <nop,nop,sack 1:2,TS val 1 ecr 2,ECN e0b 1 ceb 2,nop,nop>\n"
+      "+0 recvmsg(3, {msg_name(...)=..., msg_iov(1)=[{..., 5}], msg_flags=0}, 0) = 5\n"
+      "0.9 %{ assert (a | 1) != -b, (a, 'x') }%\n");
+  Prng prng(3, 0);
+  size_t steps = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    Bytes bytes = good;
+    for (uint32_t j = 1 + prng.Below(3); j != 0; --j) {
+      const size_t at = prng.Below(static_cast<uint32_t>(bytes.size()));
+      const size_t from = prng.Below(static_cast<uint32_t>(bytes.size()));
+      bytes[at] = prng.Below(2) == 0 ? bytes[from] : static_cast<uint8_t>(prng.Next32());
+    }
+    const Script script = DecodeScript(bytes);
+    ASSERT_TRUE(ValidateScript(script).ok()) << testing::PrintToString(bytes);
+    const Bytes canonical = Encode(script);
+    ASSERT_EQ(DecodeScript(canonical), script) << PrintScript(script);
+    ASSERT_EQ(Encode(DecodeScript(canonical)), canonical) << PrintScript(script);
+    steps += script.steps.size();
+  }
+  EXPECT_GT(steps, 20'000U);
 }
 
 TEST(ScriptBytes, SpelledOutValues) {
@@ -236,7 +296,8 @@ TEST(ScriptBytes, FramesThatATemplateFitsAreShort) {
                          .CountingPayload(1000)
                          .Build();
   Script script;
-  script.steps.push_back({Duration(), 0, FrameStep{Bytes(frame.begin(), frame.end())}, 0});
+  script.steps.push_back(
+      {.delay = Duration(), .what = FrameStep{Bytes(frame.begin(), frame.end())}});
   EXPECT_EQ(Encode(script).size(), 15U);
   // One byte of the payload differs: spelled as an IPv4 packet. One of the header: raw.
   FrameStep& step = std::get<FrameStep>(script.steps[0].what);
@@ -329,34 +390,58 @@ TEST(ScriptValidation, NamesTheStep) {
   EXPECT_EQ(ValidateScript(script).message(), "step 2: host 16 is not in 0..15");
 }
 
-TEST(ScriptValidation, EveryBound) {
-  const auto error_of = [](const Step& step) { return std::string(ValidateStep(step).message()); };
-  const auto call = [](auto arguments) {
-    CallStep step;
-    step.call = std::move(arguments);
-    return Step{Duration(), 0, step, 0};
-  };
-  EXPECT_EQ(error_of({Duration(), 0, FrameStep{Bytes(16'385)}, 0}),
+std::string ErrorOf(const Step& step) { return std::string(ValidateStep(step).message()); }
+
+// A step that the text spells, to be spoilt.
+Step StepOf(std::string_view text) { return Parse(text).steps.at(0); }
+
+SyscallStep& CallOf(Step& step) { return std::get<SyscallStep>(step.what); }
+PacketStep& PacketOf(Step& step) { return std::get<PacketStep>(step.what); }
+
+TEST(ScriptValidation, BoundsOfFramesAndCalls) {
+  EXPECT_EQ(ErrorOf({.delay = Duration(), .what = FrameStep{Bytes(16'385)}}),
             "a frame of 16385 bytes, at most 16384");
-  EXPECT_EQ(error_of(call(CloseCall{1024})), "descriptor 1024 is not in -1..1023");
-  EXPECT_EQ(error_of(call(CloseCall{-2})), "descriptor -2 is not in -1..1023");
-  EXPECT_EQ(error_of(call(SendtoCall{3, 1'048'577, 0, {}})), "length 1048577 is above 1048576");
-  EXPECT_EQ(error_of(call(BindCall{3, {AddressArgument::Kind::kGiven, {}, {}}})),
-            "a given address has no family");
-  EXPECT_EQ(error_of(call(BindCall{3, {AddressArgument::Kind::kNull, {}, 0}})),
-            "the right length of an address is spelled out");
-  EXPECT_EQ(error_of(call(PollCall{std::vector<PollEntry>(17), 0})), "17 poll entries, at most 16");
-  Step failing = call(CloseCall{3});
-  std::get<CallStep>(failing.what).expected = 0;
-  std::get<CallStep>(failing.what).expected_errno = 9;
-  EXPECT_EQ(error_of(failing), "an errno without a result of -1");
-  std::get<CallStep>(failing.what).expected = -1;
-  EXPECT_EQ(error_of(failing), "");
-  std::get<CallStep>(failing.what).expected_errno = 5000;
-  EXPECT_EQ(error_of(failing), "errno 5000 is not in 1..4095");
-  Step named = call(SocketCall{2, 2, 0, 4});
-  std::get<CallStep>(named.what).expected = 3;
-  EXPECT_EQ(error_of(named), "socket returns 3 but is called 4");
+  Step close = StepOf("0 close(3) = 0");
+  CallOf(close).arguments[0].value = 1024;
+  EXPECT_EQ(ErrorOf(close), "argument 1 of close is not a descriptor in -1..1023");
+  CallOf(close).arguments.clear();
+  EXPECT_EQ(ErrorOf(close), "0 arguments of close");
+  Step failing = StepOf("0 close(3) = 0");
+  CallOf(failing).expected_errno = 9;
+  EXPECT_EQ(ErrorOf(failing), "an errno without a result of -1");
+  CallOf(failing).expected = -1;
+  EXPECT_EQ(ErrorOf(failing), "");
+  CallOf(failing).expected_errno = 5000;
+  EXPECT_EQ(ErrorOf(failing), "errno 5000 is not in 1..4095");
+  Step named = StepOf("0 socket(2, 2, 0) = 4");
+  CallOf(named).expected = 3;
+  EXPECT_EQ(ErrorOf(named), "socket returns 3 but is called 4");
+  Step unnamed = StepOf("0 close(3) = 0");
+  CallOf(unnamed).fd = 3;
+  EXPECT_EQ(ErrorOf(unnamed), "a call that makes no descriptor");
+}
+
+TEST(ScriptValidation, BoundsOfPackets) {
+  Step packet = StepOf("0 > . 1:1(0) ack 1 <...>");
+  EXPECT_EQ(ErrorOf(packet), "");
+  PacketOf(packet).direction = PacketStep::Direction::kInbound;
+  EXPECT_EQ(ErrorOf(packet), "no window of a packet that is sent to the stack");
+  std::get<TcpPacket>(PacketOf(packet).what).window = 100;
+  EXPECT_EQ(ErrorOf(packet), "no TCP options of a packet that is sent to the stack");
+  std::get<TcpPacket>(PacketOf(packet).what).options.emplace(3, TcpOption());
+  EXPECT_EQ(ErrorOf(packet), "3 bytes of TCP options");
+  Step waiting = StepOf("0 close(3) = 0");
+  waiting.base = TimeBase::kAny;
+  EXPECT_EQ(ErrorOf(waiting), "'*' and '~' are for packets that the stack sends");
+}
+
+TEST(ScriptValidation, TimesFromTheStartStandOnlyWhereNothingElseIsKnown) {
+  Script script = Parse("0 > . 1:1(0) ack 1\n0.5 pause\n");
+  EXPECT_EQ(script.steps[1].base, TimeBase::kStart);
+  EXPECT_TRUE(ValidateScript(script).ok());
+  script.steps.erase(script.steps.begin());
+  EXPECT_EQ(ValidateScript(script).message(),
+            "step 1: a time from the start where that from the step before is known");
 }
 
 TEST(ScriptValidation, DurationIsBounded) {
