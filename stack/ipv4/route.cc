@@ -9,6 +9,7 @@
 #include "stack/core/net.h"
 #include "stack/ipv4/arp.h"
 #include "stack/ipv4/icmp.h"
+#include "stack/ipv4/inet_sock.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/ipv4/route_internal.h"
@@ -84,13 +85,28 @@ neighbour* Ipv4NeighLookup(const dst_entry* dst, sk_buff* skb, const void* daddr
   return neigh_clone(ip_neigh_gw4(dst->dev, hop));
 }
 
-void Ipv4UpdatePmtu(dst_entry* dst, sock* /*sk*/, sk_buff* skb, uint32_t mtu, bool confirm_neigh) {
+// The flow of a connected socket (build_sk_flow_key).
+flowi4 FlowOfConnection(const sock* sk) {
+  const inet_sock* const inet = inet_sk(sk);
+  const bool source_routed = inet->has_opt && inet->inet_opt.opt.srr != 0;
+  return flowi4_init_output(sk->sk_bound_dev_if, sk->sk_mark, ip_sock_rt_tos(sk),
+                            ip_sock_rt_scope(sk), sk->sk_protocol, inet_sk_flowi_flags(sk),
+                            source_routed ? inet->inet_opt.opt.faddr : inet->inet_daddr.v4(),
+                            inet->inet_saddr.v4(), inet->inet_dport, inet->inet_sport);
+}
+
+// `skb` is null where a connection has heard of the MTU before.
+void Ipv4UpdatePmtu(dst_entry* dst, sock* sk, sk_buff* skb, uint32_t mtu, bool confirm_neigh) {
+  flowi4 flow;
+  if (skb != nullptr) {
+    rt_flow_of_header(skb, *ip_hdr(skb), 0, 0, &flow);
+  } else {
+    flow = FlowOfConnection(sk);
+  }
   if (confirm_neigh && dst->dev != nullptr) {
-    neighbour* const neigh = ip_neigh_gw4(dst->dev, rt_nexthop(Rt(dst), ip_hdr(skb)->daddr));
+    neighbour* const neigh = ip_neigh_gw4(dst->dev, rt_nexthop(Rt(dst), flow.daddr));
     if (neigh != nullptr) neigh_confirm(neigh);
   }
-  flowi4 flow;
-  rt_flow_of_header(skb, *ip_hdr(skb), 0, 0, &flow);
   rt_update_pmtu(Rt(dst), &flow, mtu);
 }
 
