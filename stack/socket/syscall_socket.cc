@@ -144,7 +144,7 @@ int64_t SyscallBody::AcceptFrom(socket* sock, uint32_t flags, uint32_t file_flag
   }
   if (args_.address_out != nullptr) {
     SockAddr peer;
-    const int length = accepted->ops->getname(accepted, peer.bytes, SocketName::kPeer);
+    const int length = accepted->ops->getname(accepted, peer.bytes, SocketName::kLastPeer);
     peer.length = static_cast<uint32_t>(length);
     const int64_t err =
         length < 0 ? -ECONNABORTED : (AddressToUser(peer, args_.address_out) ? 0 : -EINVAL);
