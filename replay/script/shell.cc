@@ -88,6 +88,18 @@ class Arithmetic {
   bool failed_ = false;
 };
 
+// Where the "))" is that closes what has been opened before `begin`; npos if nowhere.
+size_t CloseOf(std::string_view text, size_t begin) {
+  size_t depth = 0;
+  for (size_t i = begin; i < text.size(); ++i) {
+    if (text[i] == '(') ++depth;
+    if (text[i] != ')') continue;
+    if (depth == 0) return text.substr(i, 2) == "))" ? i : std::string_view::npos;
+    --depth;
+  }
+  return std::string_view::npos;
+}
+
 // --- Lists of pipelines ---
 
 constexpr std::string_view kNowhere = "/dev/null";
@@ -260,8 +272,8 @@ void ShellParser::ParseDollar(std::string& word) {
     word += "$PPID";
     return;
   }
-  const size_t close = text_.find("))", next_);
-  if (!StartsWith("$((") || close == std::string_view::npos) {
+  const size_t close = StartsWith("$((") ? CloseOf(text_, next_ + 3) : std::string_view::npos;
+  if (close == std::string_view::npos) {
     Fail(begin, "expected $((a number)) or $PPID: there are no other variables here");
     return;
   }

@@ -31,8 +31,11 @@ class TextParser {
   // `text` must outlive the parser. `name` is what messages call it.
   TextParser(std::string_view text, std::string_view name) : lexer_(text), name_(name) {}
 
-  // From the next token that is not yet peeked at. `defines` must outlive the parser's tokens.
-  void set_defines(const Defines* defines) { defines_ = defines; }
+  // From the next token on. `defines` must outlive the parser's tokens.
+  void set_defines(const Defines* defines) {
+    Rewind();
+    defines_ = defines;
+  }
 
   bool ok() const { return status_.ok(); }
   const absl::Status& status() const { return status_; }
