@@ -24,12 +24,10 @@ namespace tapedeck {
 inline constexpr int kEpollCtlAdd = 1;
 inline constexpr int kEpollCtlDel = 2;
 inline constexpr int kEpollCtlMod = 3;
-enum : uint32_t {
-  EPOLLEXCLUSIVE = 1U << 28,
-  EPOLLWAKEUP = 1U << 29,
-  EPOLLONESHOT = 1U << 30,
-  EPOLLET = 1U << 31,
-};
+inline constexpr uint32_t EPOLLEXCLUSIVE = 1U << 28;
+inline constexpr uint32_t EPOLLWAKEUP = 1U << 29;
+inline constexpr uint32_t EPOLLONESHOT = 1U << 30;
+inline constexpr uint32_t EPOLLET = 1U << 31;
 
 struct eventpoll;
 struct EpitemReadyTag;

@@ -17,16 +17,23 @@ class HeldCall {
   // `make` is given the thread and returns the call, which begins within the next microsecond.
   template <typename Make>
   HeldCall(SocketHost& host, Make make)
-      : thread_(*host.kernel.NewThread(0)), kernel_(host.kernel), call_(make(thread_)) {
+      : host_(host), thread_(*host.kernel.NewThread(0)), call_(make(thread_)) {
     call_.Start(
         [](SystemCall*, void* self) {
-          static_cast<HeldCall*>(self)->ended_at_ = static_cast<HeldCall*>(self)->kernel_.now();
+          auto* const held = static_cast<HeldCall*>(self);
+          held->ended_at_ = held->host_.kernel.now();
         },
         this);
     host.RunFor(Duration::Microseconds(1));
   }
   HeldCall(const HeldCall&) = delete;
   HeldCall& operator=(const HeldCall&) = delete;
+  // A call that still waits is interrupted.
+  ~HeldCall() {
+    if (ended()) return;
+    Interrupt();
+    host_.RunFor(Duration::Microseconds(1));
+  }
 
   bool ended() const { return call_.ended(); }
   // REQUIRES: ended().
@@ -36,8 +43,8 @@ class HeldCall {
   void Interrupt() { thread_.Interrupt(); }
 
  private:
+  SocketHost& host_;
   Thread& thread_;
-  Kernel& kernel_;
   SimTime ended_at_;
   SystemCall call_;
 };
