@@ -42,6 +42,12 @@ iov_iter::iov_iter(std::span<const iovec> pieces) : iov(pieces) {
   for (const iovec& piece : pieces) count += piece.iov_len;
 }
 
+size_t iov_iter_single_seg_count(iov_iter* i) {
+  if (i->count == 0) return 0;
+  SkipEmpty(i);
+  return std::min(i->count, i->iov.front().iov_len - i->iov_offset);
+}
+
 void iov_iter_advance(iov_iter* i, size_t bytes) {
   CHECK_LE(bytes, i->count);
   i->count -= bytes;

@@ -28,6 +28,8 @@ struct iov_iter {
 };
 
 inline size_t iov_iter_count(const iov_iter* i) { return i->count; }
+// Bytes left in the piece that comes next; 0 at the end.
+size_t iov_iter_single_seg_count(iov_iter* i);
 // Forgets all behind the next `count` bytes.
 inline void iov_iter_truncate(iov_iter* i, size_t count) {
   if (count < i->count) i->count = count;

@@ -39,6 +39,9 @@ inline constexpr uint32_t kConnectForSendmsg = 1U << 31;
 // Whose name getname tells: the socket's own, its peer's, or that of the peer it once had.
 enum class SocketName : uint8_t { kOwn, kPeer, kLastPeer };
 
+// Takes up to `len` bytes at `offset` of a packet that is being read; how many it took, or -errno.
+using splice_actor = int (*)(void* context, sk_buff* skb, uint32_t offset, uint32_t len);
+
 // What a kind of socket does for each call. Addresses are sockaddr_* bytes, copied from the user,
 // at most kSockaddrStorageBytes as said, but no more than SockAddr::kBytes as present (AF_UNIX has
 // none that matter). Nothing here waits: what would have to returns -EAGAIN, and connect
@@ -66,6 +69,10 @@ struct proto_ops {
   int (*getsockopt)(socket* sock, int level, int name, void* value, uint32_t* length);
   int64_t (*sendmsg)(socket* sock, msghdr* msg, size_t bytes);
   int64_t (*recvmsg)(socket* sock, msghdr* msg, size_t bytes, uint32_t flags);
+  // Gives what there is, up to `bytes`, to `actor`; results as recvmsg's. Null: there is only
+  // recvmsg.
+  int64_t (*splice_read)(socket* sock, size_t bytes, uint32_t flags, splice_actor actor,
+                         void* context) = nullptr;
 };
 
 }  // namespace tapedeck

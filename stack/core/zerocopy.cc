@@ -94,7 +94,8 @@ ubuf_info* NewNotification(sock* sk, size_t size) {
 int64_t AddUserPage(sk_buff* skb, iov_iter* from, size_t len) {
   page* const p = alloc_page(*skb->owner, kUserPageBytes);
   if (p == nullptr) return -ENOMEM;
-  const size_t wanted = std::min<size_t>({len, kUserPageBytes, iov_iter_count(from)});
+  // Pieces of the user's memory lie in pages of their own.
+  const size_t wanted = std::min<size_t>({len, kUserPageBytes, iov_iter_single_seg_count(from)});
   if (!copy_from_iter_full(page_address(p), wanted, from)) {
     put_page(p);
     return -EFAULT;

@@ -176,6 +176,11 @@ constexpr proto_ops InetOps(bool has_peek_off) {
           .sendmsg = inet_sendmsg,
           .recvmsg = inet_recvmsg};
 }
+int64_t inet_splice_read(socket* sock, size_t bytes, uint32_t flags, splice_actor actor,
+                         void* context) {
+  return tcp_splice_read(sock->sk, bytes, flags, actor, context);
+}
+
 constexpr proto_ops InetStreamOps() {
   proto_ops ops = InetOps(true);
   ops.linger = inet_linger;
@@ -183,6 +188,7 @@ constexpr proto_ops InetStreamOps() {
   ops.listen = inet_listen;
   ops.accept = inet_accept;
   ops.sendmsg = inet_stream_sendmsg;
+  ops.splice_read = inet_splice_read;
   return ops;
 }
 constexpr proto_ops inet_dgram_ops = InetOps(true);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "stack/core/skb_data.h"
 #include "stack/core/socket.h"
 #include "stack/socket/pipe.h"
 #include "stack/socket/ram_file.h"
@@ -19,22 +20,26 @@ constexpr uint32_t kSpliceMore = 4;
 constexpr uint32_t kSpliceGift = 8;
 constexpr uint32_t kSpliceAll = kSpliceMove | kSpliceNonblock | kSpliceMore | kSpliceGift;
 
-}  // namespace
-
-int64_t SyscallBody::WaitForPipeData(pipe_inode_info* pipe) {
-  return WaitFor(&pipe->rd_wait, EPOLLIN, true, Duration::Max(), Moved(-EINTR));
+// A splice_actor: `context` is the pipe, which takes pages while it has slots for them.
+int PacketToPipe(void* context, sk_buff* skb, uint32_t offset, uint32_t len) {
+  auto* const pipe = static_cast<pipe_inode_info*>(context);
+  uint32_t done = 0;
+  while (done < len && !pipe_full(pipe)) {
+    page* const p = alloc_page(*pipe->owner, kPipePageBytes);
+    if (p == nullptr) return done != 0 ? static_cast<int>(done) : -ENOMEM;
+    const uint32_t bytes = std::min(len - done, kPipePageBytes);
+    CHECK_EQ(skb_copy_bits(skb, offset + done, page_address(p), bytes), 0);
+    pipe_add_page(pipe, p, bytes);
+    done += bytes;
+  }
+  return static_cast<int>(done);
 }
-int64_t SyscallBody::WaitForPipeRoom(pipe_inode_info* pipe) {
-  return WaitFor(&pipe->wr_wait, EPOLLOUT, true, Duration::Max(), Moved(-EINTR));
-}
 
-// splice_file_to_pipe with a socket (tcp_splice_read): what is there, or waits for the first of it.
-int64_t SyscallBody::SpliceFromSocket(file* in, pipe_inode_info* pipe, size_t bytes) {
-  socket* const sock = sock_from_file(in);
-  const uint32_t free_slots = kPipeSlots - (pipe->head - pipe->tail);
+// The same from a socket that only knows messages.
+int64_t MessagesToPipe(socket* sock, pipe_inode_info* pipe, size_t bytes) {
   size_t done = 0;
   int64_t result = 0;
-  for (uint32_t slot = 0; slot < free_slots && done < bytes; ++slot) {
+  while (done < bytes && !pipe_full(pipe)) {
     page* const p = alloc_page(*pipe->owner, kPipePageBytes);
     if (p == nullptr) return done != 0 ? static_cast<int64_t>(done) : -ENOMEM;
     const iovec piece = {page_address(p), std::min<size_t>(bytes - done, kPipePageBytes)};
@@ -50,9 +55,29 @@ int64_t SyscallBody::SpliceFromSocket(file* in, pipe_inode_info* pipe, size_t by
     // A short packet ends it where another message begins.
     if (sock->type != SOCK_STREAM) break;
   }
-  if (done != 0) return static_cast<int64_t>(done);
-  if (result != -EAGAIN || (in->f_flags & kONonblock) != 0 || last_) return result;
+  return done != 0 ? static_cast<int64_t>(done) : result;
+}
+
+}  // namespace
+
+int64_t SyscallBody::WaitForPipeData(pipe_inode_info* pipe) {
+  return WaitFor(&pipe->rd_wait, EPOLLIN, true, Duration::Max(), Moved(-EINTR));
+}
+int64_t SyscallBody::WaitForPipeRoom(pipe_inode_info* pipe) {
+  return WaitFor(&pipe->wr_wait, EPOLLOUT, true, Duration::Max(), Moved(-EINTR));
+}
+
+// splice_file_to_pipe with a socket: what is there, or waits for the first of it.
+int64_t SyscallBody::SpliceFromSocket(file* in, pipe_inode_info* pipe, size_t bytes) {
+  socket* const sock = sock_from_file(in);
   struct sock* const sk = sock->sk;
+  const bool may_wait = (in->f_flags & kONonblock) == 0 && !last_;
+  const int64_t result =
+      sock->ops->splice_read != nullptr
+          ? sock->ops->splice_read(sock, bytes, may_wait ? 0U : uint32_t{MSG_DONTWAIT},
+                                   PacketToPipe, pipe)
+          : MessagesToPipe(sock, pipe, bytes);
+  if (result != -EAGAIN || !may_wait) return result;
   return WaitFor(&sk->sk_wq, ~uint32_t{0}, false, sk->sk_rcvtimeo, -EINTR);
 }
 

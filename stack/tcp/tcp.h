@@ -17,6 +17,7 @@
 #include "stack/base/seqnum.h"
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
+#include "stack/core/socket.h"
 
 namespace tapedeck {
 
@@ -98,13 +99,11 @@ sk_buff* tcp_recv_skb(sock* sk, SeqNum seq, uint32_t* offset);
 // Frees the head of the receive queue, which has been read.
 void tcp_eat_recv_skb(sock* sk, sk_buff* skb);
 // Gives what is there, up to `len` bytes and before urgent data, to `actor` without copying: as
-// sendfile and splice read (tcp_read_sock). `actor` gets a packet, the place in it and how many
-// bytes; it returns how many it took, or -errno. Bytes, or -errno where there were none.
-using tcp_read_actor = int (*)(void* context, sk_buff* skb, uint32_t offset, uint32_t len);
-int64_t tcp_read_sock(sock* sk, size_t len, tcp_read_actor actor, void* context);
+// sendfile and splice read (tcp_read_sock). Bytes, or -errno where there were none.
+int64_t tcp_read_sock(sock* sk, size_t len, splice_actor actor, void* context);
 // One attempt of splice(2) from a socket: as tcp_recvmsg, -EAGAIN where it would wait. `flags` may
 // have MSG_DONTWAIT.
-int64_t tcp_splice_read(sock* sk, size_t len, uint32_t flags, tcp_read_actor actor, void* context);
+int64_t tcp_splice_read(sock* sk, size_t len, uint32_t flags, splice_actor actor, void* context);
 // sendfile and splice into a socket are over: what MSG_MORE has held back goes out.
 void tcp_splice_eof(sock* sk);
 int tcp_set_rcvlowat(sock* sk, int val);

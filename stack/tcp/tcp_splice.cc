@@ -34,7 +34,7 @@ sk_buff* tcp_recv_skb(sock* sk, SeqNum seq, uint32_t* offset) {
   return nullptr;
 }
 
-int64_t tcp_read_sock(sock* sk, size_t len, tcp_read_actor actor, void* context) {
+int64_t tcp_read_sock(sock* sk, size_t len, splice_actor actor, void* context) {
   tcp_sock* const tp = tcp_sk(sk);
   if (sk->sk_state == TCP_LISTEN) return -ENOTCONN;
   int64_t copied = 0;
@@ -72,7 +72,7 @@ int64_t tcp_read_sock(sock* sk, size_t len, tcp_read_actor actor, void* context)
   return copied;
 }
 
-int64_t tcp_splice_read(sock* sk, size_t len, uint32_t flags, tcp_read_actor actor, void* context) {
+int64_t tcp_splice_read(sock* sk, size_t len, uint32_t flags, splice_actor actor, void* context) {
   if (len == 0) return 0;
   lock_sock(sk);
   int64_t result = tcp_read_sock(sk, len, actor, context);
