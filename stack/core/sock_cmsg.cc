@@ -90,7 +90,7 @@ void sock_recv_timestamp(msghdr* msg, sock* sk, sk_buff* skb) {
   const bool wants_software = sock_flag(sk, SOCK_RCVTSTAMP);
   // It came in before anybody wanted to know: now is the best there is.
   if (wants_software && skb->tstamp == 0) {
-    skb->tstamp = static_cast<int64_t>(sk->sk_net.this_cpu().now().ns());
+    skb->tstamp = static_cast<int64_t>(sk->sk_net.kernel.now().ns());
   }
   if (wants_software) PutStamp(msg, sk, skb->tstamp);
   const uint32_t tsflags = sk->sk_tsflags;

@@ -73,7 +73,7 @@ void __skb_tstamp_tx(sk_buff* orig_skb, const sk_buff* ack_skb, sock* sk, uint32
   bool opt_stats = false;
   sk_buff* const skb = Carrier(orig_skb, ack_skb, sk, &opt_stats);
   if (skb == nullptr) return;
-  skb->tstamp = static_cast<int64_t>(sk->sk_net.this_cpu().now().ns());
+  skb->tstamp = static_cast<int64_t>(sk->sk_net.kernel.now().ns());
   sock_exterr_skb* const serr = SKB_EXT_ERR(skb);
   *serr = {};
   serr->ee.ee_errno = ENOMSG;
