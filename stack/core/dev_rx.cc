@@ -17,7 +17,7 @@ List<packet_type, PtypeTag>& ptype_head(net& net, packet_type* pt) {
 
 void net_timestamp_check(net& net, bool wanted_here, sk_buff* skb) {
   if (net.netstamp_needed == 0 || !wanted_here || skb->tstamp != 0) return;
-  skb->tstamp = static_cast<int64_t>(net.this_cpu().now().ns());
+  skb->tstamp = static_cast<int64_t>(net.kernel.now().ns());
 }
 
 // One more user takes the packet, which we keep.
