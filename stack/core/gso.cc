@@ -98,9 +98,9 @@ bool net_gso_ok(netdev_features_t features, uint32_t gso_type) {
   netdev_features_t wanted = 0;
   if ((gso_type & SKB_GSO_TCPV4) != 0) wanted |= NETIF_F_TSO;
   if ((gso_type & SKB_GSO_TCPV6) != 0) wanted |= NETIF_F_TSO6;
-  // No device of ours checks what others say about a packet, nor knows the other types.
-  constexpr uint32_t kInHardware =
-      SKB_GSO_TCPV4 | SKB_GSO_TCPV6 | SKB_GSO_TCP_ECN | SKB_GSO_TCP_ACCECN;
+  // No device of ours checks what others say about a packet, nor knows the other types: with AccECN
+  // it would clear CWR in all segments but the first (NETIF_F_GSO_ACCECN).
+  constexpr uint32_t kInHardware = SKB_GSO_TCPV4 | SKB_GSO_TCPV6 | SKB_GSO_TCP_ECN;
   return (gso_type & ~kInHardware) == 0 && (features & wanted) == wanted;
 }
 

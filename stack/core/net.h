@@ -29,8 +29,8 @@ struct packet_offload;
 
 // net/core/*: settings with Linux's defaults.
 struct netns_core {
-  uint32_t rmem_max = 212992;
-  uint32_t wmem_max = 212992;
+  uint32_t rmem_max = 4 << 20;
+  uint32_t wmem_max = 4 << 20;
   uint32_t rmem_default = 212992;
   uint32_t wmem_default = 212992;
   int32_t optmem_max = 131072;

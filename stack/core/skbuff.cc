@@ -1,6 +1,7 @@
 // Making, ending and freeing packets.
 #include "stack/core/skbuff.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "stack/core/dev.h"
@@ -33,6 +34,29 @@ void __kfree_skb(sk_buff* skb) {
 bool skb_unref(sk_buff* skb) {
   CHECK_GT(skb->users, 0U);
   return --skb->users == 0;
+}
+
+constexpr uint32_t kPageLogicalBytes = 4096;
+constexpr uint32_t kPageOrderMax = 3;  // PAGE_ALLOC_COSTLY_ORDER
+
+// Fragments for `data_len` bytes, the largest pages first. False where memory failed or the
+// fragments do not suffice.
+bool AddFrags(sk_buff* skb, uint32_t data_len) {
+  uint32_t order = kPageOrderMax;
+  uint32_t frag = 0;
+  while (data_len > 0) {
+    if (frag == MAX_SKB_FRAGS) return false;
+    const uint32_t pages = (data_len + kPageLogicalBytes - 1) / kPageLogicalBytes;
+    while (order > 0 && pages < (1U << order)) --order;
+    const uint32_t bytes = kPageLogicalBytes << order;
+    page* const p = alloc_page(*skb->owner, bytes);
+    if (p == nullptr) return false;
+    const uint32_t chunk = std::min(data_len, bytes);
+    skb_fill_page_desc(skb, frag++, p, 0, chunk);
+    skb->truesize += bytes;
+    data_len -= chunk;
+  }
+  return true;
 }
 
 // A new packet around a new buffer of `buffer_bytes` logical bytes.
@@ -179,6 +203,13 @@ sk_buff* alloc_skb(net& net, uint32_t size) {
   net.this_cpu().Charge(CostPoint::k_skb_alloc);
   if (size > PacketPool::kMaxBytes) return nullptr;
   return NewSkb(net, LogicalBufferBytes(size));
+}
+
+sk_buff* alloc_skb_with_frags(net& net, uint32_t header_len, uint32_t data_len) {
+  sk_buff* const skb = alloc_skb(net, header_len);
+  if (skb == nullptr || AddFrags(skb, data_len)) return skb;
+  consume_skb(skb);
+  return nullptr;
 }
 
 sk_buff* netdev_alloc_skb(net_device* dev, uint32_t size) {

@@ -254,6 +254,9 @@ const T* SKB_CB(const sk_buff* skb) {
 // An empty packet with room for `size` bytes and a new frame id. Headroom is the caller's:
 // skb_reserve.
 sk_buff* alloc_skb(net& net, uint32_t size);
+// alloc_skb with fragments for `data_len` bytes more, which the caller fills and counts in len and
+// data_len.
+sk_buff* alloc_skb_with_frags(net& net, uint32_t header_len, uint32_t data_len);
 // alloc_skb for a device's receive path: NET_SKB_PAD of headroom, dev set, truesize as a page
 // fragment's.
 sk_buff* netdev_alloc_skb(net_device* dev, uint32_t size);

@@ -10,8 +10,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kPageLogicalBytes = 4096;
-constexpr uint32_t kPageOrderMax = 3;  // PAGE_ALLOC_COSTLY_ORDER
 constexpr uint32_t kFragRefillBytes = 32;
 
 int64_t PagesFor(int64_t bytes) { return (bytes + kSkMemQuantum - 1) / kSkMemQuantum; }
@@ -81,26 +79,6 @@ bool Schedule(sock* sk, uint32_t size, MemKind kind) {
   if (sk->sk_prot->memory == nullptr) return true;
   const int64_t missing = int64_t{size} - sk->sk_forward_alloc;
   return missing <= 0 || MemSchedule(sk, sk->sk_prot->memory(sk->sk_net), missing, kind);
-}
-
-// Fragments for `data_len` bytes, the largest pages first, as alloc_skb_with_frags. The caller sets
-// len and data_len. False where memory failed or the fragments do not suffice.
-bool AddFrags(sk_buff* skb, uint32_t data_len) {
-  uint32_t order = kPageOrderMax;
-  uint32_t frag = 0;
-  while (data_len > 0) {
-    if (frag == MAX_SKB_FRAGS) return false;
-    const uint32_t pages = (data_len + kPageLogicalBytes - 1) / kPageLogicalBytes;
-    while (order > 0 && pages < (1U << order)) --order;
-    const uint32_t bytes = kPageLogicalBytes << order;
-    page* const p = alloc_page(*skb->owner, bytes);
-    if (p == nullptr) return false;
-    const uint32_t chunk = std::min(data_len, bytes);
-    skb_fill_page_desc(skb, frag++, p, 0, chunk);
-    skb->truesize += bytes;
-    data_len -= chunk;
-  }
-  return true;
 }
 
 }  // namespace
@@ -199,9 +177,8 @@ sk_buff* sock_alloc_send_pskb(sock* sk, uint32_t header_len, uint32_t data_len, 
     *err = -EAGAIN;
     return nullptr;
   }
-  sk_buff* const skb = alloc_skb(sk->sk_net, header_len);
-  if (skb == nullptr || !AddFrags(skb, data_len)) {
-    consume_skb(skb);
+  sk_buff* const skb = alloc_skb_with_frags(sk->sk_net, header_len, data_len);
+  if (skb == nullptr) {
     *err = -ENOBUFS;
     return nullptr;
   }

@@ -20,6 +20,7 @@ constexpr uint32_t kReadQueuePackets = 500;  // TUN_READQ_SIZE
 constexpr uint32_t kTunMtuMin = 68;          // MIN_MTU
 constexpr uint32_t kTunMtuMax = 65535;       // MAX_MTU
 constexpr uint32_t kIpv6HeaderBytes = 40;
+constexpr uint32_t kPageLogicalBytes = 4096;
 constexpr uint32_t kTcpHeaderBytesMin = 20;
 // What may be changed by `ethtool -K` (tun_net_init).
 constexpr netdev_features_t kTunFeatures = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM |
@@ -117,6 +118,24 @@ uint32_t TcpHeadersBytes(std::span<const uint8_t> bytes) {
   return ip_bytes + (bytes[ip_bytes + 12] >> 4) * 4U;
 }
 
+// A packet of `bytes` with the memory that Linux gives it, which counts against receive buffers:
+// linear below a page; of a longer one as much as a page holds beside headroom and shared info, the
+// rest in fragments. nullptr where memory failed.
+sk_buff* tun_alloc_skb(net& net, std::span<const uint8_t> bytes) {
+  const auto len = static_cast<uint32_t>(bytes.size());
+  const uint32_t linear = NET_SKB_PAD + len < kPageLogicalBytes
+                              ? len
+                              : SKB_WITH_OVERHEAD(kPageLogicalBytes - NET_SKB_PAD);
+  sk_buff* const skb = alloc_skb_with_frags(net, NET_SKB_PAD + linear, len - linear);
+  if (skb == nullptr) return nullptr;
+  skb_reserve(skb, NET_SKB_PAD);
+  skb_put(skb, linear);
+  skb->data_len = len - linear;
+  skb->len = len;
+  CHECK_EQ(skb_store_bits(skb, 0, bytes.data(), len), 0);
+  return skb;
+}
+
 // virtio_net_hdr_to_skb without a checksum to fill in: too short a packet is not a GSO one.
 void SetGso(sk_buff* skb, std::span<const uint8_t> bytes, uint16_t gso_size_bytes) {
   const uint32_t headers_bytes = TcpHeadersBytes(bytes);
@@ -193,21 +212,18 @@ int tun_write(net_device* dev, std::span<const uint8_t> bytes, uint16_t gso_size
     ++dev->stats.rx_frame_errors;
     return -EINVAL;
   }
-  const auto len = static_cast<uint32_t>(bytes.size());
-  sk_buff* const skb = alloc_skb(net, NET_SKB_PAD + len);
+  sk_buff* const skb = tun_alloc_skb(net, bytes);
   if (skb == nullptr) {
     ++dev->stats.rx_dropped;
     return -ENOMEM;
   }
-  skb_reserve(skb, NET_SKB_PAD);
-  skb_put_data(skb, bytes.data(), len);
   skb->dev = dev;
   skb->protocol = protocol;
   skb_reset_mac_header(skb);
   skb_reset_network_header(skb);
   if (gso_size_bytes != 0) SetGso(skb, bytes, gso_size_bytes);
   ++dev->stats.rx_packets;
-  dev->stats.rx_bytes += len;
+  dev->stats.rx_bytes += bytes.size();
   Trace(dev, TraceKind::kWireRx, skb->frame_id, bytes);
   // tun_rx_batched hands it up within the writer's own call. Nothing else comes in this way, so by
   // the backlog it is received at the same moment.

@@ -107,12 +107,12 @@ TEST_F(SockTest, BufferSettingsAreDoubledAndBounded) {
   sock_set_sndbuf(sk_, 1, false);
   EXPECT_EQ(sk_->sk_rcvbuf, 2304U);
   EXPECT_EQ(sk_->sk_sndbuf, 4608U);
-  sock_set_rcvbuf(sk_, 1'000'000, false);
-  sock_set_sndbuf(sk_, 1'000'000, false);
-  EXPECT_EQ(sk_->sk_rcvbuf, 2 * 212992U);
-  EXPECT_EQ(sk_->sk_sndbuf, 2 * 212992U);
-  sock_set_rcvbuf(sk_, 1'000'000, true);
-  EXPECT_EQ(sk_->sk_rcvbuf, 2'000'000U);
+  sock_set_rcvbuf(sk_, 5'000'000, false);
+  sock_set_sndbuf(sk_, 5'000'000, false);
+  EXPECT_EQ(sk_->sk_rcvbuf, 2U * (4 << 20));
+  EXPECT_EQ(sk_->sk_sndbuf, 2U * (4 << 20));
+  sock_set_rcvbuf(sk_, 5'000'000, true);
+  EXPECT_EQ(sk_->sk_rcvbuf, 10'000'000U);
 }
 
 // The protocol's pages are taken as they are needed and given back whole.

@@ -47,8 +47,8 @@ TEST_F(TcpWindowTest, DefaultsOfEthernet) {
 TEST_F(TcpWindowTest, ScaleIsForTheLargestBuffer) {
   settings().rmem[2] = 33554432;
   EXPECT_EQ(Select(65536, 1460, true).wscale, 10);
-  settings().rmem[2] = 65536;  // rmem_max decides: 212992
-  EXPECT_EQ(Select(65536, 1460, true).wscale, 2);
+  settings().rmem[2] = 65536;  // rmem_max decides: 4 MiB
+  EXPECT_EQ(Select(65536, 1460, true).wscale, 7);
   settings().rmem[2] = INT32_MAX;  // RFC 7323: at most 14
   EXPECT_EQ(Select(65536, 1460, true).wscale, 14);
 }
