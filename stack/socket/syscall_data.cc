@@ -101,7 +101,8 @@ int64_t SyscallBody::SendStream(socket* sock, msghdr* msg, bool nonblock) {
     if (result == -EAGAIN) break;
   }
   call_.disconnects_ = sk->sk_disconnects;
-  call_.writer_ = sk;
+  // Who waits for a SYN that took all of the data has nothing more to send.
+  if (sk->sk_nospace || !Connecting(sk)) call_.writer_ = sk;
   if (!sk->sk_nospace && !Connecting(sk)) {
     // Memory failed although there is room: nobody will call, so it is tried again a little later
     // (the vm_wait of sk_stream_wait_memory).

@@ -46,9 +46,9 @@
 //   accept    -EAGAIN where the queue is empty.
 //   close     proto::linger, then proto::close (see stack/core/sock.h).
 //
-// While a call sleeps with more to send (or to connect and send), sk_write_pending counts it. The
-// protocol wakes: sk_state_change, sk_data_ready, sk_write_space (sk_stream_write_space, stream.h,
-// which clears sk_nospace), sk_error_report.
+// While a call sleeps with more to send, which sk_nospace says of one that connects,
+// sk_write_pending counts it. The protocol wakes: sk_state_change, sk_data_ready, sk_write_space
+// (sk_stream_write_space, stream.h, which clears sk_nospace), sk_error_report.
 #ifndef TAPEDECK_STACK_SOCKET_SYSTEM_CALL_H_
 #define TAPEDECK_STACK_SOCKET_SYSTEM_CALL_H_
 

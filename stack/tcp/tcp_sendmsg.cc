@@ -80,7 +80,9 @@ int64_t Sender::Run(size_t size) {
   }
   if (!msg_->msg_again) tcp_rate_check_app_limited(sk_);
   if (const int err = WaitConnect(); err != 0) {
-    return err == -EAGAIN && may_wait() ? err : GiveUp(err);
+    if (err != -EAGAIN || !may_wait()) return GiveUp(err);
+    sk_->sk_nospace = true;
+    return err;
   }
   if (sockc_err != 0) return Fail(sockc_err);
   return SendData();

@@ -28,11 +28,12 @@ int FastopenDone(sock* sk, int err, int* copied) {
 }
 
 // -EINPROGRESS of a call that may wait is -EAGAIN: as if nothing had been taken, but the request
-// remembers what the SYN has.
+// remembers what the SYN has, and sk_nospace says whether there is more.
 int FastopenResult(sock* sk, const msghdr* msg, int err, int* copied) {
   tcp_fastopen_request* const req = tcp_sk(sk)->fastopen_req;
   if (err == -EALREADY && msg->msg_again) err = -EINPROGRESS;
   if (err == -EINPROGRESS && (msg->msg_flags & MSG_DONTWAIT) == 0 && req != nullptr) {
+    if (!req->waiting) sk->sk_nospace = req->data != nullptr;
     req->data = nullptr;
     req->waiting = true;
     return -EAGAIN;
