@@ -1,10 +1,9 @@
 // tapedeck run: scripts in packetdrill's language.
-#include <atomic>
+#include <algorithm>
 #include <chrono>
-#include <condition_variable>
 #include <cstdio>
+#include <cstring>
 #include <memory>
-#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -18,6 +17,7 @@
 #include "replay/trace/capture_output.h"
 #include "replay/trace/trace_printer.h"
 #include "tools/commands.h"
+#include "tools/worker_processes.h"
 
 namespace tapedeck::tools {
 
@@ -84,10 +84,9 @@ struct Run1 {
   std::string trace;  // with -v
   absl::StatusOr<ScriptRunResult> result = absl::UnknownError("");
   double wall_s = 0;
-  bool done = false;
 };
 
-// A trace as text, in memory: scripts run at once, and are printed one after another.
+// A trace as text, in memory: scripts run at once and are printed one after another.
 class TextFile {
  public:
   TextFile() : file_(open_memstream(&text_, &size_)) {}
@@ -144,41 +143,6 @@ void RunOne(const Flags& flags, const std::string& path, ScriptRunOptions option
   run->trace = text.Take();
 }
 
-// Runs all scripts on `jobs` threads, each with an arena of its own, and hands them to `report` in
-// their order as soon as they are there.
-template <typename Report>
-void RunAll(const Flags& flags, const std::vector<std::string>& files,
-            const ScriptRunOptions& options, Report report) {
-  std::vector<Run1> runs(files.size());
-  std::atomic<size_t> next{0};
-  std::mutex mutex;
-  std::condition_variable ended;
-  const auto work = [&](unsigned worker) {
-    Arena::Options arena_options;
-    // Apart from each other; where is of no consequence.
-    arena_options.address += uint64_t{worker} << 32;
-    Arena arena(arena_options);
-    for (size_t i = next++; i < files.size(); i = next++) {
-      RunOne(flags, files[i], options, &arena, &runs[i]);
-      const std::lock_guard<std::mutex> lock(mutex);
-      runs[i].done = true;
-      ended.notify_one();
-    }
-  };
-  std::vector<std::thread> threads;
-  const auto jobs = static_cast<unsigned>(std::min<size_t>(flags.jobs, files.size()));
-  for (unsigned worker = 0; worker < jobs; ++worker) threads.emplace_back(work, worker);
-  for (size_t i = 0; i < files.size(); ++i) {
-    {
-      std::unique_lock<std::mutex> lock(mutex);
-      ended.wait(lock, [&] { return runs[i].done; });
-    }
-    report(files[i], runs[i]);
-    runs[i] = Run1();
-  }
-  for (std::thread& thread : threads) thread.join();
-}
-
 const char* OutcomeName(Outcome outcome) {
   switch (outcome) {
     case Outcome::kPassed:
@@ -191,7 +155,7 @@ const char* OutcomeName(Outcome outcome) {
   return "";
 }
 
-void PrintJson(const std::string& file, const Run1& run) {
+nlohmann::ordered_json ToJson(const std::string& file, const Run1& run) {
   nlohmann::ordered_json json;
   json["file"] = file;
   if (run.result.ok()) {
@@ -203,13 +167,35 @@ void PrintJson(const std::string& file, const Run1& run) {
     json["error"] = std::string(run.result.status().message());
   }
   json["wall_ns"] = static_cast<uint64_t>(run.wall_s * 1e9);
-  absl::PrintF("%s\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  return json;
 }
 
-void PrintText(const std::string& file, const Run1& run) {
-  absl::PrintF("%s%s", run.trace, run.result->output);
-  absl::PrintF("%-7s %s\n", OutcomeName(run.result->outcome), file);
-  if (!run.result->message.empty()) absl::PrintF("%s\n", run.result->message);
+std::string ToText(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// How a worker answers.
+std::string ToAnswer(const std::string& file, const Run1& run) {
+  nlohmann::ordered_json answer;
+  answer["json"] = ToJson(file, run);
+  answer["trace"] = run.trace;
+  return ToText(answer);
+}
+
+// What is known of a script that ended its process.
+nlohmann::ordered_json CrashJson(const std::string& file, int signal) {
+  nlohmann::ordered_json json;
+  json["file"] = file;
+  json["outcome"] = OutcomeName(Outcome::kFailed);
+  json["message"] = absl::StrCat(file, ": it crashed: ", strsignal(signal));
+  return json;
+}
+
+void PrintText(const nlohmann::ordered_json& json, const std::string& trace) {
+  if (json.contains("error")) return Complain(json["error"].get<std::string>());
+  absl::PrintF("%s%s", trace, json.value("output", ""));
+  absl::PrintF("%-7s %s\n", json["outcome"].get<std::string>(), json["file"].get<std::string>());
+  if (json.contains("message")) absl::PrintF("%s\n", json["message"].get<std::string>());
 }
 
 struct Counts {
@@ -219,22 +205,12 @@ struct Counts {
   bool unreadable = false;
 };
 
-void Count(const Run1& run, Counts* counts) {
-  if (!run.result.ok()) {
-    counts->unreadable = true;
-    return;
-  }
-  switch (run.result->outcome) {
-    case Outcome::kPassed:
-      ++counts->passed;
-      break;
-    case Outcome::kFailed:
-      ++counts->failed;
-      break;
-    case Outcome::kSkipped:
-      ++counts->skipped;
-      break;
-  }
+void Count(const nlohmann::ordered_json& json, Counts* counts) {
+  const std::string outcome = json.value("outcome", "");
+  counts->passed += outcome == OutcomeName(Outcome::kPassed);
+  counts->failed += outcome == OutcomeName(Outcome::kFailed);
+  counts->skipped += outcome == OutcomeName(Outcome::kSkipped);
+  if (json.contains("error")) counts->unreadable = true;
 }
 
 int RunScripts(Flags flags) {
@@ -251,16 +227,35 @@ int RunScripts(Flags flags) {
   }
   if (flags.jobs == 0) flags.jobs = std::max(1U, std::thread::hardware_concurrency());
   Counts counts;
-  RunAll(flags, *files, *options, [&](const std::string& file, const Run1& run) {
-    Count(run, &counts);
-    if (flags.json) {
-      PrintJson(file, run);
-    } else if (run.result.ok()) {
-      PrintText(file, run);
+  std::unique_ptr<Arena> arena;  // a worker's own, for all its scripts
+  const auto run = [&](size_t i) {
+    if (arena == nullptr) arena = std::make_unique<Arena>();
+    Run1 one;
+    RunOne(flags, (*files)[i], *options, arena.get(), &one);
+    return ToAnswer((*files)[i], one);
+  };
+  const auto done = [&](size_t i, const TaskResult& result) {
+    nlohmann::ordered_json json;
+    std::string trace;
+    if (result.signal != 0) {
+      json = CrashJson((*files)[i], result.signal);
     } else {
-      Complain(std::string(run.result.status().message()));
+      const auto answer = nlohmann::ordered_json::parse(result.answer);
+      json = answer["json"];
+      trace = answer["trace"].get<std::string>();
     }
-  });
+    Count(json, &counts);
+    if (flags.json) {
+      absl::PrintF("%s\n", ToText(json));
+    } else {
+      PrintText(json, trace);
+    }
+  };
+  const auto jobs = static_cast<unsigned>(std::min<size_t>(flags.jobs, files->size()));
+  if (!RunInProcesses(files->size(), jobs, run, done)) {
+    Complain("no process can be made");
+    return kExitUsage;
+  }
   if (flags.json) {
     nlohmann::ordered_json json;
     json["passed"] = counts.passed;

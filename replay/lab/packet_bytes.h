@@ -17,6 +17,8 @@ namespace tapedeck {
 struct PacketEnds {
   Endpoint source;
   Endpoint dest;
+
+  friend bool operator==(const PacketEnds&, const PacketEnds&) = default;
 };
 
 // The bytes of `packet` between `ends`, with right lengths and checksums. Its numbers (sequence,

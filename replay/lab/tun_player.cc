@@ -244,6 +244,11 @@ bool TunPlayer::Gather(const PacketStep& expected, SimTime deadline, Sighting* s
                        TimeText(lab_.world().now()));
       return Fail(Ladder(why, expected, first.has_value() ? seen : nullptr, nullptr));
     }
+    if (first.has_value() && !(first->packet.ends == next->packet.ends)) {
+      // What came first was of an older connection to the same peer, and of no interest.
+      first.reset();
+      bytes = 0;
+    }
     if (first.has_value()) {
       const std::string why = CompareSegments(seen->packet, next->packet, wanted - bytes);
       if (!why.empty()) {
