@@ -23,16 +23,21 @@ bool InQuickackMode(const sock* sk) {
   return ack.dst_quick_ack || (ack.quick != 0 && !inet_csk_in_pingpong_mode(sk));
 }
 
-// Whether what has come must be acknowledged now.
-bool AckNow(sock* sk) {
+// Whether more than one full segment is not acknowledged, and the window moves with the ACK (else
+// the reader will send it), or nobody reads before there is more.
+bool EnoughForAck(sock* sk) {
   const tcp_sock* const tp = tcp_sk(sk);
-  const auto& ack = inet_csk(sk)->icsk_ack;
-  if (InQuickackMode(sk) || (ack.pending & ICSK_ACK_NOW) != 0) return true;
-  // More than one full segment, and the window moves with it (else the reader will send the ACK),
-  // or nobody reads before there is more.
-  if (static_cast<uint32_t>(tp->rcv_nxt - tp->rcv_wup) <= ack.rcv_mss) return false;
+  const auto unacked = static_cast<uint32_t>(tp->rcv_nxt - tp->rcv_wup);
+  if (unacked <= inet_csk(sk)->icsk_ack.rcv_mss) return false;
   const auto unread = static_cast<uint32_t>(tp->rcv_nxt - tp->copied_seq);
   return unread < static_cast<uint32_t>(sk->sk_rcvlowat) || __tcp_select_window(sk) >= tp->rcv_wnd;
+}
+
+// Whether what has come must be acknowledged now. The order counts: a window that has become small
+// ends quick ACKs (__tcp_select_window).
+bool AckNow(sock* sk) {
+  return EnoughForAck(sk) || InQuickackMode(sk) ||
+         (inet_csk(sk)->icsk_ack.pending & ICSK_ACK_NOW) != 0;
 }
 
 // A third of a round trip (tcp_comp_sack_rtt_percent) to collect ACKs for out-of-order data,
