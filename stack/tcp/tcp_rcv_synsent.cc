@@ -64,14 +64,6 @@ DropReason CheckAckOfSyn(sock* sk, const sk_buff* skb) {
   return SKB_DROP_REASON_CONSUMED;
 }
 
-// A call waits for the handshake with more to send, which the ACK can go with. Not one whose data
-// have all gone with the SYN.
-bool DataFollows(const sock* sk) {
-  const tcp_fastopen_request* const fo = tcp_sk(sk)->fastopen_req;
-  const bool all_sent = fo != nullptr && static_cast<size_t>(fo->copied) == fo->size;
-  return sk->sk_write_pending != 0 && !all_sent;
-}
-
 // The ACK of our SYN waits a little: data that is about to be sent, or what the user will answer,
 // can carry it.
 void DelayHandshakeAck(sock* sk) {
@@ -106,12 +98,11 @@ SynSentOutcome ReceiveSynAck(sock* sk, sk_buff* skb, const wire::TcpHeader* th,
   tp->copied_seq = tp->rcv_nxt;
   tcp_finish_connect(sk, skb);
 
-  const bool data_follows = DataFollows(sk);
   const bool fastopen_fail =
       (tp->syn_fastopen || tp->syn_data) && tcp_rcv_fastopen_synack(sk, skb, foc);
   if (!sock_flag(sk, SOCK_DEAD)) sk->sk_state_change(sk);
   if (fastopen_fail) return SynSentOutcome::kContinue;
-  if (data_follows || icsk->icsk_accept_queue.rskq_defer_accept != 0 ||
+  if (sk->sk_write_pending != 0 || icsk->icsk_accept_queue.rskq_defer_accept != 0 ||
       inet_csk_in_pingpong_mode(sk)) {
     DelayHandshakeAck(sk);
     consume_skb(skb);
