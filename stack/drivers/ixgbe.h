@@ -6,7 +6,7 @@
 //   -> napi_gro_receive tx: ixgbe_xmit_frame -> context and data descriptors -> TDT;  ixgbe_poll ->
 //   ixgbe_clean_tx_irq -> napi_consume_skb
 //
-// Left out: several queue pairs (RSS), TSO, header split, RSC, Flow Director, adaptive moderation,
+// Left out: several queue pairs (RSS), header split, RSC, Flow Director, adaptive moderation,
 // SR-IOV, DCB.
 #ifndef TAPEDECK_STACK_DRIVERS_IXGBE_H_
 #define TAPEDECK_STACK_DRIVERS_IXGBE_H_

@@ -1,9 +1,11 @@
+#include "stack/base/checksum.h"
 #include "stack/core/tx_timestamp.h"
 #include "stack/drivers/ixgbe_adapter.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
 #include "stack/wire/ipv4.h"
 #include "stack/wire/ipv6.h"
+#include "stack/wire/tcp.h"
 
 namespace tapedeck::ixgbe {
 
@@ -17,12 +19,54 @@ uint8_t TransportProtocol(const sk_buff* skb) {
   return reinterpret_cast<const wire::Ipv6Header*>(skb_network_header(skb))->nexthdr;
 }
 
-// ixgbe_tx_csum: a context descriptor where the packet needs one. Returns the data descriptors'
-// olinfo bits.
-uint32_t WriteContext(TxRing& ring, const sk_buff* skb) {
+// What the data descriptors of a packet say about it.
+struct TxOffload {
+  uint32_t cmd_type = 0;      // DCMD bits
+  uint32_t olinfo = 0;        // POPTS and CC
+  uint32_t header_bytes = 0;  // of each segment, where the device cuts; then not part of PAYLEN
+};
+
+// ixgbe_tso: the headers as the device wants them, without what follows from a segment's length
+// (datasheet 7.2.4.5). False where memory failed.
+bool PrepareHeadersForTso(sk_buff* skb) {
+  if (skb_cow_head(skb, 0) != 0) return false;
+  uint8_t* const ip = skb_writable(skb, skb_network_header(skb), skb_network_header_len(skb));
+  if (skb->protocol == wire::kEtherTypeIpv4) {
+    auto* const iph = reinterpret_cast<wire::Ipv4Header*>(ip);
+    iph->tot_len = uint16_t{0};
+    iph->check = uint16_t{0};
+  } else {
+    reinterpret_cast<wire::Ipv6Header*>(ip)->payload_len = uint16_t{0};
+  }
+  auto* const th = reinterpret_cast<wire::TcpHeader*>(
+      skb_writable(skb, skb_transport_header(skb), sizeof(wire::TcpHeader)));
+  const uint32_t bytes = skb->len - static_cast<uint32_t>(skb_transport_offset(skb));
+  th->check = static_cast<uint16_t>(csum_sub(th->check.host(), bytes));
+  return true;
+}
+
+// What the device has to do, as far as data descriptors say it.
+TxOffload OffloadOf(const sk_buff* skb) {
+  TxOffload offload;
+  if (skb->vlan_proto != 0) {
+    offload.cmd_type |= TXD_DCMD_VLE;
+    offload.olinfo |= TXD_CC;
+  }
+  if (skb->ip_summed == CHECKSUM_PARTIAL) offload.olinfo |= TXD_CC | TXD_POPTS_TXSM;
+  if (!skb_is_gso(skb)) return offload;
+  const auto* const th = reinterpret_cast<const wire::TcpHeader*>(skb_transport_header(skb));
+  offload.cmd_type |= TXD_DCMD_TSE;
+  if (skb->protocol == wire::kEtherTypeIpv4) offload.olinfo |= TXD_POPTS_IXSM;
+  offload.header_bytes =
+      static_cast<uint32_t>(skb_transport_offset(skb)) + static_cast<uint32_t>(th->header_bytes());
+  return offload;
+}
+
+// ixgbe_tx_csum, ixgbe_tso: a context descriptor where the packet needs one.
+void WriteContext(TxRing& ring, const sk_buff* skb, const TxOffload& offload) {
   const bool checksum = skb->ip_summed == CHECKSUM_PARTIAL;
   const bool vlan = skb->vlan_proto != 0;
-  if (!checksum && !vlan) return 0;
+  if (!checksum && !vlan) return;
   uint32_t vlan_macip_lens = uint32_t{static_cast<uint32_t>(skb_network_offset(skb))}
                              << TXD_MACLEN_SHIFT;
   uint32_t tucmd = TXD_DCMD_DEXT | TXD_DTYP_CTXT;
@@ -36,15 +80,31 @@ uint32_t WriteContext(TxRing& ring, const sk_buff* skb) {
   desc.context.vlan_macip_lens = vlan_macip_lens;
   desc.context.seqnum_seed = 0;
   desc.context.type_tucmd_mlhl = tucmd;
-  desc.context.mss_l4len_idx = 0;
+  uint32_t mss_l4len = 0;
+  if (offload.header_bytes != 0) {
+    const uint32_t l4_bytes =
+        offload.header_bytes - static_cast<uint32_t>(skb_transport_offset(skb));
+    mss_l4len = l4_bytes << TXD_L4LEN_SHIFT | uint32_t{skb_shinfo(skb)->gso_size} << TXD_MSS_SHIFT;
+  }
+  desc.context.mss_l4len_idx = mss_l4len;
   ring.buffers[ring.next_to_use] = TxBuffer{};
   ring.next_to_use = ring.Next(ring.next_to_use);
-  return TXD_CC | (checksum ? TXD_POPTS_TXSM : 0);
+}
+
+// Data descriptors for `bytes` contiguous bytes.
+uint32_t DescsFor(uint32_t bytes) { return (bytes + kTxBytesPerDescMax - 1) / kTxBytesPerDescMax; }
+
+// Descriptors of a packet, its context, and the gap between tail and head.
+uint32_t DescsFor(const sk_buff* skb) {
+  uint32_t count = DescsFor(skb_headlen(skb)) + 3;
+  const skb_shared_info* const shinfo = skb_shinfo(skb);
+  for (int i = 0; i < shinfo->nr_frags; ++i) count += DescsFor(skb_frag_size(&shinfo->frags[i]));
+  return count;
 }
 
 // One data descriptor over [data, data + bytes).
-uint16_t WriteData(Adapter& adapter, const sk_buff* skb, const uint8_t* data, uint32_t bytes,
-                   uint32_t cmd_type, uint32_t olinfo) {
+uint16_t WriteOneData(Adapter& adapter, const sk_buff* skb, const uint8_t* data, uint32_t bytes,
+                      uint32_t cmd_type, uint32_t olinfo) {
   TxRing& ring = adapter.tx;
   const uint16_t index = ring.next_to_use;
   TxBuffer& buffer = ring.buffers[index];
@@ -61,12 +121,22 @@ uint16_t WriteData(Adapter& adapter, const sk_buff* skb, const uint8_t* data, ui
   return index;
 }
 
+// As many as it takes; the last one's index.
+uint16_t WriteData(Adapter& adapter, const sk_buff* skb, const uint8_t* data, uint32_t bytes,
+                   uint32_t cmd_type, uint32_t olinfo) {
+  while (bytes > kTxBytesPerDescMax) {
+    WriteOneData(adapter, skb, data, kTxBytesPerDescMax, cmd_type, olinfo);
+    data += kTxBytesPerDescMax;
+    bytes -= kTxBytesPerDescMax;
+  }
+  return WriteOneData(adapter, skb, data, bytes, cmd_type, olinfo);
+}
+
 // ixgbe_tx_map: the packet's linear part and fragments, in order.
-void MapPacket(Adapter& adapter, sk_buff* skb, uint16_t first, uint32_t olinfo) {
+void MapPacket(Adapter& adapter, sk_buff* skb, uint16_t first, const TxOffload& offload) {
   TxRing& ring = adapter.tx;
-  uint32_t cmd_type = TXD_DCMD_DEXT | TXD_DTYP_DATA | TXD_DCMD_IFCS;
-  if (skb->vlan_proto != 0) cmd_type |= TXD_DCMD_VLE;
-  olinfo |= skb->len << TXD_PAYLEN_SHIFT;
+  const uint32_t cmd_type = TXD_DCMD_DEXT | TXD_DTYP_DATA | TXD_DCMD_IFCS | offload.cmd_type;
+  const uint32_t olinfo = offload.olinfo | (skb->len - offload.header_bytes) << TXD_PAYLEN_SHIFT;
   uint16_t last = WriteData(adapter, skb, skb->data, skb_headlen(skb), cmd_type, olinfo);
   const skb_shared_info* const shinfo = skb_shinfo(skb);
   for (int i = 0; i < shinfo->nr_frags; ++i) {
@@ -93,16 +163,21 @@ netdev_tx_t ixgbe_xmit_frame(sk_buff* skb, net_device* dev) {
   Adapter& adapter = *netdev_priv<Adapter>(dev);
   TxRing& ring = adapter.tx;
   Cpu& cpu = adapter.host_net->this_cpu();
-  if (ring.unused() < skb_shinfo(skb)->nr_frags + 4) {
+  if (ring.unused() < DescsFor(skb)) {
     netif_stop_subqueue(dev, ring.queue);
     ++ring.tx_busy;
     return NETDEV_TX_BUSY;
   }
   cpu.Charge(CostPoint::k_driver_tx_packet);
+  if (skb_is_gso(skb) && !PrepareHeadersForTso(skb)) {
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);
+    return NETDEV_TX_OK;
+  }
   const uint16_t first = ring.next_to_use;
-  const uint32_t olinfo = WriteContext(ring, skb);
+  const TxOffload offload = OffloadOf(skb);
+  WriteContext(ring, skb, offload);
   skb_tx_timestamp(skb);
-  MapPacket(adapter, skb, first, olinfo);
+  MapPacket(adapter, skb, first, offload);
   if (ring.unused() < kTxDescsNeeded) netif_stop_subqueue(dev, ring.queue);
   if (!netdev_xmit_more(dev) || netif_subqueue_stopped(dev, ring.queue)) {
     adapter.Write(TDT(ring.queue), ring.next_to_use);

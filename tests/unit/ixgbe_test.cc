@@ -17,6 +17,8 @@
 #include "stack/kernel/cost.h"
 #include "stack/kernel/kernel.h"
 #include "stack/kernel/world.h"
+#include "stack/wire/frame_builder.h"
+#include "stack/wire/ip_protocol.h"
 
 namespace tapedeck {
 namespace {
@@ -182,6 +184,63 @@ TEST_F(IxgbeTest, SendsMoreThanTheRingHolds) {
   for (int i = 0; i < 500; ++i) EXPECT_EQ(Send(200), NET_XMIT_SUCCESS);
   RunFor(Duration::Milliseconds(50));
   EXPECT_EQ(wire_.sent.size(), 500U);
+}
+
+// TSO: the device cuts a packet of one large fragment, which takes several descriptors, and every
+// segment is right.
+TEST_F(IxgbeTest, CutsTcpPackets) {
+  constexpr Ipv4Address kFrom{10, 0, 0, 1};
+  constexpr Ipv4Address kTo{10, 0, 0, 2};
+  constexpr uint32_t kPayload = 30'000;
+  constexpr uint16_t kMss = 1460;
+  Up();
+  ASSERT_NE(dev_->features & NETIF_F_TSO, 0U);
+  wire::TcpHeader th;
+  th.seq = 1000;
+  th.set_flags(wire::kTcpAck | wire::kTcpPsh);
+  uint8_t buffer[64];
+  const std::span<uint8_t> headers = wire::FrameBuilder(buffer)
+                                         .Ethernet(kTheirs, kOurs)
+                                         .Ipv4({.id = 7, .ttl = 64, .saddr = kFrom, .daddr = kTo})
+                                         .Tcp(th)
+                                         .Build();
+  sk_buff* const skb = alloc_skb(*net_, 128);
+  skb_reserve(skb, 64);
+  skb_put_data(skb, headers.data(), static_cast<uint32_t>(headers.size()));
+  page* const data = alloc_page(*net_, kPayload);
+  for (uint32_t i = 0; i < kPayload; ++i) page_address(data)[i] = static_cast<uint8_t>(i * 7);
+  skb_add_rx_frag(skb, 0, data, 0, kPayload, kPayload);
+  skb->dev = dev_;
+  skb->protocol = wire::kEtherTypeIpv4;
+  skb_set_network_header(skb, 14);
+  skb_set_transport_header(skb, 34);
+  reinterpret_cast<wire::TcpHeader*>(skb->data + 34)->check = static_cast<uint16_t>(
+      csum_tcpudp_nofold(kFrom.wire(), kTo.wire(), 20 + kPayload, wire::kIpProtoTcp, 0));
+  skb->ip_summed = CHECKSUM_PARTIAL;
+  skb->csum_start = skb->transport_header;
+  skb->csum_offset = offsetof(wire::TcpHeader, check);
+  skb_shinfo(skb)->gso_size = kMss;
+  skb_shinfo(skb)->gso_segs = (kPayload + kMss - 1) / kMss;
+  skb_shinfo(skb)->gso_type = SKB_GSO_TCPV4;
+  EXPECT_EQ(dev_queue_xmit(skb), NET_XMIT_SUCCESS);
+  RunFor(Duration::Milliseconds(1));
+
+  ASSERT_EQ(wire_.sent.size(), 21U);
+  uint32_t sent = 0;
+  for (const Bytes& frame : wire_.sent) {
+    const auto ip = wire::ParseIpv4(std::span<const uint8_t>(frame).subspan(14));
+    ASSERT_TRUE(ip.ok());
+    EXPECT_EQ(ip_fast_csum(frame.data() + 14, 5), 0);
+    EXPECT_EQ(ip->header->id.host(), 7 + sent / kMss);
+    EXPECT_TRUE(wire::TcpChecksumOk(wire::PseudoHeader(kFrom, kTo), ip->payload));
+    const auto tcp = wire::ParseTcp(ip->payload);
+    ASSERT_TRUE(tcp.ok());
+    EXPECT_EQ(tcp->header->seq.host(), 1000 + sent);
+    EXPECT_EQ(tcp->payload[0], static_cast<uint8_t>(sent * 7));
+    sent += static_cast<uint32_t>(tcp->payload.size());
+    EXPECT_EQ(tcp->header->psh(), sent == kPayload);
+  }
+  EXPECT_EQ(sent, kPayload);
 }
 
 TEST_F(IxgbeTest, JumboFramesSpanBuffers) {
