@@ -3,6 +3,7 @@
 #include <charconv>
 #include <string>
 #include <string_view>
+#include <system_error>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -67,11 +68,10 @@ Action ParseListener(const ShellPipeline& pipeline) {
   if (pipeline.commands.size() != 2) return words.Error("expected a pipe to one grep \":PORT\"");
   const absl::StatusOr<std::string> pattern = ParseGrep(pipeline.commands[1]);
   if (!pattern.ok()) return pattern.status();
-  const std::string_view digits = std::string_view(*pattern).substr(1);
-  const char* const end = digits.data() + digits.size();
   uint16_t port = 0;
-  const auto [parsed_to, error] = std::from_chars(digits.data(), end, port, 16);
-  if (pattern->front() != ':' || digits.size() != 4 || error != std::errc() || parsed_to != end) {
+  const char* const end = pattern->data() + pattern->size();
+  const auto [parsed_to, error] = std::from_chars(pattern->data() + 1, end, port, 16);
+  if (pattern->front() != ':' || pattern->size() != 5 || error != std::errc() || parsed_to != end) {
     return words.Error(absl::StrCat("expected ':' and a port of 4 digits, found '", *pattern, "'"));
   }
   return ExpectListener{port};

@@ -151,14 +151,20 @@ Action ParseEthtool(ShellWords words) {
   return out;
 }
 
-// sleep SECONDS
+// sleep SECONDS, to the microsecond
 Action ParseSleep(ShellWords words) {
-  double seconds = 0;
   const std::string word = words.Take();
-  if (!absl::SimpleAtod(word, &seconds) || !(seconds >= 0 && seconds <= 86'400)) {
+  const size_t point = std::min(word.find('.'), word.size());
+  std::string fraction = word.substr(std::min(point + 1, word.size()));
+  fraction.resize(6, '0');
+  uint32_t seconds = 0;
+  uint32_t us = 0;
+  const std::string whole = point == 0 ? "0" : word.substr(0, point);
+  if (word.empty() || !absl::SimpleAtoi(whole, &seconds) || seconds > 86'400 ||
+      !absl::SimpleAtoi(fraction, &us)) {
     return words.Error(absl::StrCat("expected seconds up to a day, found '", word, "'"));
   }
-  return Sleep{Duration::Microseconds(static_cast<uint64_t>(seconds * 1e6 + 0.5))};
+  return Sleep{Duration::Seconds(seconds) + Duration::Microseconds(us)};
 }
 
 // rm -f PATH
