@@ -145,7 +145,8 @@ absl::Status CommandRunner::Do(const ChangeQdisc& command) {
       if (!is_default) return Failed("qdisc add", -EEXIST);
       [[fallthrough]];
     case ChangeQdisc::Action::kReplace:
-      for (const Qdisc_ops* const known : {&pfifo_qdisc_ops, &pfifo_fast_ops, &noqueue_qdisc_ops}) {
+      for (const Qdisc_ops* const known :
+           {&pfifo_qdisc_ops, &fq_qdisc_ops, &pfifo_fast_ops, &noqueue_qdisc_ops}) {
         if (command.kind == known->id) ops = known;
       }
       if (ops == nullptr) return Failed(absl::StrCat("qdisc ", command.kind), -ENOENT);

@@ -2,7 +2,8 @@
 // (net/sched/sch_generic.c). pfifo_fast is the default of a device with a queue, noqueue of one
 // without. Each transmit queue has a discipline of its own (as under `mq`).
 //
-// Left out: other disciplines, classes and filters; byte queue limits.
+// pfifo and fq can be put in their place. Left out: other disciplines, classes and filters; byte
+// queue limits.
 #ifndef TAPEDECK_STACK_CORE_QDISC_H_
 #define TAPEDECK_STACK_CORE_QDISC_H_
 
@@ -85,6 +86,7 @@ extern const Qdisc_ops noop_qdisc_ops;     // of a device that is down: drops
 extern const Qdisc_ops noqueue_qdisc_ops;  // of a device without a queue: never entered
 
 extern const Qdisc_ops pfifo_qdisc_ops;  // one queue of `limit` packets
+extern const Qdisc_ops fq_qdisc_ops;     // packets leave at their departure times
 
 // The band of priority `priority`, from pfifo_fast's table.
 int pfifo_fast_band(uint32_t priority);

@@ -106,6 +106,7 @@ struct tcp_settings {
   int32_t max_tw_buckets = 131072;
   int32_t max_syn_backlog = 4096;
   int32_t mem_pages[3] = {380'000, 506'000, 760'000};  // tcp_mem of a host with 16 GiB
+  int32_t cubic_hystart_detect = 3;  // module/tcp_cubic/parameters: 1 trains of ACKs, 2 delays
   // Kept, and without effect here: PLB, tables of their own for new namespaces.
   int32_t low_latency = 0;
   int32_t plb_enabled = 0;

@@ -5,6 +5,7 @@
 // Departure: K is the exact integer cube root; Linux's is off by up to 0.2 %.
 #include <cstddef>
 
+#include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp_clock.h"
 #include "stack/tcp/tcp_cong.h"
 
@@ -26,6 +27,8 @@ constexpr uint32_t kHystartAckDeltaUs = 2000;  // ACKs closer than that are one 
 constexpr uint32_t kHystartMinSamples = 8;
 constexpr uint32_t kHystartDelayMinUs = 4000;
 constexpr uint32_t kHystartDelayMaxUs = 16'000;
+constexpr int32_t kHystartDetectTrain = 1;  // bits of cubic_hystart_detect
+constexpr int32_t kHystartDetectDelay = 2;
 
 struct bictcp {
   // Forgotten by a timeout.
@@ -226,8 +229,9 @@ void HystartUpdate(sock* sk, uint32_t delay_us) {
   const tcp_sock* const tp = tcp_sk(sk);
   if (tp->snd_una.After(Ca(sk)->end_seq)) HystartReset(sk);
   if (tp->snd_cwnd < kHystartLowWindow) return;
-  HystartAckTrain(sk);
-  HystartDelay(sk, delay_us);
+  const int32_t detect = sock_tcp(sk).settings.cubic_hystart_detect;
+  if ((detect & kHystartDetectTrain) != 0) HystartAckTrain(sk);
+  if ((detect & kHystartDetectDelay) != 0) HystartDelay(sk, delay_us);
 }
 
 void cubictcp_acked(sock* sk, const ack_sample* sample) {

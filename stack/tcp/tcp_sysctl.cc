@@ -195,6 +195,11 @@ void RegisterSizes(SysctlTree& tree, netns_tcp& ns) {
   tree.RegisterInt("net/ipv4/tcp_ehash_entries", &s.ehash_entries)->read_only = true;
 }
 
+// What stands below /sys in Linux.
+void RegisterModuleParameters(SysctlTree& tree, netns_tcp& ns) {
+  tree.RegisterInt("module/tcp_cubic/parameters/hystart_detect", &ns.settings.cubic_hystart_detect);
+}
+
 void RegisterTexts(SysctlTree& tree, netns_tcp& ns) {
   tree.RegisterText("net/ipv4/tcp_congestion_control", ReadCongestionControl,
                     WriteCongestionControl, &ns);
@@ -214,6 +219,7 @@ void tcp_sysctl_register(netns_tcp& ns) {
   RegisterReordering(tree, ns);
   RegisterTimes(tree, ns);
   RegisterSizes(tree, ns);
+  RegisterModuleParameters(tree, ns);
   RegisterTexts(tree, ns);
 }
 
