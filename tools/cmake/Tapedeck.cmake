@@ -3,6 +3,7 @@
 option(TAPEDECK_TESTS "Build the tests" ON)
 option(TAPEDECK_BENCH "Build the benchmarks, which need Google Benchmark and GoogleTest" OFF)
 option(TAPEDECK_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+option(TAPEDECK_ADAPTER "Build libtapedeck_packetdrill.so; everything becomes position independent" OFF)
 option(TAPEDECK_LTO "Optimise across files: a fifth faster, slow to link" OFF)
 
 
@@ -16,6 +17,12 @@ endif()
 # CHECK does not depend on NDEBUG; -O2 everywhere keeps one set of code generation choices.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${TAPEDECK_LTO})
+if(TAPEDECK_ADAPTER)
+  # With hidden symbols a shared library's code is as fast as a program's.
+  set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+  set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+  set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+endif()
 
 add_library(tapedeck_flags INTERFACE)
 target_compile_options(tapedeck_flags INTERFACE
