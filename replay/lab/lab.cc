@@ -112,7 +112,10 @@ void Lab::Restore(const Checkpoint& checkpoint) {
 void Lab::Shutdown() {
   for (LabHost& made : hosts_) made.host->Shutdown();
   // Timers of what was closed run out; nothing may be armed for ever.
-  world_->RunUntilIdle(world_->now() + Duration::Seconds(600));
+  const SimTime end = world_->now() + Duration::Seconds(600);
+  world_->RunUntilIdle(end);
+  // The last frames may still be coming in, and wake nobody: a NIC takes them when it is looked at.
+  for (LabHost& made : hosts_) made.nic->AdvanceTo(end);
 }
 
 std::vector<std::string> Lab::Leftovers() const {
