@@ -2,6 +2,8 @@
 // library that the program uses on the same descriptors.
 //
 // Descriptors that the program sees are the Lab's plus kFdBase, so that they are none of its own.
+#include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -263,19 +265,33 @@ int EpollCreate(void*, int size) {
   return CallFd([=](Syscalls& sys, Thread& t) { return sys.EpollCreate(t, size); });
 }
 
+// struct epoll_event as x86-64 Linux has it, packed.
+struct __attribute__((packed)) HostEpollEvent {
+  uint32_t events;
+  uint64_t data;
+};
+
 int EpollCtl(void*, int epoll_fd, int operation, int fd, void* event) {
-  return CallInt([=](Syscalls& sys, Thread& t) {
+  const auto* const host_event = static_cast<const HostEpollEvent*>(event);
+  epoll_event inner;
+  if (host_event != nullptr) inner = {host_event->events, host_event->data};
+  return CallInt([&](Syscalls& sys, Thread& t) {
     return sys.EpollCtl(t, Inner(epoll_fd), operation, Inner(fd),
-                        static_cast<const epoll_event*>(event));
+                        host_event != nullptr ? &inner : nullptr);
   });
 }
 
 int EpollWait(void*, int epoll_fd, void* events, int events_max, int timeout_ms) {
-  const std::span<epoll_event> room(static_cast<epoll_event*>(events),
-                                    static_cast<size_t>(std::max(events_max, 0)));
-  return CallInt([=](Syscalls& sys, Thread& t) {
-    return sys.EpollWait(t, Inner(epoll_fd), room, Timeout(timeout_ms));
+  std::vector<epoll_event> inner(static_cast<size_t>(std::max(events_max, 0)));
+  const int count = CallInt([&](Syscalls& sys, Thread& t) {
+    return sys.EpollWait(t, Inner(epoll_fd), std::span<epoll_event>(inner), Timeout(timeout_ms));
   });
+  auto* const host_events = static_cast<HostEpollEvent*>(events);
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = inner[static_cast<size_t>(i)];
+    host_events[i] = {event.events, event.data};
+  }
+  return count;
 }
 
 int Pipe(void*, int fds[2]) {
@@ -342,6 +358,20 @@ int LibcClose(int fd) {
   return static_cast<int>(syscall(SYS_close, fd));
 }
 
+// A file that a command of the script has made exists in the Lab only: zeros of its size.
+int LibcOpen(const char* path, int flags, ...) {
+  va_list arguments;
+  va_start(arguments, flags);
+  const mode_t mode = va_arg(arguments, mode_t);
+  va_end(arguments);
+  const std::optional<uint64_t> bytes =
+      TheProcess().machine != nullptr ? TheMachine().FileBytes(path) : std::nullopt;
+  if (!bytes) return static_cast<int>(syscall(SYS_openat, AT_FDCWD, path, flags, mode));
+  const int fd = memfd_create("tapedeck", 0);
+  if (fd >= 0 && ftruncate(fd, static_cast<off_t>(*bytes)) != 0) return -1;
+  return fd;
+}
+
 // From a file of the host to a socket of the Lab.
 ssize_t LibcSendfile(int fd_out, int fd_in, off_t* offset, size_t bytes) {
   if (!IsOurs(fd_out)) return syscall(SYS_sendfile, fd_out, fd_in, offset, bytes);
@@ -376,6 +406,8 @@ void Replace() {
   const Import imports[] = {
       {"getsockopt", reinterpret_cast<void*>(&LibcGetsockopt)},
       {"close", reinterpret_cast<void*>(&LibcClose)},
+      {"open", reinterpret_cast<void*>(&LibcOpen)},
+      {"open64", reinterpret_cast<void*>(&LibcOpen)},
       {"sendfile", reinterpret_cast<void*>(&LibcSendfile)},
       {"sendfile64", reinterpret_cast<void*>(&LibcSendfile)},
       {"system", reinterpret_cast<void*>(&LibcSystem)},

@@ -47,6 +47,7 @@ bool Sleeps(int64_t tid) {
 Machine::Machine(const PlaySettings& settings)
     : lab_(settings, TunLabOptions{}),
       commands_(lab_.host(), settings.local),
+      gso_size_bytes_(settings.mss_bytes),
       first_tid_(getpid()),
       now_(lab_.world().now()) {}
 
@@ -166,7 +167,7 @@ void Machine::AddLocalAddress(Ipv4Address address) {
 void Machine::Inject(std::span<const uint8_t> packet) {
   Lock lock(mutex_);
   Tick();
-  lab_.Inject(packet, 0);
+  lab_.Inject(packet, gso_size_bytes_);
   Advance(now_, lock);
 }
 
@@ -219,6 +220,12 @@ int Machine::RunCommand(const std::string& command_line) {
   if (status.ok()) return 0;
   std::fprintf(stderr, "%s\n", std::string(status.message()).c_str());
   return 1;
+}
+
+std::optional<uint64_t> Machine::FileBytes(const std::string& path) {
+  const Lock lock(mutex_);
+  const ram_inode* const inode = lab_.host().syscalls().ram_files().Find(path);
+  return inode != nullptr ? std::optional<uint64_t>(inode->size_bytes) : std::nullopt;
 }
 
 }  // namespace tapedeck::adapter

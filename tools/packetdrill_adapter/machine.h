@@ -57,6 +57,8 @@ class Machine {
   // Runs a shell command line of a script against the Lab. 0, or 1 where it fails or is none that a
   // Lab understands, which is said on stderr.
   int RunCommand(const std::string& command_line);
+  // The size of a file that a command has made; none where there is none.
+  std::optional<uint64_t> FileBytes(const std::string& path);
 
  private:
   using Lock = std::unique_lock<std::mutex>;
@@ -76,6 +78,7 @@ class Machine {
   std::condition_variable changed_;
   TunLab lab_;
   CommandRunner commands_;
+  const uint16_t gso_size_bytes_;  // of the segments that inbound packets are made of; 0: one each
   const int64_t first_tid_;
   SimTime now_;
   uint64_t activity_ = 0;                // calls of the first thread so far
