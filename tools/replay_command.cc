@@ -109,6 +109,7 @@ absl::StatusOr<RawReplayOptions> MakeOptions(const Flags& flags) {
   }
   if (flags.no_sockets) {
     options.udp_ports.emplace();
+    options.tcp_ports.emplace();
   } else if (!flags.bind.empty()) {
     options.udp_ports = flags.bind;
   }
@@ -146,10 +147,11 @@ class Progress {
 std::string SettingsLine(const Flags& flags, const RawReplayResult& run) {
   return absl::StrFormat(
       "seed %s  costs %s  hz %d  nic 82599  eitr 0x%x  rx_ring %d  tx_ring %d%s  host %s  mac %s  "
-      "udp %s  arp %s",
+      "udp %s  tcp %s  arp %s",
       flags.seed, flags.costs, flags.hz, flags.eitr, flags.rx_ring, flags.tx_ring,
       flags.drop_enable ? "  drop_en" : "", run.host.ToString(), run.host_mac.ToString(),
       run.udp_ports.empty() ? "-" : absl::StrJoin(run.udp_ports, ","),
+      run.tcp_ports.empty() ? "-" : absl::StrJoin(run.tcp_ports, ","),
       flags.no_arp_answers ? "silent" : "answered");
 }
 
@@ -177,10 +179,10 @@ void PrintSummary(const RawReplayResult& run, double wall_s) {
     absl::PrintF("records skipped %d%s\n", Total(run.skipped), CountsText(run.skipped));
   }
   absl::PrintF(
-      "frames out %d  own packets dropped %d  datagrams read %d  interrupts %d  polls %d  events "
-      "%d\n",
-      run.frames_out, run.dropped_own, run.udp_datagrams_read, run.interrupts, run.polls,
-      run.events);
+      "frames out %d  own packets dropped %d  datagrams read %d  connections %d  bytes read %d\n"
+      "interrupts %d  polls %d  events %d\n",
+      run.frames_out, run.dropped_own, run.udp_datagrams_read, run.tcp_connections,
+      run.tcp_bytes_read, run.interrupts, run.polls, run.events);
   absl::PrintF("virtual %.6f s  wall %.3f s  %.0f frames per wall second\n", virtual_s, wall_s,
                wall_s > 0 ? static_cast<double>(run.frames_in) / wall_s : 0);
   for (const std::string& violation : run.violations) absl::PrintF("violated: %s\n", violation);

@@ -14,6 +14,7 @@
 #include "absl/strings/str_format.h"
 #include "replay/capture/capture_reader.h"
 #include "replay/lab/frame_player.h"
+#include "replay/lab/tcp_sink.h"
 #include "replay/lab/udp_sink.h"
 #include "replay/script/capture_source.h"
 #include "replay/script/capture_summary.h"
@@ -75,7 +76,7 @@ absl::StatusOr<CaptureSummary> Survey(const CaptureInput& input) {
   return summary;
 }
 
-// Who is under test: RawReplayResult::host, host_mac and udp_ports.
+// Who is under test: RawReplayResult::host, host_mac and the ports.
 absl::Status ChooseHost(const CaptureSummary& summary, const RawReplayOptions& options,
                         RawReplayResult* result) {
   const AddressSummary* chosen =
@@ -93,8 +94,10 @@ absl::Status ChooseHost(const CaptureSummary& summary, const RawReplayOptions& o
                                                                     : chosen->mac_as_destination;
     if (!vote.mac().IsZero()) result->host_mac = vote.mac();
     result->udp_ports = chosen->udp_source_ports;
+    result->tcp_ports = chosen->tcp_listening_ports;
   }
   if (options.udp_ports.has_value()) result->udp_ports = *options.udp_ports;
+  if (options.tcp_ports.has_value()) result->tcp_ports = *options.tcp_ports;
   return absl::OkStatus();
 }
 
@@ -205,7 +208,8 @@ absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawRepl
   }
   const CaptureNeighbours neighbours(*summary);
   if (options.answer_arp) lab.port(0).AnswerArp(&neighbours, options.arp_delay);
-  UdpSinks sinks(lab.host(0), result.udp_ports);
+  const UdpSinks udp_sinks(lab.host(0), result.udp_ports);
+  const TcpSinks tcp_sinks(lab.host(0), result.tcp_ports);
 
   const SimTime start = lab.world().now();
   CaptureSource source(*reader);
@@ -213,7 +217,9 @@ absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawRepl
   if (options.restore_after_frames != 0) CheckRestore(lab, player, options.restore_after_frames);
   RunToEnd(lab, player, options.settle, reader->size_bytes(), *reader, hooks);
   result.virtual_time = lab.world().now() - start;
-  result.udp_datagrams_read = sinks.datagrams();
+  result.udp_datagrams_read = udp_sinks.datagrams();
+  result.tcp_connections = tcp_sinks.connections();
+  result.tcp_bytes_read = tcp_sinks.bytes();
 
   Account(lab, &result);
   Report(file, *reader, source, player, &result);

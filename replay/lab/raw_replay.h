@@ -26,6 +26,9 @@ struct RawReplayOptions {
   // UDP ports with a socket whose application reads all that comes. None: those that the captured
   // host sent from.
   std::optional<std::vector<uint16_t>> udp_ports;
+  // TCP ports with a listener, whose connections are read and closed. None: those that the captured
+  // host answered a SYN on.
+  std::optional<std::vector<uint16_t>> tcp_ports;
   // ARP requests of the host are answered for every address that the capture shows, by its MAC
   // address there, so late.
   bool answer_arp = true;
@@ -43,6 +46,7 @@ struct RawReplayResult {
   IpAddress host;
   MacAddress host_mac;
   std::vector<uint16_t> udp_ports;
+  std::vector<uint16_t> tcp_ports;
   uint64_t records = 0;    // of the capture, skipped ones included
   uint64_t frames_in = 0;  // of the capture; answers to the host's ARP requests are not counted
   uint64_t frames_out = 0;
@@ -55,6 +59,8 @@ struct RawReplayResult {
   uint64_t polls = 0;
   uint64_t events = 0;
   uint64_t udp_datagrams_read = 0;
+  uint64_t tcp_connections = 0;  // that were accepted
+  uint64_t tcp_bytes_read = 0;
   Duration virtual_time;  // from the first frame to the end of the run
   std::string digest;
   std::vector<std::string> warnings;

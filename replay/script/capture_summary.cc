@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,7 @@
 #include "stack/wire/ip_protocol.h"
 #include "stack/wire/ipv4.h"
 #include "stack/wire/ipv6.h"
+#include "stack/wire/tcp.h"
 #include "stack/wire/udp.h"
 
 namespace tapedeck {
@@ -89,12 +91,13 @@ class Survey {
   // Returns what Find() does.
   template <typename Key, typename Address>
   uint32_t AddSent(const Link& link, Family<Key>& family, const Address& source);
-  void AddUdpPort(bool is_v6, uint32_t source, Bytes datagram);
+  // A UDP datagram or TCP segment that the address with this index has sent.
+  void AddPort(bool is_v6, uint8_t protocol, uint32_t source, Bytes payload);
 
   CaptureSummary summary_;
   Family<uint64_t> v4_;
   Family<Key128> v6_;
-  IndexTable<uint64_t> port_table_{kUdpPortsTrackedMax};
+  IndexTable<uint64_t> port_table_{kPortsTrackedMax};
   std::vector<uint64_t> port_keys_;  // of port_table_, in order
   std::vector<uint64_t> vlan_frames_ = std::vector<uint64_t>(kVlanIds);
 };
@@ -169,9 +172,8 @@ void Survey::AddIpv4(const Link& link, Bytes packet) {
   if (header == nullptr || header->version() != 4) return;
   AddReceived(link, v4_, header->daddr);
   const uint32_t source = AddSent(link, v4_, header->saddr);
-  const bool has_ports = header->protocol == wire::kIpProtoUdp && header->offset_bytes() == 0;
-  if (has_ports && packet.size() > header->header_bytes()) {
-    AddUdpPort(false, source, packet.subspan(header->header_bytes()));
+  if (header->offset_bytes() == 0 && packet.size() > header->header_bytes()) {
+    AddPort(false, header->protocol, source, packet.subspan(header->header_bytes()));
   }
 }
 
@@ -180,9 +182,7 @@ void Survey::AddIpv6(const Link& link, Bytes packet) {
   if (header == nullptr || header->version() != 6) return;
   AddReceived(link, v6_, header->daddr);
   const uint32_t source = AddSent(link, v6_, header->saddr);
-  if (header->nexthdr == wire::kIpProtoUdp) {
-    AddUdpPort(true, source, packet.subspan(sizeof(wire::Ipv6Header)));
-  }
+  AddPort(true, header->nexthdr, source, packet.subspan(sizeof(wire::Ipv6Header)));
 }
 
 void Survey::AddArp(Bytes packet) {
@@ -228,15 +228,32 @@ uint32_t Survey::AddSent(const Link& link, Family<Key>& family, const Address& s
   return index;
 }
 
-// A port's key: family, index of the address, port.
+// A port's key: protocol, family, index of the address, port.
 constexpr unsigned kPortIndexShift = 16;
 constexpr unsigned kPortFamilyShift = 48;
+constexpr unsigned kPortProtocolShift = 49;  // 0: UDP, 1: TCP
 
-void Survey::AddUdpPort(bool is_v6, uint32_t source, Bytes datagram) {
-  const auto* const udp = wire::Overlay<wire::UdpHeader>(datagram);
-  if (source == v4_.kFull || udp == nullptr) return;
-  const uint64_t key = uint64_t{is_v6} << kPortFamilyShift | uint64_t{source} << kPortIndexShift |
-                       udp->source.host();
+// The port that a transport header says a socket has at its sender: a UDP datagram's source, and
+// that of a SYN-ACK. None of other packets.
+std::optional<uint16_t> SocketPort(uint8_t protocol, Bytes payload) {
+  if (protocol == wire::kIpProtoUdp) {
+    const auto* const udp = wire::Overlay<wire::UdpHeader>(payload);
+    if (udp != nullptr) return udp->source.host();
+  }
+  if (protocol == wire::kIpProtoTcp) {
+    const auto* const tcp = wire::Overlay<wire::TcpHeader>(payload);
+    if (tcp != nullptr && tcp->syn() && tcp->ack()) return tcp->source.host();
+  }
+  return std::nullopt;
+}
+
+void Survey::AddPort(bool is_v6, uint8_t protocol, uint32_t source, Bytes payload) {
+  if (source == v4_.kFull) return;
+  const std::optional<uint16_t> port = SocketPort(protocol, payload);
+  if (!port) return;
+  const uint64_t key = uint64_t{protocol == wire::kIpProtoTcp} << kPortProtocolShift |
+                       uint64_t{is_v6} << kPortFamilyShift | uint64_t{source} << kPortIndexShift |
+                       *port;
   const uint32_t number = port_table_.FindOrAdd(key);
   if (number == port_keys_.size()) port_keys_.push_back(key);
   summary_.untracked_ports += number == port_table_.kFull;
@@ -245,9 +262,12 @@ void Survey::AddUdpPort(bool is_v6, uint32_t source, Bytes datagram) {
 CaptureSummary Survey::Finish() && {
   std::sort(port_keys_.begin(), port_keys_.end());
   for (const uint64_t key : port_keys_) {
-    auto& summaries = key >> kPortFamilyShift != 0 ? v6_.summaries : v4_.summaries;
+    const bool is_v6 = (key >> kPortFamilyShift & 1) != 0;
+    const bool is_tcp = key >> kPortProtocolShift != 0;
     const auto index = static_cast<uint32_t>(key >> kPortIndexShift);
-    summaries[index].udp_source_ports.push_back(static_cast<uint16_t>(key));
+    AddressSummary& summary = is_v6 ? v6_.summaries[index] : v4_.summaries[index];
+    auto& ports = is_tcp ? summary.tcp_listening_ports : summary.udp_source_ports;
+    ports.push_back(static_cast<uint16_t>(key));
   }
   summary_.addresses = std::move(v4_.summaries);
   std::move(v6_.summaries.begin(), v6_.summaries.end(), std::back_inserter(summary_.addresses));
@@ -307,8 +327,8 @@ std::vector<std::string> CaptureSummary::Warnings() const {
                                  untracked_addresses, " appearances of others were not counted"));
   }
   if (untracked_ports != 0) {
-    lines.push_back(absl::StrCat("more than ", kUdpPortsTrackedMax, " UDP source ports: ",
-                                 untracked_ports, " appearances of others were not counted"));
+    lines.push_back(absl::StrCat("more than ", kPortsTrackedMax, " ports: ", untracked_ports,
+                                 " appearances of others were not counted"));
   }
   return lines;
 }

@@ -18,7 +18,7 @@ namespace tapedeck {
 // Of the addresses of either family, and of pairs of address and port, those beyond these many are
 // not tracked; CaptureSummary says how often they appeared.
 inline constexpr size_t kAddressesTrackedMax = 65'536;
-inline constexpr size_t kUdpPortsTrackedMax = 262'144;
+inline constexpr size_t kPortsTrackedMax = 262'144;
 
 // The MAC address that goes with an IP address in most frames, in constant memory (Boyer and
 // Moore's majority vote): right whenever one address has more than half of the frames.
@@ -69,6 +69,8 @@ struct AddressSummary {
   MacVote mac_as_destination;
   // Ports of UDP datagrams it sent, ascending.
   std::vector<uint16_t> udp_source_ports;
+  // Ports that it answered a SYN on, ascending.
+  std::vector<uint16_t> tcp_listening_ports;
 };
 
 struct VlanCount {
