@@ -78,6 +78,7 @@ int Host::Ledger(LedgerEntry entries[kLedgerEntriesMax]) const {
     entries[count++] = {name, held};
   };
   const ipv4_ledger ipv4 = ipv4_objects(*net_->ipv4);
+  const tcp_ledger tcp = tcp_objects(*net_);
   add("sk_buffs", net_->skbuff_cache.live_objects());
   add("pages", net_->page_cache.cache().live_objects());
   add("socks", net_->live_socks);
@@ -91,6 +92,8 @@ int Host::Ledger(LedgerEntry entries[kLedgerEntriesMax]) const {
   add("fragment queues", ipv4.frag_queues);
   add("inet peers", ipv4.peers);
   add("neighbours", arp_table_->cache.cache().live_objects());
+  add("connection requests", tcp.requests);
+  add("time-wait sockets", tcp.timewaits);
   add("timers", kernel_.pending_timers());
   return count;
 }
