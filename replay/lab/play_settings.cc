@@ -12,6 +12,8 @@ namespace {
 
 constexpr Duration kKernelTolerance = Duration::Milliseconds(4);
 constexpr double kKernelTolerancePercent = 12.5;
+// packetdrill spins on its clock for the last 20 us before each event (MAX_SPIN_USECS).
+constexpr Duration kKernelStepTime = Duration::Microseconds(20);
 
 constexpr Ipv4Address kLocalIpv4{192, 168, 0, 1};
 constexpr Ipv4Address kRemoteIpv4{192, 0, 2, 1};
@@ -69,6 +71,7 @@ absl::StatusOr<PlaySettings> MakePlaySettings(const ScriptOptions& options,
   settings.mtu_bytes = options.mtu_bytes.value_or(settings.mtu_bytes);
   settings.mss_bytes = static_cast<uint16_t>(options.mss.value_or(0));
   const bool kernel = policy == TolerancePolicy::kKernel;
+  if (kernel) settings.step_time = kKernelStepTime;
   settings.tolerance = options.tolerance.value_or(kernel ? kKernelTolerance : Duration());
   settings.tolerance_percent =
       options.tolerance_percent.value_or(kernel ? kKernelTolerancePercent : 0.0);

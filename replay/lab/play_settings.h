@@ -32,6 +32,10 @@ struct PlaySettings {
   uint16_t mss_bytes = 0;  // 0: inbound packets are no merged ones
   Duration tolerance;
   double tolerance_percent = 0;
+  // What each step takes, as the tool's do: scripts written for its tolerance may need to be apart
+  // what would be at one moment here (a write 1 ms behind an ACK, and a rule that asks for more
+  // than 1 ms).
+  Duration step_time;
   std::optional<Duration> tcp_ts_tick;
   bool tcp_ts_ecr_scaled = false;
   bool strict_segments = false;

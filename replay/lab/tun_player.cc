@@ -83,6 +83,7 @@ Verdict TunPlayer::Play() {
     last_time_ = when.time;
     const auto* const packet = std::get_if<PacketStep>(&step.what);
     last_inbound_ = packet != nullptr && packet->inbound();
+    now_ = now_ + settings_.step_time;
   }
   if (held) FinishCalls();
   if (script_.cleanup.has_value()) {
