@@ -144,6 +144,7 @@ void TxPath::BeginPacket(TxRing& ring, const TxDescriptor& first) {
   settings_.pad = mac_.pads_short_frames();
   offset_ = 0;
   frame_id_ = 0;
+  frame_id_read_ = false;
   data_at_ = next_request_;
   const bool known_type = (TxCommandOf(first) & kTxDext) == 0 || TxDtypOf(first) == kTxDtypData;
   if (known_type && assembler_.Begin(first, ring.context(TxContextIndexOf(first)), settings_)) {
@@ -167,7 +168,8 @@ void TxPath::ReadData(const TxDescriptor& descriptor) {
   const uint32_t bytes = std::min(left, chip_.config.max_read_request_bytes);
   if (bytes == 0) return;
   const dma_addr_t address = descriptor.low + offset_;
-  if (frame_id_ == 0) frame_id_ = chip_.bus.FrameId(address);
+  if (!frame_id_read_) frame_id_ = chip_.bus.FrameId(address);
+  frame_id_read_ = true;
   data_at_ = chip_.pcie.Read(next_request_, bytes);
   const uint8_t* from = chip_.bus.DeviceRead(chip_.slot, next_request_, address, bytes);
   if (from == nullptr) chip_.irq.RaiseOther(kEicrPciException, next_request_);

@@ -135,7 +135,8 @@ class TxPath {
   bool skipping_ = false;      // its descriptors make no sense: they are used up without a frame
   uint32_t offset_ = 0;        // into the current descriptor's data
   uint32_t frame_id_ = 0;      // of its first descriptor's buffer; 0 when used
-  SimTime data_at_;            // when what was requested so far is here
+  bool frame_id_read_ = false;
+  SimTime data_at_;  // when what was requested so far is here
 
   SimTime last_act_;
   SimTime next_request_ = SimTime::Never();

@@ -1,5 +1,7 @@
 #include "replay/trace/frame_ledger.h"
 
+#include "stack/base/check.h"
+
 namespace tapedeck {
 
 void FrameLedger::Add(const TraceEvent& event) {
@@ -26,6 +28,7 @@ void FrameLedger::Enter(uint32_t id) {
       slot = {.id = id};
       return;
     }
+    CHECK_NE(slot.id, id);  // ids are never given twice, and no ring would hold both
     Grow();
   }
 }
