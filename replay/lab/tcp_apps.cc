@@ -32,13 +32,33 @@ uint64_t StreamWord(uint64_t stream, uint64_t word) {
   return SplitMix64(state);
 }
 
+// The bytes of a stream in order, of which eight are drawn at once.
+class Stream {
+ public:
+  Stream(uint64_t stream, uint64_t position) : stream_(stream), position_(position) {
+    word_ = StreamWord(stream_, position_ / 8);
+  }
+  uint8_t Next() {
+    const auto byte = static_cast<uint8_t>(word_ >> 8 * (position_ % 8));
+    if (++position_ % 8 == 0) word_ = StreamWord(stream_, position_ / 8);
+    return byte;
+  }
+
+ private:
+  uint64_t stream_;
+  uint64_t position_;
+  uint64_t word_;
+};
+
 void Fill(uint64_t stream, uint64_t position, std::span<uint8_t> bytes) {
-  for (uint8_t& byte : bytes) byte = AppByte(stream, position++);
+  Stream source(stream, position);
+  for (uint8_t& byte : bytes) byte = source.Next();
 }
 
 uint64_t CountWrong(uint64_t stream, uint64_t position, std::span<const uint8_t> bytes) {
+  Stream source(stream, position);
   uint64_t wrong = 0;
-  for (const uint8_t byte : bytes) wrong += byte != AppByte(stream, position++) ? 1 : 0;
+  for (const uint8_t byte : bytes) wrong += byte != source.Next() ? 1 : 0;
   return wrong;
 }
 
@@ -221,9 +241,7 @@ Task<> RunClient(Thread& thread, Host& host, Endpoint server, AppPlan plan, uint
 
 }  // namespace
 
-uint8_t AppByte(uint64_t stream, uint64_t position) {
-  return static_cast<uint8_t>(StreamWord(stream, position / 8) >> 8 * (position % 8));
-}
+uint8_t AppByte(uint64_t stream, uint64_t position) { return Stream(stream, position).Next(); }
 
 void StartTcpServer(Host& host, uint16_t port, AppCounts* counts, uint32_t receive_buffer_bytes) {
   host.kernel().Spawn(0, [&host, port, counts, receive_buffer_bytes](Thread& thread) {

@@ -61,10 +61,18 @@ uint64_t TcpLab::Progress() const {
   return progress;
 }
 
+bool TcpLab::Settled() const {
+  for (int i = 0; i < 2; ++i) {
+    if (client(i).running != 0) return false;
+    if (client(i).failed_calls == 0 && client(i).requests != server(1 - i).requests) return false;
+  }
+  return true;
+}
+
 ::testing::AssertionResult TcpLab::RunClients() {
   uint64_t progress = Progress();
   SimTime moved_at = now();
-  while (counts_[0]->client.running + counts_[1]->client.running != 0) {
+  while (!Settled()) {
     RunFor(kLook);
     if (Progress() != progress) {
       progress = Progress();

@@ -42,8 +42,8 @@ class TcpLab {
   void Ask(int i, const AppPlan& plan, uint64_t seed);
 
   void RunFor(Duration duration) { lab_.world().RunUntil(now() + duration); }
-  // Runs until every client is through. A liveness watch in virtual time: fails, with the sockets
-  // of both hosts, where nothing moved for 300 s.
+  // Runs until every client is through and its server has answered what it asked. A liveness watch
+  // in virtual time: fails, with the sockets of both hosts, where nothing moved for 300 s.
   ::testing::AssertionResult RunClients();
   // Every byte came right, no call failed, and both sides agree on how many there were.
   ::testing::AssertionResult AllIsRight() const;
@@ -62,6 +62,8 @@ class TcpLab {
     AppCounts client;
   };
   uint64_t Progress() const;
+  // Every client is through, and the servers have noticed.
+  bool Settled() const;
 
   Lab lab_;
   Counts* counts_[2];
