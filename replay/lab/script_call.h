@@ -25,8 +25,8 @@ namespace tapedeck {
 // What "..." stands for, and the clock.
 struct CallDefaults {
   int domain = kAfInet;
-  Endpoint own;   // of bind
-  Endpoint peer;  // of connect and sendto
+  Endpoint own;       // of bind
+  Endpoint peer;      // of connect and sendto
   bool ping = false;  // what is sent is an ICMP message, so it begins as an echo request does
   ScriptClock clock;
 };

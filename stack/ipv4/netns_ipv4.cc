@@ -3,8 +3,8 @@
 #include "stack/core/net.h"
 #include "stack/ipv4/arp.h"
 #include "stack/ipv4/icmp.h"
-#include "stack/ipv4/ip_internal.h"
 #include "stack/ipv4/ip.h"
+#include "stack/ipv4/ip_internal.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
 

@@ -3,8 +3,9 @@
 // poll_after_shut and epoll_add it is the mask of events. '-': not tested.
 //
 // Found by asking the kernel (6.18): a program that makes a socket of each state over loopback,
-// non-blocking, in a network namespace of its own (a SYN to a silent address for "connecting", 20 ms for packets to arrive), makes
-// one call on it and closes everything. States and calls are those of socket_errno_table_test.cc.
+// non-blocking, in a network namespace of its own (a SYN to a silent address for "connecting", 20
+// ms for packets to arrive), makes one call on it and closes everything. States and calls are those
+// of socket_errno_table_test.cc.
 #ifndef TAPEDECK_TESTS_UNIT_SOCKET_ERRNO_TABLES_H_
 #define TAPEDECK_TESTS_UNIT_SOCKET_ERRNO_TABLES_H_
 
