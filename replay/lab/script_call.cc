@@ -169,7 +169,7 @@ std::span<const uint8_t> ScriptCall::Arguments::Source(size_t index, int64_t len
   if (args_.IsNullBuffer(index)) return {static_cast<const uint8_t*>(nullptr), bytes};
   uint8_t* const buffer = call_.NewBuffer(bytes, /*zero=*/true);
   const std::string& text = args_.at(index).text;
-  if (!text.empty()) std::memcpy(buffer, text.data(), std::min(bytes, text.size()));
+  std::copy_n(text.begin(), std::min(bytes, text.size()), buffer);
   if (call_.defaults_.ping && bytes > 0 && text.empty()) {
     const bool v4 = call_.defaults_.domain == kAfInet;
     buffer[0] = v4 ? wire::kIcmpEcho : wire::kIcmpv6EchoRequest;
