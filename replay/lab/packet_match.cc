@@ -243,7 +243,7 @@ absl::StatusOr<PacketStep> ToLiveNumbers(const PacketStep& packet,
   const uint32_t ack_offset = connection.LocalOffset(syn);
   if ((tcp->flags & kTcpAck) != 0) tcp->ack += ack_offset;
   ShiftSackBlocks(*tcp, ack_offset);
-  const absl::Status status = MapEchoedTimestamp(*tcp, connection, settings);
+  absl::Status status = MapEchoedTimestamp(*tcp, connection, settings);
   if (!status.ok()) return status;
   return mapped;
 }

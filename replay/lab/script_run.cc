@@ -128,8 +128,8 @@ absl::StatusOr<ScriptRunResult> RunScriptFile(const std::string& path,
     return result;
   }
   result.steps = script->steps.size();
-  const absl::Status status = IsRaw(*script) ? PlayOnNics(path, *script, options, arena, &result)
-                                             : PlayOnTun(path, *script, options, arena, &result);
+  absl::Status status = IsRaw(*script) ? PlayOnNics(path, *script, options, arena, &result)
+                                       : PlayOnTun(path, *script, options, arena, &result);
   if (!status.ok()) return status;
   return result;
 }
