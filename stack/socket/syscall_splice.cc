@@ -108,8 +108,8 @@ int64_t SyscallBody::SpliceToSocket(pipe_inode_info* pipe, file* out, size_t byt
     msghdr msg;
     msg.msg_iter = iov_iter({pieces, count});
     const size_t offered = iov_iter_count(&msg.msg_iter);
-    const bool more = (flags & kSpliceMore) != 0 || offered < left;
-    msg.msg_flags = more ? uint32_t{MSG_MORE} : 0;
+    // All that the pipe holds is offered at once, so nothing else says that more will follow.
+    msg.msg_flags = (flags & kSpliceMore) != 0 ? uint32_t{MSG_MORE} : 0;
     const bool nonblock = (out->f_flags & kONonblock) != 0;
     if (nonblock || last_) msg.msg_flags |= MSG_DONTWAIT;
     msg.msg_again = call_.again_;

@@ -86,7 +86,7 @@ class EventTurns : public Case {
     EventQueue* queue = nullptr;
   };
   Arena arena_;
-  World& world_ = *arena_.New<World>(arena_, 1, nullptr);
+  World& world_ = *arena_.New<World>(arena_, 1U, nullptr);
 };
 
 // Objects of 256 B (an sk_buff's size) and packet buffers of 2 KiB, 64 in use.
@@ -129,7 +129,7 @@ class PacketPoolTurns : public Case {
  private:
   static constexpr uint32_t kBytes = 2048;
   Arena arena_;
-  World& world_ = *arena_.New<World>(arena_, 1, nullptr);
+  World& world_ = *arena_.New<World>(arena_, 1U, nullptr);
   std::array<PacketBuffer, 64> buffers_ = {};
 };
 

@@ -23,7 +23,7 @@ constexpr Ipv4Address kRemote{192, 0, 2, 1};
 class TunHost : public TunReader {
  public:
   TunHost()
-      : world(*arena.New<World>(arena, 1, nullptr)),
+      : world(*arena.New<World>(arena, 1U, nullptr)),
         host(*arena.New<Host>(world, KernelOptions{}, FreeCostTable())),
         tun(host.AddTun("tun0", 1500)) {
     tun_set_reader(tun, this);
