@@ -168,7 +168,7 @@ void WriteSackBlocks(OptionCursor* out, tcp_sock* tp, uint8_t blocks, Leftover* 
 }
 
 void WriteFastOpen(OptionCursor* out, const tcp_fastopen_cookie& cookie) {
-  const auto cookie_bytes = static_cast<uint32_t>(cookie.len);
+  const auto cookie_bytes = static_cast<uint8_t>(cookie.len);
   uint8_t* p = out->at;
   uint32_t len = cookie_bytes;
   if (cookie.exp) {
