@@ -51,6 +51,8 @@ fib_config ToFibConfig(const ChangeRoute& command) {
   SetMetric(command.initcwnd, RTAX_INITCWND, &config);
   SetMetric(command.initrwnd, RTAX_INITRWND, &config);
   SetMetric(command.rto_min_ms, RTAX_RTO_MIN, &config);
+  // ip(8) locks it by itself: TCP looks at locked ones only.
+  if (command.rto_min_ms.has_value()) config.metrics[RTAX_LOCK] |= 1U << RTAX_RTO_MIN;
   if (command.ecn) config.metrics[RTAX_FEATURES] |= 1U << 0;  // RTAX_FEATURE_ECN
   return config;
 }
