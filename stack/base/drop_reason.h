@@ -106,7 +106,18 @@ namespace tapedeck {
   X(TCP_MD5UNEXPECTED, "TCP MD5 signature where none is expected")                        \
   X(TCP_MD5FAILURE, "TCP MD5 signature is wrong")                                         \
   X(TCP_AUTH_HDR, "several authentication options")                                       \
-  X(SKB_GSO_SEG, "could not be cut into segments")
+  X(SKB_GSO_SEG, "could not be cut into segments")                                        \
+  X(IPV6_BAD_EXTHDR, "extension header that is not valid here")                           \
+  X(IPV6_NDISC_FRAG, "neighbour discovery in a fragment")                                 \
+  X(IPV6_NDISC_HOP_LIMIT, "neighbour discovery that has been forwarded")                  \
+  X(IPV6_NDISC_BAD_CODE, "neighbour discovery with a code that is not 0")                 \
+  X(IPV6_NDISC_BAD_OPTIONS, "neighbour discovery with malformed options")                 \
+  X(IPV6_NDISC_NS_OTHERHOST, "neighbour solicitation for another host")                   \
+  X(IPV6_HOP_LIMIT, "hop limit used up")                                                  \
+  X(ICMPV6_CSUM, "ICMPv6 checksum is wrong")                                              \
+  X(UDP_ENCAP, "taken by a tunnel")                                                       \
+  X(IP_TTL, "time to live used up")                                                       \
+  X(IGMP_INVALID, "IGMP or MLD message that is not valid")
 
 enum class DropReason : uint16_t {
 #define X(name, sentence) SKB_DROP_REASON_##name,

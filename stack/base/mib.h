@@ -29,6 +29,18 @@ namespace tapedeck {
   X(OutRedirects) X(OutEchos) X(OutEchoReps) X(OutTimestamps) X(OutTimestampReps) \
   X(OutAddrMasks) X(OutAddrMaskReps)
 
+// /proc/net/snmp6, Ip6* and Icmp6*: the kernel counts both parts of IPv4's group in one.
+#define TAPEDECK_IP6_MIB(X) \
+  X(InReceives) X(InHdrErrors) X(InTooBigErrors) X(InNoRoutes) X(InAddrErrors) \
+  X(InUnknownProtos) X(InTruncatedPkts) X(InDiscards) X(InDelivers) X(OutForwDatagrams) \
+  X(OutRequests) X(OutDiscards) X(OutNoRoutes) X(ReasmTimeout) X(ReasmReqds) X(ReasmOKs) \
+  X(ReasmFails) X(FragOKs) X(FragFails) X(FragCreates) X(InMcastPkts) X(OutMcastPkts) \
+  X(InOctets) X(OutOctets) X(InMcastOctets) X(OutMcastOctets) X(InBcastOctets) \
+  X(OutBcastOctets) X(InNoECTPkts) X(InECT1Pkts) X(InECT0Pkts) X(InCEPkts) X(OutTransmits)
+
+#define TAPEDECK_ICMP6_MIB(X) \
+  X(InMsgs) X(InErrors) X(OutMsgs) X(OutErrors) X(InCsumErrors) X(OutRateLimitHost)
+
 #define TAPEDECK_UDP_MIB(X) \
   X(InDatagrams) X(NoPorts) X(InErrors) X(OutDatagrams) X(RcvbufErrors) X(SndbufErrors) \
   X(InCsumErrors) X(IgnoredMulti) X(MemErrors)
@@ -91,6 +103,8 @@ class Mib {
 enum class IpMib { TAPEDECK_IP_MIB(X) kCount };
 enum class IpExtMib { TAPEDECK_IPEXT_MIB(X) kCount };
 enum class IcmpMib { TAPEDECK_ICMP_MIB(X) kCount };
+enum class Ip6Mib { TAPEDECK_IP6_MIB(X) kCount };
+enum class Icmp6Mib { TAPEDECK_ICMP6_MIB(X) kCount };
 enum class UdpMib { TAPEDECK_UDP_MIB(X) kCount };
 enum class TcpMib { TAPEDECK_TCP_MIB(X) kCount };
 enum class TcpExtMib { TAPEDECK_TCPEXT_MIB(X) kCount };
@@ -100,6 +114,8 @@ enum class TcpExtMib { TAPEDECK_TCPEXT_MIB(X) kCount };
 const char* MibName(IpMib item);
 const char* MibName(IpExtMib item);
 const char* MibName(IcmpMib item);
+const char* MibName(Ip6Mib item);
+const char* MibName(Icmp6Mib item);
 const char* MibName(UdpMib item);
 const char* MibName(TcpMib item);
 const char* MibName(TcpExtMib item);

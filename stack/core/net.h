@@ -69,6 +69,9 @@ struct net {
   Mib<IpExtMib> ip_ext_mib;
   Mib<IcmpMib> icmp_mib;
   Mib<UdpMib> udp_mib;
+  Mib<Ip6Mib> ip6_mib;
+  Mib<Icmp6Mib> icmp6_mib;
+  Mib<UdpMib> udp6_mib;
   Mib<TcpMib> tcp_mib;
   Mib<TcpExtMib> tcp_ext_mib;
 

@@ -33,8 +33,9 @@ struct socket {
 };
 
 // `flags` of proto_ops::connect beside O_NONBLOCK: a sendmsg connects (Fast Open), with the socket
-// locked.
+// locked; a call that has slept asks what became of the connect that it began.
 inline constexpr uint32_t kConnectForSendmsg = 1U << 31;
+inline constexpr uint32_t kConnectAgain = 1U << 30;
 
 // Whose name getname tells: the socket's own, its peer's, or that of the peer it once had.
 enum class SocketName : uint8_t { kOwn, kPeer, kLastPeer };

@@ -18,7 +18,7 @@
 #include "stack/base/ip_address.h"
 #include "stack/base/list.h"
 #include "stack/core/dst.h"
-#include "stack/ipv4/flowi4.h"
+#include "stack/core/flow.h"
 #include "stack/ipv4/lpm_trie.h"
 #include "stack/kernel/slab.h"
 

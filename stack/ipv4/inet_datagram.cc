@@ -51,7 +51,7 @@ int __ip4_datagram_connect(inet_sock* sk, const void* addr, uint32_t addr_len) {
     oif = sk->uc_index;
   }
   int err = 0;
-  flowi4* const fl4 = &sk->cork.fl;
+  flowi4* const fl4 = &sk->cork.fl.ip4;
   rtable* const rt = ip_route_connect(sk->sk_net, fl4, sin.sin_addr, saddr, oif, sk->sk_protocol,
                                       sk->inet_sport, sin.sin_port, sk, &err);
   if (rt == nullptr) {

@@ -8,12 +8,14 @@
 #include "stack/base/byteorder.h"
 #include "stack/base/ip_address.h"
 #include "stack/core/sock.h"
-#include "stack/ipv4/flowi4.h"
+#include "stack/core/flow.h"
 #include "stack/ipv4/ip_options.h"
 
 namespace tapedeck {
 
 struct ip_mc_socklist;
+struct ipv6_pinfo;
+struct ipv6_txoptions;
 
 // inet_sock::pmtudisc: values of IP_MTU_DISCOVER (IP_PMTUDISC_*, which are macros).
 enum : uint8_t {
@@ -54,13 +56,25 @@ struct inet_cork {
   uint8_t tx_flags = 0;
   dst_entry* dst = nullptr;  // a reference
 };
+// The same of IPv6 (struct inet6_cork).
+struct inet6_cork {
+  ipv6_txoptions* opt = nullptr;  // a copy of the cork's own
+  uint8_t hop_limit = 0;
+  uint8_t tclass = 0;
+  bool dontfrag = false;
+};
 struct inet_cork_full {
   inet_cork base;
-  flowi4 fl;
+  inet6_cork base6;
+  flowi fl;
 };
 
+// An AF_INET6 socket that speaks to or is bound to a mapped address (::ffff:a.b.c.d) holds it as the
+// IPv4 address a.b.c.d, so that lookups compare one form only; the user sees it mapped again.
 struct inet_sock : sock {
   using sock::sock;
+
+  ipv6_pinfo* pinet6 = nullptr;  // what an AF_INET6 socket has beside: stack/ipv6/ipv6_sock.h
 
   // --- What lookups compare. Unset addresses are "any" of the family. ---
   IpAddress inet_daddr;      // the peer of a connected socket

@@ -19,7 +19,7 @@
 #include "stack/core/dev.h"
 #include "stack/core/msghdr.h"
 #include "stack/core/sock.h"
-#include "stack/ipv4/flowi4.h"
+#include "stack/core/flow.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/ipv4/ip_options.h"
 #include "stack/ipv4/protocol.h"
@@ -55,7 +55,7 @@ int ip_mc_output(net& net, sock* sk, sk_buff* skb);
 // Puts an IP header before a segment of a connected socket, routing it anew where its route is
 // stale, and sends it.
 int __ip_queue_xmit(sock* sk, sk_buff* skb, flowi4* fl, uint8_t tos);
-int ip_queue_xmit(sock* sk, sk_buff* skb, flowi4* fl);
+int ip_queue_xmit(sock* sk, sk_buff* skb, flowi* fl);
 // The same for a packet with its route (skb->dst), as for a SYN-ACK: no socket options but `opt`,
 // which may be null.
 int ip_build_and_send_pkt(sk_buff* skb, const sock* sk, Ipv4Address saddr, Ipv4Address daddr,

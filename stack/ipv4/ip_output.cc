@@ -230,8 +230,8 @@ int __ip_queue_xmit(sock* sk, sk_buff* skb, flowi4* fl, uint8_t tos) {
   return ip_local_out(net, sk, skb);
 }
 
-int ip_queue_xmit(sock* sk, sk_buff* skb, flowi4* fl) {
-  return __ip_queue_xmit(sk, skb, fl, inet_sk(sk)->tos);
+int ip_queue_xmit(sock* sk, sk_buff* skb, flowi* fl) {
+  return __ip_queue_xmit(sk, skb, &fl->ip4, inet_sk(sk)->tos);
 }
 
 int ip_build_and_send_pkt(sk_buff* skb, const sock* sk, Ipv4Address saddr, Ipv4Address daddr,

@@ -13,7 +13,7 @@
 #include "stack/base/list.h"
 #include "stack/core/dst.h"
 #include "stack/ipv4/fib.h"
-#include "stack/ipv4/flowi4.h"
+#include "stack/core/flow.h"
 #include "stack/wire/ipv4.h"
 
 namespace tapedeck {

@@ -7,7 +7,7 @@
 #include "stack/base/ip_address.h"
 #include "stack/core/skbuff.h"
 #include "stack/ipv4/fib.h"
-#include "stack/ipv4/flowi4.h"
+#include "stack/core/flow.h"
 #include "stack/ipv4/ip_options.h"
 #include "stack/ipv4/route.h"
 #include "stack/wire/ipv4.h"

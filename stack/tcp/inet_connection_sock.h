@@ -8,7 +8,7 @@
 
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
-#include "stack/ipv4/flowi4.h"
+#include "stack/core/flow.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/kernel/timer.h"
 #include "stack/tcp/inet_hashtables.h"
@@ -24,7 +24,7 @@ struct inet_connection_sock_af_ops {
   uint16_t net_header_len;  // bytes of the header without options
   uint16_t sockaddr_len;
   // Sends a segment with its TCP header complete but for the checksum (ip_queue_xmit). Owns it.
-  int (*queue_xmit)(sock* sk, sk_buff* skb, flowi4* fl);
+  int (*queue_xmit)(sock* sk, sk_buff* skb, flowi* fl);
   // Fills the checksum field of an outgoing segment (CHECKSUM_PARTIAL).
   void (*send_check)(sock* sk, sk_buff* skb);
   // Routes a connection anew (inet_sk_rebuild_header). 0 or -errno.

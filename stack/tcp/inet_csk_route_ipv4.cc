@@ -39,7 +39,7 @@ flowi4 FlowOf(const sock* sk) {
 
 // The socket's route, looked up again; null and *err: none.
 dst_entry* RebuildRoute(sock* sk, int* err) {
-  flowi4* const fl4 = &inet_sk(sk)->cork.fl;
+  flowi4* const fl4 = &inet_sk(sk)->cork.fl.ip4;
   *fl4 = FlowOf(sk);
   rtable* const rt = ip_route_output_flow(sk->sk_net, fl4, sk, err);
   if (rt != nullptr) sk_setup_caps(sk, rt);
@@ -58,7 +58,7 @@ dst_entry* CheckedRoute(sock* sk) {
 int ReselectSource(sock* sk) {
   inet_sock* const inet = inet_sk(sk);
   const bool source_routed = inet->has_opt && inet->inet_opt.opt.srr != 0;
-  flowi4* const fl4 = &inet->cork.fl;
+  flowi4* const fl4 = &inet->cork.fl.ip4;
   int err = 0;
   rtable* const rt = ip_route_connect(
       sk->sk_net, fl4, source_routed ? inet->inet_opt.opt.faddr : inet->inet_daddr.v4(), kIpv4Any,
@@ -86,7 +86,7 @@ dst_entry* inet_csk_route_req(const sock* sk, flowi4* fl4, const request_sock* r
 }
 
 dst_entry* inet_csk_route_child_sock(const sock* sk, sock* newsk, const request_sock* req) {
-  return RouteRequest(sk, &inet_sk(newsk)->cork.fl, req);
+  return RouteRequest(sk, &inet_sk(newsk)->cork.fl.ip4, req);
 }
 
 dst_entry* inet_csk_update_pmtu(sock* sk, uint32_t mtu) {

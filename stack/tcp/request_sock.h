@@ -10,7 +10,7 @@
 #include "stack/base/seqnum.h"
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
-#include "stack/ipv4/flowi4.h"
+#include "stack/core/flow.h"
 #include "stack/ipv4/ip_options.h"
 #include "stack/kernel/timer.h"
 #include "stack/tcp/inet_hashtables.h"
@@ -31,7 +31,7 @@ struct request_sock_ops {
   void (*send_reset)(const sock* sk, sk_buff* skb);
   // Fills addresses, the options to echo and the route of an arriving SYN; the route with a
   // reference, or nullptr.
-  dst_entry* (*route_req)(const sock* sk, sk_buff* skb, flowi4* fl, request_sock* req,
+  dst_entry* (*route_req)(const sock* sk, sk_buff* skb, flowi* fl, request_sock* req,
                           uint32_t tw_isn);
   // A SYN cookie as ISN; *mss becomes what it can carry.
   uint32_t (*cookie_init_seq)(const sk_buff* skb, uint16_t* mss);
@@ -39,7 +39,7 @@ struct request_sock_ops {
   uint32_t (*init_seq)(net& net, const sk_buff* skb);
   uint32_t (*init_ts_off)(net& net, const sk_buff* skb);
   // Builds and sends a SYN-ACK; `dst` may be nullptr (routed then). 0 or -errno.
-  int (*send_synack)(const sock* sk, dst_entry* dst, flowi4* fl, request_sock* req,
+  int (*send_synack)(const sock* sk, dst_entry* dst, flowi* fl, request_sock* req,
                      tcp_fastopen_cookie* foc, tcp_synack_type type, sk_buff* syn_skb);
 };
 extern const request_sock_ops tcp_request_sock_ipv4_ops;

@@ -196,8 +196,8 @@ sock* cookie_v4_check(sock* sk, sk_buff* skb) {
     return nullptr;
   }
 
-  flowi4 fl4;
-  dst_entry* const dst = inet_csk_route_req(sk, &fl4, req);
+  flowi fl;
+  dst_entry* const dst = inet_csk_route_req(sk, &fl.ip4, req);
   if (dst == nullptr) {
     reqsk_free(req);
     kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);
@@ -212,7 +212,7 @@ sock* cookie_v4_check(sock* sk, sk_buff* skb) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NO_SOCKET);
     return nullptr;
   }
-  inet_sk(child)->cork.fl = fl4;
+  inet_sk(child)->cork.fl = fl;
   return child;
 }
 

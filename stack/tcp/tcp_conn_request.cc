@@ -72,7 +72,7 @@ struct Syn {
   bool want_cookie = false;
   uint32_t isn = 0;  // what a time-wait socket suggests, then ours
   tcp_fastopen_cookie foc;
-  flowi4 fl;
+  flowi fl;
 
   net& host_net() const { return sk->sk_net; }
 };

@@ -27,7 +27,7 @@ rtable* RouteTo(sock* sk, const sockaddr_in& sin, int* err) {
     return nullptr;
   }
   const Ipv4Address nexthop = SourceRouted(inet) ? inet->inet_opt.opt.faddr : sin.sin_addr;
-  rtable* const rt = ip_route_connect(sk->sk_net, &inet->cork.fl, nexthop, inet->inet_saddr.v4(),
+  rtable* const rt = ip_route_connect(sk->sk_net, &inet->cork.fl.ip4, nexthop, inet->inet_saddr.v4(),
                                       sk->sk_bound_dev_if, wire::kIpProtoTcp, inet->inet_sport,
                                       sin.sin_port, sk, err);
   if (rt == nullptr) {
@@ -44,7 +44,7 @@ rtable* RouteTo(sock* sk, const sockaddr_in& sin, int* err) {
 int TakeAddresses(sock* sk, Ipv4Address daddr, be16 dport) {
   tcp_sock* const tp = tcp_sk(sk);
   if (tp->inet_saddr.IsAny()) {
-    if (const int err = inet_bhash2_update_saddr(sk, tp->cork.fl.saddr); err != 0) return err;
+    if (const int err = inet_bhash2_update_saddr(sk, tp->cork.fl.ip4.saddr); err != 0) return err;
   } else {
     tp->inet_rcv_saddr = tp->inet_saddr;
   }
@@ -66,7 +66,7 @@ int TakeAddresses(sock* sk, Ipv4Address daddr, be16 dport) {
 rtable* RouteWithPorts(sock* sk, rtable* rt, be16 old_sport, int* err) {
   inet_sock* const inet = inet_sk(sk);
   if (inet->inet_sport == old_sport) return rt;
-  flowi4* const fl4 = &inet->cork.fl;
+  flowi4* const fl4 = &inet->cork.fl.ip4;
   dst_release(rt);
   fl4->sport = inet->inet_sport;
   fl4->dport = inet->inet_dport;
@@ -117,7 +117,7 @@ int tcp_v4_connect(sock* sk, const void* addr, uint32_t addr_len) {
   rtable* const rt = RouteTo(sk, sin, &err);
   if (rt == nullptr) return err;
   // The lookup has replaced 0.0.0.0 by an address of ours.
-  const Ipv4Address daddr = SourceRouted(inet) ? sin.sin_addr : inet->cork.fl.daddr;
+  const Ipv4Address daddr = SourceRouted(inet) ? sin.sin_addr : inet->cork.fl.ip4.daddr;
   err = TakeAddresses(sk, daddr, sin.sin_port);
   if (err != 0) {
     dst_release(rt);

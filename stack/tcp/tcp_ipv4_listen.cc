@@ -26,10 +26,10 @@ void InitRequest(sk_buff* skb, request_sock* req) {
       received.optlen != 0 && __ip_options_echo(req->rsk_net, &req->opt, skb, received) == 0;
 }
 
-dst_entry* tcp_v4_route_req(const sock* sk, sk_buff* skb, flowi4* fl, request_sock* req,
+dst_entry* tcp_v4_route_req(const sock* sk, sk_buff* skb, flowi* fl, request_sock* req,
                             uint32_t /*tw_isn*/) {
   InitRequest(skb, req);
-  return inet_csk_route_req(sk, fl, req);
+  return inet_csk_route_req(sk, &fl->ip4, req);
 }
 
 tcp_seq_and_ts_off SeqAndTsOff(net& net, const sk_buff* skb) {
@@ -47,10 +47,9 @@ uint8_t SynackTos(const sock* sk, const request_sock* req) {
   return static_cast<uint8_t>((req->syn_tos & ~INET_ECN_MASK) | (tos & INET_ECN_MASK));
 }
 
-int tcp_v4_send_synack(const sock* sk, dst_entry* dst, flowi4* /*fl*/, request_sock* req,
+int tcp_v4_send_synack(const sock* sk, dst_entry* dst, flowi* fl, request_sock* req,
                        tcp_fastopen_cookie* foc, tcp_synack_type type, sk_buff* syn_skb) {
-  flowi4 fl4;
-  if (dst == nullptr) dst = inet_csk_route_req(sk, &fl4, req);
+  if (dst == nullptr) dst = inet_csk_route_req(sk, &fl->ip4, req);
   if (dst == nullptr) return -1;
   sk_buff* const skb = tcp_make_synack(sk, dst, req, foc, type, syn_skb);
   if (skb == nullptr) return -1;

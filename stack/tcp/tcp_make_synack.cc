@@ -86,7 +86,7 @@ sk_buff* tcp_make_synack(const sock* sk, dst_entry* dst, request_sock* req,
 
 int tcp_rtx_synack(const sock* sk, request_sock* req) {
   if (sk->sk_txrehash == SOCK_TXREHASH_ENABLED) req->txhash = net_tx_rndhash(sk->sk_net);
-  flowi4 fl;
+  flowi fl;
   const int res =
       req->rsk_ops->send_synack(sk, nullptr, &fl, req, nullptr, tcp_synack_type::kRetrans, nullptr);
   if (res != 0) return res;

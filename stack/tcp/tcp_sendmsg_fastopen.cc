@@ -31,7 +31,6 @@ int FastopenDone(sock* sk, int err, int* copied) {
 // remembers what the SYN has, and sk_nospace says whether there is more.
 int FastopenResult(sock* sk, const msghdr* msg, int err, int* copied) {
   tcp_fastopen_request* const req = tcp_sk(sk)->fastopen_req;
-  if (err == -EALREADY && msg->msg_again) err = -EINPROGRESS;
   if (err == -EINPROGRESS && (msg->msg_flags & MSG_DONTWAIT) == 0 && req != nullptr) {
     if (!req->waiting) sk->sk_nospace = req->data != nullptr;
     req->data = nullptr;
@@ -44,8 +43,9 @@ int FastopenResult(sock* sk, const msghdr* msg, int err, int* copied) {
 // The next attempt of a call that sleeps until its SYN is answered.
 int FastopenAgain(sock* sk, msghdr* msg, int* copied) {
   socket* const sock = sk->sk_socket;
-  const int err =
-      sock->state == SS_CONNECTING ? sock->ops->connect(sock, nullptr, 0, kConnectFlags) : 0;
+  const int err = sock->state != SS_CONNECTED
+                      ? sock->ops->connect(sock, nullptr, 0, kConnectFlags | kConnectAgain)
+                      : 0;
   const int result = FastopenResult(sk, msg, err, copied);
   iov_iter_advance(&msg->msg_iter, static_cast<size_t>(*copied));
   return result;

@@ -170,7 +170,7 @@ rtable* GetRoute(inet_sock* sk, const Destination& to, flowi4** fl4, int* err) {
   if (to.connected) {
     dst_entry* const cached = sk_dst_check(sk, 0);
     if (cached != nullptr) {
-      *fl4 = &sk->cork.fl;  // as connect left it
+      *fl4 = &sk->cork.fl.ip4;  // as connect left it
       return static_cast<rtable*>(cached);
     }
   }
@@ -218,7 +218,7 @@ int SendToPending(udp_sock* sk, msghdr* msg, uint32_t len, bool more) {
   if (sk->pending != kAfInet) return -EINVAL;
   ipcm_cookie ipc;
   rtable* rt = nullptr;
-  return AppendData(sk, &sk->cork.fl, msg, len, &ipc, &rt, more);
+  return AppendData(sk, &sk->cork.fl.ip4, msg, len, &ipc, &rt, more);
 }
 
 // Sends one whole datagram without touching the socket's queue.
@@ -234,7 +234,7 @@ int SendUncorked(udp_sock* sk, flowi4* fl4, msghdr* msg, uint32_t ulen, ipcm_coo
 // Begins a datagram that later calls add to.
 int SendCorked(udp_sock* sk, const flowi4& route_flow, msghdr* msg, uint32_t ulen, ipcm_cookie* ipc,
                rtable** rt, be16 dport) {
-  flowi4* const fl4 = &sk->cork.fl;
+  flowi4* const fl4 = &sk->cork.fl.ip4;
   fl4->daddr = ipc->addr;
   fl4->saddr = route_flow.saddr;
   fl4->dport = dport;
@@ -289,7 +289,7 @@ int64_t udp_sendmsg(sock* sk, msghdr* msg, size_t len) {
 
 int udp_push_pending_frames(sock* sk) {
   udp_sock* const up = udp_sk(sk);
-  flowi4* const fl4 = &up->cork.fl;
+  flowi4* const fl4 = &up->cork.fl.ip4;
   sk_buff* const skb = ip_finish_skb(sk, fl4);
   const int err = skb == nullptr ? 0 : udp_send_skb(sk, skb, *fl4);
   up->len = 0;

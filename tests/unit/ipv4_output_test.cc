@@ -60,7 +60,7 @@ class OutputTest : public Ipv4Test {
   int Append(Ipv4Address daddr, const Bytes& data, uint32_t flags = MSG_MORE) {
     int result = 0;
     OnCpu([&] {
-      flowi4& flow = sk->cork.fl;
+      flowi4& flow = sk->cork.fl.ip4;
       flow.daddr = daddr;
       rtable* rt = nullptr;
       ipcm_cookie ipc;
@@ -74,7 +74,7 @@ class OutputTest : public Ipv4Test {
     return result;
   }
   void Push() {
-    OnCpu([&] { EXPECT_EQ(ip_push_pending_frames(sk, &sk->cork.fl), 0); });
+    OnCpu([&] { EXPECT_EQ(ip_push_pending_frames(sk, &sk->cork.fl.ip4), 0); });
   }
   // The payload of all fragments sent, joined; checks that they fit and follow one another.
   Bytes SentDatagram(uint32_t mtu = 1500) {
@@ -257,10 +257,10 @@ TEST_F(OutputTest, BroadcastLoop) {
 TEST_F(OutputTest, QueueXmit) {
   sk->inet_daddr = kPeer;
   sk->inet_saddr = kUs;
-  flowi4& flow = sk->cork.fl;
+  flowi4& flow = sk->cork.fl.ip4;
   const auto send = [&] {
     int result = 0;
-    OnCpu([&] { result = ip_queue_xmit(sk, MakePacket(host.n, Pattern(20), 128), &flow); });
+    OnCpu([&] { result = ip_queue_xmit(sk, MakePacket(host.n, Pattern(20), 128), &sk->cork.fl); });
     return result;
   };
   ASSERT_EQ(send(), 0);
