@@ -90,6 +90,7 @@ void Kernel::DeleteThread(Thread* thread) {
   // It leaves its wait queue first: a call that ends with its frame may free the queue.
   thread->entry_.Unlink();
   thread->timeout_.Cancel();
+  timer_delete(&thread->process_timer_);
   if (thread->root_) thread->root_.destroy();
   thread->ListNode<AllThreadsTag>::Unlink();
   threads_.Delete(thread);

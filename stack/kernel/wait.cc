@@ -25,11 +25,15 @@ Thread::Thread(Kernel& kernel, int tid, Cpu& cpu)
         static_cast<QueueEntry*>(entry)->thread->Wake(WakeReason::kDone);
         return true;
       }),
-      timeout_(cpu, [](HrTimer* timer) {
-        static_cast<Timeout*>(timer)->thread->Wake(WakeReason::kTimeout);
+      timeout_(
+          cpu,
+          [](HrTimer* timer) { static_cast<Timeout*>(timer)->thread->Wake(WakeReason::kTimeout); }),
+      process_timer_([](TimerList* timer) {
+        static_cast<ProcessTimer*>(timer)->thread->Wake(WakeReason::kTimeout);
       }) {
   entry_.thread = this;
   timeout_.thread = this;
+  process_timer_.thread = this;
 }
 
 void Thread::Sleep(Sleeper* sleeper, WaitQueue* queue, uint32_t events, SimTime deadline,
@@ -44,6 +48,11 @@ void Thread::Sleep(Sleeper* sleeper, WaitQueue* queue, uint32_t events, SimTime 
   if (deadline != SimTime::Never()) timeout_.Start(deadline);
 }
 
+void Thread::ScheduleTimeout(Jiffies expires) {
+  CHECK(sleeping());
+  mod_timer(cpu_, &process_timer_, expires);
+}
+
 void Thread::Wake(WakeReason reason) {
   if (sleeper_ == nullptr) return;
   if (ListNode<>::linked()) {
@@ -53,6 +62,7 @@ void Thread::Wake(WakeReason reason) {
   wake_reason_ = reason;
   entry_.Unlink();
   timeout_.Cancel();
+  timer_delete(&process_timer_);
   if (kernel_.running_ != nullptr) kernel_.running_->Charge(CostPoint::k_sock_wake);
   cpu_.EnqueueThread(this, kernel_.EffectTime());
 }

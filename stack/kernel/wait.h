@@ -92,6 +92,9 @@ class Thread : public ListNode<>, public ListNode<AllThreadsTag> {
   // `deadline`.
   void Sleep(Sleeper* sleeper, WaitQueue* queue, uint32_t events, SimTime deadline,
              bool exclusive = false);
+  // schedule_timeout: a thread that sleeps is woken (kTimeout) when the timer wheel expires
+  // `expires`, which is a tick late or more (see timer.h).
+  void ScheduleTimeout(Jiffies expires);
   // Makes a sleeping thread runnable on its CPU; nothing where it is runnable already.
   void Wake(WakeReason reason);
   // A signal: a blocked call ends with EINTR, also where it has been woken already but finds
@@ -112,6 +115,10 @@ class Thread : public ListNode<>, public ListNode<AllThreadsTag> {
     using HrTimer::HrTimer;
     Thread* thread = nullptr;
   };
+  struct ProcessTimer : TimerList {
+    using TimerList::TimerList;
+    Thread* thread = nullptr;
+  };
   // One step: from where it slept to its next sleep or its end.
   void Run();
 
@@ -126,6 +133,7 @@ class Thread : public ListNode<>, public ListNode<AllThreadsTag> {
   std::coroutine_handle<> root_;
   QueueEntry entry_;
   Timeout timeout_;
+  ProcessTimer process_timer_;
 };
 
 // Coroutine frames come from the Lab's arena: the first parameter of every coroutine is its Thread.

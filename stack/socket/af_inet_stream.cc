@@ -52,6 +52,7 @@ int __inet_stream_connect(socket* sock, const void* addr, uint32_t addr_len, uin
       return err;
     }
   }
+  if ((flags & kConnectAgain) != 0) return ConnectOutcome(sock, -EINPROGRESS, flags);
   const bool is_sendmsg = (flags & kConnectForSendmsg) != 0;
   switch (sock->state) {
     case SS_CONNECTED:

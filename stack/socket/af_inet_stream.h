@@ -9,7 +9,7 @@
 namespace tapedeck {
 
 // The members of inet_stream_ops that datagram sockets do not share. `flags`: O_NONBLOCK,
-// kConnectForSendmsg.
+// kConnectForSendmsg, kConnectAgain.
 int inet_stream_connect(socket* sock, const void* addr, uint32_t addr_len, uint32_t flags);
 // `backlog` is at most somaxconn. 0, -EINVAL (connected, connecting), -EADDRINUSE.
 int inet_listen(socket* sock, int backlog);

@@ -152,19 +152,33 @@ int64_t SyscallBody::InstallPair(file* first, file* second, bool close_on_exec, 
   return 0;
 }
 
-int64_t SyscallBody::WaitFor(WaitQueue* queue, uint32_t events, bool exclusive, Duration timeout,
-                             int64_t if_interrupted) {
-  if (timeout == Duration{}) return -EAGAIN;
+void SyscallBody::MustWait(WaitQueue* queue, uint32_t events, bool exclusive,
+                           int64_t if_interrupted) {
   call_.must_wait_ = true;
   call_.queue_ = queue;
   call_.events_ = events;
   call_.exclusive_ = exclusive;
   call_.if_interrupted_ = if_interrupted;
-  if (!call_.deadline_known_) {
-    call_.deadline_known_ = true;
-    call_.deadline_ =
-        timeout == Duration::Max() ? SimTime::Never() : sys_.net_.kernel.now() + timeout;
+}
+
+int64_t SyscallBody::WaitFor(WaitQueue* queue, uint32_t events, bool exclusive, Duration timeout,
+                             int64_t if_interrupted) {
+  if (timeout == Duration{}) return -EAGAIN;
+  MustWait(queue, events, exclusive, if_interrupted);
+  if (call_.deadline_known_) return -EAGAIN;
+  call_.deadline_known_ = true;
+  if (timeout != Duration::Max()) {
+    const Kernel& kernel = sys_.net_.kernel;
+    call_.expire_ = kernel.jiffies() + timeout.ps / kernel.tick().ps;
   }
+  return -EAGAIN;
+}
+
+int64_t SyscallBody::WaitExactly(WaitQueue* queue, uint32_t events, bool exclusive) {
+  MustWait(queue, events, exclusive, -EINTR);
+  if (call_.deadline_known_) return -EAGAIN;
+  call_.deadline_known_ = true;
+  if (args_.timeout != Duration::Max()) call_.deadline_ = sys_.net_.kernel.now() + args_.timeout;
   return -EAGAIN;
 }
 

@@ -112,11 +112,14 @@ class SyscallBody {
 
   int64_t RegisterPoll(const pollfd* fds, uint32_t count);
 
-  // The call sleeps on `queue` (may be null) until one of `events`, at most `timeout` since it
-  // first had to. A signal ends it with `if_interrupted`. -EAGAIN, which stands where the timeout
-  // is zero.
+  // The call sleeps on `queue` (may be null) until one of `events`, at most `timeout`, a number of
+  // ticks, since it first had to; the timer wheel ends that, a tick late or more. A signal ends it
+  // with `if_interrupted`. -EAGAIN, which stands where the timeout is zero.
   int64_t WaitFor(WaitQueue* queue, uint32_t events, bool exclusive, Duration timeout,
                   int64_t if_interrupted);
+  // The same for the call's own timeout, not zero, which is kept exactly; -EINTR by a signal.
+  int64_t WaitExactly(WaitQueue* queue, uint32_t events, bool exclusive);
+  void MustWait(WaitQueue* queue, uint32_t events, bool exclusive, int64_t if_interrupted);
   bool again() const { return call_.again_; }
 
   SystemCall& call_;

@@ -48,7 +48,7 @@ void SyscallBody::NextMessage() {
   call_.control_used_ = 0;
   call_.out_flags_ = 0;
   call_.deadline_known_ = false;
-  call_.deadline_ = SimTime::Never();
+  call_.expire_ = SystemCall::kNoJiffies;
 }
 
 // --- Sending. ---
@@ -107,8 +107,7 @@ int64_t SyscallBody::SendStream(socket* sock, msghdr* msg, bool nonblock) {
     // Memory failed although there is room: nobody will call, so it is tried again a little later
     // (the vm_wait of sk_stream_wait_memory).
     Kernel& kernel = sys_.net_.kernel;
-    const uint32_t jiffies = kernel.prng().Below(kernel.hz() / 5) + 2;
-    call_.retry_at_ = kernel.now() + kernel.tick() * jiffies;
+    call_.retry_at_ = kernel.jiffies() + kernel.prng().Below(kernel.hz() / 5) + 2;
   }
   return WaitFor(&sk->sk_wq, kAnyEvent, false, sk->sk_sndtimeo, Moved(-EINTR));
 }

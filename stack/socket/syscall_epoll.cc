@@ -40,7 +40,7 @@ int64_t SyscallBody::EpollWait() {
   if (ep == nullptr) return -EINVAL;
   const int sent = ep_send_events(ep, {events, static_cast<size_t>(count)});
   if (sent != 0 || last_ || args_.timeout == Duration{}) return sent;
-  return WaitFor(&ep->wq, ~uint32_t{0}, true, args_.timeout, -EINTR);
+  return WaitExactly(&ep->wq, ~uint32_t{0}, true);
 }
 
 }  // namespace tapedeck

@@ -69,7 +69,7 @@ int64_t SyscallBody::Poll() {
   if (call_.poll_waits_ == nullptr && count != 0) {
     if (const int64_t err = RegisterPoll(fds, count); err != 0) return err;
   }
-  return WaitFor(nullptr, 0, false, args_.timeout, -EINTR);
+  return WaitExactly(nullptr, 0, false);
 }
 
 int64_t SyscallBody::Select() {
@@ -102,7 +102,7 @@ int64_t SyscallBody::Select() {
     if (call_.poll_waits_ == nullptr && count != 0) {
       if (const int64_t err = RegisterPoll(fds, count); err != 0) return err;
     }
-    return WaitFor(nullptr, 0, false, args_.timeout, -EINTR);
+    return WaitExactly(nullptr, 0, false);
   }
   for (int set = 0; set < 3; ++set) {
     if (args_.sets[set] != nullptr) *args_.sets[set] = result[set];

@@ -81,23 +81,21 @@ int64_t SyscallBody::Connect() {
   if (args_.address.length > kSockaddrStorageBytes) return -EINVAL;
   socket* const sock = sock_from_file(file);
   if (sock == nullptr) return -ENOTSOCK;
-  if (again()) {
-    if (sock->sk->sk_disconnects != call_.disconnects_) return -EPIPE;
-    // Another thread's connect has found it connected first.
-    if (sock->state == SS_CONNECTED) return 0;
-  }
-  const bool nonblock = (file->f_flags & kONonblock) != 0;
-  const auto attempt = [&] {
-    return sock->ops->connect(sock, args_.address.bytes, args_.address.length, file->f_flags);
+  // What it was at first is what it is when the time is over, whatever has come meanwhile.
+  if (again() && last_) return call_.given_up_;
+  if (again() && sock->sk->sk_disconnects != call_.disconnects_) return -EPIPE;
+  const auto attempt = [&](uint32_t flags) {
+    return sock->ops->connect(sock, args_.address.bytes, args_.address.length,
+                              file->f_flags | flags);
   };
-  const int64_t result = attempt();
+  const int64_t result = attempt(again() ? kConnectAgain : 0);
   const bool under_way = result == -EINPROGRESS || result == -EALREADY;
   if (!under_way) return result;
-  // What it was at first is what it is when the time is over.
   if (!again()) call_.given_up_ = result;
+  const bool nonblock = (file->f_flags & kONonblock) != 0;
   if (nonblock || last_ || sock->sk->sk_sndtimeo == Duration{}) return call_.given_up_;
   // The answer may have come while the socket was let go.
-  if (!Connecting(sock->sk)) return attempt();
+  if (!Connecting(sock->sk)) return attempt(kConnectAgain);
   call_.again_ = true;
   call_.disconnects_ = sock->sk->sk_disconnects;
   return WaitFor(&sock->sk->sk_wq, ~uint32_t{0}, false, sock->sk->sk_sndtimeo, -EINTR);

@@ -83,7 +83,7 @@ void SystemCall::Trace(TraceKind kind, uint64_t value) {
 
 bool SystemCall::Try(bool last) {
   must_wait_ = false;
-  retry_at_ = SimTime::Never();
+  retry_at_ = kNoJiffies;
   const int64_t result = SyscallBody(*this, last).Run();
   if (must_wait_) return false;
   End(result);
@@ -118,7 +118,17 @@ void SystemCall::Sleep() {
     if (other_file_ != nullptr) get_file(other_file_);
   }
   if (writer_ != nullptr) ++writer_->sk_write_pending;
-  thread_.Sleep(this, queue_, events_, std::min(deadline_, retry_at_), exclusive_);
+  thread_.Sleep(this, queue_, events_, deadline_, exclusive_);
+  const Jiffies expires = std::min(expire_, retry_at_);
+  if (expires != kNoJiffies) thread_.ScheduleTimeout(expires);
+}
+
+// What schedule_timeout leaves of a timeout is counted in jiffies: whatever woke the thread, in the
+// last of them, in which the timer has not fired yet, nothing is left.
+bool SystemCall::TimedOut(WakeReason reason) const {
+  const Kernel& kernel = sys_.network().kernel;
+  if (expire_ != kNoJiffies) return kernel.jiffies() >= expire_;
+  return reason == WakeReason::kTimeout && kernel.now() >= deadline_;
 }
 
 void SystemCall::Leave() {
@@ -140,9 +150,7 @@ bool SystemCall::Again(Sleeper* sleeper, WakeReason reason) {
     --call->writer_->sk_write_pending;
     call->writer_ = nullptr;
   }
-  const bool timed_out =
-      reason == WakeReason::kTimeout && call->sys_.network().kernel.now() >= call->deadline_;
-  if (call->Try(timed_out)) return true;
+  if (call->Try(call->TimedOut(reason))) return true;
   if (reason == WakeReason::kInterrupted) {
     call->End(call->if_interrupted_);
     return true;

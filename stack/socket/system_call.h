@@ -38,11 +38,11 @@
 //             what it has: at a place that ends a call which has data (urgent mark), return 0 if it
 //             is not 0. MSG_PEEK starts again from the beginning each time, with msg_copied 0.
 //   connect   Returns -EINPROGRESS, the second time -EALREADY; while the socket is in SYN_SENT or
-//             SYN_RECV the call sleeps, and asks again with the same arguments. A tcp_sendmsg that
-//             connects calls sk_socket->ops->connect(..., O_NONBLOCK | kConnectForSendmsg) with the
-//             socket locked, and where MSG_DONTWAIT is not set answers -EAGAIN to -EINPROGRESS; the
-//             next attempts (msg_again) ask ops->connect(sock, nullptr, 0, ...) again while the
-//             socket's state is SS_CONNECTING, and go on when it says 0.
+//             SYN_RECV the call sleeps, and asks again with kConnectAgain, which says what became
+//             of it. A tcp_sendmsg that connects calls sk_socket->ops->connect(..., O_NONBLOCK |
+//             kConnectForSendmsg) with the socket locked, and where MSG_DONTWAIT is not set answers
+//             -EAGAIN to -EINPROGRESS; the next attempts (msg_again) add kConnectAgain while the
+//             socket is not SS_CONNECTED, and go on when it says 0.
 //   accept    -EAGAIN where the queue is empty.
 //   close     proto::linger, then proto::close (see stack/core/sock.h).
 //
@@ -207,6 +207,7 @@ class SystemCall : private Sleeper, public ListNode<> {
   friend class Syscalls;
   friend class SyscallBody;
   enum class State : uint8_t { kNew, kEntered, kEnded };
+  static constexpr Jiffies kNoJiffies = ~Jiffies{0};
 
   void Enter();
   void Trace(TraceKind kind, uint64_t value);
@@ -215,6 +216,7 @@ class SystemCall : private Sleeper, public ListNode<> {
   bool Try(bool last);
   void End(int64_t result);
   void Sleep();
+  bool TimedOut(WakeReason reason) const;
   // Gives up the file, the waits of a poll, and the place among those that sleep.
   void Leave();
   static bool Again(Sleeper* sleeper, WakeReason reason);
@@ -234,11 +236,13 @@ class SystemCall : private Sleeper, public ListNode<> {
   bool exclusive_ = false;
   uint32_t events_ = 0;
   WaitQueue* queue_ = nullptr;
-  SimTime deadline_ = SimTime::Never();  // fixed by the first attempt that has to wait
-  SimTime retry_at_ = SimTime::Never();  // tries again then, whatever happens
+  // Until when, fixed by the first attempt that has to wait: one or the other.
   bool deadline_known_ = false;
-  int64_t if_interrupted_ = 0;  // the result where a signal ends the wait
-  sock* writer_ = nullptr;      // counts in its sk_write_pending while the call sleeps
+  Jiffies expire_ = kNoJiffies;          // on the timer wheel (schedule_timeout)
+  SimTime deadline_ = SimTime::Never();  // exactly (schedule_hrtimeout)
+  Jiffies retry_at_ = kNoJiffies;        // tries again then, whatever happens
+  int64_t if_interrupted_ = 0;           // the result where a signal ends the wait
+  sock* writer_ = nullptr;               // counts in its sk_write_pending while the call sleeps
 
   // What the attempts so far leave to the next (see the head of this file).
   bool again_ = false;        // there was one
