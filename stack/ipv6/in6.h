@@ -104,8 +104,11 @@ struct inet6_skb_parm {
   uint16_t flags;          // IP6SKB_*
   uint16_t frag_max_size;  // the largest fragment it came in; 0: not fragmented
   uint16_t dsthao;
+  uint8_t exthdrs;  // extension headers walked on the way in; at most IP6_MAX_EXT_HDRS_CNT
 };
 static_assert(sizeof(inet6_skb_parm) <= 24);
+
+inline constexpr uint8_t IP6_MAX_EXT_HDRS_CNT = 12;
 
 // inet6_skb_parm::flags.
 enum : uint16_t {
@@ -130,6 +133,8 @@ inline wire::Ipv6Header* ipv6_hdr_writable(sk_buff* skb) {
   return reinterpret_cast<wire::Ipv6Header*>(
       skb_writable(skb, skb_network_header(skb), sizeof(wire::Ipv6Header)));
 }
+// ifindex of the device a packet for us came in by.
+inline int inet6_iif(const sk_buff* skb) { return IP6CB(skb)->iif; }
 inline const wire::Icmpv6Header* icmp6_hdr(const sk_buff* skb) {
   return reinterpret_cast<const wire::Icmpv6Header*>(skb_transport_header(skb));
 }

@@ -69,6 +69,9 @@ bool ipv6_anycast_destination(const dst_entry* dst, const Ipv6Address& daddr);
 // The next hop of a packet to `daddr` over `rt`.
 const Ipv6Address& rt6_nexthop(const rt6_info* rt, const Ipv6Address& daddr);
 
+// The source that the route prefers (`src` of ip route); :: none.
+Ipv6Address rt6_get_prefsrc(const rt6_info* rt);
+
 // Flags of lookups.
 enum : int {
   RT6_LOOKUP_F_IFACE = 0x1,

@@ -106,6 +106,9 @@ inline const Ipv6Address& sk_v6_rcv_saddr(const sock* sk) {
 // Gives a new AF_INET6 socket its ipv6_pinfo with the host's defaults (part of inet6_create).
 // 0 or -ENOBUFS. inet6_sock_init REQUIRES: none there yet.
 int inet6_sock_init(inet_sock* sk);
+// As inet_ctl_sock_create, of AF_INET6, with its ipv6_pinfo. nullptr where memory failed.
+inet_sock* inet6_ctl_sock_create(net& net, uint8_t protocol);
+void inet6_ctl_sock_destroy(inet_sock* sk);
 // A child of listener `sk` gets a copy without what belongs to one socket (memberships, options are
 // shared by reference, pktoptions). 0 or -ENOBUFS.
 int inet6_sock_clone(const inet_sock* sk, inet_sock* child);
