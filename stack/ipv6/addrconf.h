@@ -37,6 +37,7 @@ struct netns_ipv6;
   X(use_tempaddr, "use_tempaddr", 0)                                 \
   X(temp_valid_lft, "temp_valid_lft", 604800)                        \
   X(temp_prefered_lft, "temp_prefered_lft", 86400)                   \
+  X(regen_min_advance, "regen_min_advance", 2)                       \
   X(regen_max_retry, "regen_max_retry", 3)                           \
   X(max_desync_factor, "max_desync_factor", 600)                     \
   X(max_addresses, "max_addresses", 16)                              \
@@ -45,6 +46,8 @@ struct netns_ipv6;
   X(accept_ra_min_hop_limit, "accept_ra_min_hop_limit", 1)           \
   X(accept_ra_min_lft, "accept_ra_min_lft", 0)                       \
   X(accept_ra_pinfo, "accept_ra_pinfo", 1)                           \
+  X(ra_honor_pio_life, "ra_honor_pio_life", 0)                       \
+  X(ra_honor_pio_pflag, "ra_honor_pio_pflag", 0)                     \
   X(accept_ra_rtr_pref, "accept_ra_rtr_pref", 1)                     \
   X(accept_ra_rt_info_min_plen, "accept_ra_rt_info_min_plen", 0)     \
   X(accept_ra_rt_info_max_plen, "accept_ra_rt_info_max_plen", 0)     \
@@ -74,7 +77,18 @@ struct netns_ipv6;
   X(seg6_enabled, "seg6_enabled", 0)                                 \
   X(seg6_require_hmac, "seg6_require_hmac", 0)                       \
   X(rpl_seg_enabled, "rpl_seg_enabled", 0)                           \
-  X(ioam6_enabled, "ioam6_enabled", 0)
+  X(ioam6_enabled, "ioam6_enabled", 0)                               \
+  X(ioam6_id, "ioam6_id", 65535)                                     \
+  X(ioam6_id_wide, "ioam6_id_wide", -1)                              \
+  X(force_forwarding, "force_forwarding", 0)
+
+// ipv6_devconf::addr_gen_mode: where interface identifiers come from.
+enum : int32_t {
+  IN6_ADDR_GEN_MODE_EUI64,
+  IN6_ADDR_GEN_MODE_NONE,
+  IN6_ADDR_GEN_MODE_STABLE_PRIVACY,  // RFC 7217, with stable_secret
+  IN6_ADDR_GEN_MODE_RANDOM,          // the same, with a secret drawn once
+};
 
 struct ipv6_devconf : ListNode<> {
 #define X(member, file, value) int32_t member = value;
@@ -86,7 +100,11 @@ struct ipv6_devconf : ListNode<> {
   int32_t rtr_solicit_delay = 0;                  // 1 s
   int32_t mldv1_unsolicited_report_interval = 0;  // 10 s
   int32_t mldv2_unsolicited_report_interval = 0;  // 1 s
+  int32_t rtr_probe_interval = 0;                 // 60 s
+  Ipv6Address stable_secret;
+  bool stable_secret_set = false;
   netns_ipv6* ns = nullptr;
+  net_device* dev = nullptr;  // nullptr: of `all`, `default`, or of a device that has gone
   char name[kIfNameBytes] = {};
 };
 
@@ -99,12 +117,15 @@ enum : uint32_t {
   IFA_F_DEPRECATED = 0x20,
   IFA_F_TENTATIVE = 0x40,
   IFA_F_MANAGETEMPADDR = 0x100,
+  IFA_F_STABLE_PRIVACY = 0x800,
 };
 inline constexpr uint32_t kInfinityLifeTime = 0xffffffff;  // INFINITY_LIFE_TIME
 
 enum class Inet6IfaddrState : uint8_t { kPredad, kDad, kPostdad, kErrdad, kDead };
 
-struct inet6_ifaddr : ListNode<> {
+struct TempAddrTag;
+
+struct inet6_ifaddr : ListNode<>, ListNode<TempAddrTag> {
   Ipv6Address addr;
   Ipv6Address peer_addr;  // ::: none
   uint8_t prefix_len = 0;
@@ -119,9 +140,13 @@ struct inet6_ifaddr : ListNode<> {
   Jiffies cstamp = 0;
   Jiffies tstamp = 0;
   bool tokenized = false;
+  bool hashed = false;       // lookups find it
+  bool rt_inserted = false;  // its local route is in the table
+  uint8_t stable_privacy_retry = 0;
+  int32_t regen_count = 0;  // temporary addresses that were tried
   uint32_t refcnt = 1;
   inet6_ifaddr* hash_next = nullptr;
-  inet6_ifaddr* ifpub = nullptr;  // of a temporary address: the public one
+  inet6_ifaddr* ifpub = nullptr;  // of a temporary address: the public one, a reference
   inet6_dev* idev = nullptr;      // a reference
   struct DadTimer : TimerList {
     using TimerList::TimerList;
@@ -139,7 +164,9 @@ struct inet6_dev {
   uint32_t refcnt = 1;
   bool dead = false;
   uint32_t if_flags = 0;         // IF_*
-  List<inet6_ifaddr> addr_list;  // by falling scope, as the kernel's
+  List<inet6_ifaddr> addr_list;  // by falling scope, as the kernel's; a reference each
+  List<inet6_ifaddr, TempAddrTag> tempaddr_list;  // newest first; a reference each
+  uint32_t desync_factor = UINT32_MAX;            // s (RFC 8981 3.8); UINT32_MAX: not drawn yet
   // Multicast (mcast.cc): groups joined and those left that are still to be reported.
   ifmcaddr6* mc_list = nullptr;
   ifmcaddr6* mc_tomb = nullptr;
@@ -198,7 +225,7 @@ struct inet6_address_config {
   uint32_t prefered_lft = kInfinityLifeTime;
   uint32_t metric = 0;
 };
-// `ip -6 address add/del`. 0, -EEXIST, -EINVAL, -EACCES (disable_ipv6), -ENOBUFS / -EADDRNOTAVAIL.
+// `ip -6 address add/del`; adding an address that lives for ever makes it permanent. 0, -EEXIST, -EINVAL, -EACCES (disable_ipv6), -ENOBUFS / -EADDRNOTAVAIL.
 int inet6_addr_add(net_device* dev, const inet6_address_config& config);
 int inet6_addr_del(net_device* dev, const Ipv6Address& addr, uint8_t prefixlen);
 
@@ -219,6 +246,10 @@ int ipv6_get_lladdr(net_device* dev, Ipv6Address* addr, uint32_t banned_flags);
 // -EADDRNOTAVAIL.
 int ipv6_dev_get_saddr(net& net, const net_device* dst_dev, const Ipv6Address& daddr,
                        uint32_t prefs, Ipv6Address* saddr);
+// Whether the device takes router advertisements: unless it forwards, or accept_ra is 2.
+bool ipv6_accept_ra(const inet6_dev* idev);
+// Whether an interface's addresses of DAD may be used before it ends (RFC 4429).
+bool ipv6_use_optimistic_addr(const inet6_dev* idev);
 // The label of the policy table (RFC 6724 2.1).
 uint32_t ipv6_addr_label(const Ipv6Address& addr, int ifindex);
 enum : uint8_t {
@@ -233,6 +264,15 @@ int ipv6_sock_ac_drop(sock* sk, int ifindex, const Ipv6Address& addr);
 void ipv6_sock_ac_close(sock* sk);
 bool ipv6_chk_acast_addr(net& net, const net_device* dev, const Ipv6Address& addr);
 bool ipv6_chk_acast_addr_src(net& net, const net_device* dev, const Ipv6Address& addr);
+// The device takes part / no longer. 0, -ENODEV, -ENOMEM / 0, -ENOENT.
+int __ipv6_dev_ac_inc(inet6_dev* idev, const Ipv6Address& addr);
+int __ipv6_dev_ac_dec(inet6_dev* idev, const Ipv6Address& addr);
+void ipv6_ac_destroy_dev(inet6_dev* idev);
+struct ifacaddr6 {
+  ifacaddr6* next = nullptr;
+  Ipv6Address addr;
+  uint32_t users = 1;
+};
 
 // --- What neighbour discovery hears. ---
 
@@ -247,9 +287,12 @@ void addrconf_leave_solict(inet6_dev* idev, const Ipv6Address& addr);
 
 // IPv6 on `dev`, made where it was not; nullptr below an MTU of 1280 or without memory.
 inet6_dev* ipv6_find_idev(net_device* dev);
-// What register_netdevice_notifier calls (addrconf_notify).
+// What register_netdevice_notifier calls (addrconf_notify), before ndisc_netdev_event.
 int addrconf_notify(net_device* dev, NetdevEvent event);
+// Sets the defaults that depend on HZ, registers net/ipv6/conf/{all,default}, gives devices there
+// are their inet6_dev by ways of netns_ipv6::notifier. REQUIRES: ndisc_init, igmp6_init.
 int addrconf_init(net& net);
+// Takes IPv6 off every device.
 void addrconf_exit(net& net);
 
 }  // namespace tapedeck

@@ -161,6 +161,16 @@ void rt6_purge_dflt_routers(net& net);
 // A route information option (RFC 4191), `opt` of `len` bytes. 0 or -EINVAL.
 int rt6_route_rcv(net_device* dev, const uint8_t* opt, int len, const Ipv6Address& gwaddr);
 
+// A route for one message of ours to fl6.daddr over `dev`, in no table (icmp6_dst_alloc); nullptr
+// where memory failed.
+dst_entry* icmp6_dst_alloc(net_device* dev, const flowi6& fl6);
+// Router `gateway` has become a host: routes through it that came by advertisements go.
+void rt6_clean_tohost(net& net, const Ipv6Address& gateway);
+// `addr` is no longer ours: routes forget it as their preferred source.
+void rt6_remove_prefsrc(net_device* dev, const Ipv6Address& addr);
+// A redirect without a header option (data at the ND message).
+void ip6_redirect_no_header(sk_buff* skb, net& net, int oif);
+
 // The MTU of `dev` for IPv6 changed: routes follow (rt6_mtu_change).
 void rt6_mtu_change(net_device* dev, uint32_t mtu);
 // All rt6_infos made so far are stale.
