@@ -117,7 +117,8 @@ namespace tapedeck {
   X(ICMPV6_CSUM, "ICMPv6 checksum is wrong")                                              \
   X(UDP_ENCAP, "taken by a tunnel")                                                       \
   X(IP_TTL, "time to live used up")                                                       \
-  X(IGMP_INVALID, "IGMP or MLD message that is not valid")
+  X(IGMP_INVALID, "IGMP or MLD message that is not valid")                                \
+  X(IPV6_TOO_MANY_EXTHDRS, "more IPv6 extension headers than the host walks")
 
 enum class DropReason : uint16_t {
 #define X(name, sentence) SKB_DROP_REASON_##name,

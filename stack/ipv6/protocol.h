@@ -21,8 +21,9 @@ enum : uint8_t {
 
 struct inet6_protocol {
   // Takes a packet: data is at the header that is its own (transport header), IP6CB(skb)->nhoff
-  // says where its number stands. 0: taken; > 0 (extension headers only): data was pulled to the
-  // next header, which the byte at nhoff names; < 0: minus a next header value to be tried.
+  // says where its number stands. 0: delivered (counted in InDelivers); < 0: taken, for another
+  // end. > 0 from an extension header: transport_header is at the next one, which the byte at nhoff
+  // names; from an upper layer: the number of another one to be tried.
   int (*handler)(sk_buff* skb) = nullptr;
   // An ICMPv6 error about a packet of ours: data is at the quoted IPv6 header, the upper layer's
   // begins `offset` bytes behind. `info` is the last word of the ICMPv6 header (MTU, pointer), host
