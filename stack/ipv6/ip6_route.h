@@ -4,6 +4,7 @@
 #define TAPEDECK_STACK_IPV6_IP6_ROUTE_H_
 
 #include <cstdint>
+#include <span>
 
 #include "stack/base/ip_address.h"
 #include "stack/base/list.h"
@@ -49,7 +50,6 @@ struct rt6key {
 struct rt6_info : dst_entry, ListNode<> {
   netns_ipv6* ns = nullptr;
   fib6_info* from = nullptr;  // the route it comes from, a reference; nullptr: it has gone
-  uint32_t rt6i_cookie = 0;   // of `from` when it was made (fib6_node's serial number)
   rt6key rt6i_dst;
   rt6key rt6i_src;
   Ipv6Address rt6i_gateway;        // next hop; the destination itself without RTF_GATEWAY
@@ -121,6 +121,13 @@ void rt6_do_redirect(dst_entry* dst, sock* sk, sk_buff* skb);
 
 // --- Change: what `ip -6 route` says. ---
 
+struct fib6_config_nexthop {
+  int ifindex = 0;      // 0: found from the gateway
+  Ipv6Address gateway;  // ::: on the link
+  uint8_t flags = 0;    // RTNH_F_ONLINK
+  uint8_t weight = 1;   // 1..255
+};
+
 struct fib6_config {
   Ipv6Address dst;
   uint8_t dst_len = 0;
@@ -136,14 +143,30 @@ struct fib6_config {
   uint8_t type = 1;      // RTN_*
   uint64_t expires = 0;  // jiffies from now; with RTF_EXPIRES
   uint32_t metrics[RTAX_MAX + 1] = {};
+  uint8_t nh_flags = 0;  // RTNH_F_ONLINK
+  // In place of `ifindex` and `gateway`: siblings, of which each flow takes one.
+  std::span<const fib6_config_nexthop> nexthops;
+  // NLM_F_*. None of the three: a route of the kernel's own, which may stand beside others of its
+  // metric; so may what is appended.
+  bool excl = false;  // what `ip route add` says: not where one of its metric is
   bool replace = false;
   bool append = false;
+  bool create = true;            // false with replace: `ip route change`
+  bool ignore_dev_down = false;  // the device may be down: addresses of ours
 };
-// 0, -EEXIST, -EINVAL, -ENODEV, -EHOSTUNREACH, -ENETUNREACH, -ENOBUFS / 0, -ESRCH.
+// -EEXIST, -EINVAL, -ENODEV, -EACCES (disable_ipv6), -ENETDOWN, -EHOSTUNREACH (the gateway is on no
+// link), -ENOENT (nothing to replace), -ENOMEM.
 int ip6_route_add(net& net, const fib6_config& config);
+// Removes the first route to these prefixes that fits: what is left zero in metric, protocol,
+// ifindex and gateway fits anything; without a gateway its siblings go with it. -ESRCH where none
+// does.
 int ip6_route_del(net& net, const fib6_config& config);
 // All routes over `dev` go (it is down); carrier only: nexthops are marked.
 void rt6_disable_ip(net_device* dev);
+// The device / its carrier is back: nexthops lose `nh_flags` (RTNH_F_DEAD, RTNH_F_LINKDOWN of
+// fib.h). The carrier has gone: nexthops are marked RTNH_F_LINKDOWN.
+void rt6_sync_up(net_device* dev, uint8_t nh_flags);
+void rt6_sync_down_carrier(net_device* dev);
 
 // --- For address configuration and router discovery. ---
 
