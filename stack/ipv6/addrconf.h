@@ -105,6 +105,10 @@ struct ipv6_devconf : ListNode<> {
   bool stable_secret_set = false;
   netns_ipv6* ns = nullptr;
   net_device* dev = nullptr;  // nullptr: of `all`, `default`, or of a device that has gone
+  // What the last change of these settings took effect as; a write is compared with it.
+  int32_t forwarding_applied = 0;
+  int32_t disable_ipv6_applied = 0;
+  SysctlEntry* mtu_entry = nullptr;  // its maximum is the device's MTU
   char name[kIfNameBytes] = {};
 };
 
@@ -287,6 +291,11 @@ void addrconf_leave_solict(inet6_dev* idev, const Ipv6Address& addr);
 
 // IPv6 on `dev`, made where it was not; nullptr below an MTU of 1280 or without memory.
 inet6_dev* ipv6_find_idev(net_device* dev);
+// Runs when the life of some address changes (addrconf_verify_work).
+struct AddrCheckTimer : TimerList {
+  AddrCheckTimer();
+  netns_ipv6* ns = nullptr;  // set by addrconf_init
+};
 // What register_netdevice_notifier calls (addrconf_notify), before ndisc_netdev_event.
 int addrconf_notify(net_device* dev, NetdevEvent event);
 // Sets the defaults that depend on HZ, registers net/ipv6/conf/{all,default}, gives devices there

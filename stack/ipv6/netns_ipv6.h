@@ -74,11 +74,9 @@ struct netns_ipv6 {
   SlabCache<inet6_ifaddr> ifaddrs;
   static constexpr uint32_t kAddrBuckets = 64;
   inet6_ifaddr* addr_buckets[kAddrBuckets] = {};
-  TimerList addr_chk_timer;  // addrconf_verify
+  AddrCheckTimer addr_chk_timer;
   uint32_t dev_addr_genid = 0;
   netdev_notifier notifier;
-  Ipv6Address stable_secret;  // RFC 7217
-  bool stable_secret_set = false;
   Prng prng;
 
   // --- Routes (ip6_fib.cc, route6*.cc). ---
