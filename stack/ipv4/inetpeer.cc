@@ -11,9 +11,11 @@ namespace {
 constexpr int32_t kThreshold = 65664;  // net/ipv4/inet_peer_threshold
 constexpr Jiffies kBurstFactor = 6;    // XRLIM_BURST_FACTOR
 
-uint32_t BucketOf(const inet_peer_base& base, Ipv4Address daddr, int vif) {
-  return jhash_2words(daddr.host(), static_cast<uint32_t>(vif), base.ns.host_net.hash_mix) %
-         inet_peer_base::kBuckets;
+uint32_t BucketOf(const inet_peer_base& base, const IpAddress& daddr, int vif) {
+  const Ipv6Address& v6 = daddr.v6();
+  const uint32_t words[] = {v6.word(0), v6.word(1), v6.word(2), v6.word(3),
+                            static_cast<uint32_t>(vif)};
+  return jhash2(words, base.ns.host_net.hash_mix) % inet_peer_base::kBuckets;
 }
 
 void Forget(inet_peer_base& base, inet_peer* peer) {
@@ -30,7 +32,7 @@ void Forget(inet_peer_base& base, inet_peer* peer) {
 inet_peer_base::inet_peer_base(netns_ipv4& its_ns)
     : ns(its_ns), cache(its_ns.host_net.world.arena(), "inet_peer_cache"), threshold(kThreshold) {}
 
-inet_peer* inet_getpeer_v4(inet_peer_base& base, Ipv4Address daddr, int vif) {
+inet_peer* inet_getpeer(inet_peer_base& base, const IpAddress& daddr, int vif) {
   inet_peer** const bucket = &base.buckets[BucketOf(base, daddr, vif)];
   inet_peer* peer = *bucket;
   while (peer != nullptr && (peer->daddr != daddr || peer->vif != vif)) peer = peer->hash_next;

@@ -1,5 +1,6 @@
 // What is remembered about single hosts for the sake of rate limits (net/ipv4/inetpeer.c): ICMP
-// messages and redirects sent to them. Least recently used entries go when there are too many.
+// messages and redirects sent to them. Least recently used entries go when there are too many. One
+// table holds the hosts of both families.
 #ifndef TAPEDECK_STACK_IPV4_INETPEER_H_
 #define TAPEDECK_STACK_IPV4_INETPEER_H_
 
@@ -16,7 +17,7 @@ struct netns_ipv4;
 
 struct inet_peer : ListNode<> {
   inet_peer* hash_next = nullptr;
-  Ipv4Address daddr;
+  IpAddress daddr;
   int vif = 0;
   Jiffies rate_tokens = 0;  // unused time, in jiffies
   Jiffies rate_last = 0;
@@ -38,7 +39,13 @@ struct inet_peer_base {
 
 // The entry for a host, made where there was none; nullptr where memory failed. Valid until the
 // next call.
-inet_peer* inet_getpeer_v4(inet_peer_base& base, Ipv4Address daddr, int vif);
+inet_peer* inet_getpeer(inet_peer_base& base, const IpAddress& daddr, int vif);
+inline inet_peer* inet_getpeer_v4(inet_peer_base& base, Ipv4Address daddr, int vif) {
+  return inet_getpeer(base, daddr, vif);
+}
+inline inet_peer* inet_getpeer_v6(inet_peer_base& base, const Ipv6Address& daddr) {
+  return inet_getpeer(base, daddr, 0);
+}
 // Whether a message may be sent that costs `timeout` jiffies: a token bucket that holds six of them
 // (XRLIM_BURST_FACTOR).
 bool inet_peer_xrlim_allow(netns_ipv4& ns, inet_peer* peer, int32_t timeout);

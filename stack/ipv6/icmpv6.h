@@ -30,6 +30,10 @@ DropReason icmpv6_notify(sk_buff* skb, uint8_t type, uint8_t code, uint32_t info
 // A flow for a message of ours.
 void icmpv6_flow_init(const sock* sk, flowi6* fl6, uint8_t type, const Ipv6Address& saddr,
                       const Ipv6Address& daddr, int oif);
+// Completes the message that was put together by ip6_append_data with `header` and its checksum,
+// and sends it: `len` bytes in all. 0 or -errno.
+int icmpv6_push_pending_frames(sock* sk, const flowi6& fl6, wire::Icmpv6Header header,
+                               uint32_t len);
 // Counts a message that goes out.
 void icmp6_out_count(net& net, uint8_t type);
 int icmpv6_init(net& net);

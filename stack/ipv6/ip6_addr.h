@@ -63,6 +63,16 @@ constexpr uint16_t ipv6_addr_scope(const Ipv6Address& addr) {
   return static_cast<uint16_t>(ipv6_addr_type(addr) & IPV6_ADDR_SCOPE_MASK);
 }
 
+// Whether an address of this type says nothing without a device.
+constexpr bool __ipv6_addr_needs_scope_id(uint32_t type) {
+  if ((type & IPV6_ADDR_LINKLOCAL) != 0) return true;
+  return (type & IPV6_ADDR_MULTICAST) != 0 && (type & IPV6_ADDR_LOOPBACK) != 0;
+}
+// sin6_scope_id of `addr` seen by device `ifindex`.
+constexpr uint32_t ipv6_iface_scope_id(const Ipv6Address& addr, int ifindex) {
+  return __ipv6_addr_needs_scope_id(ipv6_addr_type(addr)) ? static_cast<uint32_t>(ifindex) : 0;
+}
+
 constexpr bool ipv6_addr_is_ll_all_nodes(const Ipv6Address& a) { return a == kIpv6AllNodes; }
 constexpr bool ipv6_addr_is_solict_mult(const Ipv6Address& a) {
   return a.word(0) == 0xff020000 && a.word(1) == 0 && a.word(2) == 1 && a.word(3) >> 24 == 0xff;

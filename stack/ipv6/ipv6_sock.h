@@ -23,7 +23,7 @@ struct ip6_flowlabel;
 // socket holds it.
 struct ipv6_txoptions {
   uint32_t refcnt = 1;
-  uint32_t tot_len = 0;    // bytes, with this structure
+  uint32_t tot_len = 0;    // bytes, with this structure: what Kmalloc gave
   uint16_t opt_flen = 0;   // after the fragment header
   uint16_t opt_nflen = 0;  // before it
   // Offsets of each header's bytes from the end of this structure; -1: none.
@@ -112,8 +112,9 @@ void inet6_ctl_sock_destroy(inet_sock* sk);
 // A child of listener `sk` gets a copy without what belongs to one socket (memberships, options are
 // shared by reference, pktoptions). 0 or -ENOBUFS.
 int inet6_sock_clone(const inet_sock* sk, inet_sock* child);
-// Frees what the socket holds of IPv6 (inet6_cleanup_sock, inet6_sock_destruct); nothing on a
-// socket without ipv6_pinfo.
+// Frees what the socket holds of IPv6 (inet6_cleanup_sock; its ipv6_pinfo stays), and with the
+// ipv6_pinfo (inet6_sock_destruct; nothing on a socket that has none).
+void inet6_cleanup_sock(inet_sock* sk);
 void inet6_sock_destruct(inet_sock* sk);
 
 // What a datagram call says besides its destination (struct ipcm6_cookie).
