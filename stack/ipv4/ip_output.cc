@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "stack/base/checksum.h"
+#include "stack/core/dev_loopback.h"
 #include "stack/core/gso.h"
 #include "stack/core/neighbour.h"
 #include "stack/core/net.h"
@@ -36,11 +37,7 @@ void LoopBack(net& net, sk_buff* skb) {
       skb_dst_set(copy, rt);
     }
   }
-  skb_reset_mac_header(copy);
-  __skb_pull(copy, static_cast<uint32_t>(skb_network_offset(copy)));
-  copy->pkt_type = PACKET_LOOPBACK;
-  if (copy->ip_summed == CHECKSUM_NONE) copy->ip_summed = CHECKSUM_UNNECESSARY;
-  netif_rx(copy);
+  dev_loopback_xmit(copy);
 }
 
 void CountOutput(net& net, const sk_buff* skb, uint8_t rt_type) {

@@ -69,9 +69,8 @@ void RegisterSettings(netns_ipv4& ns) {
   tree.RegisterInt("net/ipv4/route/redirect_silence", &s.route_redirect_silence);
   tree.RegisterInt("net/ipv4/route/error_cost", &s.route_error_cost);
   tree.RegisterInt("net/ipv4/route/error_burst", &s.route_error_burst);
-  tree.RegisterInt("net/ipv4/ipfrag_high_thresh", &ns.frags.high_thresh, 0, INT32_MAX);
-  tree.RegisterInt("net/ipv4/ipfrag_low_thresh", &ns.frags.low_thresh, 0, INT32_MAX);
-  tree.RegisterJiffies("net/ipv4/ipfrag_time", &ns.frags.timeout);
+  fqdir_sysctl_register(ns.frags, "net/ipv4/ipfrag_high_thresh", "net/ipv4/ipfrag_low_thresh",
+                        "net/ipv4/ipfrag_time");
   tree.RegisterInt("net/ipv4/ipfrag_max_dist", &ns.frags.max_dist, 0, INT32_MAX);
   tree.RegisterInt("net/ipv4/inet_peer_threshold", &ns.peers.threshold, 1, INT32_MAX);
   devinet_sysctl_register(ns.host_net, &ns.devconf_all, "all");
@@ -123,7 +122,7 @@ netns_ipv4::netns_ipv4(net& its_net)
       rtables(its_net.world.arena(), "ip_dst_cache"),
       ctl_socks(its_net.world.arena(), "inet_ctl_sock"),
       prng(its_net.world.NewPrng()),
-      frags(*this),
+      frags(its_net),
       peers(*this) {
   for (uint32_t& id : ip_idents) id = prng.Next32();
   ip_id_key.k0 = prng.Next64();
@@ -166,7 +165,7 @@ void ipv4_exit(net& net) {
   dev_remove_pack(&ns.arp_packet_type);
   dev_remove_pack(&ns.ip_packet_type);
   unregister_netdevice_notifier(&ns.notifier);
-  ip_frags_flush(ns);
+  fqdir_flush(ns.frags);
   for (net_device& dev : net.devices) {
     if (dev.ip_ptr != nullptr) inetdev_destroy(dev.ip_ptr);
   }

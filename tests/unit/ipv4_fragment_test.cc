@@ -242,6 +242,8 @@ TEST_F(FragmentTest, Timeout) {
 
 // A flood of first fragments: the limit of truesize holds, the rest is dropped, and the host lives.
 TEST_F(FragmentTest, FloodIsLimited) {
+  EXPECT_EQ(Sysctl("net/ipv4/ipfrag_high_thresh", 100'000), -EINVAL);  // below the lower mark
+  ASSERT_EQ(Sysctl("net/ipv4/ipfrag_low_thresh", 100'000), 0);
   ASSERT_EQ(Sysctl("net/ipv4/ipfrag_high_thresh", 100'000), 0);
   ASSERT_EQ(Sysctl("net/ipv4/ipfrag_max_dist", 0), 0);
   for (uint32_t id = 0; id < 2000; ++id) ReceivePiece({0, 80, true, 0, static_cast<uint16_t>(id)});
