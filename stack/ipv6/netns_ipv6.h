@@ -23,7 +23,7 @@ struct fib6_state;   // ip6_fib.h
 struct igmp6_state;  // mcast.cc
 struct ip6_frags;    // reassembly.h
 struct ndisc_state;  // ndisc.cc
-struct ip6_flowlabel;
+struct ip6_flowlabels;
 
 // net/ipv6/*: settings with Linux's defaults. Registered by their owners.
 struct ipv6_settings {
@@ -101,7 +101,7 @@ struct netns_ipv6 {
   SlabCache<ipv6_pinfo> pinfos;
   ip6_frags* frags = nullptr;
   igmp6_state* igmp6 = nullptr;
-  ip6_flowlabel* flowlabels = nullptr;
+  ip6_flowlabels* flowlabels = nullptr;  // made by the first lease
 };
 
 inline netns_ipv6& net_ipv6(net& net) { return *net.ipv6; }
