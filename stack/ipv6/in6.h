@@ -95,7 +95,7 @@ static_assert(sizeof(ipv6_mreq) == 20);
 // blocks of the layers above. Offsets are of extension headers from the network header; 0: none.
 struct inet6_skb_parm {
   int iif;                 // ifindex of arrival
-  uint16_t ra;             // router alert: offset of its option's header
+  uint16_t ra;             // value of the router alert option, host order (IP6SKB_ROUTERALERT)
   uint16_t dst0;           // destination options before a routing header
   uint16_t srcrt;          // routing header
   uint16_t dst1;           // destination options before the upper layer

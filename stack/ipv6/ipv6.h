@@ -55,9 +55,23 @@ inline bool ipv6_ext_hdr(uint8_t nexthdr) {
 void ipv6_push_nfrag_opts(sk_buff* skb, const ipv6_txoptions* opt, uint8_t* proto,
                           Ipv6Address* daddr, const Ipv6Address* saddr);
 void ipv6_push_frag_opts(sk_buff* skb, const ipv6_txoptions* opt, uint8_t* proto);
-// A copy / one with header `newtype` (IPV6_HOPOPTS ...) replaced by `newopt` (null: taken out).
-// nullptr where memory failed (-ENOBUFS) or the options are too long; *err says.
+// Headers by where they come in a packet, each null or as long as its second byte says.
+struct ipv6_opt_headers {
+  const uint8_t* hopopt = nullptr;
+  const uint8_t* dst0opt = nullptr;
+  const uint8_t* srcrt = nullptr;
+  const uint8_t* dst1opt = nullptr;
+};
+ipv6_opt_headers ipv6_headers_of(const ipv6_txoptions* opt);  // `opt` may be null
+// Options of copies of these headers, with one reference, charged to nobody; nullptr where memory
+// failed. Those of IPV6_RTHDRDSTOPTS count in opt_nflen, and are sent, only with a routing header
+// (RFC 3542 9.2; the kernel's ipv6_fixup_options).
+ipv6_txoptions* ipv6_build_options(net& net, const ipv6_opt_headers& headers);
+// A copy.
 ipv6_txoptions* ipv6_dup_options(net& net, const ipv6_txoptions* opt);
+// A copy with header `newtype` (IPV6_HOPOPTS ...) replaced by `newopt` of `newoptlen` bytes (null:
+// taken out), charged to sk->sk_omem_alloc by its tot_len. nullptr with *err 0 where nothing is
+// left; else -EINVAL (the header is longer than what was given) or -ENOBUFS.
 ipv6_txoptions* ipv6_renew_options(sock* sk, const ipv6_txoptions* opt, int newtype,
                                    const uint8_t* newopt, uint32_t newoptlen, int* err);
 // Where a flow with `opt` goes first: fl6->daddr becomes the first hop, *orig the final one. The
