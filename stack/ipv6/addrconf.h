@@ -295,6 +295,8 @@ inet6_dev* ipv6_find_idev(net_device* dev);
 struct AddrCheckTimer : TimerList {
   AddrCheckTimer();
   netns_ipv6* ns = nullptr;  // set by addrconf_init
+  bool verifying = false;    // a look at all lifetimes is under way
+  bool again = false;        // something changed during it
 };
 // What register_netdevice_notifier calls (addrconf_notify), before ndisc_netdev_event.
 int addrconf_notify(net_device* dev, NetdevEvent event);

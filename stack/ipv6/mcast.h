@@ -9,6 +9,7 @@
 #include "stack/core/net_device.h"
 #include "stack/core/skbuff.h"
 #include "stack/core/sock.h"
+#include "stack/kernel/timer.h"
 
 namespace tapedeck {
 
@@ -42,6 +43,12 @@ int ip6_mc_source(bool add, int omode, sock* sk, int ifindex, const Ipv6Address&
 DropReason igmp6_event_query(sk_buff* skb);
 DropReason igmp6_event_report(sk_buff* skb);
 
+// inet6_dev's timers: answers to a general query, reports of changes, reports once DAD has ended.
+void mld_gq_timer_expire(TimerList* timer);
+void mld_ifc_timer_expire(TimerList* timer);
+void mld_dad_timer_expire(TimerList* timer);
+
+// Makes netns_ipv6::igmp6 and mc_sk; before addrconf_init.
 int igmp6_init(net& net);
 void igmp6_cleanup(net& net);
 

@@ -17,17 +17,22 @@ struct net;
 // A message of ICMPv6 types 133 to 137; data at its header. CONSUMED or why it was not taken. The
 // packet stays the caller's.
 DropReason ndisc_rcv(sk_buff* skb);
-void ndisc_send_ns(net_device* dev, const Ipv6Address& solicit, const Ipv6Address* daddr,
+// `saddr` null: the device's link-local address. `nonce`: 48 bits, 0: none.
+void ndisc_send_ns(net_device* dev, const Ipv6Address& solicit, const Ipv6Address& daddr,
                    const Ipv6Address* saddr, uint64_t nonce);
 void ndisc_send_na(net_device* dev, const Ipv6Address& daddr, const Ipv6Address& solicited_addr,
                    bool router, bool solicited, bool override, bool inc_opt);
-void ndisc_send_rs(net_device* dev, const Ipv6Address* saddr, const Ipv6Address& daddr);
+void ndisc_send_rs(net_device* dev, const Ipv6Address& saddr, const Ipv6Address& daddr);
 // Tells the sender of a packet that is being forwarded of the better next hop `target`.
 void ndisc_send_redirect(sk_buff* skb, const Ipv6Address& target);
 // The neighbour of `addr` on `dev`, with a reference.
 inline neighbour* __ipv6_neigh_lookup(net_device* dev, const Ipv6Address& addr, neigh_table* tbl) {
   return neigh_lookup(tbl, addr.bytes().data(), dev);
 }
+// What addrconf's notifier calls behind addrconf_notify: entries of a device that goes down or
+// changes its address are forgotten, new addresses announced (sysctl ndisc_notify).
+void ndisc_netdev_event(net_device* dev, NetdevEvent event);
+// Makes net.nd_tbl; before addrconf_init. Empties it and lets go of it.
 int ndisc_init(net& net);
 void ndisc_cleanup(net& net);
 
