@@ -18,14 +18,14 @@ constexpr uint32_t kFieldTcpIpv6 = 1U << 21;
 constexpr uint32_t kFieldUdpIpv4 = 1U << 22;
 constexpr uint32_t kFieldUdpIpv6 = 1U << 23;
 
-struct Kind {
+struct FrameKind {
   RssType type;
   size_t address_bytes;  // both addresses
   bool ports;
 };
 
 // TCP before UDP before IP alone (datasheet 7.1.2.8.1).
-Kind KindOf(uint32_t mrqc, uint16_t packet_type) {
+FrameKind KindOf(uint32_t mrqc, uint16_t packet_type) {
   if ((packet_type & kPacketIpv4) != 0) {
     if ((packet_type & kPacketTcp) != 0 && (mrqc & kFieldTcpIpv4) != 0) {
       return {RssType::kTcpIpv4, 8, true};
@@ -81,7 +81,7 @@ uint32_t Rss::Hash(std::span<const uint8_t> input) const {
 }
 
 RssResult Rss::Classify(std::span<const uint8_t> frame, const RxParse& parse) const {
-  const Kind kind = KindOf(mrqc_, parse.packet_type);
+  const FrameKind kind = KindOf(mrqc_, parse.packet_type);
   if (kind.type == RssType::kNone) return {};
   // Source and destination address lie side by side, and so do the ports.
   const size_t addresses_at = parse.l3_offset + size_t{kind.address_bytes == 8 ? 12U : 8U};

@@ -3,14 +3,13 @@
 #include <cstring>
 
 #include "nicmodel/descriptors.h"
+#include "nicmodel/frame_layout.h"
 #include "stack/base/byteorder.h"
 
 namespace tapedeck::nic {
 
 namespace {
 
-constexpr uint8_t kProtocolTcp = 6;
-constexpr uint8_t kProtocolUdp = 17;
 constexpr size_t kSmallFrameBytes = 256;
 
 }  // namespace

@@ -3,17 +3,11 @@
 #include <cstring>
 
 #include "nicmodel/descriptors.h"
+#include "nicmodel/frame_layout.h"
 #include "nicmodel/rx_checksum.h"
 #include "nicmodel/rx_path.h"
 
 namespace tapedeck::nic {
-
-namespace {
-
-constexpr uint32_t kAddressesBytes = 12;  // what stands before a VLAN tag
-constexpr uint32_t kTagBytes = 4;
-
-}  // namespace
 
 void RxPath::UpdateNextIssue() {
   next_issue_ = SimTime::Never();

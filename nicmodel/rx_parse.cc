@@ -1,6 +1,7 @@
 #include "nicmodel/rx_parse.h"
 
 #include "nicmodel/descriptors.h"
+#include "nicmodel/frame_layout.h"
 #include "stack/base/byteorder.h"
 #include "stack/base/checksum.h"
 
@@ -9,15 +10,9 @@ namespace tapedeck::nic {
 namespace {
 
 constexpr uint8_t kProtocolHopByHop = 0;
-constexpr uint8_t kProtocolTcp = 6;
-constexpr uint8_t kProtocolUdp = 17;
 constexpr uint8_t kProtocolFragment = 44;
 constexpr uint8_t kProtocolDestinationOptions = 60;
 constexpr uint8_t kProtocolSctp = 132;
-constexpr size_t kEthernetBytes = 14;
-constexpr size_t kTagBytes = 4;
-constexpr size_t kTcpBytesMin = 20;
-constexpr size_t kUdpBytes = 8;
 
 // A right header sums to all ones, whichever way round its bytes are taken.
 bool HeaderSumGood(const uint8_t* ip, size_t header_bytes) {

@@ -3,14 +3,13 @@
 #include <algorithm>
 
 #include "nicmodel/descriptors.h"
+#include "nicmodel/frame_layout.h"
 #include "nicmodel/wire_timing.h"
 
 namespace tapedeck::nic {
 
 namespace {
 
-constexpr uint32_t kEthernetBytes = 14;
-constexpr uint32_t kTagBytes = 4;
 constexpr uint32_t kRxPbSizeReset = 512U << 10;  // KB in bits 19:10: all of it in buffer 0
 
 }  // namespace

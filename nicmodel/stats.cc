@@ -6,11 +6,14 @@ namespace tapedeck::nic {
 
 namespace {
 
-enum class Kind : uint8_t { kCount, kOctets };  // kOctets: a 36-bit pair at offset and offset + 4
+enum class CounterKind : uint8_t {
+  kCount,
+  kOctets
+};  // kOctets: a 36-bit pair at offset and offset + 4
 
 struct ScalarRegister {
   uint32_t offset;
-  Kind kind;
+  CounterKind kind;
   uint64_t (*total)(const Counters& c);
 };
 
@@ -19,61 +22,64 @@ constexpr uint64_t Zero(const Counters&) { return 0; }
 // Sorted by offset. What the model has no cause for (flow control, management, XON and XOFF) reads
 // 0.
 constexpr ScalarRegister kScalars[] = {
-    {0x02f50, Kind::kCount, [](const Counters& c) { return c.rx_host_frames; }},   // RXDGPC
-    {0x02f54, Kind::kOctets, [](const Counters& c) { return c.rx_host_octets; }},  // RXDGBC
-    {0x03f60, Kind::kCount, Zero},                                                 // LXONTXC
-    {0x03f68, Kind::kCount, Zero},                                                 // LXOFFTXC
-    {0x03fa0, Kind::kCount, [](const Counters& c) { return c.rx_missed; }},        // MPC[0]
-    {0x03fa4, Kind::kCount, Zero},                                                 // MPC[1..7]
-    {0x03fa8, Kind::kCount, Zero},
-    {0x03fac, Kind::kCount, Zero},
-    {0x03fb0, Kind::kCount, Zero},
-    {0x03fb4, Kind::kCount, Zero},
-    {0x03fb8, Kind::kCount, Zero},
-    {0x03fbc, Kind::kCount, Zero},
-    {0x04000, Kind::kCount, [](const Counters& c) { return c.rx_crc_errors; }},        // CRCERRS
-    {0x04004, Kind::kCount, [](const Counters& c) { return c.rx_symbol_errors; }},     // ILLERRC
-    {0x04008, Kind::kCount, Zero},                                                     // ERRBC
-    {0x04034, Kind::kCount, Zero},                                                     // MLFC
-    {0x04038, Kind::kCount, Zero},                                                     // MRFC
-    {0x04040, Kind::kCount, Zero},                                                     // RLEC
-    {0x0405c, Kind::kCount, [](const Counters& c) { return c.rx_size[0]; }},           // PRC64
-    {0x04060, Kind::kCount, [](const Counters& c) { return c.rx_size[1]; }},           // PRC127
-    {0x04064, Kind::kCount, [](const Counters& c) { return c.rx_size[2]; }},           // PRC255
-    {0x04068, Kind::kCount, [](const Counters& c) { return c.rx_size[3]; }},           // PRC511
-    {0x0406c, Kind::kCount, [](const Counters& c) { return c.rx_size[4]; }},           // PRC1023
-    {0x04070, Kind::kCount, [](const Counters& c) { return c.rx_size[5]; }},           // PRC1522
-    {0x04074, Kind::kCount, [](const Counters& c) { return c.rx_good_frames(); }},     // GPRC
-    {0x04078, Kind::kCount, [](const Counters& c) { return c.rx_broadcast; }},         // BPRC
-    {0x0407c, Kind::kCount, [](const Counters& c) { return c.rx_multicast; }},         // MPRC
-    {0x04080, Kind::kCount, [](const Counters& c) { return c.tx_good_frames(); }},     // GPTC
-    {0x04088, Kind::kOctets, [](const Counters& c) { return c.rx_good_octets; }},      // GORC
-    {0x04090, Kind::kOctets, [](const Counters& c) { return c.tx_octets; }},           // GOTC
-    {0x040a4, Kind::kCount, [](const Counters& c) { return c.rx_runts; }},             // RUC
-    {0x040a8, Kind::kCount, [](const Counters& c) { return c.rx_fragments; }},         // RFC
-    {0x040ac, Kind::kCount, [](const Counters& c) { return c.rx_oversize; }},          // ROC
-    {0x040b0, Kind::kCount, [](const Counters& c) { return c.rx_jabber; }},            // RJC
-    {0x040b4, Kind::kCount, Zero},                                                     // MNGPRC
-    {0x040b8, Kind::kCount, Zero},                                                     // MNGPDC
-    {0x040c0, Kind::kOctets, [](const Counters& c) { return c.rx_frame_octets; }},     // TOR
-    {0x040d0, Kind::kCount, [](const Counters& c) { return c.rx_frames; }},            // TPR
-    {0x040d4, Kind::kCount, [](const Counters& c) { return c.tx_frames; }},            // TPT
-    {0x040d8, Kind::kCount, [](const Counters& c) { return c.tx_size[0]; }},           // PTC64
-    {0x040dc, Kind::kCount, [](const Counters& c) { return c.tx_size[1]; }},           // PTC127
-    {0x040e0, Kind::kCount, [](const Counters& c) { return c.tx_size[2]; }},           // PTC255
-    {0x040e4, Kind::kCount, [](const Counters& c) { return c.tx_size[3]; }},           // PTC511
-    {0x040e8, Kind::kCount, [](const Counters& c) { return c.tx_size[4]; }},           // PTC1023
-    {0x040ec, Kind::kCount, [](const Counters& c) { return c.tx_size[5]; }},           // PTC1522
-    {0x040f0, Kind::kCount, [](const Counters& c) { return c.tx_multicast; }},         // MPTC
-    {0x040f4, Kind::kCount, [](const Counters& c) { return c.tx_broadcast; }},         // BPTC
-    {0x04120, Kind::kCount, [](const Counters& c) { return c.rx_checksum_errors; }},   // XEC
-    {0x041a4, Kind::kCount, Zero},                                                     // LXONRXCNT
-    {0x041a8, Kind::kCount, Zero},                                                     // LXOFFRXCNT
-    {0x041b0, Kind::kCount, [](const Counters& c) { return c.rx_no_filter_frames; }},  // RXNFGPC
-    {0x041b4, Kind::kOctets, [](const Counters& c) { return c.rx_no_filter_octets; }},  // RXNFGBC
-    {0x087a0, Kind::kCount, [](const Counters& c) { return c.tx_frames; }},             // TXDGPC
-    {0x087a4, Kind::kOctets, [](const Counters& c) { return c.tx_octets; }},            // TXDGBC
-    {0x0cf90, Kind::kCount, Zero},                                                      // MNGPTC
+    {0x02f50, CounterKind::kCount, [](const Counters& c) { return c.rx_host_frames; }},   // RXDGPC
+    {0x02f54, CounterKind::kOctets, [](const Counters& c) { return c.rx_host_octets; }},  // RXDGBC
+    {0x03f60, CounterKind::kCount, Zero},                                                 // LXONTXC
+    {0x03f68, CounterKind::kCount, Zero},                                           // LXOFFTXC
+    {0x03fa0, CounterKind::kCount, [](const Counters& c) { return c.rx_missed; }},  // MPC[0]
+    {0x03fa4, CounterKind::kCount, Zero},                                           // MPC[1..7]
+    {0x03fa8, CounterKind::kCount, Zero},
+    {0x03fac, CounterKind::kCount, Zero},
+    {0x03fb0, CounterKind::kCount, Zero},
+    {0x03fb4, CounterKind::kCount, Zero},
+    {0x03fb8, CounterKind::kCount, Zero},
+    {0x03fbc, CounterKind::kCount, Zero},
+    {0x04000, CounterKind::kCount, [](const Counters& c) { return c.rx_crc_errors; }},  // CRCERRS
+    {0x04004, CounterKind::kCount,
+     [](const Counters& c) { return c.rx_symbol_errors; }},                          // ILLERRC
+    {0x04008, CounterKind::kCount, Zero},                                            // ERRBC
+    {0x04034, CounterKind::kCount, Zero},                                            // MLFC
+    {0x04038, CounterKind::kCount, Zero},                                            // MRFC
+    {0x04040, CounterKind::kCount, Zero},                                            // RLEC
+    {0x0405c, CounterKind::kCount, [](const Counters& c) { return c.rx_size[0]; }},  // PRC64
+    {0x04060, CounterKind::kCount, [](const Counters& c) { return c.rx_size[1]; }},  // PRC127
+    {0x04064, CounterKind::kCount, [](const Counters& c) { return c.rx_size[2]; }},  // PRC255
+    {0x04068, CounterKind::kCount, [](const Counters& c) { return c.rx_size[3]; }},  // PRC511
+    {0x0406c, CounterKind::kCount, [](const Counters& c) { return c.rx_size[4]; }},  // PRC1023
+    {0x04070, CounterKind::kCount, [](const Counters& c) { return c.rx_size[5]; }},  // PRC1522
+    {0x04074, CounterKind::kCount, [](const Counters& c) { return c.rx_good_frames(); }},  // GPRC
+    {0x04078, CounterKind::kCount, [](const Counters& c) { return c.rx_broadcast; }},      // BPRC
+    {0x0407c, CounterKind::kCount, [](const Counters& c) { return c.rx_multicast; }},      // MPRC
+    {0x04080, CounterKind::kCount, [](const Counters& c) { return c.tx_good_frames(); }},  // GPTC
+    {0x04088, CounterKind::kOctets, [](const Counters& c) { return c.rx_good_octets; }},   // GORC
+    {0x04090, CounterKind::kOctets, [](const Counters& c) { return c.tx_octets; }},        // GOTC
+    {0x040a4, CounterKind::kCount, [](const Counters& c) { return c.rx_runts; }},          // RUC
+    {0x040a8, CounterKind::kCount, [](const Counters& c) { return c.rx_fragments; }},      // RFC
+    {0x040ac, CounterKind::kCount, [](const Counters& c) { return c.rx_oversize; }},       // ROC
+    {0x040b0, CounterKind::kCount, [](const Counters& c) { return c.rx_jabber; }},         // RJC
+    {0x040b4, CounterKind::kCount, Zero},                                                  // MNGPRC
+    {0x040b8, CounterKind::kCount, Zero},                                                  // MNGPDC
+    {0x040c0, CounterKind::kOctets, [](const Counters& c) { return c.rx_frame_octets; }},  // TOR
+    {0x040d0, CounterKind::kCount, [](const Counters& c) { return c.rx_frames; }},         // TPR
+    {0x040d4, CounterKind::kCount, [](const Counters& c) { return c.tx_frames; }},         // TPT
+    {0x040d8, CounterKind::kCount, [](const Counters& c) { return c.tx_size[0]; }},        // PTC64
+    {0x040dc, CounterKind::kCount, [](const Counters& c) { return c.tx_size[1]; }},        // PTC127
+    {0x040e0, CounterKind::kCount, [](const Counters& c) { return c.tx_size[2]; }},        // PTC255
+    {0x040e4, CounterKind::kCount, [](const Counters& c) { return c.tx_size[3]; }},        // PTC511
+    {0x040e8, CounterKind::kCount, [](const Counters& c) { return c.tx_size[4]; }},    // PTC1023
+    {0x040ec, CounterKind::kCount, [](const Counters& c) { return c.tx_size[5]; }},    // PTC1522
+    {0x040f0, CounterKind::kCount, [](const Counters& c) { return c.tx_multicast; }},  // MPTC
+    {0x040f4, CounterKind::kCount, [](const Counters& c) { return c.tx_broadcast; }},  // BPTC
+    {0x04120, CounterKind::kCount, [](const Counters& c) { return c.rx_checksum_errors; }},  // XEC
+    {0x041a4, CounterKind::kCount, Zero},  // LXONRXCNT
+    {0x041a8, CounterKind::kCount, Zero},  // LXOFFRXCNT
+    {0x041b0, CounterKind::kCount,
+     [](const Counters& c) { return c.rx_no_filter_frames; }},  // RXNFGPC
+    {0x041b4, CounterKind::kOctets,
+     [](const Counters& c) { return c.rx_no_filter_octets; }},                       // RXNFGBC
+    {0x087a0, CounterKind::kCount, [](const Counters& c) { return c.tx_frames; }},   // TXDGPC
+    {0x087a4, CounterKind::kOctets, [](const Counters& c) { return c.tx_octets; }},  // TXDGBC
+    {0x0cf90, CounterKind::kCount, Zero},                                            // MNGPTC
 };
 
 // The index in kScalars of the register at `offset` (either half of a pair); -1 where there is
@@ -92,7 +98,7 @@ int ScalarIndex(uint32_t offset) {
   if (low == 0) return -1;
   const ScalarRegister& found = kScalars[low - 1];
   const bool ours =
-      found.offset == offset || (found.kind == Kind::kOctets && found.offset + 4 == offset);
+      found.offset == offset || (found.kind == CounterKind::kOctets && found.offset + 4 == offset);
   return ours ? static_cast<int>(low - 1) : -1;
 }
 
@@ -186,8 +192,9 @@ bool StatRegisters::Read(uint32_t offset, uint32_t* value) {
   static_assert(std::size(kScalars) <= kScalarsMax);
   const ScalarRegister& found = kScalars[index];
   const uint64_t total = found.total(counters_);
-  *value = found.kind == Kind::kCount ? ReadCount(scalar_[index], total)
-                                      : ReadOctets(scalar_[index], total, offset != found.offset);
+  *value = found.kind == CounterKind::kCount
+               ? ReadCount(scalar_[index], total)
+               : ReadOctets(scalar_[index], total, offset != found.offset);
   return true;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "nicmodel/frame_layout.h"
 #include "nicmodel/wire_timing.h"
 #include "stack/base/byteorder.h"
 
@@ -10,12 +11,8 @@ namespace tapedeck::nic {
 
 namespace {
 
-constexpr uint32_t kTagBytes = 4;
-constexpr uint32_t kAddressesBytes = 12;
 constexpr uint32_t kTcpChecksumAt = 16;
 constexpr uint32_t kUdpChecksumAt = 6;
-constexpr uint32_t kTcpBytesMin = 20;
-constexpr uint32_t kUdpBytes = 8;
 constexpr uint32_t kHeaderBytesMax = 512;  // of a packet for TSO: the smallest packet buffer
 
 uint32_t HeaderBytesOf(const TxContext& context) {

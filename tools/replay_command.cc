@@ -27,7 +27,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-struct Flags {
+struct ReplayFlags {
   std::vector<std::string> files;
   std::string host;
   std::vector<uint16_t> bind;
@@ -49,7 +49,7 @@ struct Flags {
   bool json = false;
 };
 
-void Complain(const std::string& line) {
+void ComplainOfReplay(const std::string& line) {
   std::fprintf(stderr, "tapedeck replay: %s\n", line.c_str());
 }
 
@@ -77,7 +77,7 @@ absl::StatusOr<CostTable> LoadCosts(const std::string& name) {
   return table;
 }
 
-absl::StatusOr<RawReplayOptions> MakeOptions(const Flags& flags) {
+absl::StatusOr<RawReplayOptions> MakeReplayOptions(const ReplayFlags& flags) {
   RawReplayOptions options;
   size_t used = 0;
   try {
@@ -144,7 +144,7 @@ class Progress {
   bool shown_ = false;
 };
 
-std::string SettingsLine(const Flags& flags, const RawReplayResult& run) {
+std::string SettingsLine(const ReplayFlags& flags, const RawReplayResult& run) {
   return absl::StrFormat(
       "seed %s  costs %s  hz %d  nic 82599  eitr 0x%x  rx_ring %d  tx_ring %d%s  host %s  mac %s  "
       "udp %s  tcp %s  arp %s",
@@ -222,7 +222,7 @@ void PrintJson(const RawReplayResult& run, double wall_s) {
 }
 
 // One file; the exit code.
-int ReplayFile(const Flags& flags, const std::string& file, const RawReplayOptions& options) {
+int ReplayFile(const ReplayFlags& flags, const std::string& file, const RawReplayOptions& options) {
   TracePrinter printer(stdout, flags.verbose >= 3   ? TracePrinter::Detail::kAll
                                : flags.verbose == 2 ? TracePrinter::Detail::kFrames
                                                     : TracePrinter::Detail::kChanges);
@@ -253,18 +253,19 @@ int ReplayFile(const Flags& flags, const std::string& file, const RawReplayOptio
   const absl::StatusOr<RawReplayResult> run = RawReplay(file, options, hooks);
   const double wall_s = std::chrono::duration<double>(Clock::now() - start).count();
   if (!run.ok()) {
-    Complain(std::string(run.status().message()));
+    ComplainOfReplay(std::string(run.status().message()));
     if (flags.json) PrintJsonError(file, run.status());
     return kExitUsage;
   }
   if (output.has_value()) {
     const absl::Status closed = output->Close();
     if (!closed.ok()) {
-      Complain(std::string(closed.message()));
+      ComplainOfReplay(std::string(closed.message()));
       return kExitUsage;
     }
   }
-  for (const std::string& warning : run->warnings) Complain(absl::StrCat("warning: ", warning));
+  for (const std::string& warning : run->warnings)
+    ComplainOfReplay(absl::StrCat("warning: ", warning));
   if (flags.json) {
     PrintJson(*run, wall_s);
   } else {
@@ -273,14 +274,14 @@ int ReplayFile(const Flags& flags, const std::string& file, const RawReplayOptio
   return run->violations.empty() ? kExitHeld : kExitFailed;
 }
 
-int RunReplay(const Flags& flags) {
-  const absl::StatusOr<RawReplayOptions> options = MakeOptions(flags);
+int RunReplay(const ReplayFlags& flags) {
+  const absl::StatusOr<RawReplayOptions> options = MakeReplayOptions(flags);
   if (!options.ok()) {
-    Complain(std::string(options.status().message()));
+    ComplainOfReplay(std::string(options.status().message()));
     return kExitUsage;
   }
   if (!flags.out.empty() && flags.files.size() > 1) {
-    Complain("--out takes the run of one file, and several were given");
+    ComplainOfReplay("--out takes the run of one file, and several were given");
     return kExitUsage;
   }
   int exit_code = kExitHeld;
@@ -294,7 +295,7 @@ int RunReplay(const Flags& flags) {
 }  // namespace
 
 Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<ReplayFlags>();
   CLI::App* const sub = app.add_subcommand("replay", "Play captures through the stack");
   *subcommand = sub;
   sub->footer(

@@ -26,7 +26,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Outcome = ScriptRunResult::Outcome;
 
-struct Flags {
+struct RunFlags {
   std::vector<std::string> paths;
   unsigned jobs = 0;
   bool tolerance = false;
@@ -44,9 +44,11 @@ struct Flags {
   bool json = false;
 };
 
-void Complain(const std::string& line) { std::fprintf(stderr, "tapedeck run: %s\n", line.c_str()); }
+void ComplainOfRun(const std::string& line) {
+  std::fprintf(stderr, "tapedeck run: %s\n", line.c_str());
+}
 
-absl::Status SetScriptOptions(const Flags& flags, ScriptOptions* options) {
+absl::Status SetScriptOptions(const RunFlags& flags, ScriptOptions* options) {
   absl::Status status;
   const auto set = [&](const char* name, const std::string& value) {
     if (!value.empty()) status.Update(options->Set(name, value));
@@ -60,7 +62,7 @@ absl::Status SetScriptOptions(const Flags& flags, ScriptOptions* options) {
   return status;
 }
 
-absl::StatusOr<ScriptRunOptions> MakeOptions(const Flags& flags) {
+absl::StatusOr<ScriptRunOptions> MakeRunOptions(const RunFlags& flags) {
   ScriptRunOptions options;
   size_t used = 0;
   try {
@@ -109,7 +111,7 @@ class TextFile {
 };
 
 // One script, with its trace printed and written as the flags say.
-void RunOne(const Flags& flags, const std::string& path, ScriptRunOptions options, Arena* arena,
+void RunOne(const RunFlags& flags, const std::string& path, ScriptRunOptions options, Arena* arena,
             Run1* run) {
   TextFile text;
   TracePrinter printer(text.file(), flags.verbose >= 3   ? TracePrinter::Detail::kAll
@@ -192,7 +194,7 @@ nlohmann::ordered_json CrashJson(const std::string& file, int signal) {
 }
 
 void PrintText(const nlohmann::ordered_json& json, const std::string& trace) {
-  if (json.contains("error")) return Complain(json["error"].get<std::string>());
+  if (json.contains("error")) return ComplainOfRun(json["error"].get<std::string>());
   absl::PrintF("%s%s", trace, json.value("output", ""));
   absl::PrintF("%-7s %s\n", json["outcome"].get<std::string>(), json["file"].get<std::string>());
   if (json.contains("message")) absl::PrintF("%s\n", json["message"].get<std::string>());
@@ -213,16 +215,16 @@ void Count(const nlohmann::ordered_json& json, Counts* counts) {
   if (json.contains("error")) counts->unreadable = true;
 }
 
-int RunScripts(Flags flags) {
-  const absl::StatusOr<ScriptRunOptions> options = MakeOptions(flags);
+int RunScripts(RunFlags flags) {
+  const absl::StatusOr<ScriptRunOptions> options = MakeRunOptions(flags);
   const absl::StatusOr<std::vector<std::string>> files = FindScripts(flags.paths);
   for (const absl::Status& status : {options.status(), files.status()}) {
     if (status.ok()) continue;
-    Complain(std::string(status.message()));
+    ComplainOfRun(std::string(status.message()));
     return kExitUsage;
   }
   if (!flags.out.empty() && files->size() > 1) {
-    Complain("--out takes the run of one script, and several were given");
+    ComplainOfRun("--out takes the run of one script, and several were given");
     return kExitUsage;
   }
   if (flags.jobs == 0) flags.jobs = std::max(1U, std::thread::hardware_concurrency());
@@ -253,7 +255,7 @@ int RunScripts(Flags flags) {
   };
   const auto jobs = static_cast<unsigned>(std::min<size_t>(flags.jobs, files->size()));
   if (!RunInProcesses(files->size(), jobs, run, done)) {
-    Complain("no process can be made");
+    ComplainOfRun("no process can be made");
     return kExitUsage;
   }
   if (flags.json) {
@@ -273,7 +275,7 @@ int RunScripts(Flags flags) {
 }  // namespace
 
 Run AddRunCommand(CLI::App& app, CLI::App** subcommand) {
-  auto flags = std::make_shared<Flags>();
+  auto flags = std::make_shared<RunFlags>();
   CLI::App* const sub = app.add_subcommand("run", "Play scripts in packetdrill's language");
   *subcommand = sub;
   sub->footer(

@@ -108,13 +108,13 @@ class Pool {
 
   // Waits for workers and hears them; false where none is left.
   bool ReadSome() {
-    std::vector<pollfd> fds;
+    std::vector<::pollfd> fds;
     for (const Worker& worker : workers_) {
       if (worker.fd >= 0) fds.push_back({worker.fd, POLLIN, 0});
     }
     if (fds.empty()) return false;
     poll(fds.data(), fds.size(), -1);
-    for (const pollfd& ready : fds) {
+    for (const ::pollfd& ready : fds) {
       if (ready.revents == 0) continue;
       for (unsigned i = 0; i < workers_.size(); ++i) {
         if (workers_[i].fd == ready.fd) Hear(i);

@@ -9,15 +9,13 @@
 #include "absl/strings/str_format.h"
 #include "replay/script/text.h"
 #include "stack/base/byteorder.h"
+#include "stack/wire/ipv4.h"
 
 namespace tapedeck {
 
 namespace {
 
 constexpr size_t kTsDataBytes = 8;
-constexpr uint8_t kEcnMask = 3;
-constexpr uint8_t kEcnEct1 = 1;
-constexpr uint8_t kEcnEct0 = 2;
 constexpr uint16_t kAceFlags = kTcpAe | kTcpCwr | kTcpEce;
 
 // Collects the first difference.
@@ -94,16 +92,16 @@ void MapSentTimestamp(const TcpPacket& expected, TcpPacket& actual, ScriptConnec
 // --- Comparing. ---
 
 void CompareTos(const IpFields& expected, uint8_t tos, Difference* difference) {
-  const uint8_t ecn = tos & kEcnMask;
+  const uint8_t ecn = tos & wire::kEcnMask;
   switch (expected.tos_check) {
     case IpFields::TosCheck::kNone:
       return;
     case IpFields::TosCheck::kEcn:
-      return difference->Number("ip_ecn", expected.tos & kEcnMask, ecn);
+      return difference->Number("ip_ecn", expected.tos & wire::kEcnMask, ecn);
     case IpFields::TosCheck::kTos:
       return difference->Number("tos", expected.tos, tos);
     case IpFields::TosCheck::kEct01:
-      if (ecn == kEcnEct0 || ecn == kEcnEct1) return;
+      if (ecn == wire::kEcnEct0 || ecn == wire::kEcnEct1) return;
       return difference->Text(absl::StrCat("ip_ecn: expected 1 or 2, found ", ecn));
   }
 }

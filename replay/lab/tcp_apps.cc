@@ -14,8 +14,8 @@ namespace {
 
 constexpr int kSolTcp = 6;
 constexpr int kTcpCongestion = 13;
-constexpr int kBacklog = 4096;
-constexpr uint32_t kBufferBytes = 16'384;
+constexpr int kAppBacklog = 4096;
+constexpr uint32_t kAppBufferBytes = 16'384;
 
 struct AppHeader {
   be64 stream;
@@ -74,9 +74,9 @@ struct Connection {
   Host& host;
   int fd;
   AppCounts* counts;
-  uint32_t write_bytes = kBufferBytes;
-  uint32_t read_bytes = kBufferBytes;
-  uint8_t buffer[kBufferBytes];
+  uint32_t write_bytes = kAppBufferBytes;
+  uint32_t read_bytes = kAppBufferBytes;
+  uint8_t buffer[kAppBufferBytes];
 };
 
 // All of `bytes`; false where the connection failed.
@@ -163,7 +163,7 @@ Task<> Serve(Thread& thread, Host& host, uint16_t port, AppCounts* counts,
                             sizeof(receive_buffer_bytes));
   }
   int64_t result = co_await sys.Bind(thread, fd, Endpoint{IpAddress(kIpv4Any), port});
-  if (result == 0) result = co_await sys.Listen(thread, fd, kBacklog);
+  if (result == 0) result = co_await sys.Listen(thread, fd, kAppBacklog);
   while (result >= 0) {
     result = co_await sys.Accept4(thread, fd, nullptr, 0);
     if (result < 0) break;
@@ -228,8 +228,8 @@ Task<> RunClient(Thread& thread, Host& host, Endpoint server, AppPlan plan, uint
     }
     ++counts->connections;
     Connection c(thread, host, fd, counts);
-    c.write_bytes = std::clamp(plan.write_bytes, 1U, kBufferBytes);
-    c.read_bytes = std::clamp(plan.read_bytes, 1U, kBufferBytes);
+    c.write_bytes = std::clamp(plan.write_bytes, 1U, kAppBufferBytes);
+    c.read_bytes = std::clamp(plan.read_bytes, 1U, kAppBufferBytes);
     for (uint32_t request = 0; request < plan.requests_per_connection; ++request) {
       const uint64_t stream = StreamWord(seed, uint64_t{i} << 32 | request) & ~kAnswer;
       if (!co_await Ask(thread, c, plan, stream)) break;

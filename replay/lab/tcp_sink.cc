@@ -6,8 +6,8 @@ namespace tapedeck {
 
 namespace {
 
-constexpr int kBacklog = 128;
-constexpr size_t kBufferBytes = 4096;
+constexpr int kSinkBacklog = 128;
+constexpr size_t kSinkReadBytes = 4096;
 
 }  // namespace
 
@@ -26,7 +26,7 @@ Task<> TcpSinks::AcceptAll(Thread& thread, Host& host, uint16_t port, Counts* co
   const auto fd = static_cast<int>(co_await sys.Socket(thread, kAfInet, SOCK_STREAM, 0));
   if (fd < 0) co_return;
   if (co_await sys.Bind(thread, fd, Endpoint{IpAddress(kIpv4Any), port}) < 0) co_return;
-  if (co_await sys.Listen(thread, fd, kBacklog) < 0) co_return;
+  if (co_await sys.Listen(thread, fd, kSinkBacklog) < 0) co_return;
   while (true) {
     const int64_t child = co_await sys.Accept4(thread, fd, nullptr, 0);
     // A connection that has ended in the queue, or no descriptor left for it: the next may do.
@@ -40,7 +40,7 @@ Task<> TcpSinks::AcceptAll(Thread& thread, Host& host, uint16_t port, Counts* co
 }
 
 Task<> TcpSinks::ReadAll(Thread& thread, Host& host, int fd, Counts* counts) {
-  uint8_t buffer[kBufferBytes];
+  uint8_t buffer[kSinkReadBytes];
   while (true) {
     const int64_t bytes = co_await host.syscalls().Read(thread, fd, buffer);
     if (bytes <= 0) break;

@@ -9,6 +9,7 @@
 #include "replay/lab/packet_match.h"
 #include "replay/script/text.h"
 #include "stack/kernel/kernel.h"
+#include "stack/wire/ipv4.h"
 
 namespace tapedeck {
 
@@ -30,8 +31,7 @@ PacketStep Shown(const PacketStep& expected, const LivePacket& seen) {
   PacketStep shown = seen.packet;
   const IpFields::TosCheck check = expected.ip.tos_check;
   shown.ip.tos_check = check == IpFields::TosCheck::kEct01 ? IpFields::TosCheck::kEcn : check;
-  constexpr uint8_t kEcnMask = 3;
-  if (check != IpFields::TosCheck::kTos) shown.ip.tos &= kEcnMask;
+  if (check != IpFields::TosCheck::kTos) shown.ip.tos &= wire::kEcnMask;
   if (check == IpFields::TosCheck::kNone) shown.ip.tos = 0;
   if (!expected.ip.ttl.has_value()) shown.ip.ttl.reset();
   if (!expected.ip.flow_label.has_value()) shown.ip.flow_label.reset();

@@ -6,8 +6,8 @@ namespace tapedeck {
 
 namespace {
 
-constexpr size_t kBufferBytes =
-    2048;  // longer datagrams are cut, as recvfrom(2) does; they count all the same
+// Longer datagrams are cut, as recvfrom(2) does; they count all the same.
+constexpr size_t kDatagramBytes = 2048;
 
 }  // namespace
 
@@ -26,7 +26,7 @@ Task<> UdpSinks::ReadAll(Thread& thread, Host& host, uint16_t port, Counts* coun
   const auto fd = static_cast<int>(co_await sys.Socket(thread, kAfInet, SOCK_DGRAM, 0));
   if (fd < 0) co_return;
   if (co_await sys.Bind(thread, fd, Endpoint{IpAddress(kIpv4Any), port}) < 0) co_return;
-  uint8_t buffer[kBufferBytes];
+  uint8_t buffer[kDatagramBytes];
   while (true) {
     const int64_t bytes = co_await sys.Recvfrom(thread, fd, buffer, 0);
     // An ICMP error to something this port has sent is one failed call, not the end.

@@ -28,10 +28,10 @@ constexpr int32_t kTypeList[] = {kSockDgram,
                                  kSockDgram | kSockCloexec,
                                  5,
                                  0};
-constexpr int32_t kProtocolList[] = {0, 17, 1, 6, 2, 58, 136, 255};
+constexpr int32_t kSocketProtocolList[] = {0, 17, 1, 6, 2, 58, 136, 255};
 constexpr int32_t kLengthMax = 1 << 20;
-constexpr int32_t kLengthList[] = {0,    1,    8,    17,   18,    19,    100,   512,       1471,
-                                   1472, 1473, 2048, 8972, 16384, 65507, 65508, kLengthMax};
+constexpr int32_t kBufferLengthList[] = {
+    0, 1, 8, 17, 18, 19, 100, 512, 1471, 1472, 1473, 2048, 8972, 16384, 65507, 65508, kLengthMax};
 constexpr int32_t kMessageFlagList[] = {0,      0x40,   0x2,    0x20,    0x22,      0x2000,
                                         0x8000, 0x1,    0x4,    0x80,    0x100,     0x800,
                                         0x4000, 0x2040, 0x8040, 0x10000, 0x20000000};
@@ -56,7 +56,7 @@ Choices ChoicesOf(ArgumentKind kind) {
     case ArgumentKind::kSocketType:
       return kTypeList;
     case ArgumentKind::kProtocol:
-      return kProtocolList;
+      return kSocketProtocolList;
     case ArgumentKind::kMessageFlags:
       return kMessageFlagList;
     case ArgumentKind::kTimeout:
@@ -90,7 +90,7 @@ bool WriteDomain(RecordWriter& writer, const Expression& domain) {
 }
 
 bool WriteLength(RecordWriter& writer, const Expression& length) {
-  return length.value <= kLengthMax && WriteInt(writer, length, kLengthList);
+  return length.value <= kLengthMax && WriteInt(writer, length, kBufferLengthList);
 }
 
 // --- Addresses ---
@@ -325,7 +325,7 @@ void ReadOperand(RecordReader& reader, uint8_t host, ArgumentKind kind,
       arguments.push_back(ReadDomain(reader));
       return;
     case ArgumentKind::kLength: {
-      const int32_t length = reader.Choice(kLengthList);
+      const int32_t length = reader.Choice(kBufferLengthList);
       arguments.push_back(
           Expression::Integer(length < 0 || length > kLengthMax ? kLengthMax : length));
       return;

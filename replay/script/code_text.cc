@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "replay/script/characters.h"
 
 namespace tapedeck {
 namespace {
@@ -23,10 +24,6 @@ struct CodeToken {
   std::string_view text;  // of a string, what is between the quotes
   TextPlace place;
 };
-
-bool IsNameStart(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsNamePart(char c) { return IsNameStart(c) || IsDigit(c); }
 
 // The longest first.
 constexpr std::string_view kMarks[] = {

@@ -4,13 +4,10 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "replay/script/absl_view.h"
 
 namespace tapedeck {
 namespace {
-
-absl::Status Invalid(std::string_view what) {
-  return absl::InvalidArgumentError(absl::string_view(what.data(), what.size()));
-}
 
 // Python's // and %, which round down. REQUIRES: b is not 0, and a / b does not overflow.
 int64_t FloorDivide(int64_t a, int64_t b) {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "replay/script/absl_view.h"
 #include "stack/base/ip_address.h"
 
 namespace tapedeck {
@@ -41,8 +42,6 @@ constexpr Shape kShapes[] = {
 bool IsField(const Expression& item, std::string_view name) {
   return item.kind == Expression::Kind::kField && item.text == name;
 }
-
-std::string Absl(std::string_view text) { return std::string(text); }
 
 // --- Parsing ---
 

@@ -18,8 +18,8 @@ namespace {
 
 constexpr int32_t kPortList[] = {kScriptPort, 53, 0, 1, 7, 67, 68, 1024, 32768, 49152, 65535};
 // Lengths of payloads around those of the shortest frame, of an MTU of 1500, and of a jumbo frame.
-constexpr int32_t kLengthList[] = {0,    1,    8,    17,   18,   19,   56,   100,           512,
-                                   1471, 1472, 1473, 2048, 4096, 8972, 9000, kFrameBytesMax};
+constexpr int32_t kPayloadLengthList[] = {
+    0, 1, 8, 17, 18, 19, 56, 100, 512, 1471, 1472, 1473, 2048, 4096, 8972, 9000, kFrameBytesMax};
 constexpr int32_t kIcmpTypeList[] = {wire::kIcmpEcho,
                                      wire::kIcmpEchoReply,
                                      wire::kIcmpDestUnreachable,
@@ -30,16 +30,16 @@ constexpr int32_t kIcmpTypeList[] = {wire::kIcmpEcho,
                                      wire::kIcmpParameterProblem,
                                      wire::kIcmpSourceQuench,
                                      255};
-constexpr int32_t kProtocolList[] = {wire::kIpProtoUdp,  wire::kIpProtoIcmp,
-                                     wire::kIpProtoTcp,  wire::kIpProtoIgmp,
-                                     wire::kIpProtoIpip, wire::kIpProtoIpv6,
-                                     wire::kIpProtoGre,  wire::kIpProtoEsp,
-                                     wire::kIpProtoRaw,  0};
+constexpr int32_t kIpProtocolList[] = {wire::kIpProtoUdp,  wire::kIpProtoIcmp,
+                                       wire::kIpProtoTcp,  wire::kIpProtoIgmp,
+                                       wire::kIpProtoIpip, wire::kIpProtoIpv6,
+                                       wire::kIpProtoGre,  wire::kIpProtoEsp,
+                                       wire::kIpProtoRaw,  0};
 constexpr int32_t kArpOperationList[] = {wire::kArpRequest, wire::kArpReply};
 
-constexpr Choices kLengthChoices = kLengthList;
+constexpr Choices kLengthChoices = kPayloadLengthList;
 constexpr Choices kIcmpTypeChoices = kIcmpTypeList;
-constexpr Choices kProtocolChoices = kProtocolList;
+constexpr Choices kProtocolChoices = kIpProtocolList;
 constexpr Choices kArpOperationChoices = kArpOperationList;
 
 int32_t AsChoice(Ipv4Address address) { return static_cast<int32_t>(address.host()); }

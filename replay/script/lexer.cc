@@ -1,14 +1,12 @@
 #include "replay/script/lexer.h"
 
 #include "absl/strings/str_cat.h"
+#include "replay/script/characters.h"
 
 namespace tapedeck {
 namespace {
 
 // Of the C locale, whatever the locale is.
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool IsWordPart(char c) { return IsLetter(c) || IsDigit(c); }
 bool IsSpace(char c) {
   return c == ' ' || c == '\t' || c == '\n' || c == '\r' || c == '\f' || c == '\v';
 }
@@ -110,7 +108,7 @@ void Lexer::SkipSpace() {
 
 TokenKind Lexer::ScanNumber() {
   if (Peek() == '0' && (Peek(1) == 'x' || Peek(1) == 'X')) {
-    while (IsWordPart(Peek())) Advance();
+    while (IsNamePart(Peek())) Advance();
     return TokenKind::kNumber;
   }
   while (IsDigit(Peek())) Advance();
@@ -123,7 +121,7 @@ TokenKind Lexer::ScanNumber() {
 }
 
 TokenKind Lexer::ScanWord() {
-  while (IsWordPart(Peek())) Advance();
+  while (IsNamePart(Peek())) Advance();
   return TokenKind::kWord;
 }
 
@@ -155,7 +153,7 @@ TokenKind Lexer::Scan() {
   if (c == '%' && Peek(1) == '{') return ScanCode();
   if (c == '/' && Peek(1) == '*') return TokenKind::kBroken;  // SkipSpace() found no end
   if (IsDigit(c) || (c == '.' && IsDigit(Peek(1)))) return ScanNumber();
-  if (IsLetter(c)) return ScanWord();
+  if (IsNameStart(c)) return ScanWord();
   if (c == '.' && Peek(1) == '.' && Peek(2) == '.') {
     Advance(3);
     return TokenKind::kEllipsis;
@@ -187,7 +185,7 @@ Token Lexer::Next() {
 
 Token Lexer::NextHex() {
   SkipSpace();
-  if (!IsWordPart(Peek())) return Next();
+  if (!IsNamePart(Peek())) return Next();
   const char* const begin = next_;
   const TextPlace place = place_;
   return Finish(ScanWord(), begin, place);

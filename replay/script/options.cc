@@ -3,13 +3,12 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "replay/script/absl_view.h"
 
 namespace tapedeck {
 namespace {
 
 using Value = std::optional<std::string_view>;
-
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 absl::Status Expected(std::string_view name, std::string_view what, const Value& value) {
   return absl::InvalidArgumentError(

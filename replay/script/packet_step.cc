@@ -6,6 +6,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "replay/script/absl_view.h"
 #include "stack/base/check.h"
 
 namespace tapedeck {
@@ -74,7 +75,7 @@ std::optional<uint8_t> NumberBehind(std::string_view prefix, std::string_view te
   if (text.substr(0, prefix.size()) != prefix) return std::nullopt;
   text.remove_prefix(prefix.size());
   uint32_t number = 0;
-  if (!absl::SimpleAtoi(absl::string_view(text.data(), text.size()), &number)) return std::nullopt;
+  if (!absl::SimpleAtoi(Absl(text), &number)) return std::nullopt;
   return number <= UINT8_MAX ? std::optional(static_cast<uint8_t>(number)) : std::nullopt;
 }
 

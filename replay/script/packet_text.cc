@@ -90,7 +90,7 @@ void ParseSequence(TextParser& parser, uint32_t& sequence, uint16_t& payload_byt
   }
 }
 
-void ParseOptions(TextParser& parser, bool inbound, TcpPacket& tcp) {
+void ParseTcpOptions(TextParser& parser, bool inbound, TcpPacket& tcp) {
   if (!parser.TakeIf("<")) return;
   const Token first = parser.Peek();
   if (first.kind != TokenKind::kEllipsis) {
@@ -115,7 +115,7 @@ void ParseTcp(TextParser& parser, bool inbound, TcpPacket& tcp) {
     parser.FailAt(parser.Peek(), "'win' of a packet that is sent to the stack");
   }
   if (parser.TakeIf("urg")) tcp.urgent = ParseU16(parser, "an urgent pointer");
-  ParseOptions(parser, inbound, tcp);
+  ParseTcpOptions(parser, inbound, tcp);
 }
 
 void ParseUdp(TextParser& parser, UdpPacket& udp) {

@@ -5,14 +5,11 @@
 #include <type_traits>
 
 #include "absl/strings/str_cat.h"
+#include "replay/script/absl_view.h"
 #include "replay/script/syscall_signature.h"
 
 namespace tapedeck {
 namespace {
-
-absl::Status Invalid(std::string_view what) {
-  return absl::InvalidArgumentError(absl::string_view(what.data(), what.size()));
-}
 
 absl::Status CheckFd(int32_t fd) {
   if (fd >= kFdNone && fd <= kFdMax) return absl::OkStatus();

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "replay/script/absl_view.h"
 
 namespace tapedeck {
 
@@ -42,7 +43,7 @@ class ShellWords {
   }
   absl::StatusOr<uint32_t> TakeNumber() {
     uint32_t number = 0;
-    if (absl::SimpleAtoi(absl::string_view(Peek().data(), Peek().size()), &number)) {
+    if (absl::SimpleAtoi(Absl(Peek()), &number)) {
       Take();
       return number;
     }

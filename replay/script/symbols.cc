@@ -7,7 +7,7 @@ namespace {
 
 // Where two names have one value, the first is printed.
 
-constexpr Symbol kDomainList[] = {
+constexpr Symbol kDomainNames[] = {
     {"AF_UNSPEC", kAfUnspec}, {"AF_UNIX", 1},    {"AF_INET", kAfInet}, {"AF_INET6", kAfInet6},
     {"AF_NETLINK", 16},       {"AF_PACKET", 17}, {"PF_INET", kAfInet}, {"PF_INET6", kAfInet6},
 };
@@ -24,13 +24,13 @@ constexpr Symbol kSocketTypeList[] = {
     {"SOCK_CLOEXEC", kSockCloexec},
 };
 
-constexpr Symbol kProtocolList[] = {
+constexpr Symbol kProtocolNames[] = {
     {"IPPROTO_IP", 0},      {"IPPROTO_ICMP", 1},      {"IPPROTO_IGMP", 2},  {"IPPROTO_IPIP", 4},
     {"IPPROTO_TCP", 6},     {"IPPROTO_UDP", 17},      {"IPPROTO_IPV6", 41}, {"IPPROTO_GRE", 47},
     {"IPPROTO_ICMPV6", 58}, {"IPPROTO_UDPLITE", 136}, {"IPPROTO_RAW", 255},
 };
 
-constexpr Symbol kMessageFlagList[] = {
+constexpr Symbol kMessageFlagNames[] = {
     {"MSG_OOB", 0x1},
     {"MSG_PEEK", 0x2},
     {"MSG_DONTROUTE", 0x4},
@@ -57,7 +57,7 @@ constexpr Symbol kPollEventList[] = {
     {"POLLWRNORM", 0x100}, {"POLLWRBAND", 0x200}, {"POLLMSG", 0x400},   {"POLLRDHUP", 0x2000},
 };
 
-constexpr Symbol kErrnoList[] = {
+constexpr Symbol kErrnoNames[] = {
     {"EPERM", 1},
     {"ENOENT", 2},
     {"ESRCH", 3},
@@ -207,12 +207,12 @@ void AppendTerm(std::string& out, std::string_view term) {
 
 }  // namespace
 
-constinit const SymbolTable kDomainSymbols = {"an address family", -1, kDomainList};
+constinit const SymbolTable kDomainSymbols = {"an address family", -1, kDomainNames};
 constinit const SymbolTable kSocketTypeSymbols = {"a socket type", kSockTypeMask, kSocketTypeList};
-constinit const SymbolTable kProtocolSymbols = {"a protocol", -1, kProtocolList};
-constinit const SymbolTable kMessageFlagSymbols = {"message flags", 0, kMessageFlagList};
+constinit const SymbolTable kProtocolSymbols = {"a protocol", -1, kProtocolNames};
+constinit const SymbolTable kMessageFlagSymbols = {"message flags", 0, kMessageFlagNames};
 constinit const SymbolTable kPollEventSymbols = {"poll events", 0, kPollEventList};
-constinit const SymbolTable kErrnoSymbols = {"an error", -1, kErrnoList};
+constinit const SymbolTable kErrnoSymbols = {"an error", -1, kErrnoNames};
 
 std::optional<int32_t> SymbolTable::Find(std::string_view name) const {
   for (const Symbol& symbol : symbols) {

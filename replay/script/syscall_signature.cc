@@ -1,6 +1,5 @@
 #include "replay/script/syscall_signature.h"
 
-#include <array>
 #include <initializer_list>
 
 #include "absl/strings/str_cat.h"
@@ -14,7 +13,7 @@ using enum ArgumentKind;
 constexpr size_t kArgumentsMax = 6;
 
 struct Signature {
-  SyscallName name;
+  SyscallName id;
   uint8_t count;
   std::array<ArgumentKind, kArgumentsMax> kinds;
 };
@@ -63,13 +62,7 @@ constexpr std::array<Signature, kSyscallNames> kSignatures = {
     Make(SyscallName::kDup, {kFd}),
 };
 
-constexpr bool InOrder() {
-  for (size_t i = 0; i < kSignatures.size(); ++i) {
-    if (static_cast<size_t>(kSignatures[i].name) != i) return false;
-  }
-  return true;
-}
-static_assert(InOrder());
+static_assert(IsByNumber(kSignatures));
 
 bool IsIn(const Expression& expression, int64_t min, int64_t max) {
   return expression.is_integer() && expression.value >= min && expression.value <= max;

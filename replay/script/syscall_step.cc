@@ -1,7 +1,5 @@
 #include "replay/script/syscall_step.h"
 
-#include <array>
-
 #include "replay/script/syscall_signature.h"
 
 namespace tapedeck {
@@ -52,13 +50,7 @@ constexpr std::array<Entry, kSyscallNames> kEntries = {{
     {kDup, "dup", true},
 }};
 
-constexpr bool InOrder() {
-  for (size_t i = 0; i < kEntries.size(); ++i) {
-    if (static_cast<size_t>(kEntries[i].id) != i) return false;
-  }
-  return true;
-}
-static_assert(InOrder());
+static_assert(IsByNumber(kEntries));
 
 const Entry& EntryOf(SyscallName name) { return kEntries[static_cast<size_t>(name)]; }
 

@@ -2,6 +2,7 @@
 #ifndef TAPEDECK_REPLAY_SCRIPT_SYSCALL_STEP_H_
 #define TAPEDECK_REPLAY_SCRIPT_SYSCALL_STEP_H_
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -52,6 +53,14 @@ enum class SyscallName : uint8_t {
   kDup,
 };
 inline constexpr size_t kSyscallNames = static_cast<size_t>(SyscallName::kDup) + 1;
+// Whether each entry of `table` stands at its number, `id`.
+template <typename Entry>
+constexpr bool IsByNumber(const std::array<Entry, kSyscallNames>& table) {
+  for (size_t i = 0; i < table.size(); ++i) {
+    if (static_cast<size_t>(table[i].id) != i) return false;
+  }
+  return true;
+}
 
 // "epoll_ctl"
 std::string_view NameOf(SyscallName name);

@@ -3,11 +3,10 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "replay/script/absl_view.h"
 
 namespace tapedeck {
 namespace {
-
-absl::string_view Absl(std::string_view text) { return {text.data(), text.size()}; }
 
 // The digits of `text` as a number; nullopt for anything else and for what 64 bits do not hold.
 std::optional<uint64_t> ParseDigits(std::string_view text, unsigned base) {

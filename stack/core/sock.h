@@ -79,6 +79,7 @@ enum sock_flags : uint8_t {
 enum : uint8_t {
   SOCK_SNDBUF_LOCK = 1,
   SOCK_RCVBUF_LOCK = 2,
+  SOCK_BUF_LOCK_MASK = SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK,
   SOCK_BINDADDR_LOCK = 4,
   SOCK_BINDPORT_LOCK = 8,
 };

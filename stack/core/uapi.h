@@ -45,6 +45,13 @@ enum : uint32_t {
   MSG_CMSG_CLOEXEC = 0x40000000,
 };
 
+// ioctl commands of files and sockets (sockios.h).
+inline constexpr uint32_t kSiocinq = 0x541b;  // FIONREAD
+inline constexpr uint32_t kSiocoutq = 0x5411;
+inline constexpr uint32_t kSiocoutqnsd = 0x894b;
+inline constexpr uint32_t kSiocatmark = 0x8905;
+inline constexpr uint32_t kFionbio = 0x5421;
+
 // shutdown(2), and sk_shutdown (which counts from 1).
 inline constexpr int kShutRead = 0;
 inline constexpr int kShutWrite = 1;

@@ -11,6 +11,8 @@
 #include "stack/core/zerocopy.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
+#include "stack/wire/ipv6.h"
+#include "stack/wire/tcp.h"
 
 namespace tapedeck {
 
@@ -19,9 +21,7 @@ namespace {
 constexpr uint32_t kReadQueuePackets = 500;  // TUN_READQ_SIZE
 constexpr uint32_t kTunMtuMin = 68;          // MIN_MTU
 constexpr uint32_t kTunMtuMax = 65535;       // MAX_MTU
-constexpr uint32_t kIpv6HeaderBytes = 40;
 constexpr uint32_t kPageLogicalBytes = 4096;
-constexpr uint32_t kTcpHeaderBytesMin = 20;
 // What may be changed by `ethtool -K` (tun_net_init).
 constexpr netdev_features_t kTunFeatures = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM |
                                            NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_GSO | NETIF_F_GRO;
@@ -111,9 +111,9 @@ uint16_t ProtocolOf(std::span<const uint8_t> bytes) {
 // Length of the headers of an unfragmented TCP packet, 0 where it is none.
 uint32_t TcpHeadersBytes(std::span<const uint8_t> bytes) {
   const bool v4 = bytes[0] >> 4 == 4;
-  const uint32_t ip_bytes = v4 ? (bytes[0] & 15U) * 4 : kIpv6HeaderBytes;
+  const uint32_t ip_bytes = v4 ? (bytes[0] & 15U) * 4 : sizeof(wire::Ipv6Header);
   const size_t protocol_at = v4 ? 9 : 6;
-  if (bytes.size() < ip_bytes + kTcpHeaderBytesMin) return 0;
+  if (bytes.size() < ip_bytes + wire::kTcpHeaderBytes) return 0;
   if (bytes[protocol_at] != wire::kIpProtoTcp) return 0;
   return ip_bytes + (bytes[ip_bytes + 12] >> 4) * 4U;
 }

@@ -17,7 +17,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kHeaderMin = sizeof(wire::Ipv4Header);
 constexpr uint32_t kSpareBytes = 15;  // alloc_extra
 constexpr uint32_t kMaxLinearBytes =
     16384 - kSharedInfoLogicalBytes;  // SKB_MAX_ALLOC: an order-2 page
@@ -38,7 +37,7 @@ class Appender {
         dev_(cork->dst->dev),
         option_bytes_((cork->flags & IPCORK_OPT) != 0 ? cork->opt.opt.optlen : 0U),
         mtu_(cork->gso_size != 0 ? uint32_t{wire::kIpv4TotalMax} : cork->fragsize),
-        header_bytes_(kHeaderMin + option_bytes_),
+        header_bytes_(wire::kIpv4HeaderBytes + option_bytes_),
         fragment_max_(((mtu_ - header_bytes_) & ~7U) + header_bytes_) {}
 
   // 0 or -errno; what was appended before an error stays.
@@ -313,7 +312,7 @@ sk_buff* __ip_make_skb(sock* sk, flowi4* fl4, sk_buff_head* queue, inet_cork* co
   wire::Ipv4Header* const iph = ip_hdr_writable(skb);
   *iph = wire::Ipv4Header{};
   const uint32_t option_bytes = (cork->flags & IPCORK_OPT) != 0 ? cork->opt.opt.optlen : 0U;
-  iph->set_ihl(static_cast<uint8_t>((kHeaderMin + option_bytes) / 4));
+  iph->set_ihl(static_cast<uint8_t>((wire::kIpv4HeaderBytes + option_bytes) / 4));
   iph->tos = cork->tos != -1 ? static_cast<uint8_t>(cork->tos) : inet->tos;
   iph->frag_off = WantsDf(sk, skb, rt) ? wire::kIpv4DontFragment : uint16_t{0};
   iph->ttl = TtlOf(inet, cork, rt);

@@ -9,7 +9,7 @@ namespace tapedeck {
 
 namespace {
 
-int Drop(sk_buff* skb, DropReason reason) {
+int DropForward(sk_buff* skb, DropReason reason) {
   kfree_skb_reason(skb, reason);
   return NET_RX_DROP;
 }
@@ -41,7 +41,7 @@ int ip_forward(sk_buff* skb) {
   net.this_cpu().Charge(CostPoint::k_ip_forward);
   // Addressed to us by the link layer, and to nobody on this host.
   if (skb->pkt_type != PACKET_HOST || skb->sk != nullptr) {
-    return Drop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    return DropForward(skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
   const ip_options& opt = IPCB(skb)->opt;
   if (opt.router_alert != 0 && ip_call_ra_chain(skb)) return NET_RX_SUCCESS;
@@ -49,22 +49,22 @@ int ip_forward(sk_buff* skb) {
   if (ip_hdr(skb)->ttl <= 1) {
     net.ip_mib.Inc(IpMib::kInHdrErrors);
     icmp_send(skb, wire::kIcmpTimeExceeded, wire::kIcmpTtlExceeded, 0);
-    return Drop(skb, SKB_DROP_REASON_IP_INHDR);
+    return DropForward(skb, SKB_DROP_REASON_IP_INHDR);
   }
   const rtable* const rt = skb_rtable(skb);
   if (opt.is_strictroute && rt->rt_uses_gateway) {
     icmp_send(skb, wire::kIcmpDestUnreachable, wire::kIcmpSourceRouteFailed, 0);
-    return Drop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    return DropForward(skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
   IPCB(skb)->flags |= IPSKB_FORWARDED;
   const uint32_t mtu = ip_dst_mtu_maybe_forward(rt, true);
   if (ip_exceeds_mtu(skb, mtu)) {
     net.ip_mib.Inc(IpMib::kFragFails);
     icmp_send(skb, wire::kIcmpDestUnreachable, wire::kIcmpFragmentationNeeded, mtu);
-    return Drop(skb, SKB_DROP_REASON_PKT_TOO_BIG);
+    return DropForward(skb, SKB_DROP_REASON_PKT_TOO_BIG);
   }
   if (skb_cow(skb, LL_RESERVED_SPACE(rt->dev) + rt->header_len) != 0) {
-    return Drop(skb, SKB_DROP_REASON_NOMEM);
+    return DropForward(skb, SKB_DROP_REASON_NOMEM);
   }
   ip_decrease_ttl(ip_hdr_writable(skb));
   if ((IPCB(skb)->flags & IPSKB_DOREDIRECT) != 0 && opt.srr == 0) ip_rt_send_redirect(skb);

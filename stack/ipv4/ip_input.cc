@@ -16,9 +16,7 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kHeaderMin = sizeof(wire::Ipv4Header);
-
-sk_buff* Drop(sk_buff* skb, DropReason reason) {
+sk_buff* DropInput(sk_buff* skb, DropReason reason) {
   kfree_skb_reason(skb, reason);
   return nullptr;
 }
@@ -26,7 +24,7 @@ sk_buff* Drop(sk_buff* skb, DropReason reason) {
 sk_buff* DropHeaderError(net& net, sk_buff* skb, DropReason reason) {
   if (reason == SKB_DROP_REASON_NOT_SPECIFIED) reason = SKB_DROP_REASON_IP_INHDR;
   net.ip_mib.Inc(IpMib::kInHdrErrors);
-  return Drop(skb, reason);
+  return DropInput(skb, reason);
 }
 
 void CountEcn(net& net, const wire::Ipv4Header& iph) {
@@ -40,7 +38,7 @@ void CountEcn(net& net, const wire::Ipv4Header& iph) {
 // total length. Returns the packet, or nullptr where it was dropped.
 sk_buff* ip_rcv_core(sk_buff* skb, net& net) {
   // In promiscuous mode we get all sorts of frames; those for others are not for us to look at.
-  if (skb->pkt_type == PACKET_OTHERHOST) return Drop(skb, SKB_DROP_REASON_OTHERHOST);
+  if (skb->pkt_type == PACKET_OTHERHOST) return DropInput(skb, SKB_DROP_REASON_OTHERHOST);
   net.ip_mib.Inc(IpMib::kInReceives);
   net.ip_ext_mib.Add(IpExtMib::kInOctets, skb->len);
   skb = skb_share_check(skb);
@@ -48,7 +46,7 @@ sk_buff* ip_rcv_core(sk_buff* skb, net& net) {
     net.ip_mib.Inc(IpMib::kInDiscards);
     return nullptr;
   }
-  if (!pskb_may_pull(skb, kHeaderMin)) {
+  if (!pskb_may_pull(skb, wire::kIpv4HeaderBytes)) {
     return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
   const wire::Ipv4Header* iph = ip_hdr(skb);
@@ -68,7 +66,7 @@ sk_buff* ip_rcv_core(sk_buff* skb, net& net) {
   const uint32_t total = iph->tot_len.host();
   if (skb->len < total) {
     net.ip_mib.Inc(IpMib::kInTruncatedPkts);
-    return Drop(skb, SKB_DROP_REASON_PKT_TOO_SMALL);
+    return DropInput(skb, SKB_DROP_REASON_PKT_TOO_SMALL);
   }
   if (total < header_bytes) {
     return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
@@ -76,7 +74,7 @@ sk_buff* ip_rcv_core(sk_buff* skb, net& net) {
   // The medium may have padded the frame: what is behind the datagram goes.
   if (skb->len != total && pskb_trim_rcsum(skb, total) != 0) {
     net.ip_mib.Inc(IpMib::kInDiscards);
-    return Drop(skb, SKB_DROP_REASON_NOMEM);
+    return DropInput(skb, SKB_DROP_REASON_NOMEM);
   }
   skb->transport_header = static_cast<uint16_t>(skb->network_header + header_bytes);
   *IPCB(skb) = inet_skb_parm{};
@@ -97,7 +95,7 @@ bool TakeOptions(sk_buff* skb, net_device* dev, DropReason* reason) {
     return false;
   }
   ip_options* const opt = &IPCB(skb)->opt;
-  opt->optlen = static_cast<uint8_t>(header_bytes - kHeaderMin);
+  opt->optlen = static_cast<uint8_t>(header_bytes - wire::kIpv4HeaderBytes);
   uint8_t pointer = 0;
   if (ip_options_compile(net, skb, opt, &pointer) != 0) {
     net.ip_mib.Inc(IpMib::kInHdrErrors);

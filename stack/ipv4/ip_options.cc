@@ -15,7 +15,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint8_t kHeaderMin = sizeof(wire::Ipv4Header);
 constexpr uint8_t kTimestampFlagMask = 0x0f;
 constexpr uint64_t kMsPerDay = 24 * 3600 * 1000;
 
@@ -34,7 +33,7 @@ class Compiler {
 
   // 0, or -EINVAL; then wrong() is the offset of what is.
   int Run() {
-    uint8_t* at = header_ + kHeaderMin;
+    uint8_t* at = header_ + wire::kIpv4HeaderBytes;
     unsigned left = opt_->optlen;
     while (left > 0) {
       if (at[0] == wire::kIpv4OptEnd) {
@@ -209,7 +208,7 @@ class EchoBuilder {
   // Copies the option at `from`; returns the copy.
   uint8_t* Copy(const uint8_t* from, uint8_t* offset) {
     uint8_t* const at = to_->data + to_->opt.optlen;
-    *offset = static_cast<uint8_t>(kHeaderMin + to_->opt.optlen);
+    *offset = static_cast<uint8_t>(wire::kIpv4HeaderBytes + to_->opt.optlen);
     std::memcpy(at, from, from[1]);
     to_->opt.optlen = static_cast<uint8_t>(to_->opt.optlen + from[1]);
     return at;
@@ -266,7 +265,7 @@ class EchoBuilder {
     at[1] = static_cast<uint8_t>(3 + 4 * slots);
     at[2] = 4;
     to_->opt.faddr = GetAddress(hop(visited - 1));
-    to_->opt.srr = static_cast<uint8_t>(kHeaderMin + to_->opt.optlen);
+    to_->opt.srr = static_cast<uint8_t>(wire::kIpv4HeaderBytes + to_->opt.optlen);
     to_->opt.is_strictroute = strict;
     to_->opt.optlen = static_cast<uint8_t>(to_->opt.optlen + at[1]);
   }
@@ -308,14 +307,14 @@ int ip_options_get(net& net, ip_options_data* to, const uint8_t* bytes, uint32_t
   if (len > wire::kIpv4OptionsMax) return -EINVAL;
   *to = ip_options_data{};
   uint8_t header[wire::kIpv4HeaderMax] = {};
-  std::memcpy(header + kHeaderMin, bytes, len);
+  std::memcpy(header + wire::kIpv4HeaderBytes, bytes, len);
   const uint32_t padded = (len + 3) & ~3U;  // with end-of-list
   ip_options opt = Fresh(static_cast<uint8_t>(padded));
   Compiler compiler(net, header, nullptr, &opt);
   const int err = compiler.Run();
   if (err != 0) return err;
   to->opt = opt;
-  std::memcpy(to->data, header + kHeaderMin, padded);
+  std::memcpy(to->data, header + wire::kIpv4HeaderBytes, padded);
   return 0;
 }
 
@@ -325,7 +324,7 @@ void ip_options_build(sk_buff* skb, const ip_options_data& options, Ipv4Address 
   uint8_t* const header = WritableHeader(skb);
   const ip_options& opt = options.opt;
   IPCB(skb)->opt = opt;
-  std::memcpy(header + kHeaderMin, options.data, opt.optlen);
+  std::memcpy(header + wire::kIpv4HeaderBytes, options.data, opt.optlen);
   if (opt.srr != 0) {
     // The route ends at the destination, which the header names only at the last hop.
     uint8_t* const srr = header + opt.srr;
@@ -362,7 +361,7 @@ int __ip_options_echo(net& net, ip_options_data* to, sk_buff* skb, const ip_opti
 }
 
 void ip_options_fragment(sk_buff* skb) {
-  uint8_t* at = WritableHeader(skb) + kHeaderMin;
+  uint8_t* at = WritableHeader(skb) + wire::kIpv4HeaderBytes;
   ip_options* const opt = &IPCB(skb)->opt;
   for (unsigned left = opt->optlen; left > 0;) {
     if (at[0] == wire::kIpv4OptEnd) break;

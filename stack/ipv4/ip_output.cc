@@ -20,8 +20,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kHeaderMin = sizeof(wire::Ipv4Header);
-
 // A copy of what we send comes in again, with a route that delivers it here (ip_mc_finish_output,
 // dev_loopback_xmit).
 void LoopBack(net& net, sk_buff* skb) {
@@ -121,10 +119,11 @@ bool sk_mc_loop(const sock* sk) {
 // The fields that all headers of ours have.
 wire::Ipv4Header* PushHeader(sk_buff* skb, uint32_t option_bytes, uint8_t tos, uint8_t ttl,
                              uint8_t protocol) {
-  auto* const iph = reinterpret_cast<wire::Ipv4Header*>(skb_push(skb, kHeaderMin + option_bytes));
+  auto* const iph =
+      reinterpret_cast<wire::Ipv4Header*>(skb_push(skb, wire::kIpv4HeaderBytes + option_bytes));
   skb_reset_network_header(skb);
   *iph = wire::Ipv4Header{};
-  iph->set_ihl(static_cast<uint8_t>((kHeaderMin + option_bytes) / 4));
+  iph->set_ihl(static_cast<uint8_t>((wire::kIpv4HeaderBytes + option_bytes) / 4));
   iph->tos = tos;
   iph->ttl = ttl;
   iph->protocol = protocol;

@@ -14,8 +14,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr size_t AlignUp(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
-
 #ifdef TAPEDECK_ASAN_BUILD
 // Snapshots copy poisoned memory and the shadow itself, so they may neither be instrumented nor
 // call memcpy, which AddressSanitizer intercepts.

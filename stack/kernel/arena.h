@@ -29,6 +29,9 @@ namespace tapedeck {
 
 inline constexpr size_t kPageBytes = 4096;
 
+// `n` rounded up to a multiple of `align`, a power of two.
+constexpr size_t AlignUp(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
+
 class Arena;
 
 // A copy of an arena's state. It can be restored any number of times, into the arena it was taken

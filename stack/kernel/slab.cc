@@ -7,8 +7,6 @@ namespace {
 constexpr size_t kObjectAlign = 64;
 constexpr size_t kObjectsPerSlabMax = 64;
 
-constexpr size_t AlignUp(size_t n, size_t align) { return (n + align - 1) & ~(align - 1); }
-
 // A slab's header stands at the start of its hot pages; pool slabs have theirs in the hot part,
 // apart from the packets.
 constexpr size_t kHeaderBytes = AlignUp(sizeof(Slab), kObjectAlign);

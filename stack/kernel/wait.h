@@ -31,12 +31,15 @@ class Cpu;
 class Kernel;
 class WaitQueue;
 
+// A mask of events: poll(2)'s (EPOLLIN, ...), or all of them.
+inline constexpr uint32_t kAnyEvent = ~uint32_t{0};
+
 // One sleeper. `wake` is called for each event on the queue whose mask meets `events`; it may take
 // the entry off, and says whether it woke somebody, which is what exclusive sleepers are counted
-// by. Event masks are poll(2)'s (EPOLLIN, ...); ~0 hears everything.
+// by.
 struct WaitEntry : ListNode<> {
   using Wake = bool (*)(WaitEntry* entry, uint32_t events);
-  explicit WaitEntry(Wake wake_in, uint32_t events_in = ~uint32_t{0}, bool exclusive_in = false)
+  explicit WaitEntry(Wake wake_in, uint32_t events_in = kAnyEvent, bool exclusive_in = false)
       : wake(wake_in), events(events_in), exclusive(exclusive_in) {}
   Wake wake;
   uint32_t events;
@@ -55,7 +58,7 @@ class WaitQueue {
     }
   }
   // wake_up_interruptible_poll: wakes all that are not exclusive and `exclusive_max` that are.
-  void WakeUp(uint32_t events = ~uint32_t{0}, int exclusive_max = 1);
+  void WakeUp(uint32_t events = kAnyEvent, int exclusive_max = 1);
 
  private:
   List<WaitEntry> entries_;

@@ -33,10 +33,10 @@ void unix_write_space(sock* sk) {
 
 // --- The protocol: life only. ---
 
-sock* Alloc(net& net, uint16_t family);
-void Free(sock* sk) { sk->sk_net.unix_ns->sockets.Delete(unix_sk(sk)); }
+sock* UnixAlloc(net& net, uint16_t family);
+void UnixFree(sock* sk) { sk->sk_net.unix_ns->sockets.Delete(unix_sk(sk)); }
 
-void Close(sock* sk, SimTime /*linger_until*/) {
+void UnixClose(sock* sk, SimTime /*linger_until*/) {
   unix_sock* const peer = std::exchange(unix_sk(sk)->peer, nullptr);
   if (peer != nullptr) {
     if (ConnectionOriented(sk)) {
@@ -54,14 +54,14 @@ void Close(sock* sk, SimTime /*linger_until*/) {
 constexpr proto MakeProto() {
   proto prot = {};
   prot.name = "UNIX";
-  prot.alloc = Alloc;
-  prot.free = Free;
-  prot.close = Close;
+  prot.alloc = UnixAlloc;
+  prot.free = UnixFree;
+  prot.close = UnixClose;
   return prot;
 }
 constexpr proto kUnixProto = MakeProto();
 
-sock* Alloc(net& net, uint16_t family) {
+sock* UnixAlloc(net& net, uint16_t family) {
   unix_sock* const sk = net.unix_ns->sockets.New(net, family, &kUnixProto);
   if (sk != nullptr) sk->sk_write_space = unix_write_space;
   return sk;

@@ -6,7 +6,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kAnyEvent = ~uint32_t{0};
 constexpr uint32_t kPrivateBits = EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET;
 constexpr uint32_t kInOut = EPOLLIN | EPOLLOUT;
 constexpr uint32_t kExclusiveOk =

@@ -98,16 +98,16 @@ ping_sock* ping_lookup(net& net, const sk_buff* skb, uint16_t ident) {
 
 // --- Life. ---
 
-sock* Alloc(net& net, uint16_t family) {
+sock* PingAlloc(net& net, uint16_t family) {
   return net_ping(net).sockets.New(net, family, &ping_prot);
 }
-void Free(sock* sk) { net_ping(sk->sk_net).sockets.Delete(ping_sk(sk)); }
+void PingFree(sock* sk) { net_ping(sk->sk_net).sockets.Delete(ping_sk(sk)); }
 
 int Init(sock* sk) {
   const int32_t* const range = net_ipv4(sk->sk_net).settings.ping_group_range;
   return range[0] <= kProcessGroup && kProcessGroup <= range[1] ? 0 : -EACCES;
 }
-void Close(sock* sk, SimTime /*linger_until*/) { sk_common_release(sk); }
+void PingClose(sock* sk, SimTime /*linger_until*/) { sk_common_release(sk); }
 
 int Bind(sock* sk, const void* addr, uint32_t addr_len) {
   ping_sock* const ping = ping_sk(sk);
@@ -366,10 +366,10 @@ int64_t ping_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
 constexpr proto PingProt() {
   proto prot{};
   prot.name = "PING";
-  prot.alloc = Alloc;
-  prot.free = Free;
+  prot.alloc = PingAlloc;
+  prot.free = PingFree;
   prot.init = Init;
-  prot.close = Close;
+  prot.close = PingClose;
   prot.connect = Connect;
   prot.disconnect = Disconnect;
   prot.setsockopt = ip_setsockopt;

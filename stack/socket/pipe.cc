@@ -8,8 +8,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kFionread = 0x541b;
-
 pipe_inode_info* PipeOf(const file* file) {
   return static_cast<pipe_inode_info*>(file->private_data);
 }
@@ -111,7 +109,7 @@ int64_t PipeWrite(file* file, iov_iter* from) {
 // --- Both. ---
 
 int PipeIoctl(file* file, uint32_t command, int* argument) {
-  if (command != kFionread) return -ENOTTY;
+  if (command != kSiocinq) return -ENOTTY;
   pipe_inode_info* const pipe = PipeOf(file);
   uint32_t bytes = 0;
   for (uint32_t slot = pipe->tail; slot != pipe->head; ++slot) bytes += pipe_buf(pipe, slot)->len;

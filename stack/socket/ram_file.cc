@@ -7,7 +7,7 @@ namespace tapedeck {
 namespace {
 
 WaitQueue* NoQueue(file* /*file*/) { return nullptr; }
-void Release(file* /*file*/) {}
+void ReleaseNothing(file* /*file*/) {}
 
 int64_t ReadIter(file* file, iov_iter* to) {
   const std::span<const uint8_t> left = ram_file_bytes(file, file->f_pos);
@@ -19,7 +19,7 @@ int64_t ReadIter(file* file, iov_iter* to) {
 }
 
 constexpr file_operations kRamFileOps = {
-    .poll = nullptr, .wait_queue = NoQueue, .release = Release, .read_iter = ReadIter};
+    .poll = nullptr, .wait_queue = NoQueue, .release = ReleaseNothing, .read_iter = ReadIter};
 
 }  // namespace
 

@@ -12,13 +12,10 @@
 namespace tapedeck {
 namespace {
 
-constexpr int64_t kUsPerSecond = 1'000'000;
-constexpr uint8_t kSockBufLockMask = SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK;
-
 user_timeval TimeoutValue(Duration timeout) {
   if (timeout == Duration::Max()) return {0, 0};
   return {static_cast<int64_t>(timeout.seconds()),
-          static_cast<int64_t>(timeout.us()) % kUsPerSecond};
+          static_cast<int64_t>(timeout.us()) % kUsecPerSec};
 }
 
 // As much of a value as there is room for.
@@ -208,7 +205,7 @@ int GetNumber(sock* sk, int name, int* value) {
       *value = sk->sk_bound_dev_if;
       return 0;
     case kSoBufLock:
-      *value = sk->sk_userlocks & kSockBufLockMask;
+      *value = sk->sk_userlocks & SOCK_BUF_LOCK_MASK;
       return 0;
     case kSoReserveMem:
       *value = sk->sk_reserved_mem;

@@ -77,6 +77,9 @@ enum : int {
   kSoRcvpriority = 82,
 };
 
+// What a struct timeval counts.
+inline constexpr int64_t kUsecPerSec = 1'000'000;
+
 struct user_linger {
   int32_t l_onoff;
   int32_t l_linger;  // seconds

@@ -14,15 +14,12 @@
 namespace tapedeck {
 namespace {
 
-constexpr int64_t kUsPerSecond = 1'000'000;
-constexpr uint8_t kSockBufLockMask = SOCK_SNDBUF_LOCK | SOCK_RCVBUF_LOCK;
-
 // sock_set_timeout: whole jiffies, rounded up; zero means for ever.
 int SetTimeout(const sock* sk, Duration* timeout, const void* value, uint32_t length) {
   user_timeval tv;
   if (length < sizeof(tv)) return -EINVAL;
   std::memcpy(&tv, value, sizeof(tv));
-  if (tv.tv_usec < 0 || tv.tv_usec >= kUsPerSecond) return -EDOM;
+  if (tv.tv_usec < 0 || tv.tv_usec >= kUsecPerSec) return -EDOM;
   if (tv.tv_sec < 0) {
     *timeout = Duration{};
     return 0;
@@ -201,8 +198,8 @@ int SetBuffer(sock* sk, int name, int value) {
       sock_set_rcvbuf(sk, static_cast<uint32_t>(std::max(value, 0)), true);
       return 0;
     case kSoBufLock:
-      if ((static_cast<uint32_t>(value) & ~uint32_t{kSockBufLockMask}) != 0) return -EINVAL;
-      sk->sk_userlocks = static_cast<uint8_t>((sk->sk_userlocks & ~kSockBufLockMask) | value);
+      if ((static_cast<uint32_t>(value) & ~uint32_t{SOCK_BUF_LOCK_MASK}) != 0) return -EINVAL;
+      sk->sk_userlocks = static_cast<uint8_t>((sk->sk_userlocks & ~SOCK_BUF_LOCK_MASK) | value);
       return 0;
     case kSoRcvlowat:
       return SetRcvlowat(sk, value);

@@ -15,9 +15,10 @@ uint32_t Poll(file* file) {
   return sock->ops->poll(sock);
 }
 WaitQueue* Queue(file* file) { return &SocketOf(file)->sk->sk_wq; }
-void Release(file* file) { sock_release(SocketOf(file)); }
+void ReleaseSocket(file* file) { sock_release(SocketOf(file)); }
 
-constexpr file_operations kSocketFileOps = {.poll = Poll, .wait_queue = Queue, .release = Release};
+constexpr file_operations kSocketFileOps = {
+    .poll = Poll, .wait_queue = Queue, .release = ReleaseSocket};
 
 }  // namespace
 

@@ -12,12 +12,18 @@
 #include <cstdint>
 
 #include "stack/core/msghdr.h"
+#include "stack/core/sock.h"
 #include "stack/socket/system_call.h"
 
 namespace tapedeck {
 
 struct pipe_inode_info;
 struct socket;
+
+// A stream's handshake is under way.
+inline bool Connecting(const sock* sk) {
+  return sk->sk_state == TCP_SYN_SENT || sk->sk_state == TCP_SYN_RECV;
+}
 
 class SyscallBody {
  public:

@@ -17,12 +17,6 @@ namespace {
 constexpr uint32_t kMsgCmsgCompat = 0x80000000;
 // Of the kernel's own making (MSG_INTERNAL_SENDMSG_FLAGS): a user's are ignored.
 constexpr uint32_t kMsgInternal = 0x8000000 | 0x100000 | 0x10000;
-constexpr uint32_t kAnyEvent = ~uint32_t{0};
-
-bool Connecting(const sock* sk) {
-  return sk->sk_state == TCP_SYN_SENT || sk->sk_state == TCP_SYN_RECV;
-}
-
 // How many bytes a receive of `len` waits for.
 size_t sock_rcvlowat(const sock* sk, bool waitall, size_t len) {
   const auto lowat = static_cast<size_t>(sk->sk_rcvlowat);

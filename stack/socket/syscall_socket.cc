@@ -14,10 +14,6 @@ namespace {
 constexpr uint32_t kSockTypeMask = 0xf;
 constexpr uint32_t kCreationFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
 
-bool Connecting(const sock* sk) {
-  return sk->sk_state == TCP_SYN_SENT || sk->sk_state == TCP_SYN_RECV;
-}
-
 }  // namespace
 
 int64_t SyscallBody::Socket() {

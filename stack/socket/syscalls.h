@@ -27,8 +27,7 @@
 
 namespace tapedeck {
 
-// fcntl commands and the flag they set; ioctl commands (fcntl.h, sockios.h), where each name is a
-// macro.
+// fcntl commands and the flag they set (fcntl.h), where each name is a macro.
 inline constexpr int kFDupfd = 0;
 inline constexpr int kFDupfdCloexec = 1030;
 inline constexpr int kFGetpipeSz = 1032;
@@ -37,11 +36,6 @@ inline constexpr int kFSetfd = 2;
 inline constexpr int kFGetfl = 3;
 inline constexpr int kFSetfl = 4;
 inline constexpr int kFdCloexec = 1;
-inline constexpr uint32_t kSiocinq = 0x541b;  // FIONREAD
-inline constexpr uint32_t kSiocoutq = 0x5411;
-inline constexpr uint32_t kFionbio = 0x5421;
-inline constexpr uint32_t kSiocoutqnsd = 0x894b;
-inline constexpr uint32_t kSiocatmark = 0x8905;
 
 class Syscalls {
  public:

@@ -118,7 +118,7 @@ struct inet_connection_sock : inet_sock {
   struct {
     int search_high = 0;  // bytes of MTU
     int search_low = 0;
-    uint32_t probe_size = 0;  // MSS of the probe in flight; 0: none
+    uint32_t probe_size = 0;  // bytes of MTU that the probe in flight tries; 0: none
     bool enabled = false;
     uint32_t probe_timestamp = 0;  // tcp_jiffies32
   } icsk_mtup;

@@ -11,8 +11,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kPureAckTruesize = 2;  // skb_set_tcp_pure_ack
-
 // The delay in jiffies: the time between segments, within the round trip and the limits.
 uint32_t AckTimeout(const sock* sk) {
   const tcp_sock* const tp = tcp_sk(sk);

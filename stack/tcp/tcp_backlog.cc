@@ -12,7 +12,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
 constexpr uint16_t kNeverMerged = TCPHDR_SYN | TCPHDR_RST | TCPHDR_URG;
 constexpr uint64_t kBacklogHeadroomBytes = 64 * 1024;
 
@@ -31,7 +30,7 @@ bool MayMerge(const sk_buff* tail, const sk_buff* skb) {
   const wire::TcpHeader* const th = HeaderAtData(skb);
   const wire::TcpHeader* const th_tail = HeaderAtData(tail);
   return th_tail->doff() == th->doff() &&
-         std::memcmp(th_tail + 1, th + 1, th->header_bytes() - kTcpHeaderBytes) == 0;
+         std::memcmp(th_tail + 1, th + 1, th->header_bytes() - wire::kTcpHeaderBytes) == 0;
 }
 
 // The header and control block of `tail` say what both segments said.
@@ -39,7 +38,7 @@ void MergeHeaders(sk_buff* tail, const sk_buff* skb, const wire::TcpHeader* th) 
   tcp_skb_cb* const a = TCP_SKB_CB(tail);
   const tcp_skb_cb& b = *TCP_SKB_CB(skb);
   auto* const th_tail =
-      reinterpret_cast<wire::TcpHeader*>(skb_writable(tail, tail->data, kTcpHeaderBytes));
+      reinterpret_cast<wire::TcpHeader*>(skb_writable(tail, tail->data, wire::kTcpHeaderBytes));
   a->end_seq = b.end_seq;
   if (!b.ack_seq.Before(a->ack_seq)) {
     a->ack_seq = b.ack_seq;

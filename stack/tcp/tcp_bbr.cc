@@ -85,7 +85,7 @@ struct bbr {
   bool has_seen_rtt : 1;
 };
 
-bbr* Ca(sock* sk) { return inet_csk_ca<bbr>(sk); }
+bbr* Bbr(sock* sk) { return inet_csk_ca<bbr>(sk); }
 
 uint32_t MaxBw(const bbr* b) { return minmax_get(&b->bw); }
 uint32_t Bw(const bbr* b) { return b->lt_use_bw ? b->lt_bw : MaxBw(b); }
@@ -109,14 +109,14 @@ void InitPacingRateFromRtt(sock* sk) {
   uint32_t rtt_us = 1000;
   if (tp->srtt_us != 0) {
     rtt_us = std::max(tp->srtt_us >> 3, 1U);
-    Ca(sk)->has_seen_rtt = true;
+    Bbr(sk)->has_seen_rtt = true;
   }
   const uint64_t bw = uint64_t{tp->snd_cwnd} * kBwUnit / rtt_us;
   sk->sk_pacing_rate = PacingRate(sk, static_cast<uint32_t>(bw), kHighGain);
 }
 
 void SetPacingRate(sock* sk, uint32_t bw, uint32_t gain) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   const uint64_t rate = PacingRate(sk, bw, gain);
   if (!b->has_seen_rtt && tcp_sk(sk)->srtt_us != 0) InitPacingRateFromRtt(sk);
   if (b->full_bw_reached || rate > sk->sk_pacing_rate) sk->sk_pacing_rate = rate;
@@ -133,7 +133,7 @@ uint32_t TsoSegsGoal(sock* sk) {
 }
 
 void SaveCwnd(sock* sk) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   const uint32_t cwnd = tcp_sk(sk)->snd_cwnd;
   const bool good = b->prev_ca_state < TCP_CA_Recovery && b->mode != kProbeRtt;
   b->prior_cwnd = good ? cwnd : std::max(b->prior_cwnd, cwnd);
@@ -150,7 +150,7 @@ uint32_t Bdp(const bbr* b, uint32_t bw, uint32_t gain) {
 
 // Room for big packets in both hosts, delayed ACKs, and the probing phase of a small window.
 uint32_t QuantizationBudget(sock* sk, uint32_t cwnd) {
-  const bbr* const b = Ca(sk);
+  const bbr* const b = Bbr(sk);
   cwnd += 3 * TsoSegsGoal(sk);
   cwnd = (cwnd + 1) & ~1U;
   if (b->mode == kProbeBw && b->cycle_idx == 0) cwnd += 2;
@@ -158,13 +158,13 @@ uint32_t QuantizationBudget(sock* sk, uint32_t cwnd) {
 }
 
 uint32_t Inflight(sock* sk, uint32_t bw, uint32_t gain) {
-  return QuantizationBudget(sk, Bdp(Ca(sk), bw, gain));
+  return QuantizationBudget(sk, Bdp(Bbr(sk), bw, gain));
 }
 
 // Packets that will be in the network when the next one departs, which pacing has put off.
 uint32_t PacketsInNetAtEdt(sock* sk, uint32_t inflight_now) {
   const tcp_sock* const tp = tcp_sk(sk);
-  const bbr* const b = Ca(sk);
+  const bbr* const b = Bbr(sk);
   const uint64_t edt_ns = std::max(tp->tcp_wstamp_ns, tp->tcp_clock_cache_ns);
   const uint64_t interval_us = (edt_ns - tp->tcp_clock_cache_ns) / 1000;
   const auto delivered = static_cast<uint32_t>(Bw(b) * interval_us >> kBwScale);
@@ -183,7 +183,7 @@ uint32_t AckAggregationCwnd(const bbr* b) {
 bool SetCwndToRecoverOrRestore(sock* sk, const rate_sample* rs, uint32_t acked,
                                uint32_t* new_cwnd) {
   const tcp_sock* const tp = tcp_sk(sk);
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   const uint8_t prev_state = b->prev_ca_state;
   const uint8_t state = tp->icsk_ca_state;
   uint32_t cwnd = tp->snd_cwnd;
@@ -204,7 +204,7 @@ bool SetCwndToRecoverOrRestore(sock* sk, const rate_sample* rs, uint32_t acked,
 }
 
 uint32_t GrowTowardsTarget(sock* sk, uint32_t cwnd, uint32_t acked, uint32_t bw, uint32_t gain) {
-  const bbr* const b = Ca(sk);
+  const bbr* const b = Bbr(sk);
   const uint32_t target = QuantizationBudget(sk, Bdp(b, bw, gain) + AckAggregationCwnd(b));
   if (b->full_bw_reached) {
     cwnd = std::min(cwnd + acked, target);
@@ -221,14 +221,14 @@ void SetCwnd(sock* sk, const rate_sample* rs, uint32_t acked, uint32_t bw, uint3
     cwnd = GrowTowardsTarget(sk, cwnd, acked, bw, gain);
   }
   cwnd = std::min(cwnd, tp->snd_cwnd_clamp);
-  if (Ca(sk)->mode == kProbeRtt) cwnd = std::min(cwnd, kCwndMin);
+  if (Bbr(sk)->mode == kProbeRtt) cwnd = std::min(cwnd, kCwndMin);
   tcp_snd_cwnd_set(tp, cwnd);
 }
 
 // --- The gain cycle of PROBE_BW. ---
 
 bool IsNextCyclePhase(sock* sk, const rate_sample* rs) {
-  const bbr* const b = Ca(sk);
+  const bbr* const b = Bbr(sk);
   const bool full_length =
       tcp_stamp_us_delta(tcp_sk(sk)->delivered_mstamp_us, b->cycle_mstamp_us) > b->min_rtt_us;
   if (b->pacing_gain == kGainUnit) return full_length;
@@ -242,13 +242,13 @@ bool IsNextCyclePhase(sock* sk, const rate_sample* rs) {
 }
 
 void AdvanceCyclePhase(sock* sk) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   b->cycle_idx = (b->cycle_idx + 1) & (kCycleLength - 1);
   b->cycle_mstamp_us = tcp_sk(sk)->delivered_mstamp_us;
 }
 
 void ResetProbeBwMode(sock* sk) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   b->mode = kProbeBw;
   const auto random = static_cast<uint32_t>(sk->sk_net.kernel.prng().Below(kCycleRandom));
   b->cycle_idx = (kCycleLength - 1 - random) & (kCycleLength - 1);
@@ -256,10 +256,10 @@ void ResetProbeBwMode(sock* sk) {
 }
 
 void ResetMode(sock* sk) {
-  if (Ca(sk)->full_bw_reached) {
+  if (Bbr(sk)->full_bw_reached) {
     ResetProbeBwMode(sk);
   } else {
-    Ca(sk)->mode = kStartup;
+    Bbr(sk)->mode = kStartup;
   }
 }
 
@@ -267,7 +267,7 @@ void ResetMode(sock* sk) {
 
 void ResetLtInterval(sock* sk) {
   const tcp_sock* const tp = tcp_sk(sk);
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   b->lt_last_stamp_ms = static_cast<uint32_t>(tp->delivered_mstamp_us / 1000);
   b->lt_last_delivered = tp->delivered;
   b->lt_last_lost = tp->lost;
@@ -275,7 +275,7 @@ void ResetLtInterval(sock* sk) {
 }
 
 void ResetLtSampling(sock* sk) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   b->lt_bw = 0;
   b->lt_use_bw = false;
   b->lt_is_sampling = false;
@@ -283,7 +283,7 @@ void ResetLtSampling(sock* sk) {
 }
 
 void LtIntervalDone(sock* sk, uint32_t bw) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   if (b->lt_bw != 0) {
     const uint32_t diff = bw > b->lt_bw ? bw - b->lt_bw : b->lt_bw - bw;
     if (uint64_t{diff} * kGainUnit <= uint64_t{kLtBwRatio} * b->lt_bw ||
@@ -301,7 +301,7 @@ void LtIntervalDone(sock* sk, uint32_t bw) {
 
 void EndLtInterval(sock* sk) {
   const tcp_sock* const tp = tcp_sk(sk);
-  const bbr* const b = Ca(sk);
+  const bbr* const b = Bbr(sk);
   const uint32_t lost = tp->lost - b->lt_last_lost;
   const uint32_t delivered = tp->delivered - b->lt_last_delivered;
   if (delivered == 0 || lost << kGainScale < kLtLossThreshold * delivered) return;
@@ -315,7 +315,7 @@ void EndLtInterval(sock* sk) {
 }
 
 void LtSampling(sock* sk, const rate_sample* rs) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   if (b->lt_use_bw) {
     if (b->mode != kProbeBw || !b->round_start) return;
     b->lt_rtt_cnt = (b->lt_rtt_cnt + 1) & 0x7f;
@@ -347,7 +347,7 @@ void LtSampling(sock* sk, const rate_sample* rs) {
 
 void UpdateBw(sock* sk, const rate_sample* rs) {
   const tcp_sock* const tp = tcp_sk(sk);
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   b->round_start = false;
   if (rs->delivered < 0 || rs->interval_us <= 0) return;
   if (static_cast<int32_t>(rs->prior_delivered - b->next_rtt_delivered) >= 0) {
@@ -368,7 +368,7 @@ void UpdateBw(sock* sk, const rate_sample* rs) {
 // How many packets more than the rate explains are acknowledged in a burst.
 void UpdateAckAggregation(sock* sk, const rate_sample* rs) {
   const tcp_sock* const tp = tcp_sk(sk);
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   if (rs->acked_sacked == 0 || rs->delivered < 0 || rs->interval_us <= 0) return;
   if (b->round_start) {
     b->extra_acked_win_rtts = std::min(0x1f, b->extra_acked_win_rtts + 1) & 0x1f;
@@ -407,7 +407,7 @@ void CheckFullBwReached(bbr* b, const rate_sample* rs) {
 }
 
 void CheckDrain(sock* sk) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   tcp_sock* const tp = tcp_sk(sk);
   if (b->mode == kStartup && b->full_bw_reached) {
     b->mode = kDrain;
@@ -423,7 +423,7 @@ bool AfterJiffies(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) >
 
 void CheckProbeRttDone(sock* sk) {
   tcp_sock* const tp = tcp_sk(sk);
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   const uint32_t now = tcp_jiffies32(sk);
   if (b->probe_rtt_done_stamp == 0 || !AfterJiffies(now, b->probe_rtt_done_stamp)) return;
   b->min_rtt_stamp = now;
@@ -434,7 +434,7 @@ void CheckProbeRttDone(sock* sk) {
 // With four packets in flight the queue drains, and the round trip is the path's own.
 void ProbeRtt(sock* sk) {
   tcp_sock* const tp = tcp_sk(sk);
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   tp->app_limited = std::max(tp->delivered + tcp_packets_in_flight(tp), 1U);
   if (b->probe_rtt_done_stamp != 0) {
     if (b->round_start) b->probe_rtt_round_done = true;
@@ -447,7 +447,7 @@ void ProbeRtt(sock* sk) {
 }
 
 void UpdateMinRtt(sock* sk, const rate_sample* rs) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   const uint32_t now = tcp_jiffies32(sk);
   const bool expired =
       AfterJiffies(now, b->min_rtt_stamp + kMinRttWindowSeconds * tcp_ticks_of(sk).hz);
@@ -487,7 +487,7 @@ void UpdateGains(bbr* b) {
 }
 
 void bbr_main(sock* sk, uint32_t /*ack*/, uint32_t /*flag*/, const rate_sample* rs) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   UpdateBw(sk, rs);
   UpdateAckAggregation(sk, rs);
   if (b->mode == kProbeBw && IsNextCyclePhase(sk, rs)) AdvanceCyclePhase(sk);
@@ -503,7 +503,7 @@ void bbr_main(sock* sk, uint32_t /*ack*/, uint32_t /*flag*/, const rate_sample* 
 
 void bbr_init(sock* sk) {
   tcp_sock* const tp = tcp_sk(sk);
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   *b = bbr{};
   tp->snd_ssthresh = TCP_INFINITE_SSTHRESH;
   b->next_rtt_delivered = tp->delivered;
@@ -521,7 +521,7 @@ void bbr_init(sock* sk) {
 // The application was silent: start again at the known rate, without a burst.
 void bbr_cwnd_event_tx_start(sock* sk) {
   const tcp_sock* const tp = tcp_sk(sk);
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   if (tp->app_limited == 0) return;
   b->idle_restart = true;
   b->ack_epoch_mstamp_us = tp->tcp_mstamp_us;
@@ -536,7 +536,7 @@ void bbr_cwnd_event_tx_start(sock* sk) {
 uint32_t bbr_sndbuf_expand(sock* /*sk*/) { return 3; }
 
 uint32_t bbr_undo_cwnd(sock* sk) {
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   b->full_bw = 0;
   b->full_bw_cnt = 0;
   ResetLtSampling(sk);
@@ -550,7 +550,7 @@ uint32_t bbr_ssthresh(sock* sk) {
 
 void bbr_set_state(sock* sk, uint8_t new_state) {
   if (new_state != TCP_CA_Loss) return;
-  bbr* const b = Ca(sk);
+  bbr* const b = Bbr(sk);
   rate_sample rs;
   rs.losses = 1;
   b->prev_ca_state = TCP_CA_Loss;
@@ -560,7 +560,7 @@ void bbr_set_state(sock* sk, uint8_t new_state) {
 }
 
 uint32_t bbr_get_info(sock* sk, tcp_cc_info* info) {
-  const bbr* const b = Ca(sk);
+  const bbr* const b = Bbr(sk);
   const uint64_t bw = uint64_t{Bw(b)} * tcp_sk(sk)->mss_cache * 1'000'000 >> kBwScale;
   info->bbr = {.bbr_bw_lo = static_cast<uint32_t>(bw),
                .bbr_bw_hi = static_cast<uint32_t>(bw >> 32),

@@ -23,16 +23,14 @@ uint32_t AllowedBit(const tcp_congestion_ops* ops) {
   return 0;
 }
 
-void SetEct(inet_sock* inet, uint8_t ect) {
-  inet->tos = static_cast<uint8_t>((inet->tos & ~INET_ECN_MASK) | ect);
-}
-
 // What a socket's segments carry until its congestion control has been initialised
 // (INET_ECN_xmit_ect_1_negotiation, INET_ECN_dontxmit).
 void SetEctForNegotiation(sock* sk) {
-  const bool ect_1 = tcp_ca_ect_1_negotiation(sk);
-  const uint8_t ect = ect_1 ? INET_ECN_ECT_1 : INET_ECN_ECT_0;
-  SetEct(inet_sk(sk), tcp_ca_needs_ecn(sk) ? ect : uint8_t{INET_ECN_NOT_ECT});
+  if (tcp_ca_needs_ecn(sk)) {
+    INET_ECN_xmit(sk, tcp_ca_ect_1_negotiation(sk));
+  } else {
+    INET_ECN_dontxmit(sk);
+  }
 }
 
 void ForgetPrivateState(inet_connection_sock* icsk) {
@@ -87,7 +85,11 @@ void tcp_init_congestion_control(sock* sk) {
   inet_connection_sock* const icsk = inet_csk(sk);
   tcp_sk(sk)->prior_ssthresh = 0;
   if (icsk->icsk_ca_ops->init != nullptr) icsk->icsk_ca_ops->init(sk);
-  SetEct(inet_sk(sk), tcp_ca_needs_ecn(sk) ? INET_ECN_ECT_0 : INET_ECN_NOT_ECT);
+  if (tcp_ca_needs_ecn(sk)) {
+    INET_ECN_xmit(sk);
+  } else {
+    INET_ECN_dontxmit(sk);
+  }
   icsk->icsk_ca_initialized = true;
 }
 

@@ -51,7 +51,7 @@ struct bictcp {
   uint32_t curr_rtt_us;  // smallest of the round
 };
 
-bictcp* Ca(sock* sk) { return inet_csk_ca<bictcp>(sk); }
+bictcp* Cubic(sock* sk) { return inet_csk_ca<bictcp>(sk); }
 
 uint32_t ClockUs(const sock* sk) { return static_cast<uint32_t>(tcp_sk(sk)->tcp_mstamp_us); }
 
@@ -66,7 +66,7 @@ void Reset(bictcp* ca) {
 }
 
 void HystartReset(sock* sk) {
-  bictcp* const ca = Ca(sk);
+  bictcp* const ca = Cubic(sk);
   ca->round_start_us = ca->last_ack_us = ClockUs(sk);
   ca->end_seq = tcp_sk(sk)->snd_nxt;
   ca->curr_rtt_us = UINT32_MAX;
@@ -74,13 +74,13 @@ void HystartReset(sock* sk) {
 }
 
 void cubictcp_init(sock* sk) {
-  Reset(Ca(sk));
+  Reset(Cubic(sk));
   HystartReset(sk);
 }
 
 // Time that the application was silent does not count on the cubic curve.
 void cubictcp_cwnd_event_tx_start(sock* sk) {
-  bictcp* const ca = Ca(sk);
+  bictcp* const ca = Cubic(sk);
   const uint32_t now = tcp_jiffies32(sk);
   const auto idle = static_cast<int32_t>(now - tcp_sk(sk)->lsndtime);
   if (ca->epoch_start == 0 || idle <= 0) return;
@@ -160,13 +160,13 @@ void cubictcp_cong_avoid(sock* sk, uint32_t /*ack*/, uint32_t acked) {
     acked = tcp_slow_start(tp, acked);
     if (acked == 0) return;
   }
-  bictcp* const ca = Ca(sk);
+  bictcp* const ca = Cubic(sk);
   bictcp_update(sk, ca, tp->snd_cwnd, acked);
   tcp_cong_avoid_ai(tp, ca->cnt, acked);
 }
 
 uint32_t cubictcp_recalc_ssthresh(sock* sk) {
-  bictcp* const ca = Ca(sk);
+  bictcp* const ca = Cubic(sk);
   const uint32_t cwnd = tcp_sk(sk)->snd_cwnd;
   ca->epoch_start = 0;
   // Fast convergence: one that lost before it got back leaves room for others.
@@ -177,7 +177,7 @@ uint32_t cubictcp_recalc_ssthresh(sock* sk) {
 
 void cubictcp_state(sock* sk, uint8_t new_state) {
   if (new_state != TCP_CA_Loss) return;
-  Reset(Ca(sk));
+  Reset(Cubic(sk));
   HystartReset(sk);
 }
 
@@ -190,7 +190,7 @@ uint32_t HystartAckDelayUs(const sock* sk) {
 
 void LeaveSlowStart(sock* sk, TcpExtMib detect, TcpExtMib cwnd) {
   tcp_sock* const tp = tcp_sk(sk);
-  Ca(sk)->found = true;
+  Cubic(sk)->found = true;
   NET_INC_STATS(sk->sk_net, detect);
   NET_ADD_STATS(sk->sk_net, cwnd, tp->snd_cwnd);
   tp->snd_ssthresh = tp->snd_cwnd;
@@ -198,7 +198,7 @@ void LeaveSlowStart(sock* sk, TcpExtMib detect, TcpExtMib cwnd) {
 
 // A train of ACKs that is as long as half a round trip: the path is full.
 void HystartAckTrain(sock* sk) {
-  bictcp* const ca = Ca(sk);
+  bictcp* const ca = Cubic(sk);
   const uint32_t now = ClockUs(sk);
   if (static_cast<int32_t>(now - ca->last_ack_us) > static_cast<int32_t>(kHystartAckDeltaUs))
     return;
@@ -213,7 +213,7 @@ void HystartAckTrain(sock* sk) {
 
 // The round's smallest delay has grown by an eighth (4 to 16 ms): a queue builds up.
 void HystartDelay(sock* sk, uint32_t delay_us) {
-  bictcp* const ca = Ca(sk);
+  bictcp* const ca = Cubic(sk);
   ca->curr_rtt_us = std::min(ca->curr_rtt_us, delay_us);
   if (ca->sample_cnt < kHystartMinSamples) {
     ++ca->sample_cnt;
@@ -227,7 +227,7 @@ void HystartDelay(sock* sk, uint32_t delay_us) {
 
 void HystartUpdate(sock* sk, uint32_t delay_us) {
   const tcp_sock* const tp = tcp_sk(sk);
-  if (tp->snd_una.After(Ca(sk)->end_seq)) HystartReset(sk);
+  if (tp->snd_una.After(Cubic(sk)->end_seq)) HystartReset(sk);
   if (tp->snd_cwnd < kHystartLowWindow) return;
   const int32_t detect = sock_tcp(sk).settings.cubic_hystart_detect;
   if ((detect & kHystartDetectTrain) != 0) HystartAckTrain(sk);
@@ -235,7 +235,7 @@ void HystartUpdate(sock* sk, uint32_t delay_us) {
 }
 
 void cubictcp_acked(sock* sk, const ack_sample* sample) {
-  bictcp* const ca = Ca(sk);
+  bictcp* const ca = Cubic(sk);
   if (sample->rtt_us < 0) return;
   // Samples of the first second of an epoch are those of recovery.
   const auto age = static_cast<int32_t>(tcp_jiffies32(sk) - ca->epoch_start);

@@ -21,7 +21,7 @@ struct dctcp_state {
   uint32_t loss_cwnd;
 };
 
-dctcp_state* Ca(sock* sk) { return inet_csk_ca<dctcp_state>(sk); }
+dctcp_state* Dctcp(sock* sk) { return inet_csk_ca<dctcp_state>(sk); }
 
 void StartRound(const tcp_sock* tp, dctcp_state* ca) {
   ca->next_seq = tp->snd_nxt;
@@ -34,10 +34,10 @@ void dctcp_init(sock* sk) {
   const bool unconnected = sk->sk_state == TCP_LISTEN || sk->sk_state == TCP_CLOSE;
   if (!tcp_ecn_mode_any(tp) && !unconnected) {
     inet_csk(sk)->icsk_ca_ops = &dctcp_reno;
-    inet_sk(sk)->tos = static_cast<uint8_t>(inet_sk(sk)->tos & ~INET_ECN_MASK);
+    INET_ECN_dontxmit(sk);
     return;
   }
-  dctcp_state* const ca = Ca(sk);
+  dctcp_state* const ca = Dctcp(sk);
   *ca = dctcp_state{};
   ca->prior_rcv_nxt = tp->rcv_nxt;
   ca->alpha = kMaxAlpha;
@@ -45,7 +45,7 @@ void dctcp_init(sock* sk) {
 }
 
 uint32_t dctcp_ssthresh(sock* sk) {
-  dctcp_state* const ca = Ca(sk);
+  dctcp_state* const ca = Dctcp(sk);
   const uint32_t cwnd = tcp_sk(sk)->snd_cwnd;
   ca->loss_cwnd = cwnd;
   return std::max(cwnd - (cwnd * ca->alpha >> 11), 2U);
@@ -54,7 +54,7 @@ uint32_t dctcp_ssthresh(sock* sk) {
 // Once a round trip: alpha = (1 - g) * alpha + g * (marked / all).
 void dctcp_update_alpha(sock* sk, uint32_t /*flags*/) {
   const tcp_sock* const tp = tcp_sk(sk);
-  dctcp_state* const ca = Ca(sk);
+  dctcp_state* const ca = Dctcp(sk);
   if (tp->snd_una.Before(ca->next_seq)) return;
   const uint32_t delivered = tp->delivered - ca->old_delivered;
   const uint32_t marked = tp->delivered_ce - ca->old_delivered_ce;
@@ -69,7 +69,7 @@ void dctcp_update_alpha(sock* sk, uint32_t /*flags*/) {
 
 void ReactToLoss(sock* sk) {
   tcp_sock* const tp = tcp_sk(sk);
-  Ca(sk)->loss_cwnd = tp->snd_cwnd;
+  Dctcp(sk)->loss_cwnd = tp->snd_cwnd;
   tp->snd_ssthresh = std::max(tp->snd_cwnd >> 1, 2U);
 }
 
@@ -87,7 +87,7 @@ void EchoMark(sock* sk, bool ce) {
 
 // RFC 8257 3.2: an ACK that was put off goes out with the old mark before the new one is told of.
 void NoteMark(sock* sk, bool ce) {
-  dctcp_state* const ca = Ca(sk);
+  dctcp_state* const ca = Dctcp(sk);
   if (ca->ce_state != ce) {
     if ((inet_csk(sk)->icsk_ack.pending & ICSK_ACK_TIMER) != 0) {
       EchoMark(sk, ca->ce_state);
@@ -108,11 +108,11 @@ void dctcp_cwnd_event(sock* sk, tcp_ca_event event) {
   }
 }
 
-uint32_t dctcp_cwnd_undo(sock* sk) { return std::max(tcp_sk(sk)->snd_cwnd, Ca(sk)->loss_cwnd); }
+uint32_t dctcp_cwnd_undo(sock* sk) { return std::max(tcp_sk(sk)->snd_cwnd, Dctcp(sk)->loss_cwnd); }
 
 uint32_t dctcp_get_info(sock* sk, tcp_cc_info* info) {
   const tcp_sock* const tp = tcp_sk(sk);
-  const dctcp_state* const ca = Ca(sk);
+  const dctcp_state* const ca = Dctcp(sk);
   info->dctcp = {};
   if (tp->icsk_ca_ops != &dctcp_reno) {
     info->dctcp.dctcp_enabled = 1;

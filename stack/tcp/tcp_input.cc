@@ -14,7 +14,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
 // What header prediction compares (TCP_HP_BITS): all but the reserved bits and PSH.
 constexpr uint32_t kHeaderPredictionBits =
     ~(uint32_t{wire::kTcpReservedMask | wire::kTcpPsh} << kTcpFlagWordShift);
@@ -82,7 +81,7 @@ FastPath ReceivePredicted(sock* sk, sk_buff* skb, const wire::TcpHeader* th) {
   tcp_sock* const tp = tcp_sk(sk);
   // Prediction includes the header's length.
   const uint32_t header_len = tp->tcp_header_len;
-  const bool has_timestamp = header_len == kTcpHeaderBytes + TCPOLEN_TSTAMP_ALIGNED;
+  const bool has_timestamp = header_len == wire::kTcpHeaderBytes + TCPOLEN_TSTAMP_ALIGNED;
   int32_t delta = 0;
   if (has_timestamp) {
     if (!tcp_parse_aligned_timestamp(tp, th)) return FastPath::kUnexpected;

@@ -20,8 +20,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
-
 void CountChecksumError(net& net) {
   TCP_INC_STATS(net, TcpMib::kInCsumErrors);
   TCP_INC_STATS(net, TcpMib::kInErrs);
@@ -36,9 +34,9 @@ DropReason CheckSegment(net& net, sk_buff* skb) {
     return unicast ? SKB_DROP_REASON_UNICAST_IN_L2_MULTICAST : SKB_DROP_REASON_IP_INVALID_DEST;
   }
   TCP_INC_STATS(net, TcpMib::kInSegs);
-  if (!pskb_may_pull(skb, kTcpHeaderBytes)) return SKB_DROP_REASON_PKT_TOO_SMALL;
+  if (!pskb_may_pull(skb, wire::kTcpHeaderBytes)) return SKB_DROP_REASON_PKT_TOO_SMALL;
   const uint32_t header_bytes = tcp_hdrlen(skb);
-  if (header_bytes < kTcpHeaderBytes) {
+  if (header_bytes < wire::kTcpHeaderBytes) {
     TCP_INC_STATS(net, TcpMib::kInErrs);
     return SKB_DROP_REASON_PKT_TOO_SMALL;
   }
@@ -309,9 +307,9 @@ int tcp_v4_early_demux(sk_buff* skb, DropReason* /*reason*/) {
   net& net = *skb->owner;
   if (net_tcp(net).settings.early_demux == 0 || skb->pkt_type != PACKET_HOST) return 0;
   const auto transport = static_cast<uint32_t>(skb_transport_offset(skb));
-  if (!pskb_may_pull(skb, transport + kTcpHeaderBytes)) return 0;
+  if (!pskb_may_pull(skb, transport + wire::kTcpHeaderBytes)) return 0;
   const wire::TcpHeader* const th = tcp_hdr(skb);
-  if (th->header_bytes() < kTcpHeaderBytes) return 0;
+  if (th->header_bytes() < wire::kTcpHeaderBytes) return 0;
   const wire::Ipv4Header* const iph = ip_hdr(skb);
   inet_ehash_node* const node =
       __inet_lookup_established(net, iph->saddr, th->source, iph->daddr, th->dest, skb->skb_iif);

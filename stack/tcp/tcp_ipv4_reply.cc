@@ -17,8 +17,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
-
 // A header with its options, as it is built.
 struct Reply {
   wire::TcpHeader th;
@@ -28,9 +26,9 @@ struct Reply {
   explicit Reply(const wire::TcpHeader& to) {
     th.source = to.dest;
     th.dest = to.source;
-    th.set_doff(kTcpHeaderBytes / 4);
+    th.set_doff(wire::kTcpHeaderBytes / 4);
   }
-  uint32_t bytes() const { return kTcpHeaderBytes + opt_bytes; }
+  uint32_t bytes() const { return wire::kTcpHeaderBytes + opt_bytes; }
   // Room for `n` bytes of options, a multiple of 4.
   uint8_t* Grow(uint32_t n) {
     uint8_t* const at = opt + opt_bytes;
@@ -55,7 +53,7 @@ struct Reply {
     tcp_md5_hash_hdr(at + 4, key, received.daddr, received.saddr, th);
   }
 };
-static_assert(offsetof(Reply, opt) == kTcpHeaderBytes);
+static_assert(offsetof(Reply, opt) == wire::kTcpHeaderBytes);
 
 // On whose behalf the answer goes out, as far as that matters to its route and queue.
 struct ReplySender {
@@ -208,7 +206,7 @@ void tcp_v4_reqsk_send_ack(const sock* sk, sk_buff* skb, request_sock* req) {
 
 void __tcp_v4_send_check(sk_buff* skb, Ipv4Address saddr, Ipv4Address daddr) {
   auto* const th = reinterpret_cast<wire::TcpHeader*>(
-      skb_writable(skb, skb_transport_header(skb), kTcpHeaderBytes));
+      skb_writable(skb, skb_transport_header(skb), wire::kTcpHeaderBytes));
   th->check = static_cast<uint16_t>(
       csum_tcpudp_nofold(saddr.wire(), daddr.wire(), skb->len, wire::kIpProtoTcp, 0));
   skb->csum_start = skb->transport_header;

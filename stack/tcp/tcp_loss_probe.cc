@@ -12,7 +12,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr int kPushLossProbe = 2;
 // tcp_early_retrans: probes are sent.
 constexpr int32_t kEarlyRetransTlp = 3;
 constexpr int32_t kEarlyRetransTlpAlso = 4;

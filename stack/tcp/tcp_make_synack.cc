@@ -16,8 +16,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
-
 // The time that the SYN-ACK's timestamp shows; the round trip is measured from the first one.
 void Stamp(request_sock* req, sk_buff* skb, tcp_synack_type type) {
   const uint64_t now_ns = tcp_clock_ns(req->rsk_net);
@@ -71,7 +69,7 @@ sk_buff* tcp_make_synack(const sock* sk, dst_entry* dst, request_sock* req,
   const uint32_t option_bytes =
       tcp_synack_options(sk, req, mss, skb, &opts, key, foc, type, syn_skb);
   uint8_t* md5_hash = nullptr;
-  BuildHeader(req, skb, type, &opts, kTcpHeaderBytes + option_bytes, &md5_hash);
+  BuildHeader(req, skb, type, &opts, wire::kTcpHeaderBytes + option_bytes, &md5_hash);
   skb->mark = req->ir_mark;
   skb->ip_summed = CHECKSUM_PARTIAL;
   TCP_INC_STATS(sk->sk_net, TcpMib::kOutSegs);

@@ -19,7 +19,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
 constexpr uint32_t kMd5ChunkBytes = 256;
 constexpr uint32_t kKeyBytes = sizeof(tcp_md5sig_key);
 
@@ -139,7 +138,7 @@ void HashHeaders(Md5* md5, const IpAddress& saddr, const IpAddress& daddr,
   }
   wire::TcpHeader header = th;
   header.check = uint16_t{0};
-  uint8_t bytes[kTcpHeaderBytes];
+  uint8_t bytes[wire::kTcpHeaderBytes];
   std::memcpy(bytes, &header, sizeof(bytes));
   md5->Update(bytes);
 }
@@ -260,12 +259,12 @@ bool tcp_parse_auth_options(const wire::TcpHeader* th, const uint8_t** md5) {
   constexpr uint8_t kTimestamps[] = {wire::kTcpOptNop, wire::kTcpOptNop, wire::kTcpOptTimestamps,
                                      TCPOLEN_TSTAMP_ALIGNED - 2};
   const auto* const options = reinterpret_cast<const uint8_t*>(th + 1);
-  if (th->header_bytes() <= kTcpHeaderBytes) return true;
-  if (th->header_bytes() == kTcpHeaderBytes + TCPOLEN_TSTAMP_ALIGNED &&
+  if (th->header_bytes() <= wire::kTcpHeaderBytes) return true;
+  if (th->header_bytes() == wire::kTcpHeaderBytes + TCPOLEN_TSTAMP_ALIGNED &&
       std::memcmp(options, kTimestamps, sizeof(kTimestamps)) == 0) {
     return true;
   }
-  wire::TcpOptionCursor cursor({options, th->header_bytes() - kTcpHeaderBytes});
+  wire::TcpOptionCursor cursor({options, th->header_bytes() - wire::kTcpHeaderBytes});
   while (const std::optional<wire::TcpOption> option = cursor.Next()) {
     if (option->kind != wire::kTcpOptMd5) continue;
     if (option->data.size() != kTcpMd5Bytes || *md5 != nullptr) return false;

@@ -20,7 +20,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
 constexpr uint16_t kRstSynAck = TCPHDR_RST | TCPHDR_SYN | TCPHDR_ACK;
 
 // A segment for a request, and what its timestamp says.
@@ -40,7 +39,7 @@ struct RequestSegment {
 
 void ParseTimestamp(RequestSegment* segment) {
   const request_sock* const req = segment->req;
-  if (tcp_hdr(segment->skb)->doff() <= kTcpHeaderBytes / 4) return;
+  if (tcp_hdr(segment->skb)->doff() <= wire::kTcpHeaderBytes / 4) return;
   tcp_options_received* const opt = &segment->opt;
   tcp_parse_options(segment->host_net(), segment->skb, opt, false, nullptr);
   if (!opt->saw_tstamp) return;
@@ -189,7 +188,7 @@ void TakeWindows(const request_sock* req, const sk_buff* skb, tcp_sock* tp) {
 void TakeTimestamps(const request_sock* req, tcp_sock* tp) {
   tp->rx_opt.tstamp_ok = req->tstamp_ok;
   tp->tsoffset = req->ts_off;
-  tp->tcp_header_len = kTcpHeaderBytes;
+  tp->tcp_header_len = wire::kTcpHeaderBytes;
   if (!req->tstamp_ok) return;
   tp->tcp_usec_ts = req->req_usec_ts;
   tp->rx_opt.ts_recent = req->ts_recent;

@@ -9,7 +9,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr int kHeaderBytes = sizeof(wire::TcpHeader);
 constexpr int kMinDatagramPayload = 68;  // RFC 791's smallest MTU
 
 // A peer with tiny windows gets at least two segments into them, unless its MSS is the window.
@@ -27,14 +26,15 @@ uint32_t tcp_dst_advmss(const dst_entry* dst) {
 
 int __tcp_mtu_to_mss(sock* sk, int pmtu) {
   const tcp_sock* const tp = tcp_sk(sk);
-  int mss_now = pmtu - tp->icsk_af_ops->net_header_len - kHeaderBytes;
+  int mss_now = pmtu - tp->icsk_af_ops->net_header_len - static_cast<int>(wire::kTcpHeaderBytes);
   mss_now = std::min<int>(mss_now, tp->rx_opt.mss_clamp);
   mss_now -= tp->icsk_ext_hdr_len;
   return std::max(mss_now, tcp_sysctl(sk).min_snd_mss);
 }
 
 int tcp_mtu_to_mss(sock* sk, int pmtu) {
-  return __tcp_mtu_to_mss(sk, pmtu) - (tcp_sk(sk)->tcp_header_len - kHeaderBytes);
+  return __tcp_mtu_to_mss(sk, pmtu) -
+         (tcp_sk(sk)->tcp_header_len - static_cast<int>(wire::kTcpHeaderBytes));
 }
 
 int tcp_mss_to_mtu(sock* sk, int mss) {
@@ -66,7 +66,7 @@ uint32_t tcp_current_mss(sock* sk) {
   // mss_cache knows the options of every segment; this one may have SACK blocks too.
   tcp_out_options opts;
   const uint32_t header_len =
-      kHeaderBytes + tcp_established_options(sk, nullptr, &opts, tcp_md5_lookup(sk));
+      wire::kTcpHeaderBytes + tcp_established_options(sk, nullptr, &opts, tcp_md5_lookup(sk));
   return mss_now - (header_len - tp->tcp_header_len);
 }
 

@@ -13,15 +13,14 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
 // Two no-operations, kind and length of a timestamp.
 constexpr uint32_t kAlignedTimestamp = uint32_t{wire::kTcpOptNop} << 24 |
                                        uint32_t{wire::kTcpOptNop} << 16 |
                                        uint32_t{wire::kTcpOptTimestamps} << 8 | 10;
 
 std::span<const uint8_t> OptionBytes(const wire::TcpHeader* th) {
-  return {reinterpret_cast<const uint8_t*>(th) + kTcpHeaderBytes,
-          th->header_bytes() - kTcpHeaderBytes};
+  return {reinterpret_cast<const uint8_t*>(th) + wire::kTcpHeaderBytes,
+          th->header_bytes() - wire::kTcpHeaderBytes};
 }
 
 uint32_t Load32(const uint8_t* at) {
@@ -93,7 +92,7 @@ void tcp_parse_options(net& net, sk_buff* skb, tcp_options_received* opt, bool e
 
   wire::TcpOptionCursor cursor(OptionBytes(th));
   for (;;) {
-    const auto offset = static_cast<uint8_t>(kTcpHeaderBytes + cursor.offset());
+    const auto offset = static_cast<uint8_t>(wire::kTcpHeaderBytes + cursor.offset());
     const auto option = cursor.Next();
     if (!option.has_value()) return;
     switch (option->kind) {
@@ -138,7 +137,7 @@ void tcp_parse_options(net& net, sk_buff* skb, tcp_options_received* opt, bool e
 }
 
 bool tcp_parse_aligned_timestamp(tcp_sock* tp, const wire::TcpHeader* th) {
-  const uint8_t* const at = reinterpret_cast<const uint8_t*>(th) + kTcpHeaderBytes;
+  const uint8_t* const at = reinterpret_cast<const uint8_t*>(th) + wire::kTcpHeaderBytes;
   if (Load32(at) != kAlignedTimestamp) return false;
   tp->rx_opt.saw_tstamp = true;
   tp->rx_opt.rcv_tsval = Load32(at + 4);
@@ -148,12 +147,13 @@ bool tcp_parse_aligned_timestamp(tcp_sock* tp, const wire::TcpHeader* th) {
 }
 
 bool tcp_fast_parse_options(tcp_sock* tp, sk_buff* skb, const wire::TcpHeader* th) {
-  if (th->header_bytes() == kTcpHeaderBytes) {
+  if (th->header_bytes() == wire::kTcpHeaderBytes) {
     tp->rx_opt.saw_tstamp = false;
     tp->rx_opt.accecn = 0;
     return false;
   }
-  if (tp->rx_opt.tstamp_ok && th->header_bytes() == kTcpHeaderBytes + TCPOLEN_TSTAMP_ALIGNED &&
+  if (tp->rx_opt.tstamp_ok &&
+      th->header_bytes() == wire::kTcpHeaderBytes + TCPOLEN_TSTAMP_ALIGNED &&
       tcp_parse_aligned_timestamp(tp, th)) {
     tp->rx_opt.accecn = 0;
     return true;

@@ -14,8 +14,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr int kPushLossProbe = 2;  // push_one: one packet, whatever the congestion window says
-
 // What one call of tcp_write_xmit works with.
 struct XmitRun {
   uint32_t mss_now;

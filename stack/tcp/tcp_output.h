@@ -15,6 +15,12 @@ namespace tapedeck {
 enum class tcp_queue : uint8_t { kRtx, kWrite };
 
 // --- Data. ---
+// How many packets `push_one` lets out whatever the congestion window says: no limit but the usual
+// ones, one, or one loss probe.
+inline constexpr int kPushLossProbe = 2;
+// The truesize by which a pure ACK is known on its way down (skb_set_tcp_pure_ack).
+inline constexpr uint32_t kPureAckTruesize = 2;
+
 // Sends as much of the write queue as windows, Nagle, TSO and pacing allow. True where data
 // remains, nothing is in flight, and nobody will be told: a probe timer is needed.
 bool tcp_write_xmit(sock* sk, uint32_t mss_now, int nonagle, int push_one);

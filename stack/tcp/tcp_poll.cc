@@ -14,10 +14,6 @@ namespace tapedeck {
 namespace {
 
 // ioctl commands (linux/sockios.h).
-constexpr uint32_t kSiocinq = 0x541b;
-constexpr uint32_t kSiocoutq = 0x5411;
-constexpr uint32_t kSiocoutqnsd = 0x894b;
-constexpr uint32_t kSiocatmark = 0x8905;
 
 bool InHandshake(const sock* sk) {
   return sk->sk_state == TCP_SYN_SENT || sk->sk_state == TCP_SYN_RECV;

@@ -19,7 +19,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint16_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
 constexpr uint32_t kWindowMaxUnscaled = 65535;
 
 // What the peer's options have changed is forgotten with the segment that brought them.
@@ -37,7 +36,7 @@ void StartReceiving(tcp_sock* tp, SeqNum isn) {
 
 // Whether the peer sends timestamps, with what that means for the headers.
 void AgreeOnTimestamps(tcp_sock* tp) {
-  tp->tcp_header_len = kTcpHeaderBytes;
+  tp->tcp_header_len = wire::kTcpHeaderBytes;
   if (!tp->rx_opt.saw_tstamp) return;
   tp->rx_opt.tstamp_ok = true;
   tp->tcp_header_len += TCPOLEN_TSTAMP_ALIGNED;

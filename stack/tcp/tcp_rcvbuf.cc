@@ -16,7 +16,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kTcpHeaderBytes = sizeof(wire::TcpHeader);
 // Packets with less data say nothing about how well buffers are used.
 constexpr uint32_t kGrowMinBytes = 128;
 
@@ -37,9 +36,9 @@ bool ShorterMss(sock* sk, const sk_buff* skb, uint32_t len, uint32_t last_seg_si
   constexpr uint16_t kRemnant = TCPHDR_FIN | TCPHDR_URG | TCPHDR_SYN | TCPHDR_PSH;
   // With the header: the data of a segment with SACK blocks is shorter by them, the whole is not.
   len += static_cast<uint32_t>(skb->data - skb_transport_header(skb));
-  const bool large = len >= TCP_MSS_DEFAULT + kTcpHeaderBytes;
+  const bool large = len >= TCP_MSS_DEFAULT + wire::kTcpHeaderBytes;
   // Without PSH, all that a sane sender has sent is full-sized, on links of a small MTU too.
-  const bool middle = len >= TCP_MIN_MSS + kTcpHeaderBytes && !tcp_hdr(skb)->has(kRemnant);
+  const bool middle = len >= TCP_MIN_MSS + wire::kTcpHeaderBytes && !tcp_hdr(skb)->has(kRemnant);
   if (!large && !middle) return false;
   len -= tcp_sk(sk)->tcp_header_len;
   auto& ack = inet_csk(sk)->icsk_ack;

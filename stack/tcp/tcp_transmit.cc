@@ -18,7 +18,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kPureAckTruesize = 2;  // how the kernel marks them (skb_is_tcp_pure_ack)
 constexpr uint32_t kUrgentPointerMax = 0xffff;
 constexpr uint32_t kPacedAfterSegments = 10;  // the first window is not paced, as in sch_fq
 constexpr uint64_t kNsPerSecond = 1'000'000'000;

@@ -29,7 +29,8 @@ uint32_t AdvanceWindow(minmax* m, uint32_t win, const minmax_sample& sample) {
 
 // `at_least_as_good(a, b)`: a sample of value `a`, being newer, makes one of value `b` useless.
 template <typename Compare>
-uint32_t Run(minmax* m, uint32_t win, const minmax_sample& sample, Compare at_least_as_good) {
+uint32_t RunningBest(minmax* m, uint32_t win, const minmax_sample& sample,
+                     Compare at_least_as_good) {
   const bool window_empty = sample.t - m->s[2].t > win;
   if (at_least_as_good(sample.v, m->s[0].v) || window_empty) {
     return minmax_reset(m, sample.t, sample.v);
@@ -50,11 +51,11 @@ uint32_t minmax_reset(minmax* m, uint32_t t, uint32_t meas) {
 }
 
 uint32_t minmax_running_max(minmax* m, uint32_t win, uint32_t t, uint32_t meas) {
-  return Run(m, win, {.t = t, .v = meas}, [](uint32_t a, uint32_t b) { return a >= b; });
+  return RunningBest(m, win, {.t = t, .v = meas}, [](uint32_t a, uint32_t b) { return a >= b; });
 }
 
 uint32_t minmax_running_min(minmax* m, uint32_t win, uint32_t t, uint32_t meas) {
-  return Run(m, win, {.t = t, .v = meas}, [](uint32_t a, uint32_t b) { return a <= b; });
+  return RunningBest(m, win, {.t = t, .v = meas}, [](uint32_t a, uint32_t b) { return a <= b; });
 }
 
 }  // namespace tapedeck

@@ -22,9 +22,6 @@ namespace {
 // nr_free_buffer_pages() of a machine with 4 GiB, from which Linux derives udp_mem.
 constexpr int64_t kFreePages = 1 << 20;
 
-constexpr uint32_t kSiocinqCommand = 0x541b;
-constexpr uint32_t kSiocoutqCommand = 0x5411;
-
 const net_protocol kUdpProtocol = {
     .handler = udp_rcv, .err_handler = udp_err, .early_demux = udp_v4_early_demux};
 
@@ -74,10 +71,10 @@ int Disconnect(sock* sk, uint32_t /*flags*/) {
 
 int Ioctl(sock* sk, uint32_t command, int* argument) {
   switch (command) {
-    case kSiocoutqCommand:
+    case kSiocoutq:
       *argument = static_cast<int>(sk_wmem_alloc_get(sk));
       return 0;
-    case kSiocinqCommand:
+    case kSiocinq:
       *argument = std::max(0, first_packet_length(sk));
       return 0;
     default:

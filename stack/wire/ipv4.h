@@ -66,6 +66,7 @@ struct Ipv4Header {
   }
 };
 static_assert(sizeof(Ipv4Header) == 20 && alignof(Ipv4Header) == 1);
+inline constexpr uint32_t kIpv4HeaderBytes = sizeof(Ipv4Header);  // without options
 
 struct Ipv4View {
   const Ipv4Header* header = nullptr;

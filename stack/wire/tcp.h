@@ -69,6 +69,7 @@ struct TcpHeader {
   constexpr uint8_t ace() const { return static_cast<uint8_t>(doff_flags.host() >> 6 & 7); }
 };
 static_assert(sizeof(TcpHeader) == 20 && alignof(TcpHeader) == 1);
+inline constexpr uint32_t kTcpHeaderBytes = sizeof(TcpHeader);  // without options
 
 struct TcpView {
   const TcpHeader* header = nullptr;

@@ -19,6 +19,7 @@ struct UdpHeader {
   be16 check{};
 };
 static_assert(sizeof(UdpHeader) == 8 && alignof(UdpHeader) == 1);
+inline constexpr uint32_t kUdpHeaderBytes = sizeof(UdpHeader);
 
 struct UdpView {
   const UdpHeader* header = nullptr;
