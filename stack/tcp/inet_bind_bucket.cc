@@ -165,20 +165,4 @@ void inet_bhash2_reset_saddr(sock* sk) {
   inet_reset_saddr(inet_sk(sk));
 }
 
-bool rcv_saddr_equal(const IpAddress& a, bool a_ipv6only, const IpAddress& b, bool b_ipv6only,
-                     bool match_a_wildcard, bool match_b_wildcard) {
-  if (a.is_v6() && b.is_v4()) return a.IsAny() && match_a_wildcard && !a_ipv6only;
-  if (a.is_v4() && b_ipv6only) return false;
-  if (a.is_v4() && b.is_v6()) {
-    // A socket of IPv6 that is bound to an address is IPv6 only: `b` is any.
-    return match_b_wildcard || a.IsAny();
-  }
-  return a == b || (match_a_wildcard && a.IsAny()) || (match_b_wildcard && b.IsAny());
-}
-
-bool inet_rcv_saddr_equal(const sock* sk, const sock* sk2, bool match_wildcard) {
-  return rcv_saddr_equal(inet_sk(sk)->inet_rcv_saddr, sk->sk_ipv6only, inet_sk(sk2)->inet_rcv_saddr,
-                         sk2->sk_ipv6only, match_wildcard, match_wildcard);
-}
-
 }  // namespace tapedeck

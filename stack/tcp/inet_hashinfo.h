@@ -162,9 +162,6 @@ void inet_bind_hash(sock* sk, inet_bind2_bucket* tb2, uint16_t port);
 void inet_csk_update_fastreuse(const sock* sk, inet_bind_bucket* tb, inet_bind2_bucket* tb2);
 // Whether the bucket's owners are known to share the port with `sk` by SO_REUSEPORT.
 bool sk_reuseport_match(const inet_bind_bucket* tb, const sock* sk);
-// The comparison behind inet_rcv_saddr_equal.
-bool rcv_saddr_equal(const IpAddress& a, bool a_ipv6only, const IpAddress& b, bool b_ipv6only,
-                     bool match_a_wildcard, bool match_b_wildcard);
 
 }  // namespace tapedeck
 

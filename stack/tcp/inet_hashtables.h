@@ -11,6 +11,7 @@
 #include "stack/base/list.h"
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
+#include "stack/ipv4/inet_rcv_saddr.h"
 #include "stack/kernel/slab.h"
 
 namespace tapedeck {
@@ -81,10 +82,6 @@ void inet_put_port(sock* sk);
 // has bound it. 0 or -ENOMEM.
 int inet_bhash2_update_saddr(sock* sk, const IpAddress& saddr);
 void inet_bhash2_reset_saddr(sock* sk);
-
-// Whether two local addresses mean a common one. `match_wildcard`: any equals each of its family,
-// and IPv6's also IPv4's unless the socket is IPv6 only.
-bool inet_rcv_saddr_equal(const sock* sk, const sock* sk2, bool match_wildcard);
 
 // Another listener of the SO_REUSEPORT group that `sk` has left, for a request or child to local
 // `port` with flow hash `hash` (sysctl tcp_migrate_req); nullptr where there is none.

@@ -1,5 +1,6 @@
 #include "stack/udp/udp_table.h"
 
+#include "stack/ipv4/inet_rcv_saddr.h"
 #include "stack/ipv4/mcast_sock.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/udp/udp.h"
@@ -14,14 +15,20 @@ bool BoundDevEq(const sock* sk, int dif) {
   return sk->sk_bound_dev_if == 0 || sk->sk_bound_dev_if == dif;
 }
 
+// Whether a socket receives on `local`, which may be any, by exactly that address. One of IPv6 that
+// receives on any does so for IPv4 too.
+bool BoundTo(const udp_sock* sk, Ipv4Address local) {
+  const IpAddress& bound = sk->inet_rcv_saddr;
+  return local == kIpv4Any ? bound.IsAny() : bound == IpAddress(local);
+}
+
 // How well a socket that is bound to `local` fits; negative: not at all. The kernel's
 // compute_score.
 int ComputeScore(const udp_sock* sk, const udp_flow4& flow, Ipv4Address local) {
-  if (sk->udp_port_hash != flow.hnum || sk->sk_ipv6only) return -1;
-  if (!sk->inet_rcv_saddr.is_v4() || sk->inet_rcv_saddr.v4() != local) return -1;
+  if (sk->udp_port_hash != flow.hnum || sk->sk_ipv6only || !BoundTo(sk, local)) return -1;
   int score = sk->sk_family == kAfInet ? 2 : 1;
   if (!sk->inet_daddr.IsAny()) {
-    if (sk->inet_daddr.v4() != flow.saddr) return -1;
+    if (sk->inet_daddr != IpAddress(flow.saddr)) return -1;
     score += 4;
   }
   if (sk->inet_dport != be16{}) {
@@ -40,26 +47,8 @@ bool SameReuseportGroup(const udp_sock* a, const udp_sock* b) {
          a->sk_bound_dev_if == b->sk_bound_dev_if && a->inet_rcv_saddr == b->inet_rcv_saddr;
 }
 
-// reuseport_select_sock: the member of `sk`'s group that this flow belongs to, oldest first.
-// Connected members take their own peer's packets only, by their score.
-udp_sock* SelectFromGroup(net& net, const udp_hslot2& slot, udp_sock* sk, const udp_flow4& flow) {
-  uint32_t members = 0;
-  for (const udp_sock& other : slot.sockets) {
-    if (other.sk_state != TCP_ESTABLISHED && SameReuseportGroup(sk, &other)) ++members;
-  }
-  const uint32_t ports = uint32_t{flow.sport.host()} << 16 | flow.hnum;
-  const uint32_t hash =
-      jhash_3words(flow.daddr.host(), flow.saddr.host(), ports, net_udp(net).ehash_secret);
-  uint32_t skip = members - 1 - static_cast<uint32_t>(uint64_t{hash} * members >> 32);
-  for (udp_sock& other : slot.sockets) {
-    if (other.sk_state == TCP_ESTABLISHED || !SameReuseportGroup(sk, &other)) continue;
-    if (skip-- == 0) return &other;
-  }
-  return sk;
-}
-
 udp_sock* Lookup2(net& net, const udp_flow4& flow, Ipv4Address local) {
-  const udp_hslot2& slot = net_udp(net).table.hash2[ipv4_portaddr_hash(net, local, flow.hnum)];
+  udp_hslot2& slot = net_udp(net).table.hash2[ipv4_portaddr_hash(net, local, flow.hnum)];
   udp_sock* best = nullptr;
   int best_score = 0;
   for (udp_sock& sk : slot.sockets) {
@@ -69,13 +58,10 @@ udp_sock* Lookup2(net& net, const udp_flow4& flow, Ipv4Address local) {
     best_score = score;
   }
   if (best == nullptr || !best->sk_reuseport || best->sk_state == TCP_ESTABLISHED) return best;
-  return SelectFromGroup(net, slot, best, flow);
-}
-
-// inet_rcv_saddr_equal with match_wildcard: whether two sockets could both get a packet.
-bool LocalAddressesOverlap(const inet_sock* a, const inet_sock* b) {
-  return a->inet_rcv_saddr == b->inet_rcv_saddr || a->inet_rcv_saddr.IsAny() ||
-         b->inet_rcv_saddr.IsAny();
+  const uint32_t ports = uint32_t{flow.sport.host()} << 16 | flow.hnum;
+  return udp_reuseport_select(
+      slot, best,
+      jhash_3words(flow.daddr.host(), flow.saddr.host(), ports, net_udp(net).ehash_secret));
 }
 
 // Whether `other`, which has a port, keeps `sk` from having it too, but for SO_REUSEPORT.
@@ -85,7 +71,7 @@ bool Conflicts(const udp_sock* sk, const udp_sock* other) {
       other->sk_bound_dev_if != sk->sk_bound_dev_if) {
     return false;
   }
-  return LocalAddressesOverlap(sk, other);
+  return inet_rcv_saddr_equal(sk, other, true);
 }
 bool MayShare(const udp_sock* sk, const udp_sock* other) {
   return other->sk_reuseport && sk->sk_reuseport && sk->sk_uid == other->sk_uid;
@@ -202,6 +188,19 @@ void udp_lib_rehash(sock* sk) {
   static_cast<ListNode<UdpHash2Tag>*>(up)->Unlink();
   up->udp_portaddr_slot = slot;
   net_udp(sk->sk_net).table.hash2[slot].sockets.PushFront(up);
+}
+
+udp_sock* udp_reuseport_select(udp_hslot2& slot, udp_sock* sk, uint32_t hash) {
+  uint32_t members = 0;
+  for (const udp_sock& other : slot.sockets) {
+    if (other.sk_state != TCP_ESTABLISHED && SameReuseportGroup(sk, &other)) ++members;
+  }
+  uint32_t skip = members - 1 - static_cast<uint32_t>(uint64_t{hash} * members >> 32);
+  for (udp_sock& other : slot.sockets) {
+    if (other.sk_state == TCP_ESTABLISHED || !SameReuseportGroup(sk, &other)) continue;
+    if (skip-- == 0) return &other;
+  }
+  return sk;
 }
 
 udp_sock* __udp4_lib_lookup(net& net, const udp_flow4& flow) {

@@ -58,6 +58,10 @@ void udp_lib_unhash(sock* sk);
 // The socket's local address has changed: moves it in the second table.
 void udp_lib_rehash(sock* sk);
 
+// reuseport_select_sock: the member of `sk`'s SO_REUSEPORT group in `slot` that a flow of this hash
+// belongs to, oldest first. Connected members take their own peer's packets only, by their score.
+udp_sock* udp_reuseport_select(udp_hslot2& slot, udp_sock* sk, uint32_t hash);
+
 // A packet's addresses, seen from us: `daddr` and `dport` are local.
 struct udp_flow4 {
   Ipv4Address saddr;
