@@ -14,6 +14,10 @@ void AddComponentCases(Suite& suite);
 void AddNicCases(Suite& suite);
 // A datagram's way through one host, and through the stack alone.
 void AddPathCases(Suite& suite);
+// Connections over one host, and over the stack alone.
+void AddTcpCases(Suite& suite);
+// A script of packetdrill's language from its text to its verdict.
+void AddScriptCases(Suite& suite);
 // Labs as a whole: building, snapshots, raw replay.
 void AddLabCases(Suite& suite);
 // Inputs of the fuzz target, without a fuzzing engine.

@@ -4,6 +4,7 @@
 #include <lwip/init.h>
 #include <lwip/netif.h>
 #include <lwip/pbuf.h>
+#include <lwip/tcp.h>
 #include <lwip/udp.h>
 #include <netif/ethernet.h>
 #include <string.h>
@@ -13,12 +14,16 @@
 static struct netif interface;
 static struct lwip_peer_counts counts;
 static uint8_t sent_frame[2048];
+static lwip_peer_transmit on_transmit;
+static void* on_transmit_context;
+static uint8_t zeros[TCP_MSS];
 
 static err_t transmit(struct netif* netif, struct pbuf* packet) {
   (void)netif;
   if (packet->tot_len > sizeof(sent_frame)) return ERR_BUF;
   pbuf_copy_partial(packet, sent_frame, packet->tot_len, 0);
   ++counts.frames_out;
+  if (on_transmit != NULL) on_transmit(on_transmit_context, sent_frame, packet->tot_len);
   return ERR_OK;
 }
 
@@ -61,6 +66,96 @@ static int serve(uint16_t port, udp_recv_fn on_datagram) {
   if (socket == NULL || udp_bind(socket, IP4_ADDR_ANY, port) != ERR_OK) return -1;
   udp_recv(socket, on_datagram, NULL);
   return 0;
+}
+
+static err_t on_tcp_sink(void* context, struct tcp_pcb* connection, struct pbuf* data,
+                         err_t error) {
+  (void)context;
+  (void)error;
+  if (data == NULL) return tcp_close(connection);
+  tcp_recved(connection, data->tot_len);
+  pbuf_free(data);
+  return ERR_OK;
+}
+
+static void write_what_fits(struct tcp_pcb* connection) {
+  while (tcp_sndbuf(connection) >= TCP_MSS && tcp_sndqueuelen(connection) + 4 < TCP_SND_QUEUELEN &&
+         tcp_write(connection, zeros, TCP_MSS, TCP_WRITE_FLAG_COPY) == ERR_OK) {
+  }
+}
+
+static err_t on_tcp_sent(void* context, struct tcp_pcb* connection, u16_t acknowledged) {
+  (void)context;
+  (void)acknowledged;
+  write_what_fits(connection); /* lwIP sends it when this returns */
+  return ERR_OK;
+}
+
+static err_t on_tcp_source(void* context, struct tcp_pcb* connection, struct pbuf* data,
+                           err_t error) {
+  (void)context;
+  (void)error;
+  if (data == NULL) return tcp_close(connection);
+  tcp_recved(connection, data->tot_len);
+  pbuf_free(data);
+  write_what_fits(connection);
+  return tcp_output(connection);
+}
+
+static err_t on_tcp_reply(void* context, struct tcp_pcb* connection, struct pbuf* data,
+                          err_t error) {
+  err_t result;
+  (void)context;
+  (void)error;
+  if (data == NULL) return tcp_close(connection);
+  tcp_recved(connection, data->tot_len);
+  result = tcp_write(connection, data->payload, data->len, TCP_WRITE_FLAG_COPY);
+  pbuf_free(data);
+  return result == ERR_OK ? tcp_output(connection) : result;
+}
+
+static err_t accept_sink(void* context, struct tcp_pcb* connection, err_t error) {
+  (void)context;
+  (void)error;
+  tcp_recv(connection, on_tcp_sink);
+  return ERR_OK;
+}
+
+static err_t accept_source(void* context, struct tcp_pcb* connection, err_t error) {
+  (void)context;
+  (void)error;
+  tcp_recv(connection, on_tcp_source);
+  tcp_sent(connection, on_tcp_sent);
+  return ERR_OK;
+}
+
+static err_t accept_reply(void* context, struct tcp_pcb* connection, err_t error) {
+  (void)context;
+  (void)error;
+  tcp_nagle_disable(connection);
+  tcp_recv(connection, on_tcp_reply);
+  return ERR_OK;
+}
+
+static int listen_at(uint16_t port, tcp_accept_fn on_accept) {
+  struct tcp_pcb* listener = tcp_new();
+  if (listener == NULL || tcp_bind(listener, IP4_ADDR_ANY, port) != ERR_OK) return -1;
+  listener = tcp_listen_with_backlog(listener, 64);
+  if (listener == NULL) return -1;
+  tcp_accept(listener, on_accept);
+  return 0;
+}
+
+int lwip_peer_start_tcp(uint16_t sink_port, uint16_t source_port, uint16_t reply_port) {
+  return listen_at(sink_port, accept_sink) != 0 || listen_at(source_port, accept_source) != 0 ||
+                 listen_at(reply_port, accept_reply) != 0
+             ? -1
+             : 0;
+}
+
+void lwip_peer_on_transmit(lwip_peer_transmit call, void* context) {
+  on_transmit = call;
+  on_transmit_context = context;
 }
 
 int lwip_peer_start(const uint8_t mac[6], const uint8_t address[4], uint16_t sink_port,

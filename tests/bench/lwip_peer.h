@@ -22,6 +22,17 @@ struct lwip_peer_counts {
 int lwip_peer_start(const uint8_t mac[6], const uint8_t address[4], uint16_t sink_port,
                     uint16_t echo_port);
 
+/* Gets each frame that the stack sends; it must not call back into the stack. */
+typedef void (*lwip_peer_transmit)(void* context, const uint8_t* frame, size_t frame_bytes);
+
+/* Applications at three TCP ports: one reads all and closes when the peer has, one writes for ever
+ * once a byte has come, one answers each request with as many bytes. 0, or -1 where lwIP refuses.
+ * To be called once, after lwip_peer_start. */
+int lwip_peer_start_tcp(uint16_t sink_port, uint16_t source_port, uint16_t reply_port);
+
+/* Who gets the frames from now on; NULL: they are dropped. */
+void lwip_peer_on_transmit(lwip_peer_transmit call, void* context);
+
 /* Copies a frame into a packet buffer, as a driver would, and hands it to the stack. 0, or -1
  * without memory. */
 int lwip_peer_receive(const uint8_t* frame, size_t frame_bytes);

@@ -41,6 +41,7 @@ int Suite::Main(int argc, char** argv) {
     List();
     return 0;
   }
+  if (first == "--smoke") return Smoke();
   return first == "--serve" ? Serve() : RunGoogleBenchmark(argc, argv);
 }
 
@@ -59,6 +60,18 @@ int Suite::Serve() {
     if (Answer(line)) continue;
     std::fprintf(stderr, "unknown request: %s\n", line.c_str());
     return 2;
+  }
+  return 0;
+}
+
+int Suite::Smoke() {
+  for (const Entry& entry : cases_) {
+    std::printf("%s\n", entry.name.c_str());
+    std::fflush(stdout);  // the last name is the one that failed
+    entry.make();
+  }
+  for (const Figure& figure : figures_) {
+    std::printf("%s %g %s\n", figure.name.c_str(), figure.measure(), figure.unit.c_str());
   }
   return 0;
 }

@@ -39,7 +39,8 @@ class Suite {
 
   // The program: --list prints `case NAME UNIT` and `figure NAME UNIT` lines; --serve answers each
   // line `run NAME SECONDS` on stdin with `OPERATIONS CPU_NANOSECONDS` on stdout, and `figure NAME`
-  // with its value, until stdin ends; anything else is Google Benchmark's. Returns the exit code.
+  // with its value, until stdin ends; --smoke does everything once, for a test; anything else is
+  // Google Benchmark's. Returns the exit code.
   int Main(int argc, char** argv);
 
  private:
@@ -57,6 +58,8 @@ class Suite {
 
   void List() const;
   int Serve();
+  // Makes each case, which does a portion, and drops it; a case's CHECKs are what can fail.
+  int Smoke();
   // Answers one line; false where it makes no sense.
   bool Answer(const std::string& line);
   int RunGoogleBenchmark(int argc, char** argv);

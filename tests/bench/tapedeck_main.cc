@@ -8,6 +8,8 @@ int main(int argc, char** argv) {
   AddComponentCases(suite);
   AddNicCases(suite);
   AddPathCases(suite);
+  AddTcpCases(suite);
+  AddScriptCases(suite);
   AddLabCases(suite);
   AddFuzzCases(suite);
   return suite.Main(argc, argv);
