@@ -73,8 +73,8 @@ int64_t ipv6_recv_error(sock* sk, msghdr* msg, size_t len);
 int64_t ipv6_recv_rxpmtu(sock* sk, msghdr* msg, size_t len);
 
 // Control messages to the receiver / from the sender. `fl6` and `ipc6` take what they say;
-// extension headers gather in ipc6->opt, which the caller puts (txopt_put). REQUIRES: it is null or
-// the only reference. 0 or -EINVAL, -EPERM, -ENODEV, -ENOBUFS.
+// extension headers become ipc6->opt, which the caller puts (txopt_put). 0 or -EINVAL, -EPERM,
+// -ENODEV, -ENOBUFS.
 void ip6_datagram_recv_ctl(sock* sk, msghdr* msg, sk_buff* skb);
 void ip6_datagram_recv_common_ctl(sock* sk, msghdr* msg, sk_buff* skb);
 void ip6_datagram_recv_specific_ctl(sock* sk, msghdr* msg, sk_buff* skb);

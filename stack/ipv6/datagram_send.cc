@@ -7,7 +7,6 @@
 #include "stack/ipv6/datagram.h"
 #include "stack/ipv6/ip6_addr.h"
 #include "stack/ipv6/ipv6.h"
-#include "stack/ipv6/txoptions.h"
 
 namespace tapedeck {
 namespace {
@@ -53,14 +52,11 @@ int ChooseOptions(sock* sk, ip6_datagram_call* call) {
   net& net = sk->sk_net;
   ipv6_txoptions*& opt = call->ipc6.opt;
   if (opt == nullptr) opt = txopt_get(inet6_sk(sk));
+  if (call->flowlabel == nullptr) return 0;
   int err = 0;
-  if (call->flowlabel != nullptr) {
-    ipv6_txoptions* const merged = fl6_merge_options(net, call->flowlabel, opt, &err);
-    txopt_put(net, opt);
-    opt = merged;
-    if (err != 0) return err;
-  }
-  opt = ipv6_fixup_options(net, opt, &err);
+  ipv6_txoptions* const merged = fl6_merge_options(net, call->flowlabel, opt, &err);
+  txopt_put(net, opt);
+  opt = merged;
   return err;
 }
 

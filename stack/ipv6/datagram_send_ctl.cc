@@ -7,8 +7,8 @@
 #include "stack/ipv6/addrconf.h"
 #include "stack/ipv6/datagram.h"
 #include "stack/ipv6/ip6_addr.h"
+#include "stack/ipv6/ipv6.h"
 #include "stack/ipv6/netns_ipv6.h"
-#include "stack/ipv6/txoptions.h"
 
 namespace tapedeck {
 namespace {
@@ -23,7 +23,7 @@ struct Sender {
   sock* sk;
   flowi6* fl6;
   ipcm6_cookie* ipc6;
-  TxOptionsBuilder options;
+  ipv6_opt_headers headers;  // in the control messages
 };
 
 // The value of a message that holds just an int, in [low, high]. False: -EINVAL.
@@ -89,18 +89,17 @@ int TakeFlowinfo(Sender* s, const cmsghdr* cmsg) {
   return 0;
 }
 
-// The bytes of the extension header that a message holds; 0 where it does not hold all of it.
-uint32_t ExthdrBytes(const cmsghdr* cmsg) {
-  if (cmsg->cmsg_len < CmsgLen(kExthdrBytesMin)) return 0;
-  const uint32_t bytes = ipv6_optlen(cmsg_data(cmsg));
-  return cmsg->cmsg_len < CmsgLen(bytes) ? 0 : bytes;
+// Whether a message holds all of the extension header that begins in it.
+bool HoldsExthdr(const cmsghdr* cmsg) {
+  if (cmsg->cmsg_len < CmsgLen(kExthdrBytesMin)) return false;
+  return cmsg->cmsg_len >= CmsgLen((cmsg_data(cmsg)[1] + 1U) << 3);
 }
 
 // `once`: a second header of this kind is refused, otherwise it replaces the first.
-int TakeExthdr(Sender* s, const cmsghdr* cmsg, int16_t ipv6_txoptions::* which, bool once) {
-  const uint32_t bytes = ExthdrBytes(cmsg);
-  if (bytes == 0 || (once && s->options.Has(which))) return -EINVAL;
-  return s->options.Set(which, cmsg_data(cmsg), bytes);
+int TakeExthdr(const cmsghdr* cmsg, const uint8_t** header, bool once) {
+  if (!HoldsExthdr(cmsg) || (once && *header != nullptr)) return -EINVAL;
+  *header = cmsg_data(cmsg);
+  return 0;
 }
 
 // Only type 2 (RFC 6275) may be sent.
@@ -112,8 +111,12 @@ int TakeRouting(Sender* s, const cmsghdr* cmsg) {
       header.segments_left != 1) {
     return -EINVAL;
   }
-  if (const int err = TakeExthdr(s, cmsg, &ipv6_txoptions::srcrt, false); err != 0) return err;
-  if (cmsg->cmsg_type == kIpv62292Rthdr) s->options.MoveDst1ToDst0();
+  if (const int err = TakeExthdr(cmsg, &s->headers.srcrt, false); err != 0) return err;
+  // RFC 2292 has one name for the destination options before and behind it.
+  if (cmsg->cmsg_type == kIpv62292Rthdr && s->headers.dst1opt != nullptr) {
+    s->headers.dst0opt = s->headers.dst1opt;
+    s->headers.dst1opt = nullptr;
+  }
   return 0;
 }
 
@@ -147,13 +150,13 @@ int TakeIpv6Level(Sender* s, const cmsghdr* cmsg) {
       return TakeFlowinfo(s, cmsg);
     case kIpv62292Hopopts:
     case kIpv6Hopopts:
-      return TakeExthdr(s, cmsg, &ipv6_txoptions::hopopt, true);
+      return TakeExthdr(cmsg, &s->headers.hopopt, true);
     case kIpv62292Dstopts:
-      return TakeExthdr(s, cmsg, &ipv6_txoptions::dst1opt, true);
+      return TakeExthdr(cmsg, &s->headers.dst1opt, true);
     case kIpv6Dstopts:
-      return TakeExthdr(s, cmsg, &ipv6_txoptions::dst1opt, false);
+      return TakeExthdr(cmsg, &s->headers.dst1opt, false);
     case kIpv6Rthdrdstopts:
-      return TakeExthdr(s, cmsg, &ipv6_txoptions::dst0opt, false);
+      return TakeExthdr(cmsg, &s->headers.dst0opt, false);
     case kIpv62292Rthdr:
     case kIpv6Rthdr:
       return TakeRouting(s, cmsg);
@@ -180,11 +183,15 @@ bool ipv6_can_nonlocal_bind(net& net, const inet_sock* sk) {
 }
 
 int ip6_datagram_send_ctl(net& net, sock* sk, msghdr* msg, flowi6* fl6, ipcm6_cookie* ipc6) {
-  Sender sender{net, sk, fl6, ipc6,
-                TxOptionsBuilder(net, static_cast<uint32_t>(msg->msg_controllen))};
-  const int err = TakeAll(&sender, msg);
-  ipc6->opt = sender.options.Take();
-  return err;
+  Sender sender{net, sk, fl6, ipc6, {}};
+  if (const int err = TakeAll(&sender, msg); err != 0) return err;
+  const ipv6_opt_headers& headers = sender.headers;
+  if (headers.hopopt == nullptr && headers.dst0opt == nullptr && headers.srcrt == nullptr &&
+      headers.dst1opt == nullptr) {
+    return 0;
+  }
+  ipc6->opt = ipv6_build_options(net, headers);
+  return ipc6->opt != nullptr ? 0 : -ENOBUFS;
 }
 
 }  // namespace tapedeck

@@ -6,6 +6,7 @@
 
 #include "stack/core/net.h"
 #include "stack/ipv6/datagram.h"
+#include "stack/ipv6/ipv6.h"
 #include "stack/ipv6/netns_ipv6.h"
 #include "stack/wire/ip_protocol.h"
 
@@ -378,6 +379,20 @@ int ipv6_flowlabel_opt_get(sock* sk, in6_flowlabel_req* freq, uint32_t flags) {
   freq->flr_expires = Seconds(net, fl.expires - sk->sk_net.jiffies());
   freq->flr_linger = Seconds(net, fl.linger);
   return 0;
+}
+
+ipv6_txoptions* fl6_merge_options(net& net, const ip6_flowlabel* fl, ipv6_txoptions* opt,
+                                  int* err) {
+  *err = 0;
+  if (opt == nullptr || opt->opt_flen == 0) {
+    if (fl->opt != nullptr) ++fl->opt->refcnt;
+    return fl->opt;
+  }
+  ipv6_opt_headers headers = ipv6_headers_of(fl->opt);
+  headers.dst1opt = ipv6_headers_of(opt).dst1opt;
+  ipv6_txoptions* const merged = ipv6_build_options(net, headers);
+  if (merged == nullptr) *err = -ENOBUFS;
+  return merged;
 }
 
 void ip6_flowlabel_cleanup(net& net) {
