@@ -4,6 +4,7 @@
 
 #include "stack/core/net.h"
 #include "stack/core/skb_data.h"
+#include "stack/ipv4/frag_list.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/netns_ipv4.h"
 
@@ -13,65 +14,11 @@ namespace {
 
 using OutputFn = int (*)(net& net, sock* sk, sk_buff* skb);
 
-// What a fragment inherits (ip_copy_metadata).
-void CopyMetadata(sk_buff* to, const sk_buff* from) {
-  to->pkt_type = from->pkt_type;
-  to->priority = from->priority;
-  to->protocol = from->protocol;
-  to->skb_iif = from->skb_iif;
-  skb_dst_drop(to);
-  skb_dst_copy(to, from);
-  to->dev = from->dev;
-  to->mark = from->mark;
-  to->hash = from->hash;
-  to->l4_hash = from->l4_hash;
-}
-
 void SetFragmentOffset(wire::Ipv4Header* iph, uint32_t offset_bytes, bool more, bool df) {
   uint32_t frag_off = offset_bytes >> 3;
   if (more) frag_off |= wire::kIpv4MoreFragments;
   if (df) frag_off |= wire::kIpv4DontFragment;
   iph->frag_off = static_cast<uint16_t>(frag_off);
-}
-
-// Whether the pieces of frag_list are fragments already, as ip_append_data and ip_defrag make them:
-// each fits, all but the last are multiples of 8 bytes, and there is room for headers in front.
-bool PiecesAreFragments(const sk_buff* skb, uint32_t header_bytes, uint32_t space,
-                        uint32_t link_room) {
-  if (!skb_has_frag_list(skb)) return false;
-  uint32_t listed = 0;
-  for (const sk_buff* piece = skb_shinfo(skb)->frag_list; piece != nullptr; piece = piece->next) {
-    listed += piece->len;
-  }
-  const uint32_t first = skb->len - listed - header_bytes;
-  if (first > space || (first & 7) != 0 || ip_hdr(skb)->is_fragment() || skb_cloned(skb) ||
-      skb_headroom(skb) < link_room) {
-    return false;
-  }
-  for (const sk_buff* piece = skb_shinfo(skb)->frag_list; piece != nullptr; piece = piece->next) {
-    if (piece->len > space || ((piece->len & 7) != 0 && piece->next != nullptr) ||
-        skb_headroom(piece) < header_bytes + link_room || skb_shared(piece) || skb_cloned(piece)) {
-      return false;
-    }
-  }
-  return true;
-}
-
-// Takes the list off the head, which becomes the first fragment.
-sk_buff* DetachPieces(sk_buff* skb) {
-  sk_buff* const list = skb_shinfo(skb)->frag_list;
-  skb_shinfo(skb)->frag_list = nullptr;
-  for (sk_buff* piece = list; piece != nullptr; piece = piece->next) {
-    skb->len -= piece->len;
-    skb->data_len -= piece->len;
-    skb->truesize -= piece->truesize;
-    // The head's owner pays for each piece by itself from here on.
-    if (skb->sk != nullptr) {
-      piece->sk = skb->sk;
-      piece->destructor = skb->destructor;
-    }
-  }
-  return list;
 }
 
 // Gives `piece` the header of `skb`, whose payload of the datagram lies at `offset` bytes.
@@ -81,7 +28,7 @@ void PrepareHeader(sk_buff* piece, const sk_buff* skb, uint32_t header_bytes, ui
   skb_reset_transport_header(piece);
   std::memcpy(skb_push(piece, header_bytes), skb_network_header(skb), header_bytes);
   skb_reset_network_header(piece);
-  CopyMetadata(piece, skb);
+  ip_copy_metadata(piece, skb);
   IPCB(piece)->flags = IPCB(skb)->flags;
   IPCB(piece)->opt = IPCB(skb)->opt;
   IPCB(piece)->frag_max_size = 0;
@@ -93,7 +40,7 @@ void PrepareHeader(sk_buff* piece, const sk_buff* skb, uint32_t header_bytes, ui
 // The quick way: only headers are written. The options that go into the first fragment only are
 // blanked in its successor, from which the next copies.
 int SendPieces(net& net, sock* sk, sk_buff* skb, uint32_t header_bytes, OutputFn output) {
-  sk_buff* rest = DetachPieces(skb);
+  sk_buff* rest = frag_list_detach(skb);
   wire::Ipv4Header* const iph = ip_hdr_writable(skb);
   iph->tot_len = static_cast<uint16_t>(skb->len);
   SetFragmentOffset(iph, 0, true, false);
@@ -145,7 +92,7 @@ class Cutter {
     if (len < left_) len &= ~7U;
     sk_buff* const piece = alloc_skb(*skb_->owner, len + header_bytes_ + link_room_);
     if (piece == nullptr) return nullptr;
-    CopyMetadata(piece, skb_);
+    ip_copy_metadata(piece, skb_);
     skb_reserve(piece, link_room_);
     uint8_t* const data = skb_put(piece, len + header_bytes_);
     skb_reset_network_header(piece);
@@ -215,7 +162,11 @@ int ip_do_fragment(net& net, sock* sk, sk_buff* skb, OutputFn output) {
   const uint32_t link_room = LL_RESERVED_SPACE(skb->dst->dev);
   IPCB(skb)->flags |= IPSKB_FRAG_COMPLETE;
   int err = 0;
-  if (PiecesAreFragments(skb, header_bytes, space, link_room)) {
+  const FragmentGeometry geometry{.header_bytes = header_bytes,
+                                  .fragment_header_bytes = 0,
+                                  .space = space,
+                                  .link_room = link_room};
+  if (!ip_hdr(skb)->is_fragment() && frag_list_fits(skb, geometry)) {
     err = SendPieces(net, sk, skb, header_bytes, output);
   } else if (skb_cloned(skb) && IPCB(skb)->opt.optlen != 0 && skb_cow(skb, 0) != 0) {
     return Refuse(net, skb, -ENOMEM);

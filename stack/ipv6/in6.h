@@ -125,6 +125,9 @@ enum : uint16_t {
 inline inet6_skb_parm* IP6CB(sk_buff* skb) { return SKB_CB<inet6_skb_parm>(skb); }
 inline const inet6_skb_parm* IP6CB(const sk_buff* skb) { return SKB_CB<inet6_skb_parm>(skb); }
 
+// Bytes of the extension header, other than a fragment or authentication header, that begins here.
+constexpr uint32_t ipv6_optlen(const uint8_t* header) { return (uint32_t{header[1]} + 1) << 3; }
+
 inline const wire::Ipv6Header* ipv6_hdr(const sk_buff* skb) {
   return reinterpret_cast<const wire::Ipv6Header*>(skb_network_header(skb));
 }

@@ -43,9 +43,9 @@ void ip6_protocol_deliver_rcu(net& net, sk_buff* skb, uint8_t nexthdr, bool have
 bool ipv6_parse_hopopts(sk_buff* skb);
 // Registers destination options, routing, fragment (reassembly.cc) and no-next-header handlers.
 int ipv6_exthdrs_init(net& net);
-// Walks to the upper layer from `start` bytes behind skb->data, where a header of type *nexthdrp
-// begins; *nexthdrp becomes the upper layer, *frag_off the fragment header's word (0: none). The
-// offset from skb->data, or -1 (ipv6_skip_exthdr).
+// Walks to the upper layer from `start` on, which is counted from skb->data and may be negative;
+// *nexthdrp says what is there and becomes the upper layer, *frag_off the word of a fragment header
+// (0: none). Its offset, which may lie behind the packet's end, or -1.
 int ipv6_skip_exthdr(const sk_buff* skb, int start, uint8_t* nexthdrp, uint16_t* frag_off);
 inline bool ipv6_ext_hdr(uint8_t nexthdr) {
   return wire::IsIpv6ExtensionHeader(nexthdr) || nexthdr == wire::kIpProtoNoNext;
