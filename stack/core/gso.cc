@@ -31,6 +31,14 @@ const packet_offload* FindOffload(const net& net, uint16_t type) {
   return nullptr;
 }
 
+// Of each segment: UDP's is fixed, TCP's says its own length.
+uint32_t TransportHeaderBytes(const sk_buff* skb) {
+  constexpr uint32_t kUdpHeaderBytes = 8;
+  constexpr uint32_t kDataOffsetAt = 12;  // in a TCP header
+  if ((skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4) != 0) return kUdpHeaderBytes;
+  return (skb_transport_header(skb)[kDataOffsetAt] >> 4) * 4U;
+}
+
 // Gives `to` a share in the fragment bytes [start, start + bytes) of `from`, counted from its data.
 void ShareFrags(const sk_buff* from, uint32_t start, uint32_t bytes, sk_buff* to) {
   const skb_shared_info* const info = skb_shinfo(from);
@@ -100,7 +108,8 @@ bool net_gso_ok(netdev_features_t features, uint32_t gso_type) {
   if ((gso_type & SKB_GSO_TCPV6) != 0) wanted |= NETIF_F_TSO6;
   // No device of ours checks what others say about a packet, nor knows the other types: with AccECN
   // it would clear CWR in all segments but the first (NETIF_F_GSO_ACCECN).
-  constexpr uint32_t kInHardware = SKB_GSO_TCPV4 | SKB_GSO_TCPV6 | SKB_GSO_TCP_ECN;
+  if ((gso_type & SKB_GSO_UDP_L4) != 0) wanted |= NETIF_F_GSO_UDP_L4;
+  constexpr uint32_t kInHardware = SKB_GSO_TCPV4 | SKB_GSO_TCPV6 | SKB_GSO_TCP_ECN | SKB_GSO_UDP_L4;
   return (gso_type & ~kInHardware) == 0 && (features & wanted) == wanted;
 }
 
@@ -116,9 +125,7 @@ bool netif_needs_gso(const sk_buff* skb, netdev_features_t features) {
 }
 
 bool skb_gso_validate_network_len(const sk_buff* skb, uint32_t mtu) {
-  constexpr uint32_t kDataOffsetAt = 12;  // in a TCP header
-  const uint32_t tcp_bytes = (skb_transport_header(skb)[kDataOffsetAt] >> 4) * 4U;
-  return skb_network_header_len(skb) + tcp_bytes + skb_shinfo(skb)->gso_size <= mtu;
+  return skb_network_header_len(skb) + TransportHeaderBytes(skb) + skb_shinfo(skb)->gso_size <= mtu;
 }
 
 GsoResult skb_gso_segment(sk_buff* skb, netdev_features_t features) {

@@ -19,8 +19,9 @@
 namespace tapedeck {
 
 // Features that say who cuts; what software can do for any device.
-inline constexpr netdev_features_t NETIF_F_GSO_MASK = NETIF_F_GSO | NETIF_F_TSO | NETIF_F_TSO6;
-inline constexpr netdev_features_t NETIF_F_GSO_SOFTWARE = NETIF_F_TSO | NETIF_F_TSO6;
+inline constexpr netdev_features_t NETIF_F_GSO_SOFTWARE =
+    NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_GSO_UDP_L4;
+inline constexpr netdev_features_t NETIF_F_GSO_MASK = NETIF_F_GSO | NETIF_F_GSO_SOFTWARE;
 
 // `segs`, linked by `next`, take the place of the packet, which stays the caller's; nullptr and
 // error 0: the packet can go as it is; error < 0: it cannot be cut (-EINVAL, -EPROTONOSUPPORT,
@@ -46,7 +47,7 @@ bool skb_gso_ok(const sk_buff* skb, netdev_features_t features);
 // Whether software has to cut it.
 bool netif_needs_gso(const sk_buff* skb, netdev_features_t features);
 
-// Whether each segment, from its network header on, has at most `mtu` bytes. TCP packets only.
+// Whether each segment, from its network header on, has at most `mtu` bytes.
 bool skb_gso_validate_network_len(const sk_buff* skb, uint32_t mtu);
 
 // Cuts a packet, data at its link-layer header, into what a device with `features` can send.

@@ -74,6 +74,7 @@ enum : netdev_features_t {
   NETIF_F_LRO = 1ULL << 15,
   NETIF_F_TSO = 1ULL << 16,
   NETIF_F_TSO6 = 1ULL << 20,
+  NETIF_F_GSO_UDP_L4 = 1ULL << 32,
   NETIF_F_RXHASH = 1ULL << 36,
   NETIF_F_RXCSUM = 1ULL << 37,
 };

@@ -11,6 +11,8 @@ namespace {
 
 netdev_tx_t LoopbackXmit(sk_buff* skb, net_device* dev) {
   skb_tx_timestamp(skb);
+  // When it was to leave is not when it came in.
+  skb->tstamp = 0;
   // What is received here must not be tied to what the sender may still see as his.
   if (skb_orphan_frags_rx(skb) != 0) {
     ++dev->stats.tx_dropped;
@@ -66,6 +68,8 @@ void LoopbackSetup(net_device* dev) {
   // looked at.
   dev->features =
       NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_HIGHDMA;
+  // A datagram of several segments comes in as it went out.
+  dev->features |= NETIF_F_GSO_UDP_L4;
   dev->netdev_ops = &kLoopbackOps;
 }
 

@@ -132,13 +132,13 @@ void Reply(net& net, Message* message, sk_buff* skb) {
   ns.icmp_sk->tos = iph.tos;
   ipcm_cookie ipc;
   ipc.addr = iph.saddr;
-  ipc.mark = ReplyMark(net, skb);
+  ipc.sockc.mark = ReplyMark(net, skb);
   ipc.has_opt = message->options.opt.optlen != 0;
   if (ipc.has_opt) ipc.opt = message->options;
   flowi4 flow;
   flow.daddr = ipc.has_opt && ipc.opt.opt.srr != 0 ? ipc.opt.opt.faddr : iph.saddr;
   flow.saddr = fib_compute_spec_dst(net, skb);
-  flow.mark = ipc.mark;
+  flow.mark = ipc.sockc.mark;
   flow.tos = iph.tos & IPTOS_RT_MASK;
   flow.proto = wire::kIpProtoIcmp;
   int err = 0;
@@ -468,14 +468,14 @@ void __icmp_send(sk_buff* skb_in, uint8_t type, uint8_t code, uint32_t info,
   ipc.tos = IsError(type) ? static_cast<int16_t>((iph.tos & kTosMask) | kPrecedenceInternetControl)
                           : int16_t{iph.tos};
   ipc.addr = iph.saddr;
-  ipc.mark = ReplyMark(net, skb_in);
+  ipc.sockc.mark = ReplyMark(net, skb_in);
   ipc.has_opt = message.options.opt.optlen != 0;
   if (ipc.has_opt) ipc.opt = message.options;
 
   flowi4 flow;
   flow.daddr = message.options.opt.srr != 0 ? message.options.opt.faddr : iph.saddr;
   flow.saddr = SourceOfError(net, skb_in);
-  flow.mark = ipc.mark;
+  flow.mark = ipc.sockc.mark;
   flow.tos = static_cast<uint8_t>(ipc.tos) & IPTOS_RT_MASK;
   flow.proto = wire::kIpProtoIcmp;
   int err = 0;

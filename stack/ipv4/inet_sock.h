@@ -7,8 +7,9 @@
 
 #include "stack/base/byteorder.h"
 #include "stack/base/ip_address.h"
-#include "stack/core/sock.h"
 #include "stack/core/flow.h"
+#include "stack/core/sock.h"
+#include "stack/core/sock_cmsg.h"
 #include "stack/ipv4/ip_options.h"
 
 namespace tapedeck {
@@ -38,12 +39,12 @@ enum : uint32_t {
   IP_CMSG_RECVFRAGSIZE = 1U << 8,
 };
 
-// inet_cork::flags.
-enum : uint8_t { IPCORK_OPT = 1, IPCORK_ALLFRAG = 2 };
+// inet_cork::flags: `opt` holds options; `ts_opt_id` was given.
+enum : uint8_t { IPCORK_OPT = 1, IPCORK_ALLFRAG = 2, IPCORK_TS_OPT_ID = 4 };
 
 // A datagram that is being put together by ip_append_data: what is the same for all its fragments.
 struct inet_cork {
-  uint8_t flags = 0;  // IPCORK_OPT: `opt` holds options
+  uint8_t flags = 0;  // IPCORK_*
   uint8_t ttl = 0;    // 0: the socket's
   int16_t tos = -1;   // -1: the socket's
   Ipv4Address addr;   // where it goes (the first hop of a source route)
@@ -53,8 +54,10 @@ struct inet_cork {
   uint32_t priority = 0;
   uint32_t mark = 0;
   uint16_t gso_size = 0;
-  uint8_t tx_flags = 0;
-  dst_entry* dst = nullptr;  // a reference
+  uint8_t tx_flags = 0;       // of time stamps, for the first packet
+  uint32_t ts_opt_id = 0;     // its number
+  int64_t transmit_time = 0;  // SCM_TXTIME, ns; 0: at once
+  dst_entry* dst = nullptr;   // a reference
 };
 // The same of IPv6 (struct inet6_cork).
 struct inet6_cork {
@@ -69,8 +72,8 @@ struct inet_cork_full {
   flowi fl;
 };
 
-// An AF_INET6 socket that speaks to or is bound to a mapped address (::ffff:a.b.c.d) holds it as the
-// IPv4 address a.b.c.d, so that lookups compare one form only; the user sees it mapped again.
+// An AF_INET6 socket that speaks to or is bound to a mapped address (::ffff:a.b.c.d) holds it as
+// the IPv4 address a.b.c.d, so that lookups compare one form only; the user sees it mapped again.
 struct inet_sock : sock {
   using sock::sock;
 
@@ -103,6 +106,7 @@ struct inet_sock : sock {
   bool nodefrag = false;
   bool bind_address_no_port = false;
   bool defer_connect = false;
+  uint32_t local_port_range = 0;  // IP_LOCAL_PORT_RANGE: first port, last << 16; 0: the host's
   int uc_index = 0;
   int mc_index = 0;
   Ipv4Address mc_addr;
@@ -140,15 +144,12 @@ struct ipcm_cookie {
   ip_options_data opt;
   uint8_t ttl = 0;   // 0: the socket's
   int16_t tos = -1;  // -1: the socket's
-  uint32_t priority = 0;
-  uint32_t mark = 0;
   uint16_t gso_size = 0;
-  uint8_t tx_flags = 0;
+  sockcm_cookie sockc;
 };
 inline void ipcm_init_sk(ipcm_cookie* ipcm, const inet_sock* inet) {
   *ipcm = ipcm_cookie{};
-  ipcm->mark = inet->sk_mark;
-  ipcm->priority = inet->sk_priority;
+  sockcm_init(&ipcm->sockc, inet);
   ipcm->oif = inet->sk_bound_dev_if;
   ipcm->addr = inet->inet_saddr.is_v4() ? inet->inet_saddr.v4() : kIpv4Any;
 }

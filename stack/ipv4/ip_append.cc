@@ -8,6 +8,8 @@
 #include "stack/core/net.h"
 #include "stack/core/skb_data.h"
 #include "stack/core/sock.h"
+#include "stack/core/tx_timestamp.h"
+#include "stack/core/zerocopy.h"
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_internal.h"
@@ -45,8 +47,10 @@ class Appender {
     const uint32_t largest = ip_sk_ignore_df(inet_sk(sk_)) ? uint32_t{wire::kIpv4TotalMax} : mtu_;
     if (uint64_t{cork_->length} + length_ > largest - header_bytes_) return -EMSGSIZE;
     ChooseChecksum();
-    cork_->length += length_;
     skb_ = skb_peek_tail(queue_);
+    if (!PrepareZerocopy()) return -ENOBUFS;
+    cork_->length += length_;
+    NumberForTimestamp();
     int err = skb_ == nullptr ? StartPacket() : 0;
     while (err == 0 && length_ > 0) {
       // What still fits: up to the MTU if that is all of it, else up to a multiple of eight.
@@ -55,6 +59,8 @@ class Appender {
       err = room == 0 ? StartPacket() : Extend(std::min(room, length_));
     }
     if (err == 0) return 0;
+    net_zcopy_put_abort(uarg_, uarg_is_ours_);
+    if (numbered_) --sk_->sk_tskey;
     cork_->length -= length_;
     sk_->sk_net.ip_mib.Inc(IpMib::kOutDiscards);
     return err;
@@ -69,6 +75,29 @@ class Appender {
         (dev_->features & (NETIF_F_HW_CSUM | NETIF_F_IP_CSUM)) != 0) {
       summed_ = CHECKSUM_PARTIAL;
     }
+  }
+
+  // MSG_ZEROCOPY: the notification that this call belongs to. False where there is no memory for
+  // one.
+  bool PrepareZerocopy() {
+    if ((flags_ & MSG_ZEROCOPY) == 0 || length_ == 0 || !sock_flag(sk_, SOCK_ZEROCOPY)) return true;
+    ubuf_info* const before = skb_zcopy(skb_);
+    uarg_ = msg_zerocopy_realloc(sk_, length_, before);
+    if (uarg_ == nullptr) return false;
+    uarg_is_ours_ = before == nullptr;
+    by_user_pages_ = can_gather() && summed_ == CHECKSUM_PARTIAL;
+    if (by_user_pages_) return true;
+    msg_zerocopy_copied(uarg_);
+    if (skb_ != nullptr) skb_zcopy_set(skb_, uarg_, &uarg_is_ours_);
+    return true;
+  }
+
+  // SOF_TIMESTAMPING_OPT_ID: the number by which a time stamp of this datagram is told.
+  void NumberForTimestamp() {
+    if ((cork_->tx_flags & SKBTX_ANY_TSTAMP) == 0) return;
+    if ((sk_->sk_tsflags & SOF_TIMESTAMPING_OPT_ID) == 0) return;
+    numbered_ = (cork_->flags & IPCORK_TS_OPT_ID) == 0;
+    tskey_ = numbered_ ? sk_->sk_tskey++ : cork_->ts_opt_id;
   }
 
   bool can_gather() const { return (dev_->features & NETIF_F_SG) != 0; }
@@ -97,7 +126,7 @@ class Appender {
     uint32_t paged = 0;
     if ((flags_ & MSG_MORE) != 0 && !can_gather()) {
       linear = mtu_;
-    } else if (cork_->gso_size == 0 &&
+    } else if (cork_->gso_size == 0 && !by_user_pages_ &&
                (fragment_bytes + extra < kMaxLinearBytes || !can_gather())) {
       linear = fragment_bytes;
     } else {
@@ -124,6 +153,12 @@ class Appender {
     length_ -= copied + transhdrlen_;
     transhdrlen_ = 0;
     summed_ = CHECKSUM_NONE;
+    // Only the first fragment is stamped.
+    skb_shinfo(skb)->tx_flags = cork_->tx_flags;
+    cork_->tx_flags = 0;
+    skb_shinfo(skb)->tskey = tskey_;
+    tskey_ = 0;
+    skb_zcopy_set(skb, uarg_, &uarg_is_ours_);
     if ((flags_ & MSG_CONFIRM) != 0 && previous == nullptr) skb->dst_pending_confirm = true;
     if (skb->sk == nullptr) skb_set_owner_w(skb, sk_);
     __skb_queue_tail(queue_, skb);
@@ -146,8 +181,11 @@ class Appender {
         return -EFAULT;
       }
     } else {
-      const int added = ExtendByPage(bytes);
-      if (added < 0) return added;
+      const int64_t added =
+          by_user_pages_
+              ? skb_zerocopy_iter_stream(sk_, skb_, static_cast<msghdr*>(from_), bytes, uarg_)
+              : ExtendByPage(bytes);
+      if (added < 0) return static_cast<int>(added);
       bytes = static_cast<uint32_t>(added);
     }
     offset_ += bytes;
@@ -196,6 +234,13 @@ class Appender {
   uint32_t offset_ = 0;    // into what `from` has
   uint8_t summed_ = CHECKSUM_NONE;
   sk_buff* skb_ = nullptr;  // the last of the queue
+  // MSG_ZEROCOPY.
+  ubuf_info* uarg_ = nullptr;
+  bool uarg_is_ours_ = false;  // a reference that no packet has taken yet
+  bool by_user_pages_ = false;
+  // Time stamps.
+  uint32_t tskey_ = 0;
+  bool numbered_ = false;  // by the socket's counter
 };
 
 // Takes over `*rtp` and what the call says. 0, -ENETUNREACH where the route's MTU is no MTU.
@@ -214,9 +259,14 @@ int SetUpCork(sock* sk, inet_cork* cork, const ipcm_cookie* ipc, rtable** rtp) {
   cork->gso_size = ipc->gso_size;
   cork->ttl = ipc->ttl;
   cork->tos = ipc->tos;
-  cork->mark = ipc->mark;
-  cork->priority = ipc->priority;
-  cork->tx_flags = ipc->tx_flags;
+  cork->mark = ipc->sockc.mark;
+  cork->priority = ipc->sockc.priority;
+  cork->transmit_time = static_cast<int64_t>(ipc->sockc.transmit_time);
+  __sock_tx_timestamp(ipc->sockc.tsflags, &cork->tx_flags);
+  if ((ipc->sockc.tsflags & SOCKCM_FLAG_TS_OPT_ID) != 0) {
+    cork->flags |= IPCORK_TS_OPT_ID;
+    cork->ts_opt_id = ipc->sockc.ts_opt_id;
+  }
   cork->dst = rt;
   *rtp = nullptr;
   return 0;
@@ -324,6 +374,7 @@ sk_buff* __ip_make_skb(sock* sk, flowi4* fl4, sk_buff_head* queue, inet_cork* co
   if (option_bytes != 0) ip_options_build(skb, cork->opt, cork->addr, rt);
   skb->priority = cork->priority;
   skb->mark = cork->mark;
+  skb->tstamp = cork->transmit_time;
   // The packet takes over the cork's reference.
   cork->dst = nullptr;
   skb_dst_set(skb, rt);
@@ -385,7 +436,7 @@ void ip_send_unicast_reply(sock* sk, sk_buff* skb, const ip_options& sopt, Ipv4A
   sk->sk_protocol = received.protocol;
   sk->sk_bound_dev_if = arg.bound_dev_if;
   sk->sk_sndbuf = net.core.wmem_default;
-  ipc.mark = flow.mark;
+  ipc.sockc.mark = flow.mark;
   err = ip_append_data(sk, &flow, ReplyGetfrag, const_cast<uint8_t*>(arg.data), len, 0, &ipc, &rt,
                        MSG_DONTWAIT);
   sk_buff* const first = err == 0 ? skb_peek(&sk->sk_write_queue) : nullptr;

@@ -16,9 +16,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr int kSoPriority = 12;
-constexpr int kSoMark = 36;
-
 // The pktinfo of a queued packet, in the first bytes of its control block: the ifindex is where
 // IPCB has it.
 struct QueuedPktinfo {
@@ -37,21 +34,6 @@ bool TakeInt(const cmsghdr* cmsg, bool byte_allowed, int32_t* value) {
   if (!byte_allowed || cmsg->cmsg_len != CmsgLen(1)) return false;
   *value = *cmsg_data(cmsg);
   return true;
-}
-
-int TakeSocketLevel(const cmsghdr* cmsg, ipcm_cookie* ipc) {
-  int32_t value = 0;
-  if (!TakeInt(cmsg, false, &value)) return -EINVAL;
-  switch (cmsg->cmsg_type) {
-    case kSoMark:
-      ipc->mark = static_cast<uint32_t>(value);
-      return 0;
-    case kSoPriority:
-      ipc->priority = static_cast<uint32_t>(value);
-      return 0;
-    default:
-      return -EINVAL;
-  }
 }
 
 int TakePktinfo(const cmsghdr* cmsg, ipcm_cookie* ipc) {
@@ -82,7 +64,7 @@ int TakeIpLevel(net& net, const cmsghdr* cmsg, ipcm_cookie* ipc) {
     case kIpTos:
       if (!TakeInt(cmsg, true, &value) || value < 0 || value > 255) return -EINVAL;
       ipc->tos = static_cast<int16_t>(value);
-      ipc->priority = rt_tos2priority(static_cast<uint8_t>(value));
+      ipc->sockc.priority = rt_tos2priority(static_cast<uint8_t>(value));
       return 0;
     default:
       return -EINVAL;
@@ -127,7 +109,7 @@ int ip_cmsg_send(sock* sk, msghdr* msg, ipcm_cookie* ipc) {
   for (const cmsghdr* cmsg = cmsg_firsthdr(msg); cmsg != nullptr; cmsg = cmsg_nxthdr(msg, cmsg)) {
     if (!cmsg_ok(msg, cmsg)) return -EINVAL;
     int err = 0;
-    if (cmsg->cmsg_level == kSolSocket) err = TakeSocketLevel(cmsg, ipc);
+    if (cmsg->cmsg_level == kSolSocket) err = __sock_cmsg_send(sk, cmsg, &ipc->sockc);
     if (cmsg->cmsg_level == kSolIp) err = TakeIpLevel(sk->sk_net, cmsg, ipc);
     if (err != 0) return err;
   }

@@ -218,7 +218,7 @@ int FillFlow(inet_sock* sk, const msghdr* msg, Ipv4Address daddr, ipcm_cookie* i
   } else if (ipc->oif == 0) {
     ipc->oif = sk->uc_index;
   }
-  *fl4 = flowi4_init_output(ipc->oif, ipc->mark, get_rttos(ipc, sk),
+  *fl4 = flowi4_init_output(ipc->oif, ipc->sockc.mark, get_rttos(ipc, sk),
                             on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE, sk->sk_protocol,
                             inet_sk_flowi_flags(sk), faddr, saddr, be16{}, be16{});
   return 0;

@@ -12,8 +12,10 @@
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/ipv4/protocol.h"
 #include "stack/udp/udp_input.h"
+#include "stack/udp/udp_offload.h"
 #include "stack/udp/udp_output.h"
 #include "stack/udp/udp_recv.h"
+#include "stack/udp/udp_sockopt.h"
 #include "stack/wire/ip_protocol.h"
 
 namespace tapedeck {
@@ -23,7 +25,11 @@ namespace {
 constexpr int64_t kFreePages = 1 << 20;
 
 const net_protocol kUdpProtocol = {
-    .handler = udp_rcv, .err_handler = udp_err, .early_demux = udp_v4_early_demux};
+    .handler = udp_rcv,
+    .err_handler = udp_err,
+    .early_demux = udp_v4_early_demux,
+    .gso_segment = udp4_ufo_fragment,
+};
 
 // --- Life. ---
 
@@ -43,6 +49,7 @@ void Destroy(sock* sk) {
   // Whoever looks on sees a dead socket before its cork goes.
   sock_set_flag(sk, SOCK_DEAD);
   udp_flush_pending_frames(sk);
+  udp_encap_release(sk);
 }
 void Close(sock* sk, SimTime /*linger_until*/) { sk_common_release(sk); }
 
@@ -93,56 +100,13 @@ uint32_t Poll(sock* sk) {
   return mask;
 }
 
-int SetUdpOption(udp_sock* sk, int optname, int value) {
-  switch (optname) {
-    case kUdpCork:
-      sk->corkflag = value != 0;
-      // What waited for the cork goes out; nobody hears of errors.
-      if (value == 0 && sk->pending != 0) udp_push_pending_frames(sk);
-      return 0;
-    case kUdpNoCheck6Tx:
-      sk->no_check6_tx = value != 0;
-      return 0;
-    case kUdpNoCheck6Rx:
-      sk->no_check6_rx = value != 0;
-      return 0;
-    default:
-      return -ENOPROTOOPT;
-  }
-}
-
 int Setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t optlen) {
-  if (level != kSolUdp) return ip_setsockopt(sk, level, optname, optval, optlen);
-  int value = 0;
-  if (optlen < sizeof(value)) return -EINVAL;
-  if (optval == nullptr) return -EFAULT;
-  std::memcpy(&value, optval, sizeof(value));
-  return SetUdpOption(udp_sk(sk), optname, value);
+  return level == kSolUdp ? udp_lib_setsockopt(sk, optname, optval, optlen)
+                          : ip_setsockopt(sk, level, optname, optval, optlen);
 }
-
 int Getsockopt(sock* sk, int level, int optname, void* optval, uint32_t* optlen) {
-  if (level != kSolUdp) return ip_getsockopt(sk, level, optname, optval, optlen);
-  const udp_sock* const up = udp_sk(sk);
-  if (static_cast<int32_t>(*optlen) < 0) return -EINVAL;
-  int value = 0;
-  switch (optname) {
-    case kUdpCork:
-      value = up->corkflag ? 1 : 0;
-      break;
-    case kUdpNoCheck6Tx:
-      value = up->no_check6_tx ? 1 : 0;
-      break;
-    case kUdpNoCheck6Rx:
-      value = up->no_check6_rx ? 1 : 0;
-      break;
-    default:
-      return -ENOPROTOOPT;
-  }
-  *optlen = std::min<uint32_t>(*optlen, sizeof(value));
-  if (*optlen == 0) return 0;
-  if (optval == nullptr) return -EFAULT;
-  std::memcpy(optval, &value, *optlen);
-  return 0;
+  return level == kSolUdp ? udp_lib_getsockopt(sk, optname, optval, optlen)
+                          : ip_getsockopt(sk, level, optname, optval, optlen);
 }
 
 proto_memory* Memory(net& net) { return &net_udp(net).memory; }

@@ -31,14 +31,28 @@ struct udp_sock : inet_sock, ListNode<UdpHashTag>, ListNode<UdpHash2Tag> {
   bool corkflag = false;  // UDP_CORK
   bool no_check6_tx = false;
   bool no_check6_rx = false;
+  bool gro_enabled = false;    // UDP_GRO: the user hears of segment sizes
+  bool accept_udp_l4 = false;  // takes packets of several datagrams as they are
+  bool encap_enabled = false;  // counts in netns_udp::encap_needed
+  uint8_t encap_type = 0;      // UDP_ENCAP
+  uint16_t gso_size = 0;       // UDP_SEGMENT: payload of each datagram of a send; 0: one datagram
   // 0, or kAfInet: a datagram is being put together (lock_sock is not held meanwhile; the cork is).
   uint16_t pending = 0;
   uint32_t len = 0;  // of that datagram so far, with its UDP header
   // The input route of what came last, for early demux of connected sockets; a reference.
   dst_entry* sk_rx_dst = nullptr;
-  // UDP_ENCAP: a tunnel on this socket sees packets first. Returns 0: taken; > 0: to be queued as
-  // usual; < 0: minus the protocol to go on with. Null: none.
+
+  // A tunnel on this socket (setup_udp_tunnel_sock). Any may be null.
+  // Sees packets first, data at the UDP header. 0: taken; > 0: to be queued as usual; < 0: minus
+  // the protocol to go on with.
   int (*encap_rcv)(sock* sk, sk_buff* skb) = nullptr;
+  // An ICMP error about a packet of the tunnel: whether the tunnel knows it, 0 or -errno; headers
+  // are those of the quoted packet.
+  int (*encap_err_lookup)(sock* sk, sk_buff* skb) = nullptr;
+  // ... and what it says: `err` an errno, `payload_offset` from data to what UDP carried.
+  void (*encap_err_rcv)(sock* sk, sk_buff* skb, int err, be16 port, uint32_t info,
+                        uint32_t payload_offset) = nullptr;
+  void (*encap_destroy)(sock* sk) = nullptr;
 };
 inline udp_sock* udp_sk(sock* sk) { return static_cast<udp_sock*>(sk); }
 inline const udp_sock* udp_sk(const sock* sk) { return static_cast<const udp_sock*>(sk); }
@@ -49,7 +63,32 @@ inline const wire::UdpHeader* udp_hdr(const sk_buff* skb) {
 
 // Socket options of level kSolUdp (udp.h), where each name is a macro.
 inline constexpr int kSolUdp = 17;
-enum : int { kUdpCork = 1, kUdpNoCheck6Tx = 101, kUdpNoCheck6Rx = 102 };
+enum : int {
+  kUdpCork = 1,
+  kUdpEncap = 100,
+  kUdpNoCheck6Tx = 101,
+  kUdpNoCheck6Rx = 102,
+  kUdpSegment = 103,
+  kUdpGro = 104,
+};
+// Datagrams of one send with UDP_SEGMENT (UDP_MAX_SEGMENTS).
+inline constexpr uint32_t kUdpMaxSegments = 1U << 7;
+// UDP_ENCAP's values that there are without IPsec: none, and L2TP, whose packets the user reads.
+enum : int { kUdpEncapNone = 0, kUdpEncapL2tpInUdp = 3 };
+
+// What a tunnel in the kernel wants of its socket (struct udp_tunnel_sock_cfg); members as those of
+// udp_sock.
+struct udp_tunnel_sock_cfg {
+  void* sk_user_data = nullptr;
+  uint8_t encap_type = 0;
+  int (*encap_rcv)(sock* sk, sk_buff* skb) = nullptr;
+  int (*encap_err_lookup)(sock* sk, sk_buff* skb) = nullptr;
+  void (*encap_err_rcv)(sock* sk, sk_buff* skb, int err, be16 port, uint32_t info,
+                        uint32_t payload_offset) = nullptr;
+  void (*encap_destroy)(sock* sk) = nullptr;
+};
+// From now on the tunnel has what comes in on `sk`.
+void setup_udp_tunnel_sock(sock* sk, const udp_tunnel_sock_cfg& cfg);
 
 // All UDP state of a host.
 struct netns_udp {
@@ -61,10 +100,11 @@ struct netns_udp {
   udp_table table;
   SlabCache<udp_sock> sockets;
   proto_memory memory;
-  uint32_t ehash_secret;    // of the hash that spreads flows over SO_REUSEPORT groups
-  Prng prng;                // of port numbers
-  int32_t early_demux = 1;  // net/ipv4/udp_early_demux
-  int32_t udp_mem[3];       // net/ipv4/udp_mem: memory.sysctl_mem as the file has it
+  uint32_t ehash_secret;      // of the hash that spreads flows over SO_REUSEPORT groups
+  Prng prng;                  // of port numbers
+  uint32_t encap_needed = 0;  // sockets that may have a tunnel (udp_encap_needed_key)
+  int32_t early_demux = 1;    // net/ipv4/udp_early_demux
+  int32_t udp_mem[3];         // net/ipv4/udp_mem: memory.sysctl_mem as the file has it
 };
 inline netns_udp& net_udp(net& net) { return *net.udp; }
 

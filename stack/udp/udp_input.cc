@@ -10,6 +10,7 @@
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_recverr.h"
 #include "stack/udp/udp.h"
+#include "stack/udp/udp_offload.h"
 #include "stack/udp/udp_table.h"
 #include "stack/wire/icmp.h"
 #include "stack/wire/ip_protocol.h"
@@ -75,6 +76,31 @@ int __udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
   net.udp_mib.Inc(UdpMib::kInErrors);
   kfree_skb_reason(skb, reason);
   return -1;
+}
+
+// One datagram, data at its UDP header. 0, -1 where it was dropped, > 0: see udp_queue_rcv_skb.
+int udp_queue_rcv_one_skb(sock* sk, sk_buff* skb) {
+  const udp_sock* const up = udp_sk(sk);
+  if (up->encap_type != 0 && up->encap_rcv != nullptr) {
+    // A tunnel sees nothing that is damaged.
+    if (udp_lib_checksum_complete(skb)) {
+      ++sk->sk_drops;
+      DropForChecksum(sk->sk_net, skb);
+      return -1;
+    }
+    const int ret = up->encap_rcv(sk, skb);
+    if (ret <= 0) {
+      sk->sk_net.udp_mib.Inc(UdpMib::kInDatagrams);
+      return -ret;
+    }
+  }
+  // udp_csum_pull_header: the payload's sum starts from the header's.
+  if (!skb->csum_valid && skb->ip_summed == CHECKSUM_NONE) {
+    skb->csum = csum_partial({skb->data, kUdpHeaderBytes}, skb->csum);
+  }
+  skb_pull_rcsum(skb, kUdpHeaderBytes);
+  ipv4_pktinfo_prepare(sk, skb, true);
+  return __udp_queue_rcv_skb(sk, skb);
 }
 
 int udp_unicast_rcv_skb(sock* sk, sk_buff* skb) {
@@ -195,6 +221,31 @@ bool ErrorOf(sk_buff* skb, inet_sock* sk, uint32_t info, int* err, bool* hard) {
   return true;
 }
 
+// The tunnel that sent the quoted datagram, for an error that is no user's own to hear: that of
+// `sk`, or where there is none one that uses the same port at both ends. nullptr: no tunnel knows
+// it (__udp4_lib_err_encap).
+udp_sock* TunnelOfError(net& net, sk_buff* skb, const udp_flow4& flow, udp_sock* sk,
+                        uint32_t ip_header_bytes) {
+  if (net_udp(net).encap_needed == 0) return nullptr;
+  const uint16_t network_header = skb->network_header;
+  const uint16_t transport_header = skb->transport_header;
+  skb_reset_network_header(skb);
+  skb->transport_header = static_cast<uint16_t>(skb->network_header + ip_header_bytes);
+  if (sk != nullptr) {
+    if (sk->encap_err_lookup != nullptr && sk->encap_err_lookup(sk, skb) != 0) sk = nullptr;
+  } else {
+    const udp_flow4 same_port = {flow.saddr, flow.daddr, be16(flow.hnum), flow.sport.host(),
+                                 flow.dif};
+    sk = __udp4_lib_lookup(net, same_port);
+    const bool known =
+        sk != nullptr && sk->encap_err_lookup != nullptr && sk->encap_err_lookup(sk, skb) == 0;
+    if (!known) sk = nullptr;
+  }
+  skb->network_header = network_header;
+  skb->transport_header = transport_header;
+  return sk;
+}
+
 }  // namespace
 
 bool udp_lib_checksum_complete(sk_buff* skb) {
@@ -208,21 +259,17 @@ int udp_rcv(sk_buff* skb) {
 }
 
 int udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
-  udp_sock* const up = udp_sk(sk);
-  if (up->encap_rcv != nullptr) {
-    const int ret = up->encap_rcv(sk, skb);
-    if (ret <= 0) {
-      sk->sk_net.udp_mib.Inc(UdpMib::kInDatagrams);
-      return -ret;
-    }
+  if (!udp_unexpected_gso(sk, skb)) return udp_queue_rcv_one_skb(sk, skb);
+  for (sk_buff *seg = udp_rcv_segment(sk, skb), *next = nullptr; seg != nullptr; seg = next) {
+    next = seg->next;
+    seg->next = nullptr;
+    __skb_pull(seg, static_cast<uint32_t>(skb_transport_offset(seg)));
+    // What was summed before it was cut is known to be right (udp_post_segment_fix_csum).
+    if (seg->ip_summed == CHECKSUM_NONE) seg->csum_valid = true;
+    const int ret = udp_queue_rcv_one_skb(sk, seg);
+    if (ret > 0) ip_protocol_deliver_rcu(sk->sk_net, seg, static_cast<uint8_t>(ret));
   }
-  // udp_csum_pull_header: the payload's sum starts from the header's.
-  if (!skb->csum_valid && skb->ip_summed == CHECKSUM_NONE) {
-    skb->csum = csum_partial({skb->data, kUdpHeaderBytes}, skb->csum);
-  }
-  skb_pull_rcsum(skb, kUdpHeaderBytes);
-  ipv4_pktinfo_prepare(sk, skb, true);
-  return __udp_queue_rcv_skb(sk, skb);
+  return 0;
 }
 
 int first_packet_length(sock* sk) {
@@ -271,7 +318,9 @@ int udp_err(sk_buff* skb, uint32_t info) {
   const auto header_bytes = static_cast<uint32_t>(iph->header_bytes());
   const auto* const uh = reinterpret_cast<const wire::UdpHeader*>(skb->data + header_bytes);
   const udp_flow4 flow = {iph->daddr, iph->saddr, uh->dest, uh->source.host(), skb->dev->ifindex};
-  udp_sock* const sk = __udp4_lib_lookup(net, flow);
+  udp_sock* sk = __udp4_lib_lookup(net, flow);
+  const bool tunnel = sk == nullptr || sk->encap_type != 0;
+  if (tunnel) sk = TunnelOfError(net, skb, flow, sk, header_bytes);
   if (sk == nullptr) {
     net.icmp_mib.Inc(IcmpMib::kInErrors);
     return -ENOENT;
@@ -279,6 +328,13 @@ int udp_err(sk_buff* skb, uint32_t info) {
   int err = 0;
   bool hard = false;
   if (!ErrorOf(skb, sk, info, &err, &hard)) return 0;
+  if (tunnel) {
+    // There is no sending socket to tell.
+    if (sk->encap_err_rcv != nullptr) {
+      sk->encap_err_rcv(sk, skb, err, uh->dest, info, header_bytes + kUdpHeaderBytes);
+    }
+    return 0;
+  }
   // RFC 1122 4.1.3.3: applications hear of ICMP errors; those that did not ask to, only of hard
   // ones about their peer.
   if (sk->recverr) {

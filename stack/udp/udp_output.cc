@@ -1,5 +1,6 @@
 #include "stack/udp/udp_output.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -29,6 +30,7 @@ uint16_t MangleZero(uint16_t checksum) { return checksum == 0 ? kCsumMangled0 : 
 void udp4_hwcsum(sk_buff* skb, wire::UdpHeader* uh, const flowi4& fl4, uint32_t len) {
   const auto offset = static_cast<uint32_t>(skb_transport_offset(skb));
   if (!skb_has_frag_list(skb)) {
+    skb->ip_summed = CHECKSUM_PARTIAL;
     skb->csum_start = skb->transport_header;
     skb->csum_offset = offsetof(wire::UdpHeader, check);
     uh->check = static_cast<uint16_t>(
@@ -60,7 +62,7 @@ void SetChecksum(const sock* sk, sk_buff* skb, wire::UdpHeader* uh, const flowi4
                  uint32_t len) {
   if (sk->sk_no_check_tx) {
     skb->ip_summed = CHECKSUM_NONE;
-  } else if (skb->ip_summed == CHECKSUM_PARTIAL) {
+  } else if (skb_is_gso(skb) || skb->ip_summed == CHECKSUM_PARTIAL) {
     udp4_hwcsum(skb, uh, fl4, len);
   } else {
     uh->check = MangleZero(csum_tcpudp_magic(fl4.saddr.wire(), fl4.daddr.wire(), len,
@@ -69,7 +71,7 @@ void SetChecksum(const sock* sk, sk_buff* skb, wire::UdpHeader* uh, const flowi4
 }
 
 // Writes the header of a datagram that has its IP header, and sends it. 0 or -errno.
-int udp_send_skb(sock* sk, sk_buff* skb, const flowi4& fl4) {
+int udp_send_skb(sock* sk, sk_buff* skb, const flowi4& fl4, const inet_cork& cork) {
   net& net = sk->sk_net;
   const uint32_t len = skb->len - static_cast<uint32_t>(skb_transport_offset(skb));
   wire::UdpHeader* const uh = udp_hdr_writable(skb);
@@ -77,6 +79,10 @@ int udp_send_skb(sock* sk, sk_buff* skb, const flowi4& fl4) {
   uh->dest = fl4.dport;
   uh->len = static_cast<uint16_t>(len);
   uh->check = 0;
+  if (const int err = udp_prepare_gso(sk, skb, cork, len - kUdpHeaderBytes); err != 0) {
+    kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    return err;
+  }
   SetChecksum(sk, skb, uh, fl4, len);
   const int err = ip_send_skb(net, skb);
   if (err == 0) {
@@ -112,15 +118,18 @@ int GetDestination(const inet_sock* sk, const msghdr* msg, Destination* to) {
   return 0;
 }
 
-// What control messages and the socket's options say about this datagram. There are none of UDP's
-// own here (UDP_SEGMENT).
-int GetCookie(inet_sock* sk, msghdr* msg, ipcm_cookie* ipc) {
+// What control messages and the socket's options say about this datagram; one that says anything
+// of its own about IP gets its own route, and *connected becomes false.
+int GetCookie(udp_sock* sk, msghdr* msg, ipcm_cookie* ipc, bool* connected) {
   ipcm_init_sk(ipc, sk);
+  ipc->gso_size = sk->gso_size;
   if (msg->msg_controllen != 0) {
-    for (const cmsghdr* cmsg = cmsg_firsthdr(msg); cmsg != nullptr; cmsg = cmsg_nxthdr(msg, cmsg)) {
-      if (!cmsg_ok(msg, cmsg) || cmsg->cmsg_level == kSolUdp) return -EINVAL;
+    bool need_ip = false;
+    if (const int err = udp_cmsg_send(msg, &ipc->gso_size, &need_ip); err != 0) return err;
+    if (need_ip) {
+      if (const int err = ip_cmsg_send(sk, msg, ipc); err != 0) return err;
+      *connected = false;
     }
-    if (const int err = ip_cmsg_send(sk, msg, ipc); err != 0) return err;
   }
   if (!ipc->has_opt && sk->has_opt) {
     ipc->has_opt = true;
@@ -159,7 +168,7 @@ int FillFlow(inet_sock* sk, const msghdr* msg, ipcm_cookie* ipc, Destination* to
     // device.
     if (ipc->oif != sk->uc_index && sk->sk_bound_dev_if == 0) ipc->oif = sk->uc_index;
   }
-  *fl4 = flowi4_init_output(ipc->oif, ipc->mark, get_rttos(ipc, sk), scope, sk->sk_protocol,
+  *fl4 = flowi4_init_output(ipc->oif, ipc->sockc.mark, get_rttos(ipc, sk), scope, sk->sk_protocol,
                             inet_sk_flowi_flags(sk), faddr, saddr, to->dport, sk->inet_sport);
   return 0;
 }
@@ -197,7 +206,8 @@ void ConfirmNeighbour(const rtable* rt, Ipv4Address daddr) {
   neigh_release(neigh);
 }
 
-// Adds the call's bytes to the corked datagram, and sends it unless more is to come.
+// Adds the call's bytes to the corked datagram, and sends it unless more is to come. REQUIRES: the
+// socket is owned.
 int AppendData(udp_sock* sk, flowi4* fl4, msghdr* msg, uint32_t bytes, ipcm_cookie* ipc,
                rtable** rt, bool more) {
   sk->len += bytes;
@@ -218,7 +228,10 @@ int SendToPending(udp_sock* sk, msghdr* msg, uint32_t len, bool more) {
   if (sk->pending != kAfInet) return -EINVAL;
   ipcm_cookie ipc;
   rtable* rt = nullptr;
-  return AppendData(sk, &sk->cork.fl.ip4, msg, len, &ipc, &rt, more);
+  lock_sock(sk);
+  const int err = AppendData(sk, &sk->cork.fl.ip4, msg, len, &ipc, &rt, more);
+  release_sock(sk);
+  return err;
 }
 
 // Sends one whole datagram without touching the socket's queue.
@@ -228,7 +241,7 @@ int SendUncorked(udp_sock* sk, flowi4* fl4, msghdr* msg, uint32_t ulen, ipcm_coo
   int err = 0;
   sk_buff* const skb = ip_make_skb(sk, fl4, ip_generic_getfrag, msg, ulen, kUdpHeaderBytes, ipc, rt,
                                    &cork, msg->msg_flags, &err);
-  return skb == nullptr ? err : udp_send_skb(sk, skb, *fl4);
+  return skb == nullptr ? err : udp_send_skb(sk, skb, *fl4, cork);
 }
 
 // Begins a datagram that later calls add to.
@@ -240,16 +253,17 @@ int SendCorked(udp_sock* sk, const flowi4& route_flow, msghdr* msg, uint32_t ule
   fl4->dport = dport;
   fl4->sport = sk->inet_sport;
   sk->pending = kAfInet;
-  return AppendData(sk, fl4, msg, ulen, ipc, rt, true);
+  lock_sock(sk);
+  const int err = AppendData(sk, fl4, msg, ulen, ipc, rt, true);
+  release_sock(sk);
+  return err;
 }
 
 int SendNew(udp_sock* sk, msghdr* msg, uint32_t len, bool corked) {
   Destination to;
   if (const int err = GetDestination(sk, msg, &to); err != 0) return err;
   ipcm_cookie ipc;
-  if (const int err = GetCookie(sk, msg, &ipc); err != 0) return err;
-  // A datagram that says anything of its own gets its own route.
-  if (msg->msg_controllen != 0) to.connected = false;
+  if (const int err = GetCookie(sk, msg, &ipc, &to.connected); err != 0) return err;
   flowi4 flow;
   if (const int err = FillFlow(sk, msg, &ipc, &to, &flow); err != 0) return err;
   flowi4* fl4 = &flow;
@@ -272,6 +286,36 @@ int SendNew(udp_sock* sk, msghdr* msg, uint32_t len, bool corked) {
 
 }  // namespace
 
+int udp_cmsg_send(const msghdr* msg, uint16_t* gso_size, bool* need_ip) {
+  for (const cmsghdr* cmsg = cmsg_firsthdr(msg); cmsg != nullptr; cmsg = cmsg_nxthdr(msg, cmsg)) {
+    if (!cmsg_ok(msg, cmsg)) return -EINVAL;
+    if (cmsg->cmsg_level != kSolUdp) {
+      *need_ip = true;
+      continue;
+    }
+    const bool known =
+        cmsg->cmsg_type == kUdpSegment && cmsg->cmsg_len == sizeof(cmsghdr) + sizeof(*gso_size);
+    if (!known) return -EINVAL;
+    std::memcpy(gso_size, cmsg_data(cmsg), sizeof(*gso_size));
+  }
+  return 0;
+}
+
+int udp_prepare_gso(const sock* sk, sk_buff* skb, const inet_cork& cork, uint32_t data_bytes) {
+  const uint32_t gso_size = cork.gso_size;
+  if (gso_size == 0) return 0;
+  const uint32_t header_bytes = skb_network_header_len(skb) + kUdpHeaderBytes;
+  if (header_bytes + std::min(data_bytes, gso_size) > cork.fragsize) return -EMSGSIZE;
+  if (data_bytes > gso_size * kUdpMaxSegments) return -EINVAL;
+  if (sk->sk_no_check_tx) return -EINVAL;
+  if (data_bytes <= gso_size) return 0;
+  skb_shared_info* const info = skb_shinfo(skb);
+  info->gso_size = cork.gso_size;
+  info->gso_type = SKB_GSO_UDP_L4;
+  info->gso_segs = static_cast<uint16_t>((data_bytes + gso_size - 1) / gso_size);
+  return 0;
+}
+
 int64_t udp_sendmsg(sock* sk, msghdr* msg, size_t len) {
   udp_sock* const up = udp_sk(sk);
   if (len > kLengthMax) return -EMSGSIZE;
@@ -291,7 +335,7 @@ int udp_push_pending_frames(sock* sk) {
   udp_sock* const up = udp_sk(sk);
   flowi4* const fl4 = &up->cork.fl.ip4;
   sk_buff* const skb = ip_finish_skb(sk, fl4);
-  const int err = skb == nullptr ? 0 : udp_send_skb(sk, skb, *fl4);
+  const int err = skb == nullptr ? 0 : udp_send_skb(sk, skb, *fl4, up->cork.base);
   up->len = 0;
   up->pending = 0;
   return err;

@@ -61,6 +61,13 @@ void DropForChecksum(sock* sk, sk_buff* skb, uint32_t flags) {
   sk->sk_net.udp_mib.Inc(UdpMib::kInErrors);
 }
 
+// Of a packet with several datagrams: where one ends and the next begins.
+void udp_cmsg_recv(msghdr* msg, const sk_buff* skb) {
+  if ((skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4) == 0) return;
+  const int32_t gso_size = skb_shinfo(skb)->gso_size;
+  put_cmsg(msg, kSolUdp, kUdpGro, &gso_size, sizeof(gso_size));
+}
+
 }  // namespace
 
 int64_t udp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
@@ -91,6 +98,7 @@ int64_t udp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
     if (!peek) sk->sk_net.udp_mib.Inc(UdpMib::kInDatagrams);
     sock_recv_cmsgs(msg, sk, skb);
     CopySource(msg, skb);
+    if (udp_sk(sk)->gro_enabled) udp_cmsg_recv(msg, skb);
     if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv(msg, sk, skb);
     const uint32_t result = (flags & MSG_TRUNC) != 0 ? ulen : copied;
     MovePeekOffset(sk, flags, static_cast<int>(result));
