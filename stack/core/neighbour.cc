@@ -225,6 +225,65 @@ void ChangeAddress(neighbour* neigh, const uint8_t* lladdr, uint8_t new_state) {
   }
 }
 
+void SetFlag(neighbour* neigh, uint8_t flag, bool on) {
+  neigh->flags = static_cast<uint8_t>((neigh->flags & ~flag) | (on ? flag : 0));
+}
+
+bool IsExemptFromGc(const neighbour* neigh) {
+  return (neigh->nud_state & NUD_PERMANENT) != 0 || (neigh->flags & NTF_EXT_LEARNED) != 0;
+}
+
+// neigh_update, but for the list of what may be collected.
+int Update(neighbour* neigh, const uint8_t* lladdr, uint8_t new_state, uint32_t flags) {
+  const uint8_t old = neigh->nud_state;
+  const bool admin = (flags & NEIGH_UPDATE_F_ADMIN) != 0;
+  if (neigh->dead || (!admin && (old & (NUD_NOARP | NUD_PERMANENT)) != 0)) return -EPERM;
+  if (admin) SetFlag(neigh, NTF_EXT_LEARNED, (flags & NEIGH_UPDATE_F_EXT_LEARNED) != 0);
+  if ((flags & NEIGH_UPDATE_F_USE) != 0) {
+    SetState(neigh, static_cast<uint8_t>(old & ~NUD_PERMANENT));
+    return 0;
+  }
+  if ((new_state & NUD_VALID) == 0) {
+    Invalidate(neigh, new_state);
+    return 0;
+  }
+  const bool valid = (old & NUD_VALID) != 0;
+  if (lladdr == nullptr && neigh->dev->addr_len != 0 && !valid) return -EINVAL;
+  bool changed = lladdr != nullptr && neigh->dev->addr_len != 0 &&
+                 !(valid && std::memcmp(lladdr, neigh->ha, neigh->dev->addr_len) == 0);
+  // Heard of, whether or not anything changes by it.
+  if ((new_state & NUD_CONNECTED) != 0) neigh->confirmed = Now(neigh);
+
+  bool update_router = (flags & NEIGH_UPDATE_F_OVERRIDE_ISROUTER) != 0;
+  if (valid && changed && (flags & NEIGH_UPDATE_F_OVERRIDE) == 0) {
+    const bool weak = (flags & NEIGH_UPDATE_F_WEAK_OVERRIDE) != 0;
+    if (!weak || (old & NUD_CONNECTED) == 0) return 0;
+    // Another address claims to be it: keep ours, but verify it.
+    changed = false;
+    update_router = false;
+    new_state = NUD_STALE;
+  } else if (valid && !changed && new_state == NUD_STALE && !admin) {
+    new_state = old;
+  }
+
+  const bool new_differs = new_state != old;
+  if (new_differs || changed) neigh->updated = Now(neigh);
+  if (new_differs) ChangeState(neigh, new_state);
+  if (changed) ChangeAddress(neigh, lladdr, new_state);
+  if (new_differs) {
+    if ((new_state & NUD_CONNECTED) != 0) {
+      neigh_connect(neigh);
+    } else {
+      neigh_suspect(neigh);
+    }
+    if (!valid) SendWaiting(neigh);
+  }
+  if (update_router) {
+    SetFlag(neigh, NTF_ROUTER, (flags & NEIGH_UPDATE_F_ISROUTER) != 0);
+  }
+  return 0;
+}
+
 }  // namespace
 
 namespace neigh_internal {
@@ -268,50 +327,20 @@ bool neigh_event_send(neighbour* neigh, sk_buff* skb) {
 
 void neigh_confirm(neighbour* neigh) { neigh->confirmed = Now(neigh); }
 
+void neigh_set_probe_once(neighbour* neigh) {
+  if (neigh->dead) return;
+  neigh->updated = Now(neigh);
+  if ((neigh->nud_state & NUD_FAILED) == 0) return;
+  SetState(neigh, NUD_INCOMPLETE);
+  neigh->probes = neigh_max_probes(neigh);
+  neigh_add_timer(neigh, Now(neigh) + RetransTime(neigh));
+}
+
 int neigh_update(neighbour* neigh, const uint8_t* lladdr, uint8_t new_state, uint32_t flags) {
-  const uint8_t old = neigh->nud_state;
-  const bool admin = (flags & NEIGH_UPDATE_F_ADMIN) != 0;
-  if (neigh->dead || (!admin && (old & (NUD_NOARP | NUD_PERMANENT)) != 0)) return -EPERM;
-  if ((new_state & NUD_VALID) == 0) {
-    Invalidate(neigh, new_state);
-    return 0;
-  }
-  const bool valid = (old & NUD_VALID) != 0;
-  if (lladdr == nullptr && neigh->dev->addr_len != 0 && !valid) return -EINVAL;
-  bool changed = lladdr != nullptr && neigh->dev->addr_len != 0 &&
-                 !(valid && std::memcmp(lladdr, neigh->ha, neigh->dev->addr_len) == 0);
-  // Heard of, whether or not anything changes by it.
-  if ((new_state & NUD_CONNECTED) != 0) neigh->confirmed = Now(neigh);
-
-  bool update_router = (flags & NEIGH_UPDATE_F_OVERRIDE_ISROUTER) != 0;
-  if (valid && changed && (flags & NEIGH_UPDATE_F_OVERRIDE) == 0) {
-    const bool weak = (flags & NEIGH_UPDATE_F_WEAK_OVERRIDE) != 0;
-    if (!weak || (old & NUD_CONNECTED) == 0) return 0;
-    // Another address claims to be it: keep ours, but verify it.
-    changed = false;
-    update_router = false;
-    new_state = NUD_STALE;
-  } else if (valid && !changed && new_state == NUD_STALE && !admin) {
-    new_state = old;
-  }
-
-  const bool new_differs = new_state != old;
-  if (new_differs || changed) neigh->updated = Now(neigh);
-  if (new_differs) ChangeState(neigh, new_state);
-  if (changed) ChangeAddress(neigh, lladdr, new_state);
-  if (new_differs) {
-    if ((new_state & NUD_CONNECTED) != 0) {
-      neigh_connect(neigh);
-    } else {
-      neigh_suspect(neigh);
-    }
-    if (!valid) SendWaiting(neigh);
-  }
-  if (update_router) {
-    const bool router = (flags & NEIGH_UPDATE_F_ISROUTER) != 0;
-    neigh->flags = static_cast<uint8_t>((neigh->flags & ~NTF_ROUTER) | (router ? NTF_ROUTER : 0));
-  }
-  return 0;
+  const bool was_exempt = IsExemptFromGc(neigh);
+  const int err = Update(neigh, lladdr, new_state, flags);
+  if (IsExemptFromGc(neigh) != was_exempt) neigh_internal::neigh_update_gc_list(neigh);
+  return err;
 }
 
 neighbour* neigh_event_ns(neigh_table* tbl, const uint8_t* lladdr, const void* saddr,

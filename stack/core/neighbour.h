@@ -16,6 +16,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string>
+#include <string_view>
 
 #include "stack/base/hash.h"
 #include "stack/base/list.h"
@@ -53,10 +55,18 @@ enum : uint32_t {
   NEIGH_UPDATE_F_WEAK_OVERRIDE =
       0x00000002,  // a different one makes a connected entry suspect (STALE)
   NEIGH_UPDATE_F_OVERRIDE_ISROUTER = 0x00000004,
+  NEIGH_UPDATE_F_USE = 0x10000000,          // only looked at: a question is to be asked
+  NEIGH_UPDATE_F_EXT_LEARNED = 0x20000000,  // somebody else looks after the entry
   NEIGH_UPDATE_F_ISROUTER = 0x40000000,
   NEIGH_UPDATE_F_ADMIN = 0x80000000,
 };
-enum : uint8_t { NTF_ROUTER = 0x80, NTF_PROXY = 0x08 };
+// neighbour::flags and pneigh_entry::flags; NTF_USE in requests only.
+enum : uint8_t {
+  NTF_USE = 0x01,
+  NTF_PROXY = 0x08,
+  NTF_EXT_LEARNED = 0x10,  // never collected
+  NTF_ROUTER = 0x80,
+};
 
 // A ready-made link-layer header of 14 bytes, right-aligned in 16 so that it is copied with one
 // store.
@@ -136,6 +146,15 @@ struct neigh_ops {
   int (*connected_output)(neighbour* neigh, sk_buff* skb);  // while it is known
 };
 
+// An address that we answer for on `dev` (`ip neigh add proxy`).
+struct pneigh_entry {
+  pneigh_entry* next = nullptr;
+  net_device* dev = nullptr;  // a reference; nullptr: on every device
+  uint8_t flags = 0;          // NTF_*
+  bool permanent = false;     // outlives a loss of the carrier
+  uint8_t key[16] = {};       // protocol address, tbl->key_len bytes in wire order
+};
+
 struct neigh_statistics {
   uint64_t allocs = 0;
   uint64_t destroys = 0;
@@ -147,6 +166,8 @@ struct neigh_statistics {
   uint64_t forced_gc_runs = 0;
   uint64_t unres_discards = 0;
   uint64_t table_fulls = 0;
+  uint64_t rcv_probes_mcast = 0;
+  uint64_t rcv_probes_ucast = 0;
 };
 
 struct neigh_table {
@@ -165,6 +186,12 @@ struct neigh_table {
   int (*constructor)(neighbour* neigh) = nullptr;
   // A question for an address that we answer for, after its proxy delay.
   void (*proxy_redo)(sk_buff* skb) = nullptr;
+  // A proxied address comes (0, or -errno to refuse) / goes. May be null, as those below.
+  int (*pconstructor)(pneigh_entry* entry) = nullptr;
+  void (*pdestructor)(pneigh_entry* entry) = nullptr;
+  bool (*is_multicast)(const void* key) = nullptr;
+  // Whether an administrator may add entries for `dev`.
+  bool (*allow_add)(const net_device* dev) = nullptr;
 
   neigh_parms parms;  // the defaults
   List<neigh_parms> parms_list;
@@ -181,6 +208,8 @@ struct neigh_table {
   uint32_t hash_rnd = 0;
   SlabCache<neighbour> cache;
   neigh_statistics stats;
+  static constexpr uint32_t kProxyBuckets = 16;
+  pneigh_entry* phash_buckets[kProxyBuckets] = {};
   sk_buff_head proxy_queue;
   struct Timer : TimerList {
     using TimerList::TimerList;
@@ -222,6 +251,9 @@ neighbour* neigh_event_ns(neigh_table* tbl, const uint8_t* lladdr, const void* s
 bool neigh_event_send(neighbour* neigh, sk_buff* skb);
 // The layers above know that it is there (a TCP ACK of new data).
 void neigh_confirm(neighbour* neigh);
+// A neighbour that did not answer is about to be asked once more: an answer counts
+// (__neigh_set_probe_once).
+void neigh_set_probe_once(neighbour* neigh);
 // Forgets an entry by order of an administrator. False where it is permanent or in use.
 bool neigh_remove_one(neighbour* neigh);
 
@@ -243,6 +275,8 @@ inline int neigh_output(neighbour* neigh, sk_buff* skb, bool skip_cache) {
 // neigh_parms_release forgets them.
 neigh_parms* neigh_parms_alloc(net_device* dev, neigh_table* tbl);
 void neigh_parms_release(neigh_table* tbl, neigh_parms* parms);
+// Draws reachable_time after base_reachable_time was changed.
+void neigh_set_reach_time(neigh_parms* parms);
 
 // The link-layer address of `dev` changed / the device goes down / the carrier was lost (permanent
 // entries stay).
@@ -252,9 +286,44 @@ void neigh_carrier_down(neigh_table* tbl, net_device* dev);
 // Drops all entries and timers: the end of a run.
 void neigh_table_clear(neigh_table* tbl);
 
+// --- Answering for others. ---
+
+// Whether we answer for `key` on `dev`: the entry, or nullptr.
+pneigh_entry* pneigh_lookup(neigh_table* tbl, const void* key, const net_device* dev);
+// 0 or -ENOBUFS; `dev` nullptr: every device. An entry that is there takes the new flags.
+int pneigh_create(neigh_table* tbl, const void* key, net_device* dev, uint8_t flags,
+                  bool permanent);
+// 0 or -ENOENT.
+int pneigh_delete(neigh_table* tbl, const void* key, const net_device* dev);
+
 // Answers `skb` (a question for a proxied address) after a random part of the proxy delay. Drops it
 // where too many wait.
 void pneigh_enqueue(neigh_table* tbl, neigh_parms* parms, sk_buff* skb);
+
+// --- Control. ---
+
+// What `ip neigh` asks for (struct ndmsg and its attributes).
+struct neigh_request {
+  uint8_t key[16] = {};             // tbl->key_len bytes in wire order
+  net_device* dev = nullptr;        // nullptr: of proxies, every device
+  const uint8_t* lladdr = nullptr;  // dev->addr_len bytes; nullptr: not said
+  uint8_t state = NUD_PERMANENT;
+  uint8_t flags = 0;  // NTF_*
+  bool create = false;
+  bool excl = false;
+  bool replace = false;
+};
+// RTM_NEWNEIGH. 0, -EINVAL, -ENOENT (not there, no `create`), -EEXIST (`excl`), -ENOBUFS.
+int neigh_add(neigh_table* tbl, const neigh_request& request);
+// RTM_DELNEIGH: reads key, dev and NTF_PROXY. 0, -EINVAL, -ENOENT.
+int neigh_delete(neigh_table* tbl, const neigh_request& request);
+// One command as ip(8) takes it, with addresses of either family:
+//   {add|change|replace} ADDR [lladdr MAC] [nud STATE] [router] [use] [extern_learn] dev DEV
+//   {add|change|replace|del} proxy ADDR [dev DEV]      del ADDR dev DEV
+//   flush dev DEV                                      show [proxy] [dev DEV]
+// `show` appends a line an entry to *out, in ip's format. 0; -EINVAL where the text is wrong;
+// -ENODEV; an error of the above.
+int neigh_command(net& net, std::string_view command, std::string* out);
 
 // Calls `visit(neighbour*)` for each entry in the order of buckets.
 template <typename Visit>

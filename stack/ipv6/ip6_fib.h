@@ -97,7 +97,6 @@ struct fib6_node {
   fib6_node* child[2] = {};      // by the bit behind the prefix
   fib6_node* subtree = nullptr;  // routes from certain sources: a trie over these
   fib6_info* leaf = nullptr;     // by rising metric
-  fib6_info* rr_ptr = nullptr;   // where round robin stands; nullptr: at the first
   Ipv6Address key;               // the prefix; bits behind it are zero
   uint8_t fn_bit = 0;            // its length
   bool is_root = false;          // of a table or subtree
@@ -146,8 +145,8 @@ struct fib6_result {
 // One `ip -6 rule`. The prefixes and devices it names must match; 0 matches all.
 struct fib6_rule {
   uint32_t pref = 0;
-  rt6key src;
-  rt6key dst;
+  rt6key src{};
+  rt6key dst{};
   int iif = 0;
   int oif = 0;
   uint32_t mark = 0;
@@ -178,6 +177,7 @@ struct fib6_state {
   bool has_custom_rules = false;
   uint32_t routes_require_src = 0;  // routes with a source prefix
   uint32_t last_sernum = 0;
+  uint32_t dst_entries = 0;  // rt6_infos that count against gc_thresh
   SipHashKey exception_key;
   // Routes that stand for the lack of one.
   fib6_info* null_entry = nullptr;
