@@ -17,12 +17,19 @@ void neigh_timer_handler(TimerList* timer);
 int neigh_blackhole(neighbour* neigh, sk_buff* skb);
 // Starts garbage collection where the table has grown enough for it.
 void MaybeArmGc(neigh_table* tbl);
+// Puts an entry on the list of those that may be collected, or takes it off, after its state or its
+// flags have changed.
+void neigh_update_gc_list(neighbour* neigh);
+// A new entry, without a reference. REQUIRES: there is none for this key. nullptr where the table
+// is full (unless exempt), memory failed or the constructor refused.
+neighbour* ___neigh_create(neigh_table* tbl, const void* key, net_device* dev, uint8_t flags,
+                           bool exempt_from_gc);
+// Forgets the proxied addresses of `dev`; nullptr: all.
+void pneigh_ifdown(neigh_table* tbl, const net_device* dev, bool skip_permanent);
 // Registers the files of `parms`, under `dev_name`.
 void RegisterParms(neigh_table* tbl, neigh_parms* parms, const char* dev_name);
 // Defaults in jiffies.
 void InitDefaultParms(neigh_table* tbl);
-// A new reachable_time between 0.5 and 1.5 times the base.
-void DrawReachableTime(neigh_parms* parms);
 // The reachable time, drawn anew every five minutes as neigh_periodic_work does it.
 Jiffies ReachableTime(neigh_parms* parms);
 // Runs the questions for proxied addresses that are due.

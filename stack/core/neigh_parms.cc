@@ -1,8 +1,11 @@
-// Settings of neighbour tables, and answering for others (proxy).
+// Settings of neighbour tables (net/ipv4/neigh, net/ipv6/neigh).
+#include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
+#include <iterator>
+#include <string>
 
-#include "stack/core/dst.h"
 #include "stack/core/neigh_internal.h"
 #include "stack/core/neighbour.h"
 #include "stack/core/net.h"
@@ -11,30 +14,44 @@ namespace tapedeck {
 
 namespace {
 
+constexpr uint32_t kUserTicks = 100;  // USER_HZ
+constexpr uint32_t kEthernetFrameBytes = 1514;
 constexpr uint64_t kRedrawSeconds = 300;  // how long a drawn reachable time is used
+
+// How a file shows a setting.
+enum class Unit : uint8_t {
+  kNumber,
+  kSeconds,
+  kMilliseconds,
+  kUserHz,   // hundredths of a second
+  kPackets,  // of the largest Ethernet frame, in bytes of truesize
+};
 
 struct Setting {
   const char* name;
-  SysctlKind kind;
+  Unit unit;
   int32_t neigh_parms::* field;
 };
 
-// The files of net/ipv4/neigh/<dev>/. Left out: those whose unit is USER_HZ or packets and that
-// have a newer name in milliseconds or bytes (retrans_time, unres_qlen), and the three in USER_HZ
-// that have none (anycast_delay, proxy_delay, locktime).
+// The files of net/ipv4/neigh/<dev>/.
 constexpr Setting kSettings[] = {
-    {"mcast_solicit", SysctlKind::kInt, &neigh_parms::mcast_probes},
-    {"ucast_solicit", SysctlKind::kInt, &neigh_parms::ucast_probes},
-    {"app_solicit", SysctlKind::kInt, &neigh_parms::app_probes},
-    {"mcast_resolicit", SysctlKind::kInt, &neigh_parms::mcast_reprobes},
-    {"retrans_time_ms", SysctlKind::kMsJiffies, &neigh_parms::retrans_time},
-    {"base_reachable_time", SysctlKind::kJiffies, &neigh_parms::base_reachable_time},
-    {"base_reachable_time_ms", SysctlKind::kMsJiffies, &neigh_parms::base_reachable_time},
-    {"delay_first_probe_time", SysctlKind::kJiffies, &neigh_parms::delay_probe_time},
-    {"interval_probe_time_ms", SysctlKind::kMsJiffies, &neigh_parms::interval_probe_time},
-    {"gc_stale_time", SysctlKind::kJiffies, &neigh_parms::gc_staletime},
-    {"unres_qlen_bytes", SysctlKind::kInt, &neigh_parms::queue_len_bytes},
-    {"proxy_qlen", SysctlKind::kInt, &neigh_parms::proxy_qlen},
+    {"mcast_solicit", Unit::kNumber, &neigh_parms::mcast_probes},
+    {"ucast_solicit", Unit::kNumber, &neigh_parms::ucast_probes},
+    {"app_solicit", Unit::kNumber, &neigh_parms::app_probes},
+    {"mcast_resolicit", Unit::kNumber, &neigh_parms::mcast_reprobes},
+    {"retrans_time", Unit::kUserHz, &neigh_parms::retrans_time},
+    {"base_reachable_time", Unit::kSeconds, &neigh_parms::base_reachable_time},
+    {"delay_first_probe_time", Unit::kSeconds, &neigh_parms::delay_probe_time},
+    {"interval_probe_time_ms", Unit::kMilliseconds, &neigh_parms::interval_probe_time},
+    {"gc_stale_time", Unit::kSeconds, &neigh_parms::gc_staletime},
+    {"unres_qlen_bytes", Unit::kNumber, &neigh_parms::queue_len_bytes},
+    {"proxy_qlen", Unit::kNumber, &neigh_parms::proxy_qlen},
+    {"anycast_delay", Unit::kUserHz, &neigh_parms::anycast_delay},
+    {"proxy_delay", Unit::kUserHz, &neigh_parms::proxy_delay},
+    {"locktime", Unit::kUserHz, &neigh_parms::locktime},
+    {"unres_qlen", Unit::kPackets, &neigh_parms::queue_len_bytes},
+    {"retrans_time_ms", Unit::kMilliseconds, &neigh_parms::retrans_time},
+    {"base_reachable_time_ms", Unit::kMilliseconds, &neigh_parms::base_reachable_time},
 };
 
 // What a file needs to know when it has been written.
@@ -44,21 +61,31 @@ struct SettingFile {
   uint32_t setting;  // index of kSettings
 };
 
+// A device that was given one of two files of a setting has a value of its own for both.
+bool HasOwnValue(const neigh_parms& parms, uint32_t setting) {
+  for (uint32_t i = 0; i < std::size(kSettings); ++i) {
+    if (kSettings[i].field == kSettings[setting].field && (parms.data_state >> i & 1) != 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
 // A default is followed by each device that has no value of its own (neigh_copy_dflt_parms).
 void SettingChanged(void* context) {
   const auto* const file = static_cast<SettingFile*>(context);
   const Setting& setting = kSettings[file->setting];
   const bool reachable = setting.field == &neigh_parms::base_reachable_time;
   neigh_parms* const parms = file->parms;
-  if (reachable) neigh_internal::DrawReachableTime(parms);
+  if (reachable) neigh_set_reach_time(parms);
   if (parms != &file->tbl->parms) {
     parms->data_state |= 1U << file->setting;
     return;
   }
   for (neigh_parms& p : file->tbl->parms_list) {
-    if ((p.data_state >> file->setting & 1) != 0) continue;
+    if (HasOwnValue(p, file->setting)) continue;
     p.*setting.field = parms->*setting.field;
-    if (reachable) neigh_internal::DrawReachableTime(&p);
+    if (reachable) neigh_set_reach_time(&p);
   }
 }
 
@@ -72,42 +99,68 @@ const char* PathOf(neigh_table* tbl, const char* dev_name, const char* name) {
   return copy;
 }
 
-SysctlEntry* RegisterSetting(SysctlTree& tree, const Setting& setting, const char* path,
-                             int32_t* value) {
-  switch (setting.kind) {
-    case SysctlKind::kJiffies:
-      return tree.RegisterJiffies(path, value);
-    case SysctlKind::kMsJiffies:
-      return tree.RegisterMsJiffies(path, value);
-    case SysctlKind::kInt:
-    case SysctlKind::kUnsigned:
-    case SysctlKind::kString:
-    case SysctlKind::kText:
-      return tree.RegisterInt(path, value, 0);
-  }
-  return nullptr;
+// One step of a file's number in units of the variable, as a fraction.
+struct Scale {
+  int64_t num;
+  int64_t den;
+};
+Scale ScaleOf(net& net, Unit unit) {
+  if (unit == Unit::kPackets) return {SKB_TRUESIZE(kEthernetFrameBytes), 1};
+  return {net.kernel.hz(), kUserTicks};
 }
 
-// When a question for a proxied address is to be answered, in its control block.
-struct ProxyCb {
-  Jiffies due;
-};
+void ReadScaled(void* context, std::string* text) {
+  const auto* const file = static_cast<const SettingFile*>(context);
+  const Setting& setting = kSettings[file->setting];
+  const Scale scale = ScaleOf(file->tbl->host_net, setting.unit);
+  *text = std::to_string(int64_t{file->parms->*setting.field} * scale.den / scale.num);
+}
+
+int WriteScaled(void* context, std::string_view text) {
+  auto* const file = static_cast<SettingFile*>(context);
+  const Setting& setting = kSettings[file->setting];
+  const Scale scale = ScaleOf(file->tbl->host_net, setting.unit);
+  int32_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc()) return -EINVAL;
+  const int64_t value = number * scale.num / scale.den;
+  if (value < 0 || value > INT32_MAX) return -EINVAL;
+  file->parms->*setting.field = static_cast<int32_t>(value);
+  SettingChanged(file);
+  return 0;
+}
+
+void RegisterSetting(SysctlTree& tree, const char* path, SettingFile* file) {
+  const Setting& setting = kSettings[file->setting];
+  int32_t* const value = &(file->parms->*setting.field);
+  SysctlEntry* entry = nullptr;
+  switch (setting.unit) {
+    case Unit::kNumber:
+      entry = tree.RegisterInt(path, value, 0);
+      break;
+    case Unit::kSeconds:
+      entry = tree.RegisterJiffies(path, value);
+      break;
+    case Unit::kMilliseconds:
+      entry = tree.RegisterMsJiffies(path, value);
+      break;
+    case Unit::kUserHz:
+    case Unit::kPackets:
+      tree.RegisterText(path, ReadScaled, WriteScaled, file);
+      return;
+  }
+  entry->changed = SettingChanged;
+  entry->context = file;
+}
 
 }  // namespace
 
 namespace neigh_internal {
 
-void DrawReachableTime(neigh_parms* parms) {
-  net& net = parms->tbl->host_net;
-  const auto base = static_cast<uint32_t>(parms->base_reachable_time);
-  parms->last_rand = net.jiffies();
-  parms->reachable_time = base == 0 ? 0 : net.kernel.prng().Below(base) + (base >> 1);
-}
-
 Jiffies ReachableTime(neigh_parms* parms) {
   net& net = parms->tbl->host_net;
   if (net.jiffies() > parms->last_rand + kRedrawSeconds * net.kernel.hz()) {
-    DrawReachableTime(parms);
+    neigh_set_reach_time(parms);
   }
   return parms->reachable_time;
 }
@@ -124,7 +177,7 @@ void InitDefaultParms(neigh_table* tbl) {
   p.anycast_delay = hz;
   p.proxy_delay = 8 * hz / 10;
   p.locktime = hz;
-  DrawReachableTime(&p);
+  neigh_set_reach_time(&p);
   tbl->gc_interval = 30 * hz;
   RegisterParms(tbl, &p, "default");
   SysctlTree& tree = tbl->host_net.kernel.sysctl();
@@ -138,53 +191,20 @@ void RegisterParms(neigh_table* tbl, neigh_parms* parms, const char* dev_name) {
   SysctlTree& tree = tbl->host_net.kernel.sysctl();
   uint32_t index = 0;
   for (const Setting& setting : kSettings) {
-    const char* const path = PathOf(tbl, dev_name, setting.name);
-    SysctlEntry* const entry = RegisterSetting(tree, setting, path, &(parms->*setting.field));
-    entry->changed = SettingChanged;
-    entry->context = tbl->host_net.world.arena().New<SettingFile>(SettingFile{tbl, parms, index});
+    auto* const file = tbl->host_net.world.arena().New<SettingFile>(SettingFile{tbl, parms, index});
+    RegisterSetting(tree, PathOf(tbl, dev_name, setting.name), file);
     ++index;
   }
 }
 
-void neigh_proxy_process(TimerList* timer) {
-  neigh_table* const tbl = static_cast<neigh_table::Timer*>(timer)->tbl;
-  net& net = tbl->host_net;
-  const Jiffies now = net.jiffies();
-  Jiffies next = 0;
-  for (sk_buff *skb = skb_peek(&tbl->proxy_queue), *behind = nullptr; skb != nullptr;
-       skb = behind) {
-    behind = skb_peek_next(skb, &tbl->proxy_queue);
-    const Jiffies due = SKB_CB<ProxyCb>(skb)->due;
-    if (due > now) {
-      if (next == 0 || due < next) next = due;
-      continue;
-    }
-    __skb_unlink(skb, &tbl->proxy_queue);
-    net_device* const dev = skb->dev;
-    if (tbl->proxy_redo != nullptr && netif_running(dev)) {
-      tbl->proxy_redo(skb);
-    } else {
-      kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
-    }
-    dev_put(dev);
-  }
-  timer_delete(timer);
-  if (next != 0) mod_timer(net.this_cpu(), timer, next);
-}
-
-void pneigh_queue_purge(neigh_table* tbl, const net_device* dev) {
-  for (sk_buff *skb = skb_peek(&tbl->proxy_queue), *behind = nullptr; skb != nullptr;
-       skb = behind) {
-    behind = skb_peek_next(skb, &tbl->proxy_queue);
-    if (dev != nullptr && skb->dev != dev) continue;
-    __skb_unlink(skb, &tbl->proxy_queue);
-    dev_put(skb->dev);
-    kfree_skb_reason(skb, SKB_DROP_REASON_NEIGH_DEAD);
-  }
-  if (skb_queue_empty(&tbl->proxy_queue)) timer_delete(&tbl->proxy_timer);
-}
-
 }  // namespace neigh_internal
+
+void neigh_set_reach_time(neigh_parms* parms) {
+  net& net = parms->tbl->host_net;
+  const auto base = static_cast<uint32_t>(parms->base_reachable_time);
+  parms->last_rand = net.jiffies();
+  parms->reachable_time = base == 0 ? 0 : net.kernel.prng().Below(base) + (base >> 1);
+}
 
 neigh_parms* neigh_parms_alloc(net_device* dev, neigh_table* tbl) {
   // Its files outlive the device, so it is never freed.
@@ -192,10 +212,7 @@ neigh_parms* neigh_parms_alloc(net_device* dev, neigh_table* tbl) {
   for (const Setting& setting : kSettings) parms->*setting.field = tbl->parms.*setting.field;
   parms->tbl = tbl;
   parms->dev = dev;
-  parms->anycast_delay = tbl->parms.anycast_delay;
-  parms->proxy_delay = tbl->parms.proxy_delay;
-  parms->locktime = tbl->parms.locktime;
-  neigh_internal::DrawReachableTime(parms);
+  neigh_set_reach_time(parms);
   tbl->parms_list.PushBack(parms);
   neigh_internal::RegisterParms(tbl, parms, dev->name);
   return parms;
@@ -204,22 +221,6 @@ neigh_parms* neigh_parms_alloc(net_device* dev, neigh_table* tbl) {
 void neigh_parms_release(neigh_table* /*tbl*/, neigh_parms* parms) {
   parms->Unlink();
   parms->dev = nullptr;
-}
-
-void pneigh_enqueue(neigh_table* tbl, neigh_parms* parms, sk_buff* skb) {
-  net& net = tbl->host_net;
-  const auto delay = static_cast<uint32_t>(parms->proxy_delay);
-  Jiffies due = net.jiffies() + (delay == 0 ? 0 : net.kernel.prng().Below(delay));
-  if (skb_queue_len(&tbl->proxy_queue) > static_cast<uint32_t>(parms->proxy_qlen)) {
-    kfree_skb_reason(skb, SKB_DROP_REASON_NEIGH_QUEUEFULL);
-    return;
-  }
-  SKB_CB<ProxyCb>(skb)->due = due;
-  if (tbl->proxy_timer.pending() && tbl->proxy_timer.expires < due) due = tbl->proxy_timer.expires;
-  skb_dst_drop(skb);
-  dev_hold(skb->dev);
-  __skb_queue_tail(&tbl->proxy_queue, skb);
-  mod_timer(net.this_cpu(), &tbl->proxy_timer, due);
 }
 
 }  // namespace tapedeck

@@ -81,22 +81,25 @@ neighbour** LinkOf(neighbour* n) {
   return *link == nullptr ? nullptr : link;
 }
 
-// Collects what nobody uses and is older than five seconds or of no use. True where anything went.
+// Collects what nobody uses and is older than five seconds or of no use, until with the entry to
+// come there are gc_thresh2. True where anything went.
 bool neigh_forced_gc(neigh_table* tbl) {
-  const auto thresh2 = static_cast<uint32_t>(tbl->gc_thresh2);
-  const uint32_t wanted = tbl->gc_entries > thresh2 ? tbl->gc_entries - thresh2 : 0;
+  const int64_t max_clean = int64_t{tbl->gc_entries} + 1 - tbl->gc_thresh2;
   const Jiffies now = tbl->host_net.jiffies();
   const Jiffies age = Seconds(tbl, kForcedGcAgeSeconds);
-  uint32_t removed = 0;
+  int64_t removed = 0;
   ++tbl->stats.forced_gc_runs;
   neighbour* next = nullptr;
-  for (neighbour* n = tbl->gc_list.front(); n != nullptr && removed < wanted; n = next) {
+  for (neighbour* n = tbl->gc_list.front(); n != nullptr; n = next) {
     next = tbl->gc_list.Next(n);
     if (n->refcount != 1) continue;
-    const bool useless = n->nud_state == NUD_FAILED || n->nud_state == NUD_NOARP;
-    if (!useless && n->updated + age >= now) continue;
-    Remove(LinkOf(n));
-    ++removed;
+    const bool useless = n->nud_state == NUD_FAILED || n->nud_state == NUD_NOARP ||
+                         (tbl->is_multicast != nullptr && tbl->is_multicast(n->primary_key));
+    if (useless || n->updated + age < now) {
+      Remove(LinkOf(n));
+      ++removed;
+    }
+    if (removed >= max_clean) break;
   }
   tbl->last_flush = now;
   return removed > 0;
@@ -122,8 +125,9 @@ neigh_parms* ParmsOf(neigh_table* tbl, const net_device* dev) {
   return &tbl->parms;
 }
 
-neighbour* neigh_alloc(neigh_table* tbl, const void* key, net_device* dev) {
-  if (!RoomForOne(tbl)) return nullptr;
+// `exempt_from_gc`: the entry takes no room, however full the table is.
+neighbour* neigh_alloc(neigh_table* tbl, const void* key, net_device* dev, bool exempt_from_gc) {
+  if (!exempt_from_gc && !RoomForOne(tbl)) return nullptr;
   neighbour* const n = tbl->cache.New();
   if (n == nullptr) return nullptr;
   const Jiffies now = tbl->host_net.jiffies();
@@ -142,22 +146,23 @@ neighbour* neigh_alloc(neigh_table* tbl, const void* key, net_device* dev) {
   return n;
 }
 
-void Link(neighbour* n) {
+void Link(neighbour* n, bool exempt_from_gc) {
   neigh_table* const tbl = n->tbl;
   MaybeGrow(tbl);
   neighbour** const bucket = BucketOf(tbl, n->primary_key, n->dev);
   n->next = *bucket;
   *bucket = n;
-  if ((n->nud_state & NUD_PERMANENT) == 0) {
+  if (!exempt_from_gc) {
     tbl->gc_list.PushBack(n);
     ++tbl->gc_entries;
-    MaybeArmGc(tbl);
   }
+  MaybeArmGc(tbl);
 }
 
 // Whether periodic collection will have to look at this entry again.
 bool MayBeCollected(const neighbour* n) {
-  return n->refcount == 1 && (n->nud_state & (NUD_PERMANENT | NUD_IN_TIMER)) == 0;
+  return n->refcount == 1 && (n->nud_state & (NUD_PERMANENT | NUD_IN_TIMER)) == 0 &&
+         (n->flags & NTF_EXT_LEARNED) == 0;
 }
 
 // neigh_periodic_work. True where an entry is left that only time keeps in the table.
@@ -242,6 +247,35 @@ void MaybeArmGc(neigh_table* tbl) {
   mod_timer(net.this_cpu(), &tbl->gc_timer, net.jiffies() + GcInterval(tbl));
 }
 
+void neigh_update_gc_list(neighbour* neigh) {
+  neigh_table* const tbl = neigh->tbl;
+  if (neigh->dead) return;
+  const bool exempt =
+      (neigh->nud_state & NUD_PERMANENT) != 0 || (neigh->flags & NTF_EXT_LEARNED) != 0;
+  if (exempt && neigh->linked()) {
+    neigh->Unlink();
+    --tbl->gc_entries;
+  } else if (!exempt && !neigh->linked()) {
+    tbl->gc_list.PushBack(neigh);
+    ++tbl->gc_entries;
+    MaybeArmGc(tbl);
+  }
+}
+
+neighbour* ___neigh_create(neigh_table* tbl, const void* key, net_device* dev, uint8_t flags,
+                           bool exempt_from_gc) {
+  neighbour* const n = neigh_alloc(tbl, key, dev, exempt_from_gc);
+  if (n == nullptr) return nullptr;
+  n->flags = flags;
+  if (tbl->constructor(n) != 0) {
+    n->dead = true;
+    neigh_release(n);
+    return nullptr;
+  }
+  Link(n, exempt_from_gc);
+  return n;
+}
+
 }  // namespace neigh_internal
 
 neighbour::neighbour() : timer(neigh_internal::neigh_timer_handler) {}
@@ -284,15 +318,7 @@ neighbour* neigh_lookup(neigh_table* tbl, const void* key, const net_device* dev
 neighbour* neigh_create_noref(neigh_table* tbl, const void* key, net_device* dev) {
   neighbour* const found = __neigh_lookup_noref(tbl, key, dev);
   if (found != nullptr) return found;
-  neighbour* const n = neigh_alloc(tbl, key, dev);
-  if (n == nullptr) return nullptr;
-  if (tbl->constructor(n) != 0) {
-    n->dead = true;
-    neigh_release(n);
-    return nullptr;
-  }
-  Link(n);
-  return n;
+  return neigh_internal::___neigh_create(tbl, key, dev, 0, (dev->flags & IFF_LOOPBACK) != 0);
 }
 
 neighbour* neigh_create(neigh_table* tbl, const void* key, net_device* dev) {
@@ -322,16 +348,19 @@ void neigh_changeaddr(neigh_table* tbl, net_device* dev) {
 
 void neigh_ifdown(neigh_table* tbl, net_device* dev) {
   neigh_flush_dev(tbl, dev, /*skip_permanent=*/false);
+  neigh_internal::pneigh_ifdown(tbl, dev, /*skip_permanent=*/false);
   neigh_internal::pneigh_queue_purge(tbl, dev);
 }
 
 void neigh_carrier_down(neigh_table* tbl, net_device* dev) {
   neigh_flush_dev(tbl, dev, /*skip_permanent=*/true);
+  neigh_internal::pneigh_ifdown(tbl, dev, /*skip_permanent=*/true);
   neigh_internal::pneigh_queue_purge(tbl, dev);
 }
 
 void neigh_table_clear(neigh_table* tbl) {
   neigh_flush_dev(tbl, nullptr, /*skip_permanent=*/false);
+  neigh_internal::pneigh_ifdown(tbl, nullptr, /*skip_permanent=*/false);
   neigh_internal::pneigh_queue_purge(tbl, nullptr);
   timer_delete(&tbl->gc_timer);
 }
