@@ -229,7 +229,8 @@ struct inet6_address_config {
   uint32_t prefered_lft = kInfinityLifeTime;
   uint32_t metric = 0;
 };
-// `ip -6 address add/del`; adding an address that lives for ever makes it permanent. 0, -EEXIST, -EINVAL, -EACCES (disable_ipv6), -ENOBUFS / -EADDRNOTAVAIL.
+// `ip -6 address add/del`; adding an address that lives for ever makes it permanent. 0, -EEXIST,
+// -EINVAL, -EACCES (disable_ipv6), -ENOBUFS / -EADDRNOTAVAIL.
 int inet6_addr_add(net_device* dev, const inet6_address_config& config);
 int inet6_addr_del(net_device* dev, const Ipv6Address& addr, uint8_t prefixlen);
 

@@ -30,8 +30,8 @@ inline bool addrconf_finite_timeout(uint32_t seconds) { return seconds != kInfin
 // --- addrconf.cc: addresses of a device. ---
 
 struct ifa6_config {
-  Ipv6Address pfx;
-  Ipv6Address peer_pfx;  // ::: none
+  Ipv6Address pfx{};
+  Ipv6Address peer_pfx{};  // ::: none
   uint8_t plen = 128;
   uint16_t scope = 0;
   uint32_t ifa_flags = 0;
@@ -93,8 +93,8 @@ fib6_info* addrconf_get_prefix_route(const Ipv6Address& pfx, uint8_t plen, const
 // s before the end of its preferred life at which a temporary address gets a successor.
 uint32_t ipv6_get_regen_advance(const inet6_dev* idev);
 int ipv6_create_tempaddr(inet6_ifaddr* ifp);
-void manage_tempaddrs(inet6_dev* idev, inet6_ifaddr* ifp, uint32_t valid_lft,
-                      uint32_t prefered_lft, bool create);
+void manage_tempaddrs(inet6_dev* idev, inet6_ifaddr* ifp, uint32_t valid_lft, uint32_t prefered_lft,
+                      bool create);
 void delete_tempaddrs(inet6_dev* idev, inet6_ifaddr* ifp);
 
 // --- addrconf_verify.cc ---
