@@ -65,7 +65,7 @@ void CompleteFlow(const inet_sock* sk, ip6_datagram_call* call) {
   const ipv6_pinfo* const np = inet6_sk(sk);
   flowi6& fl6 = call->fl6;
   fl6.proto = sk->sk_protocol;
-  fl6.mark = call->ipc6.mark;
+  fl6.mark = call->ipc6.sockc.mark;
   if (ipv6_addr_any(fl6.daddr)) fl6.daddr = kIpv6Loopback;
   if (ipv6_addr_any(fl6.saddr)) fl6.saddr = sk->inet_saddr.v6();
   call->final_p = fl6_update_dst(&fl6, call->ipc6.opt, &call->final_daddr);

@@ -33,17 +33,6 @@ bool TakeInt(const cmsghdr* cmsg, int32_t low, int32_t high, int32_t* value) {
   return low <= *value && *value <= high;
 }
 
-int TakeSocketLevel(Sender* s, const cmsghdr* cmsg) {
-  sockcm_cookie sockc;
-  sockcm_init(&sockc, s->sk);
-  sockc.mark = s->ipc6->mark;
-  sockc.priority = s->ipc6->priority;
-  const int err = __sock_cmsg_send(s->sk, cmsg, &sockc);
-  s->ipc6->mark = sockc.mark;
-  s->ipc6->priority = sockc.priority;
-  return err;
-}
-
 // A source has to be ours, on the device it is to leave by where it is link-local.
 int TakeSource(Sender* s, const Ipv6Address& addr, const net_device* dev) {
   const bool strict = ipv6_addr_src_scope(addr) <= IPV6_ADDR_SCOPE_LINKLOCAL;
@@ -169,7 +158,7 @@ int TakeAll(Sender* s, const msghdr* msg) {
   for (const cmsghdr* cmsg = cmsg_firsthdr(msg); cmsg != nullptr; cmsg = cmsg_nxthdr(msg, cmsg)) {
     if (!cmsg_ok(msg, cmsg)) return -EINVAL;
     int err = 0;
-    if (cmsg->cmsg_level == kSolSocket) err = TakeSocketLevel(s, cmsg);
+    if (cmsg->cmsg_level == kSolSocket) err = __sock_cmsg_send(s->sk, cmsg, &s->ipc6->sockc);
     if (cmsg->cmsg_level == kSolIpv6) err = TakeIpv6Level(s, cmsg);
     if (err != 0) return err;
   }

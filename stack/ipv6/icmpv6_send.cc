@@ -217,7 +217,7 @@ void SendError(net& net, sock* sk, const sk_buff* skb, const wire::Icmpv6Header&
   CompleteOif(sk, &fl6);
   ipcm6_cookie ipc6;
   ipcm6_init_sk(&ipc6, sk);
-  ipc6.mark = mark;
+  ipc6.sockc.mark = mark;
   fl6.flowlabel = ip6_make_flowinfo(static_cast<uint8_t>(ipc6.tclass), fl6.flowlabel);
   dst_entry* const dst = icmpv6_route_lookup(net, sk, &fl6);
   if (dst == nullptr) return;
@@ -283,7 +283,7 @@ DropReason icmpv6_echo_reply(sk_buff* skb) {
     ipcm6_init_sk(&ipc6, sk);
     ipc6.hlimit = ip6_sk_dst_hoplimit(inet6_sk(sk), fl6, dst);
     ipc6.tclass = ipv6_hdr(skb)->traffic_class();
-    ipc6.mark = fl6.mark;
+    ipc6.sockc.mark = fl6.mark;
     sent = Push(sk, &fl6, dst, header, {skb, 0}, skb->len, &ipc6);
   }
   dst_release(dst);

@@ -8,6 +8,7 @@
 
 #include "stack/base/ip_address.h"
 #include "stack/core/sock.h"
+#include "stack/core/sock_cmsg.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/ipv6/in6.h"
 
@@ -123,18 +124,15 @@ struct ipcm6_cookie {
   int16_t tclass = -1;
   int8_t dontfrag = -1;
   ipv6_txoptions* opt = nullptr;
-  uint32_t priority = 0;
-  uint32_t mark = 0;
   uint16_t gso_size = 0;
-  uint8_t tx_flags = 0;
+  sockcm_cookie sockc;
 };
 inline void ipcm6_init_sk(ipcm6_cookie* ipc6, const sock* sk) {
   const ipv6_pinfo* const np = inet6_sk(sk);
   *ipc6 = ipcm6_cookie{};
   ipc6->tclass = np->tclass;
   ipc6->dontfrag = np->dontfrag ? 1 : 0;
-  ipc6->mark = sk->sk_mark;
-  ipc6->priority = sk->sk_priority;
+  sockcm_init(&ipc6->sockc, sk);
 }
 
 void txopt_put(net& net, ipv6_txoptions* opt);

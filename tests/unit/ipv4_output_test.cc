@@ -257,7 +257,6 @@ TEST_F(OutputTest, BroadcastLoop) {
 TEST_F(OutputTest, QueueXmit) {
   sk->inet_daddr = kPeer;
   sk->inet_saddr = kUs;
-  flowi4& flow = sk->cork.fl.ip4;
   const auto send = [&] {
     int result = 0;
     OnCpu([&] { result = ip_queue_xmit(sk, MakePacket(host.n, Pattern(20), 128), &sk->cork.fl); });
