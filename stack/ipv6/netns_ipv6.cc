@@ -48,7 +48,6 @@ netns_ipv6::netns_ipv6(net& its_net)
     : host_net(its_net),
       inet6_devs(its_net.world.arena(), "inet6_dev"),
       ifaddrs(its_net.world.arena(), "inet6_ifaddr"),
-      addr_chk_timer(addrconf_internal::addrconf_verify_timer),
       prng(its_net.world.seed(), kPrngStream | its_net.hash_mix),
       rt6_infos(its_net.world.arena(), "ip6_dst_cache"),
       pinfos(its_net.world.arena(), "ipv6_pinfo") {
@@ -90,6 +89,17 @@ void ipv6_exit(net& net) {
   ndisc_cleanup(net);
   ip6_route_exit(net);
   icmpv6_cleanup(net);
+}
+
+ipv6_ledger ipv6_objects(const netns_ipv6& ns) {
+  return {.rt6_infos = ns.rt6_infos.cache().live_objects(),
+          .fib6_infos = ns.fib->infos.cache().live_objects() +
+                        ns.fib->nodes.cache().live_objects() +
+                        ns.fib->exceptions.cache().live_objects(),
+          .addresses = ns.inet6_devs.cache().live_objects() + ns.ifaddrs.cache().live_objects(),
+          .frag_queues = ns.frags->cache.cache().live_objects(),
+          .pinfos = ns.pinfos.cache().live_objects(),
+          .flowlabels = ip6_flowlabel_count(ns)};
 }
 
 }  // namespace tapedeck

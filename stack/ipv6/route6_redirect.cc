@@ -12,6 +12,7 @@
 #include "stack/ipv6/ndisc_internal.h"
 #include "stack/ipv6/netns_ipv6.h"
 #include "stack/ipv6/route6_internal.h"
+#include "stack/wire/ndisc.h"
 
 namespace tapedeck {
 
@@ -141,14 +142,14 @@ struct RedirectMessage {
   bool on_link = false;             // the destination itself is the better first hop
   const uint8_t* lladdr = nullptr;  // of the target; nullptr: not said
 };
-constexpr uint32_t kRedirectBytes = 40;
 
 bool ReadRedirect(const sk_buff* skb, RedirectMessage* message) {
-  const uint8_t* const bytes = skb_transport_header(skb);
-  const auto available = static_cast<int64_t>(skb_tail_pointer(skb) - bytes);
-  if (available < int64_t{kRedirectBytes}) return false;
-  message->target = Ipv6Address(std::span<const uint8_t, 16>(bytes + 8, 16));
-  message->dest = Ipv6Address(std::span<const uint8_t, 16>(bytes + 24, 16));
+  // Data may be at the quoted packet already: the message begins at the transport header.
+  const std::span<const uint8_t> bytes(skb_transport_header(skb), skb_tail_pointer(skb));
+  if (bytes.size() < sizeof(wire::NdRedirect)) return false;
+  const auto& nd = *reinterpret_cast<const wire::NdRedirect*>(bytes.data());
+  message->target = nd.target;
+  message->dest = nd.destination;
   if (ipv6_addr_is_multicast(message->dest)) return false;
   message->on_link = message->dest == message->target;
   if (!message->on_link &&
@@ -159,13 +160,12 @@ bool ReadRedirect(const sk_buff* skb, RedirectMessage* message) {
   if (idev == nullptr || idev->cnf->forwarding != 0 || idev->cnf->accept_redirects == 0) {
     return false;
   }
-  ndisc_options options;
-  if (!ndisc_parse_options(bytes + kRedirectBytes,
-                           static_cast<int>(available - int64_t{kRedirectBytes}), &options)) {
+  ndisc_internal::ndisc_options options;
+  if (!ndisc_internal::ndisc_parse_options(bytes.subspan(sizeof(wire::NdRedirect)), &options)) {
     return false;
   }
   if (options.tgt_lladdr == nullptr) return true;
-  message->lladdr = ndisc_opt_addr_data(options.tgt_lladdr, skb->dev);
+  message->lladdr = ndisc_internal::ndisc_opt_addr_data(options.tgt_lladdr, skb->dev);
   return message->lladdr != nullptr;
 }
 
@@ -223,7 +223,7 @@ void ip6_redirect(sk_buff* skb, net& net, int oif, uint32_t mark) {
 void ip6_redirect_no_header(sk_buff* skb, net& net, int oif) {
   RedirectFlow flow;
   flow.oif = oif;
-  flow.daddr = Ipv6Address(std::span<const uint8_t, 16>(skb_transport_header(skb) + 24, 16));
+  flow.daddr = reinterpret_cast<const wire::NdRedirect*>(skb_transport_header(skb))->destination;
   flow.saddr = ipv6_hdr(skb)->daddr;
   flow.gateway = ipv6_hdr(skb)->saddr;
   Redirect(net, skb, flow);

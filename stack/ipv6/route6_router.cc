@@ -4,13 +4,13 @@
 #include <array>
 #include <cerrno>
 
-#include "stack/base/byteorder.h"
 #include "stack/core/net.h"
 #include "stack/ipv6/addrconf.h"
 #include "stack/ipv6/ip6_addr.h"
 #include "stack/ipv6/ip6_fib.h"
 #include "stack/ipv6/netns_ipv6.h"
 #include "stack/ipv6/route6_internal.h"
+#include "stack/wire/ndisc.h"
 
 namespace tapedeck {
 
@@ -19,30 +19,30 @@ namespace {
 constexpr uint32_t kRouterFlags = RTF_ADDRCONF | RTF_DEFAULT;
 constexpr uint32_t kPrefReserved = 2;  // ICMPV6_ROUTER_PREF_INVALID
 
-// A route information option (RFC 4191 2.3): type, length in units of 8 bytes, prefix length,
-// flags, lifetime in seconds, and as many bytes of the prefix as there are.
+// What a route information option (RFC 4191 2.3) says.
 struct RouteInformation {
   uint8_t prefix_len;
   uint32_t pref;
   uint32_t lifetime_s;
   Ipv6Address prefix;
 };
-constexpr int kRouteInformationBytes = 8;
 
 // False where the option is not valid.
 bool Parse(const uint8_t* opt, int len, RouteInformation* info) {
-  if (len < kRouteInformationBytes) return false;
-  const unsigned units = opt[1];
-  info->prefix_len = opt[2];
-  info->pref = opt[3] >> 3 & 3U;
-  info->lifetime_s = LoadBe32(opt + 4);
+  if (len < static_cast<int>(sizeof(wire::NdRouteInfo))) return false;
+  const auto& fixed = *reinterpret_cast<const wire::NdRouteInfo*>(opt);
+  const unsigned units = fixed.option.length;
+  info->prefix_len = fixed.prefix_len;
+  info->pref = fixed.flags >> 3 & 3U;
+  info->lifetime_s = fixed.lifetime.host();
   const unsigned needed = info->prefix_len > 64 ? 3 : info->prefix_len > 0 ? 2 : 1;
   if (units > 3 || units < needed || info->prefix_len > 128 || info->pref == kPrefReserved ||
       len < static_cast<int>(8 * units)) {
     return false;
   }
+  // The option may leave out what is zero.
   std::array<uint8_t, 16> bytes{};
-  std::copy_n(opt + kRouteInformationBytes, 8 * (units - 1), bytes.begin());
+  std::copy_n(opt + sizeof(wire::NdRouteInfo), 8 * (units - 1), bytes.begin());
   info->prefix =
       ipv6_addr_prefix(Ipv6Address(std::span<const uint8_t, 16>(bytes)), info->prefix_len);
   return true;
