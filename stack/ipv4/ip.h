@@ -17,9 +17,9 @@
 
 #include "stack/base/ip_address.h"
 #include "stack/core/dev.h"
+#include "stack/core/flow.h"
 #include "stack/core/msghdr.h"
 #include "stack/core/sock.h"
-#include "stack/core/flow.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/ipv4/ip_options.h"
 #include "stack/ipv4/protocol.h"
@@ -168,6 +168,7 @@ enum : int {
   kIpDropMembership = 36,
   kIpMulticastAll = 49,
   kIpUnicastIf = 50,
+  kIpLocalPortRange = 51,
 };
 struct in_pktinfo {
   int32_t ipi_ifindex;

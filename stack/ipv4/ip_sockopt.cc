@@ -7,6 +7,7 @@
 #include "stack/core/net.h"
 #include "stack/core/qdisc.h"
 #include "stack/ipv4/devinet.h"
+#include "stack/ipv4/inet_ports.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_options.h"
 #include "stack/ipv4/mcast_sock.h"
@@ -169,6 +170,8 @@ int SetNumber(inet_sock* sk, int optname, int value) {
       return SetMulticastTtl(sk, value);
     case kIpUnicastIf:
       return SetUnicastIf(sk, value);
+    case kIpLocalPortRange:
+      return inet_set_local_port_range(sk, static_cast<uint32_t>(value));
     case kIpMulticastAll:
       if (value != 0 && value != 1) return -EINVAL;
       break;
@@ -235,6 +238,9 @@ bool GetNumber(inet_sock* sk, int optname, int* value) {
     case kIpUnicastIf:
       *value = static_cast<int>(ByteSwap(static_cast<uint32_t>(sk->uc_index)));
       return true;
+    case kIpLocalPortRange:
+      *value = static_cast<int>(sk->local_port_range);
+      return true;
     default:
       return false;
   }
@@ -292,6 +298,7 @@ int ip_setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t
     default:
       break;
   }
+  if (optname == kIpLocalPortRange && optlen != sizeof(uint32_t)) return -EINVAL;
   // One byte will do where an int would.
   int value = 0;
   if (optlen != 0 && optval == nullptr) return -EFAULT;

@@ -3,6 +3,7 @@
 #include "stack/core/net.h"
 #include "stack/ipv4/arp.h"
 #include "stack/ipv4/icmp.h"
+#include "stack/ipv4/inet_ports.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_internal.h"
 #include "stack/wire/ethernet.h"
@@ -142,6 +143,7 @@ void ipv4_init(net& net) {
   ns->fib.deflt = fib_new_table(*ns, RT_TABLE_DEFAULT);
   SetTimes(*ns);
   RegisterSettings(*ns);
+  inet_ports_init(net);
   arp_init(net);
   ns->icmp_sk = inet_ctl_sock_create(net, wire::kIpProtoIcmp);
   CHECK(ns->icmp_sk != nullptr);
@@ -161,6 +163,7 @@ void ipv4_init(net& net) {
 
 void ipv4_exit(net& net) {
   netns_ipv4& ns = net_ipv4(net);
+  inet_ports_exit(net);
   dev_remove_offload(net, &ip_packet_offload);
   dev_remove_pack(&ns.arp_packet_type);
   dev_remove_pack(&ns.ip_packet_type);

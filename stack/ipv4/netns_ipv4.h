@@ -41,7 +41,7 @@ struct ipv4_settings {
   int32_t icmp_msgs_per_sec = 1000;
   int32_t icmp_msgs_burst = 50;
   int32_t fib_multipath_hash_policy = 0;
-  int32_t ip_local_port_range[2] = {32768, 60999};  // registered by UDP, read by all transports
+  int32_t ip_local_port_range[2] = {32768, 60999};  // see inet_ports.h
   int32_t ping_group_range[2] = {1, 0};             // group ids that may have ping sockets: none
   // net/ipv4/route/*, in jiffies unless said otherwise.
   int32_t route_min_pmtu = 552;     // bytes
@@ -86,6 +86,9 @@ struct netns_ipv4 {
   ping_hooks ping;
   packet_type ip_packet_type;
   packet_type arp_packet_type;
+
+  // ip_local_reserved_ports, a bit for each; null: none.
+  uint64_t* local_reserved_ports = nullptr;
 
   // --- Output. ---
   SlabCache<inet_sock> ctl_socks;  // of transports that answer without a user's socket

@@ -8,7 +8,7 @@
 #include <cerrno>
 
 #include "stack/core/net.h"
-#include "stack/ipv4/netns_ipv4.h"
+#include "stack/ipv4/inet_ports.h"
 #include "stack/tcp/inet_hashinfo.h"
 #include "stack/tcp/netns_tcp.h"
 
@@ -109,6 +109,7 @@ bool PortConflict(const sock* sk, const inet_bind_bucket* tb, const inet_bind2_b
 }
 
 bool PortIsFree(const sock* sk, uint16_t port) {
+  if (inet_is_local_reserved_port(sk->sk_net, port)) return false;
   inet_bind_bucket* const tb = inet_bind_bucket_find(tcp_hashinfo(sk->sk_net), port);
   if (tb == nullptr) return true;
   const IpAddress& address = inet_sk(sk)->inet_rcv_saddr;
@@ -135,9 +136,9 @@ uint16_t FindPortBetween(const sock* sk, int low, int high) {
 
 // inet_csk_find_open_port. Who reuses addresses searches the lower half of the range first.
 uint16_t FindOpenPort(const sock* sk) {
-  const ipv4_settings& settings = net_ipv4(sk->sk_net).settings;
-  const int low = settings.ip_local_port_range[0];
-  const int high = settings.ip_local_port_range[1] + 1;
+  const PortRange range = inet_sk_get_local_port_range(inet_sk(sk));
+  const int low = range.low;
+  const int high = range.high + 1;
   if (sk->sk_reuse != SK_CAN_REUSE || high - low < 4) return FindPortBetween(sk, low, high);
   const int half = low + ((high - low) >> 2 << 1);
   const uint16_t port = FindPortBetween(sk, low, half);

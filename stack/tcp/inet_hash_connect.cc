@@ -4,7 +4,7 @@
 #include <cerrno>
 
 #include "stack/core/net.h"
-#include "stack/ipv4/netns_ipv4.h"
+#include "stack/ipv4/inet_ports.h"
 #include "stack/tcp/inet_hashinfo.h"
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp_ipv4.h"
@@ -88,29 +88,33 @@ int BindChosenPort(sock* sk, uint16_t port, inet_bind_bucket* tb) {
 }
 
 // The walk over the port range: from a place that the destination's hash and past use decide, over
-// every second port, and then over the others.
+// every second port, and then over the others; over all of them at once where the range is the
+// socket's own.
 struct PortWalk {
   uint32_t low;
   uint32_t high;  // the first behind
   uint32_t remaining;
   uint32_t index;   // in table_perturb
-  uint32_t offset;  // even
+  uint32_t offset;  // even, where the step is 2
+  uint32_t step;
 };
 
 PortWalk WalkFor(sock* sk) {
   const inet_sock* const inet = inet_sk(sk);
-  const ipv4_settings& settings = net_ipv4(sk->sk_net).settings;
+  const PortRange range = inet_sk_get_local_port_range(inet);
   PortWalk walk;
-  walk.low = static_cast<uint32_t>(settings.ip_local_port_range[0]);
-  walk.high = static_cast<uint32_t>(settings.ip_local_port_range[1]) + 1;
-  walk.remaining = walk.high > walk.low ? walk.high - walk.low : 0;
-  if (walk.remaining > 1) walk.remaining &= ~1U;
+  walk.low = range.low;
+  walk.high = uint32_t{range.high} + 1;
+  walk.step = range.of_socket ? 1 : 2;
+  walk.remaining = walk.high - walk.low;
+  if (walk.step == 2 && walk.remaining > 1) walk.remaining &= ~1U;
   const uint64_t port_offset =
       secure_port_ephemeral(sk->sk_net, inet->inet_rcv_saddr, inet->inet_daddr, inet->inet_dport);
   walk.index = static_cast<uint32_t>(port_offset) % inet_hashinfo::kPerturbSize;
   walk.offset =
       tcp_hashinfo(sk->sk_net).table_perturb[walk.index] + static_cast<uint32_t>(port_offset >> 32);
-  walk.offset = walk.remaining > 0 ? (walk.offset % walk.remaining) & ~1U : 0;
+  walk.offset %= walk.remaining;
+  if (walk.step == 2) walk.offset &= ~1U;
   return walk;
 }
 
@@ -135,10 +139,11 @@ int inet_hash_connect(sock* sk) {
   if (bound_port != 0) return CheckEstablished(sk, bound_port, nullptr);
 
   const PortWalk walk = WalkFor(sk);
-  for (uint32_t parity = 0; parity < 2; ++parity) {
+  for (uint32_t parity = 0; parity < walk.step; ++parity) {
     uint32_t port = walk.low + walk.offset + parity;
-    for (uint32_t i = 0; i < walk.remaining; i += 2, port += 2) {
+    for (uint32_t i = 0; i < walk.remaining; i += walk.step, port += walk.step) {
       if (port >= walk.high) port -= walk.remaining;
+      if (inet_is_local_reserved_port(sk->sk_net, static_cast<uint16_t>(port))) continue;
       inet_bind_bucket* tb = nullptr;
       inet_timewait_sock* tw = nullptr;
       const auto candidate = static_cast<uint16_t>(port);

@@ -1,5 +1,6 @@
 #include "stack/udp/udp_table.h"
 
+#include "stack/ipv4/inet_ports.h"
 #include "stack/ipv4/inet_rcv_saddr.h"
 #include "stack/ipv4/mcast_sock.h"
 #include "stack/ipv4/netns_ipv4.h"
@@ -104,25 +105,24 @@ PortBitmap TakenPorts(const udp_sock* sk, const udp_hslot& slot) {
   return taken;
 }
 
-// A free port of net/ipv4/ip_local_port_range, 0 where there is none. Chain after chain from a
+// A free port of the socket's range, 0 where there is none. Chain after chain from a
 // random one on; in a chain in steps of a random odd multiple of the table's size, so that all of
 // its ports come up.
 uint16_t FindFreePort(udp_sock* sk) {
   net& net = sk->sk_net;
   netns_udp& ns = net_udp(net);
-  const ipv4_settings& settings = net_ipv4(net).settings;
-  const auto low = static_cast<uint32_t>(settings.ip_local_port_range[0]);
-  const auto high = static_cast<uint32_t>(settings.ip_local_port_range[1]);
-  if (low > high) return 0;
+  const PortRange range = inet_sk_get_local_port_range(sk);
+  const uint32_t ports = uint32_t{range.high} - range.low + 1;
   const uint32_t random = ns.prng.Next32();
-  const auto first = static_cast<uint16_t>(low + (uint64_t{random} * (high - low + 1) >> 32));
+  const auto first = static_cast<uint16_t>(range.low + (uint64_t{random} * ports >> 32));
   const auto step = static_cast<uint16_t>((random | 1) * udp_table::kSlots);
   for (uint32_t chain = 0; chain < udp_table::kSlots; ++chain) {
     const auto start = static_cast<uint16_t>(first + chain);
     const PortBitmap taken = TakenPorts(sk, ns.table.hash[udp_hashfn(net, start)]);
     uint16_t port = start;
     do {
-      if (port >= low && port <= high && !taken.Has(port)) return port;
+      const bool free = port >= range.low && port <= range.high && !taken.Has(port);
+      if (free && !inet_is_local_reserved_port(net, port)) return port;
       port = static_cast<uint16_t>(port + step);
     } while (port != start);
   }
