@@ -203,7 +203,7 @@ void neigh_set_reach_time(neigh_parms* parms) {
   net& net = parms->tbl->host_net;
   const auto base = static_cast<uint32_t>(parms->base_reachable_time);
   parms->last_rand = net.jiffies();
-  parms->reachable_time = base == 0 ? 0 : net.kernel.prng().Below(base) + (base >> 1);
+  parms->reachable_time = base == 0 ? 0 : parms->tbl->prng.Below(base) + (base >> 1);
 }
 
 neigh_parms* neigh_parms_alloc(net_device* dev, neigh_table* tbl) {

@@ -141,7 +141,7 @@ int pneigh_delete(neigh_table* tbl, const void* key, const net_device* dev) {
 void pneigh_enqueue(neigh_table* tbl, neigh_parms* parms, sk_buff* skb) {
   net& net = tbl->host_net;
   const auto delay = static_cast<uint32_t>(parms->proxy_delay);
-  Jiffies due = net.jiffies() + (delay == 0 ? 0 : net.kernel.prng().Below(delay));
+  Jiffies due = net.jiffies() + (delay == 0 ? 0 : tbl->prng.Below(delay));
   if (skb_queue_len(&tbl->proxy_queue) > static_cast<uint32_t>(parms->proxy_qlen)) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NEIGH_QUEUEFULL);
     return;

@@ -50,7 +50,7 @@ void MaybeGrow(neigh_table* tbl) {
   ++tbl->stats.hash_grows;
   tbl->buckets = grown;
   tbl->hash_shift = old_shift + 1;
-  tbl->hash_rnd = tbl->host_net.kernel.prng().Next32();
+  tbl->hash_rnd = tbl->prng.Next32();
   for (uint32_t i = 0; i < (1U << old_shift); ++i) {
     while (neighbour* const n = old[i]) {
       old[i] = n->next;
@@ -282,14 +282,15 @@ neighbour::neighbour() : timer(neigh_internal::neigh_timer_handler) {}
 
 neigh_table::neigh_table(net& its_net, const char* table_id, uint16_t table_family,
                          uint16_t table_protocol, uint8_t table_key_len,
-                         const char* sysctl_prefix_path)
+                         const char* sysctl_prefix_path, Prng& table_prng)
     : host_net(its_net),
+      prng(table_prng),
       id(table_id),
       sysctl_prefix(sysctl_prefix_path),
       family(table_family),
       protocol(table_protocol),
       key_len(table_key_len),
-      hash_rnd(its_net.kernel.prng().Next32()),
+      hash_rnd(table_prng.Next32()),
       cache(its_net.world.arena(), table_id),
       proxy_timer(neigh_internal::neigh_proxy_process),
       gc_timer(GcTimerExpired) {

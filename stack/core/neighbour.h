@@ -21,6 +21,7 @@
 
 #include "stack/base/hash.h"
 #include "stack/base/list.h"
+#include "stack/base/prng.h"
 #include "stack/core/net_device.h"
 #include "stack/core/sk_buff_head.h"
 #include "stack/core/skbuff.h"
@@ -171,11 +172,13 @@ struct neigh_statistics {
 };
 
 struct neigh_table {
-  // `sysctl_prefix` is "net/ipv4/neigh"; it and `id` must be literals.
+  // `sysctl_prefix` is "net/ipv4/neigh"; it and `id` must be literals. Random times are drawn from
+  // `table_prng`, which must outlive the table.
   neigh_table(net& host_net, const char* table_id, uint16_t table_family, uint16_t table_protocol,
-              uint8_t table_key_len, const char* sysctl_prefix_path);
+              uint8_t table_key_len, const char* sysctl_prefix_path, Prng& table_prng);
 
   net& host_net;
+  Prng& prng;
   const char* id;  // "arp_cache"
   const char* sysctl_prefix;
   uint16_t family;

@@ -381,8 +381,9 @@ neighbour* ip_neigh_gw4(net_device* dev, Ipv4Address next_hop) {
 }
 
 int arp_init(net& net) {
-  auto* const tbl = net.world.arena().New<neigh_table>(
-      net, "arp_cache", uint16_t{kAfInet}, wire::kEtherTypeIpv4, uint8_t{4}, "net/ipv4/neigh");
+  auto* const tbl =
+      net.world.arena().New<neigh_table>(net, "arp_cache", uint16_t{kAfInet}, wire::kEtherTypeIpv4,
+                                         uint8_t{4}, "net/ipv4/neigh", net.kernel.prng());
   tbl->constructor = arp_constructor;
   tbl->proxy_redo = parp_redo;
   net.arp_tbl = tbl;

@@ -25,7 +25,7 @@ class NeighbourTest : public testing::Test {
   NeighbourTest()
       : device_(host_),
         table_(*host_.arena.New<neigh_table>(host_.n, "arp_cache", kAfInet, uint16_t{0x0806},
-                                             uint8_t{4}, "net/ipv4/neigh")) {
+                                             uint8_t{4}, "net/ipv4/neigh", host_.kernel.prng())) {
     test_ = this;
     table_.protocol = 0x0800;
     table_.constructor = [](neighbour* neigh) {
