@@ -35,6 +35,13 @@ net_device* Host::AddTun(std::string_view name, uint32_t mtu_bytes) {
   return dev;
 }
 
+net_device* Host::AddTap(std::string_view name, const MacAddress& address, uint32_t mtu_bytes) {
+  CHECK_LT(tun_count_, kTunsMax);
+  net_device* const dev = tap_probe(*net_, name, address, mtu_bytes);
+  if (dev != nullptr) tuns_[tun_count_++] = dev;
+  return dev;
+}
+
 int Host::AddAddress(net_device* dev, Ipv4Address address, uint8_t prefix_length_bits) {
   inet_address_config config;
   config.local = address;

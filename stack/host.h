@@ -36,6 +36,8 @@ class Host {
   // Creates a TUN device (see stack/drivers/tun.h) and brings it up. nullptr where memory failed or
   // the name is taken.
   net_device* AddTun(std::string_view name, uint32_t mtu_bytes);
+  // The same for a TAP device, an Ethernet card with the user at the other end of its cable.
+  net_device* AddTap(std::string_view name, const MacAddress& address, uint32_t mtu_bytes);
   // `ip address add ADDRESS/LENGTH dev DEV`. 0 or -errno.
   int AddAddress(net_device* dev, Ipv4Address address, uint8_t prefix_length_bits);
   // `ip route add PREFIX dev DEV via GATEWAY`. 0 or -errno.

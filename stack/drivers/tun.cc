@@ -6,6 +6,7 @@
 #include "stack/base/checksum.h"
 #include "stack/base/trace_event.h"
 #include "stack/core/dev.h"
+#include "stack/core/eth.h"
 #include "stack/core/skb_data.h"
 #include "stack/core/tx_timestamp.h"
 #include "stack/core/zerocopy.h"
@@ -25,10 +26,15 @@ constexpr uint32_t kPageLogicalBytes = 4096;
 // What may be changed by `ethtool -K` (tun_net_init).
 constexpr netdev_features_t kTunFeatures = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM |
                                            NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_GSO | NETIF_F_GRO;
+// Of those what a user gets who never says TUNSETOFFLOAD.
+constexpr netdev_features_t kTapFeatures =
+    NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_GSO | NETIF_F_GRO;
 
 struct tun_struct {
   TunReader* reader;
 };
+
+bool IsTap(const net_device* dev) { return dev->type == kArphrdEther; }
 
 void Trace(net_device* dev, TraceKind kind, uint32_t frame_id, std::span<const uint8_t> bytes) {
   net& net = dev_net(dev);
@@ -38,7 +44,7 @@ void Trace(net_device* dev, TraceKind kind, uint32_t frame_id, std::span<const u
                    .kind = kind,
                    .host = static_cast<uint8_t>(net.kernel.host()),
                    .cpu = static_cast<uint8_t>(net.this_cpu().id()),
-                   .args = {frame_id, bytes.size(), now.ps, kWireFlagIp},
+                   .args = {frame_id, bytes.size(), now.ps, IsTap(dev) ? uint64_t{0} : kWireFlagIp},
                    .bytes = bytes});
 }
 
@@ -147,6 +153,26 @@ void SetGso(sk_buff* skb, std::span<const uint8_t> bytes, uint16_t gso_size_byte
       SKB_GSO_DODGY | (skb->protocol == wire::kEtherTypeIpv4 ? SKB_GSO_TCPV4 : SKB_GSO_TCPV6);
 }
 
+constexpr net_device_ops kTapOps = {
+    .ndo_init = nullptr,
+    .ndo_uninit = nullptr,
+    .ndo_open = nullptr,
+    .ndo_stop = nullptr,
+    .ndo_start_xmit = &TunXmit,
+    .ndo_select_queue = nullptr,
+    .ndo_features_check = nullptr,
+    .ndo_set_rx_mode = nullptr,
+    .ndo_set_mac_address = &eth_mac_addr,
+    .ndo_validate_addr = &eth_validate_addr,
+    .ndo_change_mtu = nullptr,
+    .ndo_tx_timeout = nullptr,
+    .ndo_get_stats64 = nullptr,
+    .ndo_vlan_rx_add_vid = nullptr,
+    .ndo_vlan_rx_kill_vid = nullptr,
+    .ndo_fix_features = nullptr,
+    .ndo_set_features = nullptr,
+};
+
 constexpr net_device_ops kTunOps = {
     .ndo_init = nullptr,
     .ndo_uninit = nullptr,
@@ -181,18 +207,42 @@ void TunSetup(net_device* dev) {
   dev->netdev_ops = &kTunOps;
 }
 
-}  // namespace
+void TapSetup(net_device* dev) {
+  ether_setup(dev);
+  dev->min_mtu = kTunMtuMin;
+  dev->max_mtu = kTunMtuMax - kEthHeaderBytes;
+  dev->tx_queue_len = kReadQueuePackets;
+  dev->hw_features = kTapFeatures;
+  dev->features = kTapFeatures;
+  dev->netdev_ops = &kTapOps;
+}
 
-net_device* tun_probe(net& net, std::string_view name, uint32_t mtu_bytes) {
-  net_device* const dev = alloc_netdev_mqs(net, sizeof(tun_struct), name, &TunSetup, 1, 1);
-  if (dev == nullptr) return nullptr;
-  dev->mtu = mtu_bytes;
+// Registers `dev` and brings it up; frees it and returns nullptr where that fails.
+net_device* BringUp(net_device* dev) {
   if (register_netdev(dev) == 0) {
     if (dev_open(dev) == 0) return dev;
     unregister_netdev(dev);
   }
   free_netdev(dev);
   return nullptr;
+}
+
+}  // namespace
+
+net_device* tun_probe(net& net, std::string_view name, uint32_t mtu_bytes) {
+  net_device* const dev = alloc_netdev_mqs(net, sizeof(tun_struct), name, &TunSetup, 1, 1);
+  if (dev == nullptr) return nullptr;
+  dev->mtu = mtu_bytes;
+  return BringUp(dev);
+}
+
+net_device* tap_probe(net& net, std::string_view name, const MacAddress& address,
+                      uint32_t mtu_bytes) {
+  net_device* const dev = alloc_netdev_mqs(net, sizeof(tun_struct), name, &TapSetup, 1, 1);
+  if (dev == nullptr) return nullptr;
+  dev->dev_addr = address;
+  dev->mtu = mtu_bytes;
+  return BringUp(dev);
 }
 
 void tun_remove(net_device* dev) {
@@ -207,9 +257,10 @@ void tun_set_reader(net_device* dev, TunReader* reader) {
 int tun_write(net_device* dev, std::span<const uint8_t> bytes, uint16_t gso_size_bytes) {
   net& net = dev_net(dev);
   if (!netif_running(dev)) return -EIO;
-  const uint16_t protocol = ProtocolOf(bytes);
-  if (protocol == 0) {
-    ++dev->stats.rx_frame_errors;
+  const bool tap = IsTap(dev);
+  const uint16_t protocol = tap ? 0 : ProtocolOf(bytes);
+  if (tap ? bytes.size() < kEthHeaderBytes : protocol == 0) {
+    if (!tap) ++dev->stats.rx_frame_errors;
     return -EINVAL;
   }
   sk_buff* const skb = tun_alloc_skb(net, bytes);
@@ -218,10 +269,14 @@ int tun_write(net_device* dev, std::span<const uint8_t> bytes, uint16_t gso_size
     return -ENOMEM;
   }
   skb->dev = dev;
-  skb->protocol = protocol;
-  skb_reset_mac_header(skb);
+  if (tap) {
+    skb->protocol = eth_type_trans(skb, dev);
+  } else {
+    skb->protocol = protocol;
+    skb_reset_mac_header(skb);
+  }
   skb_reset_network_header(skb);
-  if (gso_size_bytes != 0) SetGso(skb, bytes, gso_size_bytes);
+  if (gso_size_bytes != 0 && !tap) SetGso(skb, bytes, gso_size_bytes);
   ++dev->stats.rx_packets;
   dev->stats.rx_bytes += bytes.size();
   Trace(dev, TraceKind::kWireRx, skb->frame_id, bytes);

@@ -9,6 +9,7 @@
 
 #include "stack/base/checksum.h"
 #include "stack/host.h"
+#include "stack/wire/arp.h"
 #include "stack/wire/frame_builder.h"
 #include "stack/wire/icmp.h"
 #include "stack/wire/ip_protocol.h"
@@ -93,6 +94,39 @@ TEST(TunTest, WithoutReaderPacketsAreDropped) {
   h.world.RunUntil(h.world.now() + Duration::Milliseconds(1));
   EXPECT_TRUE(h.sent.empty());
   EXPECT_EQ(h.tun->stats.tx_dropped, 1U);
+}
+
+TEST(TunTest, AnArpRequestToATapIsAnswered) {
+  TunHost h;
+  const MacAddress ours(2, 0, 0, 0, 1, 1);
+  const MacAddress theirs(2, 0, 0, 0, 1, 2);
+  net_device* const tap = h.host.AddTap("tap0", ours, 1500);
+  ASSERT_NE(tap, nullptr);
+  tun_set_reader(tap, &h);
+  ASSERT_EQ(h.host.AddAddress(tap, Ipv4Address(10, 1, 0, 1), 24), 0);
+  wire::ArpPacket request;
+  request.ar_op = wire::kArpRequest;
+  request.ar_sha = theirs;
+  request.ar_sip = Ipv4Address(10, 1, 0, 2);
+  request.ar_tip = Ipv4Address(10, 1, 0, 1);
+  uint8_t buffer[100];
+  wire::FrameBuilder builder(buffer);
+  ASSERT_EQ(tun_write(tap, builder.Ethernet(kMacBroadcast, theirs).Arp(request).Build()), 0);
+  h.world.RunUntil(h.world.now() + Duration::Milliseconds(1));
+  ASSERT_EQ(h.sent.size(), 1U);
+  const auto reply = wire::ParseArp(std::span<const uint8_t>(h.sent[0]).subspan(14));
+  ASSERT_TRUE(reply.ok());
+  EXPECT_EQ((*reply)->ar_op, wire::kArpReply);
+  EXPECT_EQ((*reply)->ar_sha, ours);
+  EXPECT_EQ((*reply)->ar_tha, theirs);
+}
+
+TEST(TunTest, AFrameShorterThanItsHeaderIsRefused) {
+  TunHost h;
+  net_device* const tap = h.host.AddTap("tap0", MacAddress(2, 0, 0, 0, 1, 1), 1500);
+  ASSERT_NE(tap, nullptr);
+  const uint8_t bytes[13] = {};
+  EXPECT_EQ(tun_write(tap, bytes), -EINVAL);
 }
 
 }  // namespace

@@ -1,0 +1,119 @@
+#include "replay/differential/canonical.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "stack/base/byteorder.h"
+#include "stack/base/checksum.h"
+#include "stack/wire/ethernet.h"
+#include "stack/wire/icmp.h"
+#include "stack/wire/ip_protocol.h"
+#include "stack/wire/ipv4.h"
+#include "stack/wire/pseudo_header.h"
+#include "stack/wire/tcp.h"
+#include "stack/wire/udp.h"
+
+namespace tapedeck::differential {
+
+namespace {
+
+constexpr size_t kEthernetBytes = sizeof(wire::EthernetHeader);
+constexpr uint16_t kRight = 0;
+constexpr uint16_t kWrong = 0xbad0;
+constexpr uint16_t kEphemeral = 0xeeee;
+constexpr size_t kTimestampReplyBytes = sizeof(wire::IcmpHeader) + sizeof(wire::IcmpTimestamps);
+
+bool IsEphemeral(uint16_t port) { return port >= 32768 && port <= 60999; }
+
+// Replaces the checksum at `at` by whether `sum`, over all that it covers, says that it is right.
+void MarkChecksum(uint8_t* at, uint16_t sum) { StoreBe16(at, sum == 0 ? kRight : kWrong); }
+
+void MarkUdp(const wire::PseudoHeader& pseudo, std::span<uint8_t> datagram) {
+  if (datagram.size() < sizeof(wire::UdpHeader)) return;
+  uint8_t* const check = datagram.data() + 6;
+  // Zero means that there is none, and stays apart from one that is right.
+  if (LoadBe16(check) != 0) {
+    StoreBe16(check, pseudo.Checksum(wire::kIpProtoUdp, datagram) == 0 ? 1 : kWrong);
+  }
+  if (IsEphemeral(LoadBe16(datagram.data()))) StoreBe16(datagram.data(), kEphemeral);
+}
+
+}  // namespace
+
+Canonical::Canonical(const Case& played) {
+  for (const Step& step : played.steps) {
+    const auto* const frame = std::get_if<FrameStep>(&step);
+    if (frame == nullptr || !frame->patches.empty()) continue;
+    const std::optional<TcpPlace> place = FindTcp(frame->bytes);
+    if (place.has_value()) fixed_acks_.insert(LoadBe32(frame->bytes.data() + place->offset + 8));
+  }
+}
+
+std::vector<uint8_t> Canonical::Of(const Reply& reply) {
+  live_.See(reply.bytes);
+  std::vector<uint8_t> bytes = reply.bytes;
+  if (bytes.size() < kEthernetBytes) return bytes;
+  const std::optional<TcpPlace> tcp = FindTcp(bytes);
+  if (tcp.has_value()) Tcp(bytes, *tcp);
+  if (LoadBe16(bytes.data() + 12) == wire::kEtherTypeIpv4) {
+    Ipv4(std::span<uint8_t>(bytes).subspan(kEthernetBytes));
+  }
+  return bytes;
+}
+
+std::vector<uint8_t> Canonical::OfAddress(std::vector<uint8_t> address) {
+  if (address.size() >= 4 && IsEphemeral(LoadBe16(address.data() + 2))) {
+    StoreBe16(address.data() + 2, kEphemeral);
+  }
+  return address;
+}
+
+void Canonical::Ipv4(std::span<uint8_t> packet) {
+  const wire::Parsed<wire::Ipv4View> view = wire::ParseIpv4(packet);
+  if (!view.ok()) return;
+  auto* const ip = reinterpret_cast<wire::Ipv4Header*>(packet.data());
+  const std::span<uint8_t> payload = packet.subspan(ip->header_bytes(), view->payload.size());
+  if (!ip->is_fragment()) {
+    if (ip->protocol == wire::kIpProtoIcmp) Icmp(payload);
+    if (ip->protocol == wire::kIpProtoUdp) MarkUdp({ip->saddr, ip->daddr}, payload);
+  }
+  const bool right = wire::Ipv4ChecksumOk(ip);
+  ip->id = IdLabel(ip->id.host());
+  ip->check = right ? kRight : kWrong;
+}
+
+void Canonical::Icmp(std::span<uint8_t> message) {
+  if (message.size() < sizeof(wire::IcmpHeader)) return;
+  MarkChecksum(message.data() + 2, ip_compute_csum(message));
+  if (message[0] != wire::kIcmpTimestampReply || message.size() < kTimestampReplyBytes) return;
+  uint8_t* const times = message.data() + sizeof(wire::IcmpHeader) + 4;
+  const bool equal = LoadBe32(times) == LoadBe32(times + 4);
+  StoreBe32(times, 0);
+  StoreBe32(times + 4, equal ? 0 : 1);
+}
+
+void Canonical::Tcp(std::span<uint8_t> frame, const TcpPlace& place) {
+  const std::span<uint8_t> segment = frame.subspan(place.offset, place.end - place.offset);
+  auto* const tcp = reinterpret_cast<wire::TcpHeader*>(segment.data());
+  const wire::PseudoHeader pseudo =
+      place.flow.local.address.is_v4()
+          ? wire::PseudoHeader(place.flow.local.address.v4(), place.flow.peer.address.v4())
+          : wire::PseudoHeader(place.flow.local.address.v6(), place.flow.peer.address.v6());
+  MarkChecksum(segment.data() + 16, pseudo.Checksum(wire::kIpProtoTcp, segment));
+  tcp->seq = Sequence(tcp->seq.host(), place.flow);
+  const size_t header_bytes = std::min(tcp->header_bytes(), segment.size());
+  const size_t tsval = FindTsval(segment.first(header_bytes));
+  if (tsval != 0) StoreBe32(segment.data() + tsval, 0);
+  if (IsEphemeral(tcp->source.host())) tcp->source = kEphemeral;
+}
+
+uint32_t Canonical::Sequence(uint32_t seq, const Flow& flow) const {
+  return fixed_acks_.contains(seq) ? seq : seq - live_.Of(flow).isn;
+}
+
+uint16_t Canonical::IdLabel(uint16_t id) {
+  if (id == 0) return 0;
+  return ids_.try_emplace(id, static_cast<uint16_t>(ids_.size() + 1)).first->second;
+}
+
+}  // namespace tapedeck::differential

@@ -1,0 +1,49 @@
+// Frames that a stack sent, without what two right stacks may choose differently. What is chosen is
+// replaced by its relation to other frames, not blotted out:
+//
+//   IPv4 identification   numbered in the order in which values are first seen; 0 stays 0
+//   TCP sequence          counted from the connection's initial number
+//   TCP timestamp value   there or not
+//   checksums             right or wrong
+//   ICMP timestamp reply  the two times: equal to each other or not
+//   local ports           of the ephemeral range: one of it
+#ifndef TAPEDECK_REPLAY_DIFFERENTIAL_CANONICAL_H_
+#define TAPEDECK_REPLAY_DIFFERENTIAL_CANONICAL_H_
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <span>
+#include <vector>
+
+#include "replay/differential/case.h"
+#include "replay/differential/live_numbers.h"
+#include "replay/differential/run.h"
+
+namespace tapedeck::differential {
+
+class Canonical {
+ public:
+  explicit Canonical(const Case& played);
+
+  // Of the run's next frame: to be given all of them in their order.
+  std::vector<uint8_t> Of(const Reply& reply);
+  // Of an address that a call gave.
+  static std::vector<uint8_t> OfAddress(std::vector<uint8_t> address);
+
+ private:
+  void Ipv4(std::span<uint8_t> packet);
+  void Icmp(std::span<uint8_t> message);
+  void Tcp(std::span<uint8_t> frame, const TcpPlace& place);
+  uint32_t Sequence(uint32_t seq, const Flow& flow) const;
+  uint16_t IdLabel(uint16_t id);
+
+  LiveNumbers live_;
+  std::map<uint16_t, uint16_t> ids_;
+  // Numbers that frames of the case acknowledge as they are: a reset that answers one repeats it.
+  std::set<uint32_t> fixed_acks_;
+};
+
+}  // namespace tapedeck::differential
+
+#endif  // TAPEDECK_REPLAY_DIFFERENTIAL_CANONICAL_H_

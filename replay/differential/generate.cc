@@ -1,0 +1,55 @@
+#include "replay/differential/generate.h"
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+
+#include "stack/base/prng.h"
+
+namespace tapedeck::differential {
+
+namespace {
+
+constexpr AddressFamily kV4 = AddressFamily::kIpv4;
+
+constexpr Kind kKinds[] = {
+    {"arp", kV4, "ARP: who asks, who is asked for, and what is wrong with it", &GenerateArp},
+    {"icmp", kV4, "ICMP messages of all types, to all kinds of addresses", &GenerateIcmp},
+    {"icmp-error", kV4, "ICMP errors about what a socket sent", &GenerateIcmpError},
+    {"ip-header", kV4, "IPv4 headers with lengths, checksums and protocols that lie",
+     &GenerateIpHeader},
+    {"ip-options", kV4, "IPv4 options, right and wrong, for the host and through it",
+     &GenerateIpOptions},
+    {"odd-address", kV4, "broadcast, multicast, loopback and other addresses",
+     &GenerateOddAddresses},
+    {"fragment", kV4, "datagrams in pieces, which overlap, are missing or come twice",
+     &GenerateFragments},
+    {"forward", kV4, "from one link to the other: TTL, MTU, redirects, no route", &GenerateForward},
+    {"udp", kV4, "datagrams to open, closed and connected ports, and calls on their sockets",
+     &GenerateUdp},
+};
+
+}  // namespace
+
+std::span<const Kind> Kinds() { return kKinds; }
+
+const Kind* FindKind(std::string_view name) {
+  const auto* const found = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                         [&](const Kind& kind) { return name == kind.name; });
+  return found == std::end(kKinds) ? nullptr : found;
+}
+
+Case Generate(const Kind& kind, uint64_t seed, uint64_t number, uint32_t place) {
+  Case made;
+  made.kind = kind.name;
+  made.seed = seed;
+  made.number = number;
+  made.place = place;
+  const auto index = static_cast<uint64_t>(&kind - kKinds);
+  Prng prng(seed, number * std::size(kKinds) + index);
+  const auto builder = std::make_unique<CaseBuilder>(kind.family, &prng, &made);
+  kind.generate(*builder);
+  return made;
+}
+
+}  // namespace tapedeck::differential

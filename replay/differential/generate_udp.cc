@@ -1,0 +1,143 @@
+// UDP (RFC 768, 1122 4.1): ports open, closed and connected; checksums and lengths that lie; errors
+// that come back.
+#include "replay/differential/generate.h"
+#include "stack/wire/icmp.h"
+
+namespace tapedeck::differential {
+
+namespace {
+
+constexpr uint16_t kPeerPort = 1000;
+
+void Datagram(CaseBuilder& builder, const Station& peer, uint16_t dest) {
+  IpSpec spec = builder.Spec(peer);
+  if (builder.OneIn(10)) spec.dst = builder.OddAddress();
+  if (builder.OneIn(16)) spec.src = builder.OddAddress();
+  if (builder.OneIn(8)) spec.tos = builder.Byte();
+  wire::UdpHeader udp;
+  udp.source = builder.Pick<uint16_t>({kPeerPort, kPeerPort, kPeerPort, 1001, 0});
+  udp.dest = builder.OneIn(6) ? uint16_t{9} : dest;
+  wire::KeepFields keep = wire::kKeepNothing;
+  if (builder.OneIn(5)) {
+    keep |= wire::kKeepChecksum;
+    udp.check = builder.Pick<uint16_t>({0, 0, 0xffff, builder.Word()});
+  }
+  if (builder.OneIn(8)) {
+    keep |= wire::kKeepLength;
+    udp.len = builder.Pick<uint16_t>({0, 7, 8, 9, 65535, builder.Word()});
+  }
+  const MacAddress to = spec.dst.IsMulticast()          ? MacAddress::ForMulticast(spec.dst.v4())
+                        : ipv4_is_lbcast(spec.dst.v4()) ? kMacBroadcast
+                                                        : builder.Us(peer.port).mac;
+  wire::FrameBuilder frame = builder.Ethernet(peer, to);
+  CaseBuilder::Ip(frame, spec).Udp(udp, keep).CountingPayload(builder.Length(1472), builder.Byte());
+  if (builder.OneIn(4)) frame.PadTo();
+  std::span<const uint8_t> bytes = frame.Build();
+  if (builder.OneIn(20)) bytes = bytes.first(builder.Below(static_cast<uint32_t>(bytes.size())));
+  builder.Frame(peer.port, bytes);
+}
+
+// An ICMP error about a datagram that the socket might have sent.
+void ErrorAbout(CaseBuilder& builder, const Station& peer) {
+  wire::IcmpHeader icmp;
+  icmp.type = builder.Pick<uint8_t>({wire::kIcmpDestUnreachable, wire::kIcmpDestUnreachable,
+                                     wire::kIcmpTimeExceeded, wire::kIcmpParameterProblem,
+                                     wire::kIcmpSourceQuench});
+  icmp.code = static_cast<uint8_t>(builder.Below(18));
+  if (builder.OneIn(3)) icmp.set_next_hop_mtu(builder.Pick<uint16_t>({0, 68, 576, 1400, 1500}));
+  IpSpec quoted;
+  quoted.src = builder.OneIn(10) ? builder.OddAddress() : builder.Us(peer.port).address;
+  quoted.dst = builder.OneIn(10) ? builder.OddAddress() : peer.address;
+  wire::FrameBuilder frame = builder.Ethernet(peer);
+  CaseBuilder::Ip(frame, builder.Spec(peer)).Icmp(icmp);
+  CaseBuilder::Ip(frame, quoted)
+      .Udp({.source = builder.OneIn(10) ? uint16_t{9} : builder.OwnPort(), .dest = kPeerPort})
+      .CountingPayload(builder.Below(32));
+  std::span<const uint8_t> bytes = frame.Build();
+  if (builder.OneIn(6)) bytes = bytes.first(42 + builder.Below(28));
+  builder.Frame(peer.port, bytes);
+}
+
+void OpenSocket(CaseBuilder& builder, int slot, const Station& peer) {
+  builder.Call(CallName::kSocket, slot, builder.domain(), SOCK_DGRAM, 0);
+  if (builder.OneIn(4)) builder.SetOption(slot, 1, 2, 1);   // SO_REUSEADDR
+  if (builder.OneIn(4)) builder.SetOption(slot, 1, 6, 1);   // SO_BROADCAST
+  if (builder.OneIn(3)) builder.SetOption(slot, 0, 11, 1);  // IP_RECVERR
+  const IpAddress own = builder.OneIn(3)    ? builder.Us(peer.port).address
+                        : builder.OneIn(10) ? builder.OddAddress()
+                                            : IpAddress(kIpv4Any);
+  builder.CallWith(CallName::kBind, slot, {own, builder.OwnPort()});
+  if (builder.OneIn(3)) {
+    builder.CallWith(CallName::kConnect, slot,
+                     {builder.OneIn(6) ? builder.OddAddress() : peer.address, kPeerPort});
+  }
+}
+
+void SomeCall(CaseBuilder& builder, int slot, const Station& peer) {
+  switch (builder.Below(8)) {
+    case 0:
+    case 1: {
+      CallStep& call =
+          builder.OneIn(2)
+              ? builder.CallWith(CallName::kSendto, slot,
+                                 {builder.OneIn(5) ? builder.OddAddress() : peer.address,
+                                  builder.OneIn(12) ? uint16_t{0} : kPeerPort})
+              : builder.Call(CallName::kSendto, slot);
+      call.data = builder.Bytes(builder.Length(builder.OneIn(6) ? 4000 : 200));
+      return;
+    }
+    case 2:
+    case 3:
+      builder.Call(CallName::kRecvfrom, slot, builder.Pick<int>({0, 0, MSG_PEEK, MSG_TRUNC})).room =
+          builder.Pick<uint32_t>({0, 1, 100, 2000});
+      return;
+    case 4:
+      builder.Call(CallName::kRecvError, slot).room = builder.Pick<uint32_t>({0, 8, 2000});
+      return;
+    case 5:
+      builder.Call(CallName::kGetsockopt, slot, 1, 4).room = 4;  // SO_ERROR
+      return;
+    case 6:
+      builder.Call(CallName::kPoll, slot, 0x7fff);
+      return;
+    default:
+      builder.Call(CallName::kGetsockname, slot).room = 28;
+      return;
+  }
+}
+
+}  // namespace
+
+void GenerateUdp(CaseBuilder& builder) {
+  const Station peer = builder.Peer();
+  if (!builder.OneIn(8)) builder.Introduce(peer);
+  const int sockets = static_cast<int>(builder.Below(3));
+  for (int slot = 0; slot < sockets; ++slot) OpenSocket(builder, slot, peer);
+  const uint32_t steps = 1 + builder.Below(8);
+  for (uint32_t i = 0; i < steps; ++i) {
+    const uint32_t what = builder.Below(sockets == 0 ? 3 : 6);
+    if (what < 2) {
+      Datagram(builder, peer, builder.OwnPort());
+    } else if (what == 2) {
+      ErrorAbout(builder, peer);
+    } else {
+      SomeCall(builder, static_cast<int>(builder.Below(static_cast<uint32_t>(sockets))), peer);
+    }
+  }
+}
+
+void GenerateIcmpError(CaseBuilder& builder) {
+  const Station peer = builder.Peer();
+  builder.Introduce(peer);
+  OpenSocket(builder, 0, peer);
+  CallStep& send = builder.CallWith(CallName::kSendto, 0, {peer.address, kPeerPort});
+  send.data = builder.Bytes(16);
+  const uint32_t errors = 1 + builder.Below(3);
+  for (uint32_t i = 0; i < errors; ++i) {
+    ErrorAbout(builder, peer);
+    SomeCall(builder, 0, peer);
+  }
+  SomeCall(builder, 0, peer);
+}
+
+}  // namespace tapedeck::differential

@@ -1,0 +1,106 @@
+#include "replay/differential/host_side.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "replay/differential/counters.h"
+#include "replay/differential/host_call.h"
+#include "stack/base/check.h"
+#include "stack/kernel/cost.h"
+
+namespace tapedeck::differential {
+
+namespace {
+
+constexpr uint64_t kSeed = 0x5eed0001;
+// The kernel has been up for a while, too: no limit starts out used up.
+constexpr Duration kUptime = Duration::Seconds(600);
+// What a stack does at once takes no longer than this.
+constexpr Duration kAtOnce = Duration::Microseconds(1);
+
+}  // namespace
+
+HostSide::HostSide(const std::vector<Setting>& settings) {
+  Build(settings);
+  Run(kUptime);
+  for (Reader& reader : readers_) reader.frames.clear();
+  ReadCounters(host_->network(), &counters_at_begin_);
+  arena_.Take(&snapshot_);
+}
+
+void HostSide::Build(const std::vector<Setting>& settings) {
+  world_ = arena_.New<World>(arena_, kSeed, nullptr);
+  KernelOptions options;
+  host_ = arena_.New<Host>(*world_, options, FreeCostTable());
+  for (int i = 0; i < kPorts; ++i) {
+    const PortPlan& plan = kPortPlans[i];
+    ports_[i] = host_->AddTap(plan.name, plan.mac, plan.mtu_bytes);
+    CHECK(ports_[i] != nullptr);
+    tun_set_reader(ports_[i], &readers_[i]);
+    CHECK_EQ(host_->AddAddress(ports_[i], plan.address, plan.prefix_bits), 0);
+    for (const SettingPlan& setting : kDeviceSettingPlans) {
+      CHECK(Set({absl::StrCat("net/ipv4/conf/", plan.name, "/", setting.path), setting.value}));
+    }
+  }
+  for (const RoutePlan& route : kRoutePlans) {
+    CHECK_EQ(host_->AddRoute(ports_[route.port], Ipv4Prefix(route.network, route.prefix_bits),
+                             route.gateway),
+             0);
+  }
+  for (const SettingPlan& setting : kSettingPlans) Set({setting.path, setting.value});
+  for (const Setting& setting : settings) Set(setting);
+  thread_ = host_->kernel().NewThread(0);
+}
+
+void HostSide::Begin() {
+  arena_.Restore(snapshot_);
+  for (Reader& reader : readers_) reader.frames.clear();
+  for (int& slot : slots_) slot = -1;
+}
+
+bool HostSide::Set(const Setting& setting) {
+  return host_->kernel().sysctl().Write(setting.path, setting.value) == 0;
+}
+
+void HostSide::Run(Duration time) { world_->RunUntil(world_->now() + time); }
+
+void HostSide::Settle() { Run(kAtOnce); }
+
+void HostSide::Write(int port, std::span<const uint8_t> frame) {
+  tun_write(ports_[port], frame);
+  Settle();
+}
+
+void HostSide::Call(const CallStep& call, CallResult* result) {
+  HostCall(host_->syscalls(), *thread_, slots_, call, result);
+  Settle();
+}
+
+void HostSide::Wait(int milliseconds) { Run(Duration::Milliseconds(milliseconds)); }
+
+void HostSide::Drain(std::vector<Reply>* replies) {
+  for (int port = 0; port < kPorts; ++port) {
+    for (std::vector<uint8_t>& frame : readers_[port].frames) {
+      replies->push_back({port, std::move(frame)});
+    }
+    readers_[port].frames.clear();
+  }
+}
+
+void HostSide::CloseAll() {
+  for (int& slot : slots_) {
+    if (slot >= 0) HostAbort(host_->syscalls(), *thread_, slot);
+    slot = -1;
+    Settle();
+  }
+}
+
+void HostSide::CountersSinceBegin(std::vector<int64_t>* counters) {
+  ReadCounters(host_->network(), &counters_);
+  counters->resize(counters_.size());
+  for (size_t i = 0; i < counters_.size(); ++i) {
+    (*counters)[i] = static_cast<int64_t>(counters_[i] - counters_at_begin_[i]);
+  }
+}
+
+}  // namespace tapedeck::differential

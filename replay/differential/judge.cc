@@ -1,0 +1,102 @@
+#include "replay/differential/judge.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "replay/differential/counters.h"
+
+namespace tapedeck::differential {
+
+absl::StatusOr<std::unique_ptr<Judge>> Judge::Create(KnownDifferences known) {
+  std::unique_ptr<Judge> judge(new Judge(std::move(known)));
+  const std::vector<Setting> settings = KernelSide::MachineSettings();
+  absl::StatusOr<std::unique_ptr<KernelSide>> kernel = KernelSide::Create();
+  if (!kernel.ok()) return kernel.status();
+  judge->kernel_ = *std::move(kernel);
+  judge->host_ = std::make_unique<HostSide>(settings);
+  for (size_t i = 0; i < CounterNames().size(); ++i) {
+    judge->has_counter_.push_back(judge->kernel_->has_counter(i));
+  }
+  return judge;
+}
+
+Case Judge::Make(const Source& source, const Selection* selection) {
+  Case made = Generate(*source.kind, source.seed, source.number, kernel_->NextPlace());
+  if (selection == nullptr) return made;
+  Case selected = made;
+  selected.steps.clear();
+  selected.settings.clear();
+  for (size_t i = 0; i < made.steps.size(); ++i) {
+    if (selection->steps[i]) selected.steps.push_back(made.steps[i]);
+  }
+  for (size_t i = 0; i < made.settings.size(); ++i) {
+    if (selection->settings[i]) selected.settings.push_back(made.settings[i]);
+  }
+  return selected;
+}
+
+std::vector<Difference> Judge::Differences(const Case& played, bool* explained) {
+  our_run_ = Play(played, host_.get());
+  kernel_run_ = Play(played, kernel_.get());
+  std::vector<Difference> differences = Compare(played, our_run_, kernel_run_, has_counter_);
+  const size_t all = differences.size();
+  std::erase_if(differences, [&](const Difference& difference) {
+    return known_.Find(played.kind, difference.signature) >= 0;
+  });
+  if (explained != nullptr) *explained = differences.size() < all;
+  return differences;
+}
+
+Judge::Verdict Judge::Try(const Source& source) {
+  Verdict verdict;
+  if (Differences(Make(source, nullptr), &verdict.explained).empty()) return verdict;
+  const Case whole = Make(source, nullptr);
+  const std::vector<Difference> again = Differences(whole);
+  if (again.empty()) {
+    verdict.unsteady = true;
+    return verdict;
+  }
+  verdict.same = false;
+  verdict.finding.signature = again.front().signature;
+  if (!found_.insert(verdict.finding.signature).second) return verdict;
+  const Selection selection = Minimise(source, whole, verdict.finding.signature);
+  const Case small = Make(source, &selection);
+  const std::vector<Difference> differences = Differences(small);
+  verdict.finding.report = Report(small, our_run_, kernel_run_, differences);
+  return verdict;
+}
+
+bool Judge::StillDiffers(const Source& source, const Selection& selection,
+                         const std::string& signature) {
+  const std::vector<Difference> differences = Differences(Make(source, &selection));
+  return std::any_of(differences.begin(), differences.end(), [&](const Difference& difference) {
+    return difference.signature == signature;
+  });
+}
+
+Judge::Selection Judge::Minimise(const Source& source, const Case& whole,
+                                 const std::string& signature) {
+  Selection selection;
+  selection.steps.assign(whole.steps.size(), true);
+  selection.settings.assign(whole.settings.size(), true);
+  // From the end, as what comes later needs what came before. Twice, as one step may be needed
+  // only by another that goes.
+  for (int round = 0; round < 2; ++round) {
+    for (std::vector<bool> Selection::* part : {&Selection::steps, &Selection::settings}) {
+      for (size_t i = (selection.*part).size(); i-- > 0;) {
+        if (!(selection.*part)[i]) continue;
+        (selection.*part)[i] = false;
+        if (!StillDiffers(source, selection, signature)) (selection.*part)[i] = true;
+      }
+    }
+  }
+  return selection;
+}
+
+std::string Judge::Show(const Source& source) {
+  const Case played = Make(source, nullptr);
+  const std::vector<Difference> differences = Differences(played);
+  return Report(played, our_run_, kernel_run_, differences);
+}
+
+}  // namespace tapedeck::differential

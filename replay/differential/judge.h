@@ -1,0 +1,81 @@
+// Both stacks, and the verdict on a case.
+#ifndef TAPEDECK_REPLAY_DIFFERENTIAL_JUDGE_H_
+#define TAPEDECK_REPLAY_DIFFERENTIAL_JUDGE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "replay/differential/case.h"
+#include "replay/differential/compare.h"
+#include "replay/differential/generate.h"
+#include "replay/differential/host_side.h"
+#include "replay/differential/kernel_side.h"
+#include "replay/differential/known_differences.h"
+#include "replay/differential/run.h"
+
+namespace tapedeck::differential {
+
+// A case in which the two differ for no known reason.
+struct Finding {
+  std::string signature;  // of the first difference
+  std::string report;     // the smallest such case, with what both did
+};
+
+class Judge {
+ public:
+  // Moves the process into a network namespace of its own. PermissionDenied, Unavailable: why not.
+  static absl::StatusOr<std::unique_ptr<Judge>> Create(KnownDifferences known);
+
+  struct Verdict {
+    bool same = true;        // but for known differences
+    bool unsteady = false;   // they differed once, but not in a namespace of their own
+    bool explained = false;  // some known difference was seen
+    Finding finding;         // where not same
+  };
+  // A case that can be made again for another place.
+  struct Source {
+    const Kind* kind = nullptr;
+    uint64_t seed = 0;
+    uint64_t number = 0;
+  };
+  // Plays a case on both sides. Findings whose signature was found before are not made small again;
+  // their report is empty.
+  Verdict Try(const Source& source);
+
+  // Plays a case and prints all that both did.
+  std::string Show(const Source& source);
+
+ private:
+  explicit Judge(KnownDifferences known) : known_(std::move(known)) {}
+
+  // Which steps and settings of a case are played.
+  struct Selection {
+    std::vector<bool> steps;
+    std::vector<bool> settings;
+  };
+  Case Make(const Source& source, const Selection* selection);
+  // The differences that no line explains; `explained` is set where one does.
+  std::vector<Difference> Differences(const Case& played, bool* explained = nullptr);
+  // What is left of a case when steps and settings are taken out that a difference with that
+  // signature does not need.
+  Selection Minimise(const Source& source, const Case& whole, const std::string& signature);
+  bool StillDiffers(const Source& source, const Selection& selection, const std::string& signature);
+
+  KnownDifferences known_;
+  std::unique_ptr<KernelSide> kernel_;
+  std::unique_ptr<HostSide> host_;
+  std::vector<bool> has_counter_;
+  std::set<std::string> found_;
+  // Of the last case.
+  Run our_run_;
+  Run kernel_run_;
+};
+
+}  // namespace tapedeck::differential
+
+#endif  // TAPEDECK_REPLAY_DIFFERENTIAL_JUDGE_H_

@@ -1,0 +1,165 @@
+#include "replay/differential/kernel_namespace.h"
+
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <net/if_arp.h>
+#include <net/route.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+
+namespace tapedeck::differential {
+
+namespace {
+
+absl::Status ErrnoStatus(absl::string_view what) {
+  return absl::UnavailableError(absl::StrCat(what, ": ", strerror(errno)));
+}
+
+struct sockaddr SockaddrOf(uint32_t host_order) {
+  struct sockaddr_in sin = {};
+  sin.sin_family = AF_INET;
+  sin.sin_addr.s_addr = htonl(host_order);
+  struct sockaddr address = {};
+  std::memcpy(&address, &sin, sizeof(sin));
+  return address;
+}
+
+uint32_t MaskOf(uint8_t prefix_bits) { return ~uint32_t{0} << (32 - prefix_bits); }
+
+struct ifreq RequestFor(const char* name) {
+  struct ifreq request = {};
+  std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
+  return request;
+}
+
+}  // namespace
+
+OwnFd::~OwnFd() {
+  if (fd_ >= 0) close(fd_);
+}
+
+absl::Status WriteSetting(const Setting& setting) {
+  const std::string path = absl::StrCat("/proc/sys/", setting.path);
+  const OwnFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (file.get() < 0) return ErrnoStatus(path);
+  if (write(file.get(), setting.value.data(), setting.value.size()) < 0) return ErrnoStatus(path);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::string> ReadSetting(const std::string& path) {
+  const std::string full = absl::StrCat("/proc/sys/", path);
+  const OwnFd file(open(full.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) return ErrnoStatus(full);
+  char text[512];
+  const ssize_t bytes = read(file.get(), text, sizeof(text));
+  if (bytes < 0) return ErrnoStatus(full);
+  return std::string(absl::StripSuffix(absl::string_view(text, static_cast<size_t>(bytes)), "\n"));
+}
+
+absl::StatusOr<std::unique_ptr<KernelNamespace>> KernelNamespace::Create() {
+  if (unshare(CLONE_NEWNET) != 0) {
+    return absl::PermissionDeniedError(
+        absl::StrCat("a network namespace of its own: ", strerror(errno)));
+  }
+  std::unique_ptr<KernelNamespace> made(new KernelNamespace);
+  const absl::Status status = made->SetUp();
+  if (!status.ok()) return status;
+  return made;
+}
+
+absl::Status KernelNamespace::SetUp() {
+  control_ = OwnFd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (control_.get() < 0) return ErrnoStatus("socket");
+  absl::Status status;
+  for (const char* const scope : {"all", "default"}) {
+    // Absent where the kernel has no IPv6.
+    (void)WriteSetting({absl::StrCat("net/ipv6/conf/", scope, "/disable_ipv6"), "1"});
+  }
+  for (const SettingPlan& setting : kSettingPlans) {
+    status.Update(WriteSetting({setting.path, setting.value}));
+  }
+  status.Update(SetFlags("lo", IFF_UP));
+  for (int port = 0; port < kPorts; ++port) status.Update(OpenTap(port));
+  if (!status.ok()) return status;
+  for (const RoutePlan& route : kRoutePlans) status.Update(AddRoute(route));
+  snmp_ = OwnFd(open("/proc/thread-self/net/snmp", O_RDONLY | O_CLOEXEC));
+  netstat_ = OwnFd(open("/proc/thread-self/net/netstat", O_RDONLY | O_CLOEXEC));
+  if (snmp_.get() < 0 || netstat_.get() < 0) return ErrnoStatus("/proc/net/snmp");
+  return status;
+}
+
+absl::Status KernelNamespace::SetInterface(const char* name, unsigned long request,
+                                           const void* value, const char* what) {
+  struct ifreq ifr = RequestFor(name);
+  std::memcpy(&ifr.ifr_ifru, value, sizeof(ifr.ifr_ifru));
+  if (ioctl(control_.get(), request, &ifr) != 0) return ErrnoStatus(absl::StrCat(name, " ", what));
+  return absl::OkStatus();
+}
+
+absl::Status KernelNamespace::SetFlags(const char* name, int flags) {
+  struct ifreq ifr = RequestFor(name);
+  ifr.ifr_flags = static_cast<short>(flags);
+  return SetInterface(name, SIOCSIFFLAGS, &ifr.ifr_ifru, "flags");
+}
+
+absl::Status KernelNamespace::OpenTap(int port) {
+  const PortPlan& plan = kPortPlans[port];
+  taps_[port] = OwnFd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  if (taps_[port].get() < 0) return ErrnoStatus("/dev/net/tun");
+  struct ifreq ifr = RequestFor(plan.name);
+  ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
+  if (ioctl(taps_[port].get(), TUNSETIFF, &ifr) != 0) return ErrnoStatus("TUNSETIFF");
+
+  absl::Status status;
+  ifr = RequestFor(plan.name);
+  ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
+  std::memcpy(ifr.ifr_hwaddr.sa_data, plan.mac.bytes().data(), plan.mac.bytes().size());
+  status.Update(SetInterface(plan.name, SIOCSIFHWADDR, &ifr.ifr_ifru, "address"));
+  ifr = RequestFor(plan.name);
+  ifr.ifr_mtu = static_cast<int>(plan.mtu_bytes);
+  status.Update(SetInterface(plan.name, SIOCSIFMTU, &ifr.ifr_ifru, "MTU"));
+  ifr.ifr_addr = SockaddrOf(plan.address.host());
+  status.Update(SetInterface(plan.name, SIOCSIFADDR, &ifr.ifr_ifru, "IPv4 address"));
+  ifr.ifr_addr = SockaddrOf(MaskOf(plan.prefix_bits));
+  status.Update(SetInterface(plan.name, SIOCSIFNETMASK, &ifr.ifr_ifru, "netmask"));
+  ifr.ifr_addr = SockaddrOf(plan.address.host() | ~MaskOf(plan.prefix_bits));
+  status.Update(SetInterface(plan.name, SIOCSIFBRDADDR, &ifr.ifr_ifru, "broadcast address"));
+  for (const SettingPlan& setting : kDeviceSettingPlans) {
+    status.Update(WriteSetting(
+        {absl::StrCat("net/ipv4/conf/", plan.name, "/", setting.path), setting.value}));
+  }
+  flags_[port] = IFF_UP | IFF_BROADCAST | IFF_MULTICAST;
+  status.Update(SetFlags(plan.name, flags_[port]));
+  return status;
+}
+
+absl::Status KernelNamespace::AddRoute(const RoutePlan& route) {
+  struct rtentry entry = {};
+  entry.rt_dst = SockaddrOf(route.network.host());
+  entry.rt_genmask = SockaddrOf(MaskOf(route.prefix_bits));
+  entry.rt_gateway = SockaddrOf(route.gateway.host());
+  entry.rt_flags = RTF_UP | RTF_GATEWAY;
+  if (ioctl(control_.get(), SIOCADDRT, &entry) != 0) return ErrnoStatus("SIOCADDRT");
+  return absl::OkStatus();
+}
+
+void KernelNamespace::FlushNeighbours() {
+  // A device that begins or ends to do without ARP loses all it knows (arp_netdev_event), and the
+  // change makes the routes' caches void (fib_netdev_event).
+  for (int port = 0; port < kPorts; ++port) {
+    (void)SetFlags(kPortPlans[port].name, flags_[port] | IFF_NOARP);
+    (void)SetFlags(kPortPlans[port].name, flags_[port]);
+  }
+}
+
+}  // namespace tapedeck::differential

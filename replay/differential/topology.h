@@ -1,0 +1,74 @@
+// What both stacks are set up as: a host with two Ethernet devices, whose neighbours are the cases.
+//
+//   10.1.0.0/16, MTU 1500 -- tap0  [10.1.0.1    10.2.0.1]  tap1 -- 10.2.0.0/16, MTU 1280
+//   10.3.0.0/16 lies behind 10.2.0.99, 10.4.0.0/16 behind 10.1.0.99; everything else is out of
+//   reach.
+#ifndef TAPEDECK_REPLAY_DIFFERENTIAL_TOPOLOGY_H_
+#define TAPEDECK_REPLAY_DIFFERENTIAL_TOPOLOGY_H_
+
+#include <cstdint>
+
+#include "stack/base/ip_address.h"
+
+namespace tapedeck::differential {
+
+inline constexpr int kPorts = 2;
+
+struct PortPlan {
+  const char* name;
+  MacAddress mac;
+  Ipv4Address address;
+  uint8_t prefix_bits;
+  uint32_t mtu_bytes;
+};
+inline constexpr PortPlan kPortPlans[kPorts] = {
+    {"tap0", MacAddress(2, 0, 0, 0, 1, 1), Ipv4Address(10, 1, 0, 1), 16, 1500},
+    {"tap1", MacAddress(2, 0, 0, 0, 2, 1), Ipv4Address(10, 2, 0, 1), 16, 1280},
+};
+
+struct RoutePlan {
+  Ipv4Address network;
+  uint8_t prefix_bits;
+  int port;
+  Ipv4Address gateway;
+};
+inline constexpr RoutePlan kRoutePlans[] = {
+    {Ipv4Address(10, 3, 0, 0), 16, 1, Ipv4Address(10, 2, 0, 99)},
+    {Ipv4Address(10, 4, 0, 0), 16, 0, Ipv4Address(10, 1, 0, 99)},
+};
+
+// Settings of both, so that what they have in common does not depend on the machine, on what other
+// cases did, or on the wall clock.
+struct SettingPlan {
+  const char* path;
+  const char* value;
+};
+inline constexpr SettingPlan kSettingPlans[] = {
+    // Limits that cases share are off; the unit tests know them.
+    {"net/ipv4/icmp_ratemask", "0"},
+    {"net/ipv4/tcp_challenge_ack_limit", "2147483647"},
+    {"net/ipv4/ipfrag_high_thresh", "1073741824"},
+    // Nothing is remembered of a peer.
+    {"net/ipv4/tcp_no_metrics_save", "1"},
+    // Groups of 224.0.0.0/24 are joined without reports, which would come at random times.
+    {"net/ipv4/igmp_link_local_mcast_reports", "0"},
+    // Depends on the machine's memory.
+    {"net/ipv4/tcp_rmem", "4096 131072 6291456"},
+    {"net/ipv4/tcp_wmem", "4096 16384 4194304"},
+    // Inherited from the machine's first namespace.
+    {"net/ipv4/conf/all/rp_filter", "0"},
+    {"net/ipv4/conf/all/accept_redirects", "1"},
+    {"net/ipv4/conf/all/send_redirects", "1"},
+    {"net/ipv4/conf/all/secure_redirects", "1"},
+    {"net/ipv4/conf/all/shared_media", "1"},
+    {"net/ipv4/conf/all/accept_source_route", "0"},
+};
+// The same for each device, below net/ipv4/conf/NAME/.
+inline constexpr SettingPlan kDeviceSettingPlans[] = {
+    {"rp_filter", "0"},        {"accept_redirects", "1"}, {"send_redirects", "1"},
+    {"secure_redirects", "1"}, {"shared_media", "1"},     {"accept_source_route", "1"},
+};
+
+}  // namespace tapedeck::differential
+
+#endif  // TAPEDECK_REPLAY_DIFFERENTIAL_TOPOLOGY_H_
