@@ -4,6 +4,7 @@
 #define TAPEDECK_STACK_IPV6_MCAST_H_
 
 #include <cstdint>
+#include <span>
 
 #include "stack/base/ip_address.h"
 #include "stack/core/net_device.h"
@@ -35,9 +36,21 @@ int ipv6_sock_mc_drop(sock* sk, int ifindex, const Ipv6Address& addr);
 void ipv6_sock_mc_close(sock* sk);
 // Whether the socket wants what comes from `src` to group `group` (inet6_mc_check).
 bool inet6_mc_check(const sock* sk, const Ipv6Address& group, const Ipv6Address& src);
-// MCAST_* options: source filters. `omode`: 0 include, 1 exclude; `add` joins or leaves.
-int ip6_mc_source(bool add, int omode, sock* sk, int ifindex, const Ipv6Address& group,
+// Joins with an empty filter of `mode` (kMcastInclude, kMcastExclude of mc_group.h), as
+// MCAST_JOIN_SOURCE_GROUP begins.
+int ipv6_sock_mc_join_ssm(sock* sk, int ifindex, const Ipv6Address& addr, uint8_t mode);
+// MCAST_{JOIN,LEAVE}_SOURCE_GROUP (`omode` kMcastInclude), MCAST_{,UN}BLOCK_SOURCE (kMcastExclude):
+// adds or removes one source. -EINVAL (no group, not joined, a filter of the other mode), -ENODEV,
+// -EADDRNOTAVAIL (there already, or not), -ENOBUFS (mld_max_msf).
+int ip6_mc_source(bool add, uint8_t omode, sock* sk, int ifindex, const Ipv6Address& group,
                   const Ipv6Address& source);
+// MCAST_MSFILTER: replaces the filter of a joined group.
+int ip6_mc_msfilter(sock* sk, int ifindex, const Ipv6Address& group, uint8_t fmode,
+                    std::span<const Ipv6Address> sources);
+// Reads it: *count is how many sources there are, of which as many as fit are copied. 0,
+// -EINVAL, -EADDRNOTAVAIL.
+int ip6_mc_msfget(const sock* sk, int ifindex, const Ipv6Address& group, uint8_t* fmode,
+                  std::span<Ipv6Address> sources, uint32_t* count);
 
 // Messages of types 130, 131, 132, 143; data at the ICMPv6 header. The packet stays the caller's.
 DropReason igmp6_event_query(sk_buff* skb);
