@@ -11,6 +11,7 @@
 #include "stack/ipv4/ip_sockopt.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/ipv4/protocol.h"
+#include "stack/udp/udp_impl.h"
 #include "stack/udp/udp_input.h"
 #include "stack/udp/udp_offload.h"
 #include "stack/udp/udp_output.h"
@@ -34,15 +35,8 @@ const net_protocol kUdpProtocol = {
 // --- Life. ---
 
 sock* Alloc(net& net, uint16_t family) { return net_udp(net).sockets.New(net, family, &udp_prot); }
-void Free(sock* sk) { net_udp(sk->sk_net).sockets.Delete(udp_sk(sk)); }
-
-void Destruct(sock* sk) {
-  dst_release(udp_sk(sk)->sk_rx_dst);
-  udp_sk(sk)->sk_rx_dst = nullptr;
-  inet_sock_destruct(sk);
-}
 int Init(sock* sk) {
-  sk->sk_destruct = Destruct;
+  sk->sk_destruct = udp_destruct_sock;
   return 0;
 }
 void Destroy(sock* sk) {
@@ -51,19 +45,83 @@ void Destroy(sock* sk) {
   udp_flush_pending_frames(sk);
   udp_encap_release(sk);
 }
-void Close(sock* sk, SimTime /*linger_until*/) { sk_common_release(sk); }
 
 // --- Addresses. ---
 
-int PreConnect(sock* /*sk*/, const void* /*addr*/, uint32_t addr_len) {
-  return addr_len < sizeof(sockaddr_in) ? -EINVAL : 0;
-}
 int Connect(sock* sk, const void* addr, uint32_t addr_len) {
   const int err = __ip4_datagram_connect(inet_sk(sk), addr, addr_len);
   if (err == 0) udp_lib_rehash(sk);
   return err;
 }
-int Disconnect(sock* sk, uint32_t /*flags*/) {
+// --- Calls. ---
+
+int Setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t optlen) {
+  return level == kSolUdp ? udp_lib_setsockopt(sk, optname, optval, optlen, udp_push_pending_frames)
+                          : ip_setsockopt(sk, level, optname, optval, optlen);
+}
+int Getsockopt(sock* sk, int level, int optname, void* optval, uint32_t* optlen) {
+  return level == kSolUdp ? udp_lib_getsockopt(sk, optname, optval, optlen)
+                          : ip_getsockopt(sk, level, optname, optval, optlen);
+}
+
+void TakeMemSettings(void* context) {
+  auto* const ns = static_cast<netns_udp*>(context);
+  for (int i = 0; i < 3; ++i) ns->memory.sysctl_mem[i] = ns->udp_mem[i];
+}
+
+void RegisterSettings(net& net) {
+  SysctlTree& tree = net.kernel.sysctl();
+  netns_udp& ns = net_udp(net);
+  tree.RegisterInt("net/ipv4/udp_early_demux", &ns.early_demux, 0, 1);
+  SysctlEntry* const mem = tree.RegisterInt("net/ipv4/udp_mem", ns.udp_mem, 0, INT32_MAX, 3);
+  mem->changed = TakeMemSettings;
+  mem->context = &ns;
+}
+
+}  // namespace
+
+const proto udp_prot = {
+    .name = "UDP",
+    .alloc = Alloc,
+    .free = udp_free,
+    .init = Init,
+    .destroy = Destroy,
+    .close = udp_lib_close,
+    .pre_connect = udp_pre_connect,
+    .connect = Connect,
+    .disconnect = udp_disconnect,
+    .accept = nullptr,
+    .ioctl = udp_ioctl,
+    .shutdown = nullptr,
+    .setsockopt = Setsockopt,
+    .getsockopt = Getsockopt,
+    .sendmsg = udp_sendmsg,
+    .recvmsg = udp_recvmsg,
+    .bind = nullptr,
+    .poll = udp_poll,
+    .backlog_rcv = nullptr,
+    .release_cb = nullptr,
+    .hash = nullptr,
+    .unhash = udp_lib_unhash,
+    .get_port = udp_v4_get_port,
+    .memory = udp_memory,
+};
+
+void udp_free(sock* sk) { net_udp(sk->sk_net).sockets.Delete(udp_sk(sk)); }
+
+void udp_destruct_sock(sock* sk) {
+  dst_release(udp_sk(sk)->sk_rx_dst);
+  udp_sk(sk)->sk_rx_dst = nullptr;
+  inet_sock_destruct(sk);
+}
+
+void udp_lib_close(sock* sk, SimTime /*linger_until*/) { sk_common_release(sk); }
+
+int udp_pre_connect(sock* /*sk*/, const void* /*addr*/, uint32_t addr_len) {
+  return addr_len < sizeof(sockaddr_in) ? -EINVAL : 0;
+}
+
+int udp_disconnect(sock* sk, uint32_t /*flags*/) {
   __ip4_datagram_disconnect(inet_sk(sk));
   if ((sk->sk_userlocks & SOCK_BINDPORT_LOCK) == 0) {
     udp_lib_unhash(sk);
@@ -74,9 +132,7 @@ int Disconnect(sock* sk, uint32_t /*flags*/) {
   return 0;
 }
 
-// --- Calls. ---
-
-int Ioctl(sock* sk, uint32_t command, int* argument) {
+int udp_ioctl(sock* sk, uint32_t command, int* argument) {
   switch (command) {
     case kSiocoutq:
       *argument = static_cast<int>(sk_wmem_alloc_get(sk));
@@ -91,7 +147,7 @@ int Ioctl(sock* sk, uint32_t command, int* argument) {
 
 // Readable only where a datagram with a right checksum waits. (Linux spares itself the look for
 // non-blocking sockets, whose readers then find nothing.)
-uint32_t Poll(sock* sk) {
+uint32_t udp_poll(sock* sk) {
   uint32_t mask = datagram_poll(sk);
   if ((mask & EPOLLRDNORM) != 0 && (sk->sk_shutdown & RCV_SHUTDOWN) == 0 &&
       first_packet_length(sk) < 0) {
@@ -100,61 +156,7 @@ uint32_t Poll(sock* sk) {
   return mask;
 }
 
-int Setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t optlen) {
-  return level == kSolUdp ? udp_lib_setsockopt(sk, optname, optval, optlen)
-                          : ip_setsockopt(sk, level, optname, optval, optlen);
-}
-int Getsockopt(sock* sk, int level, int optname, void* optval, uint32_t* optlen) {
-  return level == kSolUdp ? udp_lib_getsockopt(sk, optname, optval, optlen)
-                          : ip_getsockopt(sk, level, optname, optval, optlen);
-}
-
-proto_memory* Memory(net& net) { return &net_udp(net).memory; }
-
-void TakeMemSettings(void* context) {
-  auto* const ns = static_cast<netns_udp*>(context);
-  for (int i = 0; i < 3; ++i) ns->memory.sysctl_mem[i] = ns->udp_mem[i];
-}
-
-void RegisterSettings(net& net) {
-  SysctlTree& tree = net.kernel.sysctl();
-  netns_udp& ns = net_udp(net);
-  tree.RegisterInt("net/ipv4/udp_early_demux", &ns.early_demux, 0, 1);
-  SysctlEntry* const mem = tree.RegisterInt("net/ipv4/udp_mem", ns.udp_mem, 0, INT32_MAX, 3);
-  mem->changed = TakeMemSettings;
-  mem->context = &ns;
-  tree.RegisterInt("net/ipv4/ip_local_port_range", net_ipv4(net).settings.ip_local_port_range, 1,
-                   65535, 2);
-}
-
-}  // namespace
-
-const proto udp_prot = {
-    .name = "UDP",
-    .alloc = Alloc,
-    .free = Free,
-    .init = Init,
-    .destroy = Destroy,
-    .close = Close,
-    .pre_connect = PreConnect,
-    .connect = Connect,
-    .disconnect = Disconnect,
-    .accept = nullptr,
-    .ioctl = Ioctl,
-    .shutdown = nullptr,
-    .setsockopt = Setsockopt,
-    .getsockopt = Getsockopt,
-    .sendmsg = udp_sendmsg,
-    .recvmsg = udp_recvmsg,
-    .bind = nullptr,
-    .poll = Poll,
-    .backlog_rcv = nullptr,
-    .release_cb = nullptr,
-    .hash = nullptr,
-    .unhash = udp_lib_unhash,
-    .get_port = udp_v4_get_port,
-    .memory = Memory,
-};
+proto_memory* udp_memory(net& net) { return &net_udp(net).memory; }
 
 netns_udp::netns_udp(net& its_net)
     : host_net(its_net),

@@ -36,11 +36,13 @@ struct udp_sock : inet_sock, ListNode<UdpHashTag>, ListNode<UdpHash2Tag> {
   bool encap_enabled = false;  // counts in netns_udp::encap_needed
   uint8_t encap_type = 0;      // UDP_ENCAP
   uint16_t gso_size = 0;       // UDP_SEGMENT: payload of each datagram of a send; 0: one datagram
-  // 0, or kAfInet: a datagram is being put together (lock_sock is not held meanwhile; the cork is).
+  // 0, or kAfInet or kAfInet6: a datagram of that family is being put together (lock_sock is not
+  // held meanwhile; the cork is).
   uint16_t pending = 0;
   uint32_t len = 0;  // of that datagram so far, with its UDP header
   // The input route of what came last, for early demux of connected sockets; a reference.
   dst_entry* sk_rx_dst = nullptr;
+  uint32_t sk_rx_dst_cookie = 0;
 
   // A tunnel on this socket (setup_udp_tunnel_sock). Any may be null.
   // Sees packets first, data at the UDP header. 0: taken; > 0: to be queued as usual; < 0: minus

@@ -10,6 +10,7 @@
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_recverr.h"
 #include "stack/udp/udp.h"
+#include "stack/udp/udp_impl.h"
 #include "stack/udp/udp_offload.h"
 #include "stack/udp/udp_table.h"
 #include "stack/wire/icmp.h"
@@ -17,8 +18,6 @@
 
 namespace tapedeck {
 namespace {
-
-constexpr uint32_t kUdpHeaderBytes = sizeof(wire::UdpHeader);
 
 udp_flow4 FlowOf(const sk_buff* skb, const wire::UdpHeader* uh, int dif) {
   const wire::Ipv4Header* const iph = ip_hdr(skb);
@@ -31,18 +30,6 @@ bool CsumInitFails(sk_buff* skb, const wire::UdpHeader* uh) {
   const wsum pseudo =
       csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len, wire::kIpProtoUdp, 0);
   return skb_checksum_validate(skb, false, true, uh->check.host(), pseudo) != 0;
-}
-
-void DropForChecksum(net& net, sk_buff* skb) {
-  net.udp_mib.Inc(UdpMib::kInCsumErrors);
-  net.udp_mib.Inc(UdpMib::kInErrors);
-  kfree_skb_reason(skb, SKB_DROP_REASON_UDP_CSUM);
-}
-
-int Malformed(net& net, sk_buff* skb, DropReason reason) {
-  net.udp_mib.Inc(UdpMib::kInErrors);
-  kfree_skb_reason(skb, reason);
-  return 0;
 }
 
 // The queue takes a packet that is larger than the buffer where it would be alone. 0, -ENOMEM (the
@@ -59,46 +46,10 @@ int __udp_enqueue_schedule_skb(sock* sk, sk_buff* skb, DropReason* reason) {
   return __sock_queue_rcv_skb(sk, skb, reason);
 }
 
-int __udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
-  net& net = sk->sk_net;
-  const uint32_t frame_id = skb->frame_id;
-  const uint32_t len = skb->len;
-  DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
-  const int err = __udp_enqueue_schedule_skb(sk, skb, &reason);
-  if (err == 0) {
-    if (net.world.tracing()) {
-      net.this_cpu().Trace(TraceKind::kDeliver, frame_id, len, wire::kIpProtoUdp,
-                           inet_sk(sk)->inet_num);
-    }
-    return 0;
-  }
-  net.udp_mib.Inc(err == -ENOMEM ? UdpMib::kRcvbufErrors : UdpMib::kMemErrors);
-  net.udp_mib.Inc(UdpMib::kInErrors);
-  kfree_skb_reason(skb, reason);
-  return -1;
-}
-
 // One datagram, data at its UDP header. 0, -1 where it was dropped, > 0: see udp_queue_rcv_skb.
 int udp_queue_rcv_one_skb(sock* sk, sk_buff* skb) {
-  const udp_sock* const up = udp_sk(sk);
-  if (up->encap_type != 0 && up->encap_rcv != nullptr) {
-    // A tunnel sees nothing that is damaged.
-    if (udp_lib_checksum_complete(skb)) {
-      ++sk->sk_drops;
-      DropForChecksum(sk->sk_net, skb);
-      return -1;
-    }
-    const int ret = up->encap_rcv(sk, skb);
-    if (ret <= 0) {
-      sk->sk_net.udp_mib.Inc(UdpMib::kInDatagrams);
-      return -ret;
-    }
-  }
-  // udp_csum_pull_header: the payload's sum starts from the header's.
-  if (!skb->csum_valid && skb->ip_summed == CHECKSUM_NONE) {
-    skb->csum = csum_partial({skb->data, kUdpHeaderBytes}, skb->csum);
-  }
-  skb_pull_rcsum(skb, kUdpHeaderBytes);
+  int ret = 0;
+  if (!udp_pass_tunnel(sk, skb, &ret)) return ret;
   ipv4_pktinfo_prepare(sk, skb, true);
   return __udp_queue_rcv_skb(sk, skb);
 }
@@ -137,15 +88,9 @@ int __udp4_lib_mcast_deliver(net& net, sk_buff* skb, const udp_flow4& flow) {
   return 0;
 }
 
-// A packet whose socket early demux has found. Remembers the route for the next one.
+// A packet whose socket early demux has found.
 int RcvForDemuxed(sk_buff* skb) {
-  udp_sock* const sk = udp_sk(skb->sk);
-  skb->sk = nullptr;
-  skb->destructor = nullptr;
-  if (sk->sk_rx_dst != skb->dst) {
-    dst_release(sk->sk_rx_dst);
-    sk->sk_rx_dst = dst_clone(skb->dst);
-  }
+  udp_sock* const sk = udp_take_demuxed_sock(skb);
   const int ret = udp_unicast_rcv_skb(sk, skb);
   sock_put(sk);
   return ret;
@@ -154,7 +99,7 @@ int RcvForDemuxed(sk_buff* skb) {
 // RFC 1122 4.1.3.1: nobody listens. Silent where the checksum is wrong.
 int RcvWithoutSocket(net& net, sk_buff* skb) {
   if (udp_lib_checksum_complete(skb)) {
-    DropForChecksum(net, skb);
+    udp_drop_for_checksum(skb, net.udp_mib);
     return 0;
   }
   net.udp_mib.Inc(UdpMib::kNoPorts);
@@ -165,18 +110,18 @@ int RcvWithoutSocket(net& net, sk_buff* skb) {
 
 int __udp4_lib_rcv(net& net, sk_buff* skb) {
   if (!pskb_may_pull(skb, kUdpHeaderBytes)) {
-    return Malformed(net, skb, SKB_DROP_REASON_PKT_TOO_SMALL);
+    return udp_drop_malformed(skb, SKB_DROP_REASON_PKT_TOO_SMALL, net.udp_mib);
   }
   const uint32_t ulen = udp_hdr(skb)->len.host();
   if (ulen > skb->len || ulen < kUdpHeaderBytes) {
-    return Malformed(net, skb, SKB_DROP_REASON_UDP_LENGTH);
+    return udp_drop_malformed(skb, SKB_DROP_REASON_UDP_LENGTH, net.udp_mib);
   }
   if (ulen != skb->len && pskb_trim_rcsum(skb, ulen) != 0) {
-    return Malformed(net, skb, SKB_DROP_REASON_NOMEM);
+    return udp_drop_malformed(skb, SKB_DROP_REASON_NOMEM, net.udp_mib);
   }
   const wire::UdpHeader* const uh = udp_hdr(skb);
   if (CsumInitFails(skb, uh)) {
-    DropForChecksum(net, skb);
+    udp_drop_for_checksum(skb, net.udp_mib);
     return 0;
   }
   if (skb->sk != nullptr) return RcvForDemuxed(skb);
@@ -248,6 +193,18 @@ udp_sock* TunnelOfError(net& net, sk_buff* skb, const udp_flow4& flow, udp_sock*
 
 }  // namespace
 
+void udp_drop_for_checksum(sk_buff* skb, Mib<UdpMib>& mib) {
+  mib.Inc(UdpMib::kInCsumErrors);
+  mib.Inc(UdpMib::kInErrors);
+  kfree_skb_reason(skb, SKB_DROP_REASON_UDP_CSUM);
+}
+
+int udp_drop_malformed(sk_buff* skb, DropReason reason, Mib<UdpMib>& mib) {
+  mib.Inc(UdpMib::kInErrors);
+  kfree_skb_reason(skb, reason);
+  return 0;
+}
+
 bool udp_lib_checksum_complete(sk_buff* skb) {
   return !skb_csum_unnecessary(skb) && __skb_checksum_complete(skb) != 0;
 }
@@ -256,6 +213,63 @@ int udp_rcv(sk_buff* skb) {
   net& net = *skb->owner;
   net.this_cpu().Charge(CostPoint::k_udp_rcv);
   return __udp4_lib_rcv(net, skb);
+}
+
+bool udp_pass_tunnel(sock* sk, sk_buff* skb, int* ret) {
+  const udp_sock* const up = udp_sk(sk);
+  if (up->encap_type != 0 && up->encap_rcv != nullptr) {
+    Mib<UdpMib>& mib = udp_mib_of(sk->sk_net, skb);
+    // A tunnel sees nothing that is damaged.
+    if (udp_lib_checksum_complete(skb)) {
+      ++sk->sk_drops;
+      udp_drop_for_checksum(skb, mib);
+      *ret = -1;
+      return false;
+    }
+    const int taken = up->encap_rcv(sk, skb);
+    if (taken <= 0) {
+      mib.Inc(UdpMib::kInDatagrams);
+      *ret = -taken;
+      return false;
+    }
+  }
+  // udp_csum_pull_header: the payload's sum starts from the header's.
+  if (!skb->csum_valid && skb->ip_summed == CHECKSUM_NONE) {
+    skb->csum = csum_partial({skb->data, kUdpHeaderBytes}, skb->csum);
+  }
+  skb_pull_rcsum(skb, kUdpHeaderBytes);
+  return true;
+}
+
+int __udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
+  net& net = sk->sk_net;
+  const uint32_t frame_id = skb->frame_id;
+  const uint32_t len = skb->len;
+  DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
+  const int err = __udp_enqueue_schedule_skb(sk, skb, &reason);
+  if (err == 0) {
+    if (net.world.tracing()) {
+      net.this_cpu().Trace(TraceKind::kDeliver, frame_id, len, wire::kIpProtoUdp,
+                           inet_sk(sk)->inet_num);
+    }
+    return 0;
+  }
+  Mib<UdpMib>& mib = udp_mib_of(net, skb);
+  mib.Inc(err == -ENOMEM ? UdpMib::kRcvbufErrors : UdpMib::kMemErrors);
+  mib.Inc(UdpMib::kInErrors);
+  kfree_skb_reason(skb, reason);
+  return -1;
+}
+
+udp_sock* udp_take_demuxed_sock(sk_buff* skb) {
+  udp_sock* const sk = udp_sk(skb->sk);
+  skb->sk = nullptr;
+  skb->destructor = nullptr;
+  if (sk->sk_rx_dst != skb->dst) {
+    dst_release(sk->sk_rx_dst);
+    sk->sk_rx_dst = dst_clone(skb->dst);
+  }
+  return sk;
 }
 
 int udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
@@ -277,7 +291,7 @@ int first_packet_length(sock* sk) {
     if (!udp_lib_checksum_complete(skb)) return static_cast<int>(skb->len);
     ++sk->sk_drops;
     __skb_unlink(skb, &sk->sk_receive_queue);
-    DropForChecksum(sk->sk_net, skb);
+    udp_drop_for_checksum(skb, sk->sk_net.udp_mib);
   }
   return -1;
 }

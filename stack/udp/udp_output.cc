@@ -10,52 +10,16 @@
 #include "stack/core/sockaddr.h"
 #include "stack/ipv4/ip.h"
 #include "stack/udp/udp.h"
+#include "stack/udp/udp_impl.h"
 #include "stack/wire/ip_protocol.h"
 
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kUdpHeaderBytes = sizeof(wire::UdpHeader);
 constexpr size_t kLengthMax = 0xffff;
 
-wire::UdpHeader* udp_hdr_writable(sk_buff* skb) {
-  return reinterpret_cast<wire::UdpHeader*>(
-      skb_writable(skb, skb_transport_header(skb), kUdpHeaderBytes));
-}
-
-uint16_t MangleZero(uint16_t checksum) { return checksum == 0 ? kCsumMangled0 : checksum; }
-
-// The device (or skb_checksum_help) fills the checksum in; of a datagram in several pieces, whose
-// sums are known already, we do. Source: udp4_hwcsum().
-void udp4_hwcsum(sk_buff* skb, wire::UdpHeader* uh, const flowi4& fl4, uint32_t len) {
-  const auto offset = static_cast<uint32_t>(skb_transport_offset(skb));
-  if (!skb_has_frag_list(skb)) {
-    skb->ip_summed = CHECKSUM_PARTIAL;
-    skb->csum_start = skb->transport_header;
-    skb->csum_offset = offsetof(wire::UdpHeader, check);
-    uh->check = static_cast<uint16_t>(
-        ~csum_tcpudp_magic(fl4.saddr.wire(), fl4.daddr.wire(), len, wire::kIpProtoUdp, 0));
-    return;
-  }
-  wsum csum = 0;
-  uint32_t head_bytes = len;
-  for (const sk_buff* frag = skb_shinfo(skb)->frag_list; frag != nullptr; frag = frag->next) {
-    csum = csum_add(csum, frag->csum);
-    head_bytes -= frag->len;
-  }
-  csum = skb_checksum(skb, offset, head_bytes, csum);
-  skb->ip_summed = CHECKSUM_NONE;
-  uh->check = MangleZero(
-      csum_tcpudp_magic(fl4.saddr.wire(), fl4.daddr.wire(), len, wire::kIpProtoUdp, csum));
-}
-
-// The sum of a datagram whose pieces were summed while they were copied (udp_csum).
-wsum udp_csum(const sk_buff* skb, const wire::UdpHeader* uh) {
-  wsum csum = csum_partial({reinterpret_cast<const uint8_t*>(uh), kUdpHeaderBytes}, skb->csum);
-  for (const sk_buff* frag = skb_shinfo(skb)->frag_list; frag != nullptr; frag = frag->next) {
-    csum = csum_add(csum, frag->csum);
-  }
-  return csum;
+wsum PseudoSum(const flowi4& fl4, uint32_t len) {
+  return csum_tcpudp_nofold(fl4.saddr.wire(), fl4.daddr.wire(), len, wire::kIpProtoUdp, 0);
 }
 
 void SetChecksum(const sock* sk, sk_buff* skb, wire::UdpHeader* uh, const flowi4& fl4,
@@ -63,10 +27,9 @@ void SetChecksum(const sock* sk, sk_buff* skb, wire::UdpHeader* uh, const flowi4
   if (sk->sk_no_check_tx) {
     skb->ip_summed = CHECKSUM_NONE;
   } else if (skb_is_gso(skb) || skb->ip_summed == CHECKSUM_PARTIAL) {
-    udp4_hwcsum(skb, uh, fl4, len);
+    udp_hwcsum(skb, uh, PseudoSum(fl4, len), len);
   } else {
-    uh->check = MangleZero(csum_tcpudp_magic(fl4.saddr.wire(), fl4.daddr.wire(), len,
-                                             wire::kIpProtoUdp, udp_csum(skb, uh)));
+    uh->check = udp_mangle_zero(csum_fold(csum_add(PseudoSum(fl4, len), udp_csum(skb, uh))));
   }
 }
 
@@ -84,15 +47,7 @@ int udp_send_skb(sock* sk, sk_buff* skb, const flowi4& fl4, const inet_cork& cor
     return err;
   }
   SetChecksum(sk, skb, uh, fl4, len);
-  const int err = ip_send_skb(net, skb);
-  if (err == 0) {
-    net.udp_mib.Inc(UdpMib::kOutDatagrams);
-  } else if (err == -ENOBUFS && !inet_sk(sk)->recverr) {
-    // A full queue is told to nobody who has not asked for it.
-    net.udp_mib.Inc(UdpMib::kSndbufErrors);
-    return 0;
-  }
-  return err;
+  return udp_sent(ip_send_skb(net, skb), inet_sk(sk)->recverr, net.udp_mib);
 }
 
 // Where a datagram is to go, as the call and the socket say.
@@ -286,6 +241,57 @@ int SendNew(udp_sock* sk, msghdr* msg, uint32_t len, bool corked) {
 
 }  // namespace
 
+wire::UdpHeader* udp_hdr_writable(sk_buff* skb) {
+  return reinterpret_cast<wire::UdpHeader*>(
+      skb_writable(skb, skb_transport_header(skb), kUdpHeaderBytes));
+}
+
+wsum udp_csum(const sk_buff* skb, const wire::UdpHeader* uh) {
+  wsum csum = csum_partial({reinterpret_cast<const uint8_t*>(uh), kUdpHeaderBytes}, skb->csum);
+  for (const sk_buff* frag = skb_shinfo(skb)->frag_list; frag != nullptr; frag = frag->next) {
+    csum = csum_add(csum, frag->csum);
+  }
+  return csum;
+}
+
+void udp_hwcsum(sk_buff* skb, wire::UdpHeader* uh, wsum pseudo, uint32_t len) {
+  const auto offset = static_cast<uint32_t>(skb_transport_offset(skb));
+  if (!skb_has_frag_list(skb)) {
+    skb->ip_summed = CHECKSUM_PARTIAL;
+    skb->csum_start = skb->transport_header;
+    skb->csum_offset = offsetof(wire::UdpHeader, check);
+    uh->check = csum_from64to16(pseudo);
+    return;
+  }
+  wsum csum = pseudo;
+  uint32_t head_bytes = len;
+  for (const sk_buff* frag = skb_shinfo(skb)->frag_list; frag != nullptr; frag = frag->next) {
+    csum = csum_add(csum, frag->csum);
+    head_bytes -= frag->len;
+  }
+  skb->ip_summed = CHECKSUM_NONE;
+  uh->check = udp_mangle_zero(csum_fold(skb_checksum(skb, offset, head_bytes, csum)));
+}
+
+int udp_sent(int err, bool recverr, Mib<UdpMib>& mib) {
+  if (err == 0) {
+    mib.Inc(UdpMib::kOutDatagrams);
+  } else if (err == -ENOBUFS && !recverr) {
+    // A full queue is told to nobody who has not asked for it.
+    mib.Inc(UdpMib::kSndbufErrors);
+    return 0;
+  }
+  return err;
+}
+
+int64_t udp_sendmsg_result(const msghdr* msg, size_t len, int err, Mib<UdpMib>& mib) {
+  if (err == 0) return static_cast<int64_t>(len);
+  // -EAGAIN is an error only of calls that will not wait.
+  const bool no_space = err == -EAGAIN && (msg->msg_flags & MSG_DONTWAIT) != 0;
+  if (err == -ENOBUFS || no_space) mib.Inc(UdpMib::kSndbufErrors);
+  return err;
+}
+
 int udp_cmsg_send(const msghdr* msg, uint16_t* gso_size, bool* need_ip) {
   for (const cmsghdr* cmsg = cmsg_firsthdr(msg); cmsg != nullptr; cmsg = cmsg_nxthdr(msg, cmsg)) {
     if (!cmsg_ok(msg, cmsg)) return -EINVAL;
@@ -324,11 +330,7 @@ int64_t udp_sendmsg(sock* sk, msghdr* msg, size_t len) {
   const auto bytes = static_cast<uint32_t>(len);
   const int err =
       up->pending != 0 ? SendToPending(up, msg, bytes, corked) : SendNew(up, msg, bytes, corked);
-  if (err == 0) return static_cast<int64_t>(len);
-  // -EAGAIN is an error only of calls that will not wait.
-  const bool no_space = err == -EAGAIN && (msg->msg_flags & MSG_DONTWAIT) != 0;
-  if (err == -ENOBUFS || no_space) sk->sk_net.udp_mib.Inc(UdpMib::kSndbufErrors);
-  return err;
+  return udp_sendmsg_result(msg, len, err, sk->sk_net.udp_mib);
 }
 
 int udp_push_pending_frames(sock* sk) {

@@ -13,6 +13,7 @@
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_recverr.h"
 #include "stack/udp/udp.h"
+#include "stack/udp/udp_impl.h"
 #include "stack/udp/udp_input.h"
 
 namespace tapedeck {
@@ -28,13 +29,17 @@ void MovePeekOffset(sock* sk, uint32_t flags, int bytes) {
       (flags & MSG_PEEK) != 0 ? sk->sk_peek_off + bytes : std::max(sk->sk_peek_off - bytes, 0);
 }
 
-void CopySource(msghdr* msg, const sk_buff* skb) {
-  if (msg->msg_name == nullptr) return;
-  sockaddr_in sin;
-  sin.sin_port = udp_hdr(skb)->source;
-  sin.sin_addr = ip_hdr(skb)->saddr;
-  std::memcpy(msg->msg_name, &sin, sizeof(sin));
-  msg->msg_namelen = sizeof(sin);
+// Source and control messages of a datagram of IPv4.
+void Tell(sock* sk, msghdr* msg, sk_buff* skb) {
+  if (msg->msg_name != nullptr) {
+    sockaddr_in sin;
+    sin.sin_port = udp_hdr(skb)->source;
+    sin.sin_addr = ip_hdr(skb)->saddr;
+    std::memcpy(msg->msg_name, &sin, sizeof(sin));
+    msg->msg_namelen = sizeof(sin);
+  }
+  if (udp_sk(sk)->gro_enabled) udp_cmsg_recv(msg, skb);
+  if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv(msg, sk, skb);
 }
 
 // skb_copy_datagram_iter for the usual case of one piece (copy_linear_skb). 0 or -EFAULT.
@@ -56,22 +61,27 @@ int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied, bool p
 }
 
 void DropForChecksum(sock* sk, sk_buff* skb, uint32_t flags) {
+  Mib<UdpMib>& mib = udp_mib_of(sk->sk_net, skb);
   if (skb_kill_datagram(sk, skb, flags, SKB_DROP_REASON_UDP_CSUM) != 0) return;
-  sk->sk_net.udp_mib.Inc(UdpMib::kInCsumErrors);
-  sk->sk_net.udp_mib.Inc(UdpMib::kInErrors);
+  mib.Inc(UdpMib::kInCsumErrors);
+  mib.Inc(UdpMib::kInErrors);
 }
 
-// Of a packet with several datagrams: where one ends and the next begins.
+}  // namespace
+
 void udp_cmsg_recv(msghdr* msg, const sk_buff* skb) {
   if ((skb_shinfo(skb)->gso_type & SKB_GSO_UDP_L4) == 0) return;
   const int32_t gso_size = skb_shinfo(skb)->gso_size;
   put_cmsg(msg, kSolUdp, kUdpGro, &gso_size, sizeof(gso_size));
 }
 
-}  // namespace
-
 int64_t udp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
   if ((flags & MSG_ERRQUEUE) != 0) return ip_recv_error(sk, msg, len);
+  return udp_recv_datagram(sk, msg, len, flags, Tell);
+}
+
+int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
+                          void (*tell)(sock* sk, msghdr* msg, sk_buff* skb)) {
   const bool peek = (flags & MSG_PEEK) != 0;
   for (;;) {
     int off = PeekOffset(sk, flags);
@@ -89,17 +99,15 @@ int64_t udp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
     if (err != 0) {
       if (!peek) {
         ++sk->sk_drops;
-        sk->sk_net.udp_mib.Inc(UdpMib::kInErrors);
+        udp_mib_of(sk->sk_net, skb).Inc(UdpMib::kInErrors);
       }
       kfree_skb_reason(skb, peek ? SKB_DROP_REASON_CONSUMED : SKB_DROP_REASON_SKB_UCOPY_FAULT);
       return err;
     }
     if (copied < ulen) msg->msg_flags |= MSG_TRUNC;
-    if (!peek) sk->sk_net.udp_mib.Inc(UdpMib::kInDatagrams);
+    if (!peek) udp_mib_of(sk->sk_net, skb).Inc(UdpMib::kInDatagrams);
     sock_recv_cmsgs(msg, sk, skb);
-    CopySource(msg, skb);
-    if (udp_sk(sk)->gro_enabled) udp_cmsg_recv(msg, skb);
-    if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv(msg, sk, skb);
+    tell(sk, msg, skb);
     const uint32_t result = (flags & MSG_TRUNC) != 0 ? ulen : copied;
     MovePeekOffset(sk, flags, static_cast<int>(result));
     consume_skb(skb);

@@ -11,12 +11,12 @@
 namespace tapedeck {
 namespace {
 
-void SetCork(udp_sock* up, bool on) {
+void SetCork(udp_sock* up, bool on, int (*push_pending_frames)(sock* sk)) {
   up->corkflag = on;
   if (on) return;
   // What waited for the cork goes out; nobody hears of errors.
   lock_sock(up);
-  if (up->pending != 0) udp_push_pending_frames(up);
+  if (up->pending != 0) push_pending_frames(up);
   release_sock(up);
 }
 
@@ -35,7 +35,8 @@ void SetGro(udp_sock* up, bool on) {
 
 }  // namespace
 
-int udp_lib_setsockopt(sock* sk, int optname, const void* optval, uint32_t optlen) {
+int udp_lib_setsockopt(sock* sk, int optname, const void* optval, uint32_t optlen,
+                       int (*push_pending_frames)(sock* sk)) {
   int value = 0;
   if (optlen < sizeof(value)) return -EINVAL;
   if (optval == nullptr) return -EFAULT;
@@ -43,7 +44,7 @@ int udp_lib_setsockopt(sock* sk, int optname, const void* optval, uint32_t optle
   udp_sock* const up = udp_sk(sk);
   switch (optname) {
     case kUdpCork:
-      SetCork(up, value != 0);
+      SetCork(up, value != 0, push_pending_frames);
       return 0;
     case kUdpEncap:
       return SetEncap(up, value);

@@ -8,8 +8,10 @@
 
 namespace tapedeck {
 
-// 0, -EINVAL (too short, UDP_SEGMENT out of range), -EFAULT, -ENOPROTOOPT.
-int udp_lib_setsockopt(sock* sk, int optname, const void* optval, uint32_t optlen);
+// `push_pending_frames` sends the datagram that is corked. 0, -EINVAL (too short, UDP_SEGMENT out
+// of range), -EFAULT, -ENOPROTOOPT.
+int udp_lib_setsockopt(sock* sk, int optname, const void* optval, uint32_t optlen,
+                       int (*push_pending_frames)(sock* sk));
 // *optlen: the room on entry, the bytes written on return. 0, -EINVAL, -EFAULT, -ENOPROTOOPT.
 int udp_lib_getsockopt(const sock* sk, int optname, void* optval, uint32_t* optlen);
 

@@ -1,0 +1,106 @@
+#include "stack/udp/udp_ipv6.h"
+
+#include <cerrno>
+
+#include "stack/core/net.h"
+#include "stack/core/sockaddr.h"
+#include "stack/ipv6/datagram.h"
+#include "stack/ipv6/protocol.h"
+#include "stack/udp/udp_impl.h"
+#include "stack/udp/udp_sockopt.h"
+#include "stack/wire/ip_protocol.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr inet6_protocol kUdpv6Protocol = {
+    .handler = udpv6_rcv,
+    .err_handler = udpv6_err,
+    .early_demux = udp_v6_early_demux,
+    .flags = INET6_PROTO_NOPOLICY | INET6_PROTO_FINAL,
+    .gso_segment = udp6_ufo_fragment,
+};
+
+sock* Alloc(net& net, uint16_t family) {
+  return net_udp(net).sockets.New(net, family, &udpv6_prot);
+}
+
+void Destruct(sock* sk) {
+  inet6_sock_destruct(inet_sk(sk));
+  udp_destruct_sock(sk);
+}
+int Init(sock* sk) {
+  sk->sk_destruct = Destruct;
+  return 0;
+}
+void Destroy(sock* sk) {
+  // Whoever looks on sees a dead socket before its cork goes.
+  sock_set_flag(sk, SOCK_DEAD);
+  udp_v6_flush_pending_frames(sk);
+  udp_encap_release(sk);
+}
+
+int PreConnect(sock* sk, const void* addr, uint32_t addr_len) {
+  if (addr_len < sizeof(uint16_t)) return -EINVAL;
+  if (SockaddrFamily(addr) == kAfInet) {
+    return ipv6_only_sock(sk) ? -EAFNOSUPPORT : udp_pre_connect(sk, addr, addr_len);
+  }
+  return addr_len < kSin6LenRfc2133 ? -EINVAL : 0;
+}
+
+int Connect(sock* sk, const void* addr, uint32_t addr_len) {
+  lock_sock(sk);
+  const int err = __ip6_datagram_connect(inet_sk(sk), addr, addr_len);
+  if (err == 0) udp_lib_rehash(sk);
+  release_sock(sk);
+  return err;
+}
+
+int Setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t optlen) {
+  return level == kSolUdp
+             ? udp_lib_setsockopt(sk, optname, optval, optlen, udp_v6_push_pending_frames)
+             : ipv6_setsockopt(sk, level, optname, optval, optlen);
+}
+int Getsockopt(sock* sk, int level, int optname, void* optval, uint32_t* optlen) {
+  return level == kSolUdp ? udp_lib_getsockopt(sk, optname, optval, optlen)
+                          : ipv6_getsockopt(sk, level, optname, optval, optlen);
+}
+
+}  // namespace
+
+const proto udpv6_prot = {
+    .name = "UDPv6",
+    .alloc = Alloc,
+    .free = udp_free,
+    .init = Init,
+    .destroy = Destroy,
+    .close = udp_lib_close,
+    .pre_connect = PreConnect,
+    .connect = Connect,
+    .disconnect = udp_disconnect,
+    .accept = nullptr,
+    .ioctl = udp_ioctl,
+    .shutdown = nullptr,
+    .setsockopt = Setsockopt,
+    .getsockopt = Getsockopt,
+    .sendmsg = udpv6_sendmsg,
+    .recvmsg = udpv6_recvmsg,
+    .bind = nullptr,
+    .poll = udp_poll,
+    .backlog_rcv = nullptr,
+    .release_cb = ip6_datagram_release_cb,
+    .hash = nullptr,
+    .unhash = udp_lib_unhash,
+    .get_port = udp_v4_get_port,
+    .memory = udp_memory,
+};
+
+void udpv6_init(net& net) {
+  CHECK_EQ(inet6_add_protocol(net, &kUdpv6Protocol, wire::kIpProtoUdp), 0);
+}
+
+void udpv6_exit(net& net) {
+  CHECK_EQ(inet6_del_protocol(net, &kUdpv6Protocol, wire::kIpProtoUdp), 0);
+}
+
+}  // namespace tapedeck
