@@ -21,27 +21,8 @@
 namespace tapedeck {
 namespace {
 
-constexpr int kIpprotoMax = 263;  // IPPROTO_MAX
-constexpr int kIpprotoIp = 0;     // "any" where a protocol is asked for
-
-// --- The calls of a datagram socket. ---
-
-int inet_release(socket* sock) {
-  ip_mc_drop_socket(inet_sk(sock->sk));
-  sock->sk->sk_prot->close(sock->sk, SimTime::Zero());
-  sock->sk = nullptr;
-  return 0;
-}
-
-bool AddressUsable(const inet_sock* sk, Ipv4Address address, uint8_t type) {
-  const bool nonlocal_ok =
-      net_ipv4(sk->sk_net).settings.ip_nonlocal_bind != 0 || sk->freebind || sk->transparent;
-  return nonlocal_ok || address == kIpv4Any || type == RTN_LOCAL || type == RTN_MULTICAST ||
-         type == RTN_BROADCAST;
-}
-
 int __inet_bind(inet_sock* sk, const sockaddr_in& sin, uint8_t addr_type) {
-  if (!AddressUsable(sk, sin.sin_addr, addr_type)) return -EADDRNOTAVAIL;
+  if (!inet_addr_valid_or_nonlocal(sk, sin.sin_addr, addr_type)) return -EADDRNOTAVAIL;
   if (sk->sk_state != TCP_CLOSE || sk->inet_num != 0) return -EINVAL;
   sk->inet_rcv_saddr = sk->inet_saddr = sin.sin_addr;
   // A group or broadcast address is no source.
@@ -75,18 +56,6 @@ int inet_bind(socket* sock, const void* addr, uint32_t addr_len) {
   return err;
 }
 
-int inet_dgram_connect(socket* sock, const void* addr, uint32_t addr_len, uint32_t flags) {
-  struct sock* const sk = sock->sk;
-  const proto* const prot = sk->sk_prot;
-  if (addr_len < sizeof(uint16_t)) return -EINVAL;
-  if (SockaddrFamily(addr) == kAfUnspec) return prot->disconnect(sk, flags);
-  if (prot->pre_connect != nullptr) {
-    if (const int err = prot->pre_connect(sk, addr, addr_len); err != 0) return err;
-  }
-  if (const int err = inet_autobind(sk); err != 0) return err;
-  return prot->connect(sk, addr, addr_len);
-}
-
 int inet_getname(socket* sock, void* addr, SocketName which) {
   const inet_sock* const sk = inet_sk(sock->sk);
   sockaddr_in sin;
@@ -101,13 +70,6 @@ int inet_getname(socket* sock, void* addr, SocketName which) {
   }
   std::memcpy(addr, &sin, sizeof(sin));
   return sizeof(sin);
-}
-
-uint32_t inet_poll(socket* sock) { return sock->sk->sk_prot->poll(sock->sk); }
-
-int inet_ioctl(socket* sock, uint32_t command, int* argument) {
-  const proto* const prot = sock->sk->sk_prot;
-  return prot->ioctl == nullptr ? -ENOTTY : prot->ioctl(sock->sk, command, argument);
 }
 
 // The part of inet_shutdown under the lock. `mode` is a set of RCV_SHUTDOWN and SEND_SHUTDOWN.
@@ -129,6 +91,115 @@ int __inet_shutdown(socket* sock, uint8_t mode) {
   sk->sk_shutdown |= mode;
   if (sk->sk_prot->shutdown != nullptr) sk->sk_prot->shutdown(sk, mode);
   return state == TCP_CLOSE ? -ENOTCONN : 0;
+}
+
+constexpr proto_ops kInetDgramOps = InetOps(kAfInet, inet_bind, inet_getname, true);
+constexpr proto_ops kInetSockrawOps = InetOps(kAfInet, inet_bind, inet_getname, false);
+constexpr proto_ops kInetStreamOps = InetStreamOps(kAfInet, inet_bind, inet_getname);
+
+// --- The protocol switch. ---
+
+// The first entry of a type is what protocol 0 means.
+constexpr inet_protosw kInetSw[] = {
+    {SOCK_STREAM, wire::kIpProtoTcp, &tcp_prot, &kInetStreamOps, false},
+    {SOCK_DGRAM, wire::kIpProtoUdp, &udp_prot, &kInetDgramOps, false},
+    {SOCK_DGRAM, wire::kIpProtoIcmp, &ping_prot, &kInetSockrawOps, true},
+};
+
+int inet_create(net& net, socket* sock, int protocol) {
+  const inet_protosw* entry = nullptr;
+  int err = inet_find_protosw(kInetSw, sock->type, protocol, &entry);
+  if (err != 0) return err;
+  struct sock* const sk = sk_alloc(net, kAfInet, entry->prot);
+  if (sk == nullptr) return -ENOBUFS;
+  sk->sk_type = sock->type;
+  sk->sk_protocol = static_cast<uint8_t>(entry->protocol);
+  if (entry->reuse) sk->sk_reuse = SK_CAN_REUSE;
+  inet_sock_init(inet_sk(sk));
+  sock_graft(sk, sock);
+  if (sk->sk_prot->init != nullptr) err = sk->sk_prot->init(sk);
+  if (err != 0) {
+    sk_common_release(sk);
+    return err;
+  }
+  sock->ops = entry->ops;
+  sock->sk = sk;
+  return 0;
+}
+
+}  // namespace
+
+const proto_ops inet_dgram_ops = kInetDgramOps;
+const proto_ops inet_stream_ops = kInetStreamOps;
+
+const net_proto_family inet_family_ops = {.family = kAfInet, .create = inet_create};
+
+int inet_bind_address(sock* sk, const void* addr, uint32_t addr_len, uint8_t* addr_type) {
+  sockaddr_in sin;
+  if (addr_len < sizeof(sin)) return -EINVAL;
+  std::memcpy(&sin, addr, sizeof(sin));
+  // AF_UNSPEC passes for AF_INET with the wildcard address, as it always has.
+  const bool wildcard = sin.sin_family == kAfUnspec && sin.sin_addr == kIpv4Any;
+  if (sin.sin_family != kAfInet && !wildcard) return -EAFNOSUPPORT;
+  *addr_type = inet_addr_type(sk->sk_net, sin.sin_addr);
+  return 0;
+}
+
+int inet_autobind(sock* sk) {
+  inet_sock* const inet = inet_sk(sk);
+  if (inet->inet_num != 0) return 0;
+  if (sk->sk_prot->get_port(sk, 0) != 0) return -EAGAIN;
+  inet->inet_sport = inet->inet_num;
+  return 0;
+}
+
+bool inet_addr_valid_or_nonlocal(const inet_sock* sk, Ipv4Address address, uint8_t type) {
+  const bool nonlocal_ok =
+      net_ipv4(sk->sk_net).settings.ip_nonlocal_bind != 0 || sk->freebind || sk->transparent;
+  return nonlocal_ok || address == kIpv4Any || type == RTN_LOCAL || type == RTN_MULTICAST ||
+         type == RTN_BROADCAST;
+}
+
+int inet_find_protosw(std::span<const inet_protosw> protosw, uint16_t type, int protocol,
+                      const inet_protosw** found) {
+  if (protocol < 0 || protocol >= kIpprotoMax) return -EINVAL;
+  int err = -ESOCKTNOSUPPORT;
+  for (const inet_protosw& entry : protosw) {
+    if (entry.type != type) continue;
+    const bool wild = entry.protocol == kIpprotoIp;
+    if (protocol == kIpprotoIp ? !wild : wild || protocol == entry.protocol) {
+      *found = &entry;
+      return 0;
+    }
+    err = -EPROTONOSUPPORT;
+  }
+  return err;
+}
+
+int inet_release(socket* sock) {
+  ip_mc_drop_socket(inet_sk(sock->sk));
+  sock->sk->sk_prot->close(sock->sk, SimTime::Zero());
+  sock->sk = nullptr;
+  return 0;
+}
+
+int inet_dgram_connect(socket* sock, const void* addr, uint32_t addr_len, uint32_t flags) {
+  struct sock* const sk = sock->sk;
+  const proto* const prot = sk->sk_prot;
+  if (addr_len < sizeof(uint16_t)) return -EINVAL;
+  if (SockaddrFamily(addr) == kAfUnspec) return prot->disconnect(sk, flags);
+  if (prot->pre_connect != nullptr) {
+    if (const int err = prot->pre_connect(sk, addr, addr_len); err != 0) return err;
+  }
+  if (const int err = inet_autobind(sk); err != 0) return err;
+  return prot->connect(sk, addr, addr_len);
+}
+
+uint32_t inet_poll(socket* sock) { return sock->sk->sk_prot->poll(sock->sk); }
+
+int inet_ioctl(socket* sock, uint32_t command, int* argument) {
+  const proto* const prot = sock->sk->sk_prot;
+  return prot->ioctl == nullptr ? -ENOTTY : prot->ioctl(sock->sk, command, argument);
 }
 
 int inet_shutdown(socket* sock, int how) {
@@ -157,114 +228,9 @@ int64_t inet_recvmsg(socket* sock, msghdr* msg, size_t bytes, uint32_t flags) {
   return sock->sk->sk_prot->recvmsg(sock->sk, msg, bytes, flags);
 }
 
-constexpr proto_ops InetOps(bool has_peek_off) {
-  return {.family = kAfInet,
-          .has_peek_off = has_peek_off,
-          .release = inet_release,
-          .linger = nullptr,
-          .bind = inet_bind,
-          .connect = inet_dgram_connect,
-          .listen = nullptr,
-          .accept = nullptr,
-          .socketpair = nullptr,
-          .getname = inet_getname,
-          .poll = inet_poll,
-          .ioctl = inet_ioctl,
-          .shutdown = inet_shutdown,
-          .setsockopt = sock_common_setsockopt,
-          .getsockopt = sock_common_getsockopt,
-          .sendmsg = inet_sendmsg,
-          .recvmsg = inet_recvmsg};
-}
 int64_t inet_splice_read(socket* sock, size_t bytes, uint32_t flags, splice_actor actor,
                          void* context) {
   return tcp_splice_read(sock->sk, bytes, flags, actor, context);
-}
-
-constexpr proto_ops InetStreamOps() {
-  proto_ops ops = InetOps(true);
-  ops.linger = inet_linger;
-  ops.connect = inet_stream_connect;
-  ops.listen = inet_listen;
-  ops.accept = inet_accept;
-  ops.sendmsg = inet_stream_sendmsg;
-  ops.splice_read = inet_splice_read;
-  return ops;
-}
-constexpr proto_ops inet_dgram_ops = InetOps(true);
-constexpr proto_ops inet_sockraw_ops = InetOps(false);
-constexpr proto_ops inet_stream_ops = InetStreamOps();
-
-// --- The protocol switch. ---
-
-struct inet_protosw {
-  uint16_t type;
-  uint16_t protocol;
-  const proto* prot;
-  const proto_ops* ops;
-  bool reuse;  // ports are shared as if by SO_REUSEADDR (INET_PROTOSW_REUSE)
-};
-// The first entry of a type is what protocol 0 means.
-constexpr inet_protosw kInetSw[] = {
-    {SOCK_STREAM, wire::kIpProtoTcp, &tcp_prot, &inet_stream_ops, false},
-    {SOCK_DGRAM, wire::kIpProtoUdp, &udp_prot, &inet_dgram_ops, false},
-    {SOCK_DGRAM, wire::kIpProtoIcmp, &ping_prot, &inet_sockraw_ops, true},
-};
-
-int FindProtosw(uint16_t type, int protocol, const inet_protosw** found) {
-  int err = -ESOCKTNOSUPPORT;
-  for (const inet_protosw& entry : kInetSw) {
-    if (entry.type != type) continue;
-    if (protocol == kIpprotoIp || protocol == entry.protocol) {
-      *found = &entry;
-      return 0;
-    }
-    err = -EPROTONOSUPPORT;
-  }
-  return err;
-}
-
-int inet_create(net& net, socket* sock, int protocol) {
-  if (protocol < 0 || protocol >= kIpprotoMax) return -EINVAL;
-  const inet_protosw* entry = nullptr;
-  if (const int err = FindProtosw(sock->type, protocol, &entry); err != 0) return err;
-  struct sock* const sk = sk_alloc(net, kAfInet, entry->prot);
-  if (sk == nullptr) return -ENOBUFS;
-  sk->sk_type = sock->type;
-  sk->sk_protocol = static_cast<uint8_t>(entry->protocol);
-  if (entry->reuse) sk->sk_reuse = SK_CAN_REUSE;
-  inet_sock_init(inet_sk(sk));
-  sock_graft(sk, sock);
-  if (const int err = sk->sk_prot->init != nullptr ? sk->sk_prot->init(sk) : 0; err != 0) {
-    sk_common_release(sk);
-    return err;
-  }
-  sock->ops = entry->ops;
-  sock->sk = sk;
-  return 0;
-}
-
-}  // namespace
-
-const net_proto_family inet_family_ops = {.family = kAfInet, .create = inet_create};
-
-int inet_bind_address(sock* sk, const void* addr, uint32_t addr_len, uint8_t* addr_type) {
-  sockaddr_in sin;
-  if (addr_len < sizeof(sin)) return -EINVAL;
-  std::memcpy(&sin, addr, sizeof(sin));
-  // AF_UNSPEC passes for AF_INET with the wildcard address, as it always has.
-  const bool wildcard = sin.sin_family == kAfUnspec && sin.sin_addr == kIpv4Any;
-  if (sin.sin_family != kAfInet && !wildcard) return -EAFNOSUPPORT;
-  *addr_type = inet_addr_type(sk->sk_net, sin.sin_addr);
-  return 0;
-}
-
-int inet_autobind(sock* sk) {
-  inet_sock* const inet = inet_sk(sk);
-  if (inet->inet_num != 0) return 0;
-  if (sk->sk_prot->get_port(sk, 0) != 0) return -EAGAIN;
-  inet->inet_sport = inet->inet_num;
-  return 0;
 }
 
 }  // namespace tapedeck
