@@ -57,12 +57,12 @@ struct mc_group {
   Source* tomb = nullptr;
   uint32_t sfcount[2] = {};  // users that exclude / include
   uint8_t sfmode = kMcastExclude;
-  uint8_t crcount = 0;          // times a change of mode is still to be told
-  bool loaded = false;          // the device hears its frames
-  bool timer_running = false;   // a report waits
-  bool last_reporter = false;   // we were the last to report it (version 1 leaves)
-  bool gsquery = false;         // the waiting report is about certain sources
-  bool noreport = false;        // never reported: all hosts
+  uint8_t crcount = 0;         // times a change of mode is still to be told
+  bool loaded = false;         // the device hears its frames
+  bool timer_running = false;  // a report waits
+  bool last_reporter = false;  // we were the last to report it (version 1 leaves)
+  bool gsquery = false;        // the waiting report is about certain sources
+  bool noreport = false;       // never reported: all hosts
 };
 
 namespace mc_filter {
@@ -392,8 +392,7 @@ class ReportBuilder {
     Add(g, exclude ? McRecord::kBlockOldSources : McRecord::kAllowNewSources, false, false);
     Add(g, exclude ? McRecord::kAllowNewSources : McRecord::kBlockOldSources, false, true);
     if (g->crcount == 0) return;
-    Add(g,
-        g->sfmode == kMcastExclude ? McRecord::kChangeToExclude : McRecord::kChangeToInclude,
+    Add(g, g->sfmode == kMcastExclude ? McRecord::kChangeToExclude : McRecord::kChangeToInclude,
         false, false);
     --g->crcount;
   }
