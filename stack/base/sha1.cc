@@ -9,7 +9,7 @@ namespace tapedeck {
 namespace {
 
 // RFC 3174 5: the function and the constant of round `t`.
-uint32_t Mix(int t, uint32_t b, uint32_t c, uint32_t d) {
+uint32_t MixSha1(int t, uint32_t b, uint32_t c, uint32_t d) {
   if (t < 20) return ((b & c) | (~b & d)) + 0x5a827999;
   if (t < 40) return (b ^ c ^ d) + 0x6ed9eba1;
   if (t < 60) return ((b & c) | (b & d) | (c & d)) + 0x8f1bbcdc;
@@ -26,7 +26,7 @@ Sha1State Sha1Compress(const Sha1State& state, std::span<const uint8_t, 64> bloc
   }
   auto [a, b, c, d, e] = state;
   for (int t = 0; t < 80; ++t) {
-    const uint32_t next = std::rotl(a, 5) + Mix(t, b, c, d) + e + w[t];
+    const uint32_t next = std::rotl(a, 5) + MixSha1(t, b, c, d) + e + w[t];
     e = d;
     d = c;
     c = std::rotl(b, 30);

@@ -112,25 +112,25 @@ struct rtnl_link_stats64 {
 // What a driver can do. Members may be null where the comment of the caller allows it: all but
 // ndo_start_xmit.
 struct net_device_ops {
-  int (*ndo_init)(net_device* dev);
-  void (*ndo_uninit)(net_device* dev);
-  int (*ndo_open)(net_device* dev);
-  int (*ndo_stop)(net_device* dev);
-  netdev_tx_t (*ndo_start_xmit)(sk_buff* skb, net_device* dev);
-  uint16_t (*ndo_select_queue)(net_device* dev, sk_buff* skb);
+  int (*ndo_init)(net_device* dev) = nullptr;
+  void (*ndo_uninit)(net_device* dev) = nullptr;
+  int (*ndo_open)(net_device* dev) = nullptr;
+  int (*ndo_stop)(net_device* dev) = nullptr;
+  netdev_tx_t (*ndo_start_xmit)(sk_buff* skb, net_device* dev) = nullptr;
+  uint16_t (*ndo_select_queue)(net_device* dev, sk_buff* skb) = nullptr;
   netdev_features_t (*ndo_features_check)(sk_buff* skb, net_device* dev,
-                                          netdev_features_t features);
-  void (*ndo_set_rx_mode)(net_device* dev);
-  int (*ndo_set_mac_address)(net_device* dev, const MacAddress& address);
-  int (*ndo_validate_addr)(net_device* dev);
-  int (*ndo_change_mtu)(net_device* dev, uint32_t mtu);
-  void (*ndo_tx_timeout)(net_device* dev, uint32_t queue);
+                                          netdev_features_t features) = nullptr;
+  void (*ndo_set_rx_mode)(net_device* dev) = nullptr;
+  int (*ndo_set_mac_address)(net_device* dev, const MacAddress& address) = nullptr;
+  int (*ndo_validate_addr)(net_device* dev) = nullptr;
+  int (*ndo_change_mtu)(net_device* dev, uint32_t mtu) = nullptr;
+  void (*ndo_tx_timeout)(net_device* dev, uint32_t queue) = nullptr;
   // Fills *stats from scratch. Null: dev->stats is the truth.
-  void (*ndo_get_stats64)(net_device* dev, rtnl_link_stats64* stats);
-  int (*ndo_vlan_rx_add_vid)(net_device* dev, uint16_t proto, uint16_t vid);
-  int (*ndo_vlan_rx_kill_vid)(net_device* dev, uint16_t proto, uint16_t vid);
-  netdev_features_t (*ndo_fix_features)(net_device* dev, netdev_features_t features);
-  int (*ndo_set_features)(net_device* dev, netdev_features_t features);
+  void (*ndo_get_stats64)(net_device* dev, rtnl_link_stats64* stats) = nullptr;
+  int (*ndo_vlan_rx_add_vid)(net_device* dev, uint16_t proto, uint16_t vid) = nullptr;
+  int (*ndo_vlan_rx_kill_vid)(net_device* dev, uint16_t proto, uint16_t vid) = nullptr;
+  netdev_features_t (*ndo_fix_features)(net_device* dev, netdev_features_t features) = nullptr;
+  int (*ndo_set_features)(net_device* dev, netdev_features_t features) = nullptr;
 };
 
 // How link-layer headers are made. Addresses are dev->addr_len bytes.

@@ -165,7 +165,8 @@ int sock_cmsg_send(const sock* sk, const msghdr* msg, sockcm_cookie* sockc) {
   return 0;
 }
 
-int64_t sock_recv_errqueue(sock* sk, msghdr* msg, size_t len, int level, int type) {
+int64_t sock_recv_queued_error(sock* sk, msghdr* msg, size_t len, sk_buff** taken) {
+  *taken = nullptr;
   sk_buff* const skb = sock_dequeue_err_skb(sk);
   if (skb == nullptr) return -EAGAIN;
   if (skb->len > len) msg->msg_flags |= MSG_TRUNC;
@@ -175,6 +176,14 @@ int64_t sock_recv_errqueue(sock* sk, msghdr* msg, size_t len, int level, int typ
     return err;
   }
   sock_recv_timestamp(msg, sk, skb);
+  *taken = skb;
+  return copied;
+}
+
+int64_t sock_recv_errqueue(sock* sk, msghdr* msg, size_t len, int level, int type) {
+  sk_buff* skb = nullptr;
+  const int64_t copied = sock_recv_queued_error(sk, msg, len, &skb);
+  if (skb == nullptr) return copied;
   const sock_extended_err ee = SKB_EXT_ERR(skb)->ee;
   put_cmsg(msg, level, type, &ee, sizeof(ee));
   msg->msg_flags |= MSG_ERRQUEUE;

@@ -95,6 +95,10 @@ int __sock_cmsg_send(const sock* sk, const cmsghdr* cmsg, sockcm_cookie* sockc);
 // Takes all of a message's; those of other levels are skipped. 0 or -EINVAL.
 int sock_cmsg_send(const sock* sk, const msghdr* msg, sockcm_cookie* sockc);
 
+// recvmsg with MSG_ERRQUEUE as far as all protocols do it alike: takes the next error, with the
+// packet it is about and its time stamps in `msg`. Bytes, and the caller owns *taken. -EAGAIN where
+// there is none, -EFAULT: *taken is null.
+int64_t sock_recv_queued_error(sock* sk, msghdr* msg, size_t len, sk_buff** taken);
 // recvmsg with MSG_ERRQUEUE of protocols without addresses: what is next, its error as a control
 // message (`level`, `type`). Bytes, -EAGAIN where there is none, -EFAULT.
 int64_t sock_recv_errqueue(sock* sk, msghdr* msg, size_t len, int level, int type);

@@ -340,22 +340,15 @@ int SetFeatures(net_device* dev, netdev_features_t features) {
 }
 
 constexpr net_device_ops kNetdevOps = {
-    .ndo_init = nullptr,
-    .ndo_uninit = nullptr,
     .ndo_open = &Open,
     .ndo_stop = &Stop,
     .ndo_start_xmit = &ixgbe_xmit_frame,
-    .ndo_select_queue = nullptr,
-    .ndo_features_check = nullptr,
     .ndo_set_rx_mode = &SetRxMode,
     .ndo_set_mac_address = &SetMacAddress,
     .ndo_validate_addr = &eth_validate_addr,
     .ndo_change_mtu = &ChangeMtu,
     .ndo_tx_timeout = &TxTimeout,
     .ndo_get_stats64 = &GetStats64,
-    .ndo_vlan_rx_add_vid = nullptr,
-    .ndo_vlan_rx_kill_vid = nullptr,
-    .ndo_fix_features = nullptr,
     .ndo_set_features = &SetFeatures,
 };
 

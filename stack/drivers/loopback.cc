@@ -35,23 +35,7 @@ netdev_tx_t LoopbackXmit(sk_buff* skb, net_device* dev) {
 }
 
 constexpr net_device_ops kLoopbackOps = {
-    .ndo_init = nullptr,
-    .ndo_uninit = nullptr,
-    .ndo_open = nullptr,
-    .ndo_stop = nullptr,
     .ndo_start_xmit = &LoopbackXmit,
-    .ndo_select_queue = nullptr,
-    .ndo_features_check = nullptr,
-    .ndo_set_rx_mode = nullptr,
-    .ndo_set_mac_address = nullptr,
-    .ndo_validate_addr = nullptr,
-    .ndo_change_mtu = nullptr,
-    .ndo_tx_timeout = nullptr,
-    .ndo_get_stats64 = nullptr,
-    .ndo_vlan_rx_add_vid = nullptr,
-    .ndo_vlan_rx_kill_vid = nullptr,
-    .ndo_fix_features = nullptr,
-    .ndo_set_features = nullptr,
 };
 
 void LoopbackSetup(net_device* dev) {

@@ -154,43 +154,13 @@ void SetGso(sk_buff* skb, std::span<const uint8_t> bytes, uint16_t gso_size_byte
 }
 
 constexpr net_device_ops kTapOps = {
-    .ndo_init = nullptr,
-    .ndo_uninit = nullptr,
-    .ndo_open = nullptr,
-    .ndo_stop = nullptr,
     .ndo_start_xmit = &TunXmit,
-    .ndo_select_queue = nullptr,
-    .ndo_features_check = nullptr,
-    .ndo_set_rx_mode = nullptr,
     .ndo_set_mac_address = &eth_mac_addr,
     .ndo_validate_addr = &eth_validate_addr,
-    .ndo_change_mtu = nullptr,
-    .ndo_tx_timeout = nullptr,
-    .ndo_get_stats64 = nullptr,
-    .ndo_vlan_rx_add_vid = nullptr,
-    .ndo_vlan_rx_kill_vid = nullptr,
-    .ndo_fix_features = nullptr,
-    .ndo_set_features = nullptr,
 };
 
 constexpr net_device_ops kTunOps = {
-    .ndo_init = nullptr,
-    .ndo_uninit = nullptr,
-    .ndo_open = nullptr,
-    .ndo_stop = nullptr,
     .ndo_start_xmit = &TunXmit,
-    .ndo_select_queue = nullptr,
-    .ndo_features_check = nullptr,
-    .ndo_set_rx_mode = nullptr,
-    .ndo_set_mac_address = nullptr,
-    .ndo_validate_addr = nullptr,
-    .ndo_change_mtu = nullptr,
-    .ndo_tx_timeout = nullptr,
-    .ndo_get_stats64 = nullptr,
-    .ndo_vlan_rx_add_vid = nullptr,
-    .ndo_vlan_rx_kill_vid = nullptr,
-    .ndo_fix_features = nullptr,
-    .ndo_set_features = nullptr,
 };
 
 void TunSetup(net_device* dev) {

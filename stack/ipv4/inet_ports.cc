@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint32_t kPorts = 65536;
 constexpr uint32_t kWords = kPorts / 64;
-constexpr size_t kBytes = kWords * sizeof(uint64_t);
+constexpr size_t kBitmapBytes = kWords * sizeof(uint64_t);
 constexpr int32_t kUnprivilegedPortStart = 1024;  // ip_unprivileged_port_start
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n'; }
@@ -74,14 +74,14 @@ void ReadReserved(void* context, std::string* text) {
 int WriteReserved(void* context, std::string_view text) {
   auto* const ns = static_cast<netns_ipv4*>(context);
   Kmalloc& memory = ns->host_net.kernel.kmalloc();
-  auto* const bits = static_cast<uint64_t*>(memory.Alloc(kBytes));
+  auto* const bits = static_cast<uint64_t*>(memory.Alloc(kBitmapBytes));
   if (bits == nullptr) return -ENOMEM;
-  std::memset(bits, 0, kBytes);
+  std::memset(bits, 0, kBitmapBytes);
   if (!PortListReader(text).Read(bits)) {
-    memory.Free(bits, kBytes);
+    memory.Free(bits, kBitmapBytes);
     return -EINVAL;
   }
-  if (ns->local_reserved_ports != nullptr) memory.Free(ns->local_reserved_ports, kBytes);
+  if (ns->local_reserved_ports != nullptr) memory.Free(ns->local_reserved_ports, kBitmapBytes);
   ns->local_reserved_ports = bits;
   return 0;
 }
@@ -147,7 +147,7 @@ void inet_ports_init(net& net) {
 void inet_ports_exit(net& net) {
   netns_ipv4& ns = net_ipv4(net);
   if (ns.local_reserved_ports == nullptr) return;
-  net.kernel.kmalloc().Free(ns.local_reserved_ports, kBytes);
+  net.kernel.kmalloc().Free(ns.local_reserved_ports, kBitmapBytes);
   ns.local_reserved_ports = nullptr;
 }
 

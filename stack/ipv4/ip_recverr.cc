@@ -81,15 +81,9 @@ void ip_local_error(sock* sk, int err, Ipv4Address daddr, be16 port, uint32_t in
 }
 
 int64_t ip_recv_error(sock* sk, msghdr* msg, size_t len) {
-  sk_buff* const skb = sock_dequeue_err_skb(sk);
-  if (skb == nullptr) return -EAGAIN;
-  if (skb->len > len) msg->msg_flags |= MSG_TRUNC;
-  const auto copied = static_cast<uint32_t>(std::min<size_t>(skb->len, len));
-  if (const int err = skb_copy_datagram_iter(skb, 0, &msg->msg_iter, copied); err != 0) {
-    kfree_skb_reason(skb, SKB_DROP_REASON_SKB_UCOPY_FAULT);
-    return err;
-  }
-  sock_recv_timestamp(msg, sk, skb);
+  sk_buff* skb = nullptr;
+  const int64_t copied = sock_recv_queued_error(sk, msg, len, &skb);
+  if (skb == nullptr) return copied;
   const sock_exterr_skb& serr = *SKB_EXT_ERR(skb);
   CopyDestination(msg, skb, serr);
   ip_recverr_data data{.ee = serr.ee, .offender = {}};

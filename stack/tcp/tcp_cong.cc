@@ -183,20 +183,9 @@ uint32_t tcp_reno_undo_cwnd(sock* sk) {
 const tcp_congestion_ops tcp_reno = {
     .name = "reno",
     .flags = TCP_CONG_NON_RESTRICTED,
-    .init = nullptr,
-    .release = nullptr,
     .ssthresh = tcp_reno_ssthresh,
     .undo_cwnd = tcp_reno_undo_cwnd,
     .cong_avoid = tcp_reno_cong_avoid,
-    .cong_control = nullptr,
-    .set_state = nullptr,
-    .cwnd_event = nullptr,
-    .cwnd_event_tx_start = nullptr,
-    .in_ack_event = nullptr,
-    .pkts_acked = nullptr,
-    .min_tso_segs = nullptr,
-    .sndbuf_expand = nullptr,
-    .get_info = nullptr,
 };
 
 }  // namespace tapedeck

@@ -89,21 +89,21 @@ static_assert(sizeof(tcp_cc_info) == 20);
 struct tcp_congestion_ops {
   char name[TCP_CA_NAME_MAX];
   uint32_t flags;  // TCP_CONG_*
-  void (*init)(sock* sk);
-  void (*release)(sock* sk);
-  uint32_t (*ssthresh)(sock* sk);
-  uint32_t (*undo_cwnd)(sock* sk);
-  void (*cong_avoid)(sock* sk, uint32_t ack, uint32_t acked);
-  void (*cong_control)(sock* sk, uint32_t ack, uint32_t flag, const rate_sample* rs);
-  void (*set_state)(sock* sk, uint8_t new_state);
-  void (*cwnd_event)(sock* sk, tcp_ca_event event);
-  void (*cwnd_event_tx_start)(sock* sk);
-  void (*in_ack_event)(sock* sk, uint32_t flags);
-  void (*pkts_acked)(sock* sk, const ack_sample* sample);
-  uint32_t (*min_tso_segs)(sock* sk);
-  uint32_t (*sndbuf_expand)(sock* sk);
+  void (*init)(sock* sk) = nullptr;
+  void (*release)(sock* sk) = nullptr;
+  uint32_t (*ssthresh)(sock* sk) = nullptr;
+  uint32_t (*undo_cwnd)(sock* sk) = nullptr;
+  void (*cong_avoid)(sock* sk, uint32_t ack, uint32_t acked) = nullptr;
+  void (*cong_control)(sock* sk, uint32_t ack, uint32_t flag, const rate_sample* rs) = nullptr;
+  void (*set_state)(sock* sk, uint8_t new_state) = nullptr;
+  void (*cwnd_event)(sock* sk, tcp_ca_event event) = nullptr;
+  void (*cwnd_event_tx_start)(sock* sk) = nullptr;
+  void (*in_ack_event)(sock* sk, uint32_t flags) = nullptr;
+  void (*pkts_acked)(sock* sk, const ack_sample* sample) = nullptr;
+  uint32_t (*min_tso_segs)(sock* sk) = nullptr;
+  uint32_t (*sndbuf_expand)(sock* sk) = nullptr;
   // Fills TCP_CC_INFO; its bytes.
-  uint32_t (*get_info)(sock* sk, tcp_cc_info* info);
+  uint32_t (*get_info)(sock* sk, tcp_cc_info* info) = nullptr;
 };
 
 extern const tcp_congestion_ops tcp_reno;

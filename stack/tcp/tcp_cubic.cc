@@ -251,19 +251,12 @@ const tcp_congestion_ops cubictcp = {
     .name = "cubic",
     .flags = 0,
     .init = cubictcp_init,
-    .release = nullptr,
     .ssthresh = cubictcp_recalc_ssthresh,
     .undo_cwnd = tcp_reno_undo_cwnd,
     .cong_avoid = cubictcp_cong_avoid,
-    .cong_control = nullptr,
     .set_state = cubictcp_state,
-    .cwnd_event = nullptr,
     .cwnd_event_tx_start = cubictcp_cwnd_event_tx_start,
-    .in_ack_event = nullptr,
     .pkts_acked = cubictcp_acked,
-    .min_tso_segs = nullptr,
-    .sndbuf_expand = nullptr,
-    .get_info = nullptr,
 };
 
 }  // namespace tapedeck

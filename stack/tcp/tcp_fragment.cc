@@ -35,8 +35,9 @@ void InsertAfter(sock* sk, tcp_queue queue, sk_buff* skb, sk_buff* buff) {
   if (tcp_tsorted_linked(tp, skb)) tcp_tsorted_insert_after(tp, skb, buff);
 }
 
-// Sequence numbers, flags and what is known of the transmission.
-void SplitControlBlock(sk_buff* skb, sk_buff* buff, uint32_t len) {
+}  // namespace
+
+void tcp_skb_split_sequence(sk_buff* skb, sk_buff* buff, uint32_t len) {
   tcp_skb_cb* const tcb = TCP_SKB_CB(skb);
   tcp_skb_cb* const rest = TCP_SKB_CB(buff);
   rest->seq = tcb->seq + len;
@@ -45,12 +46,8 @@ void SplitControlBlock(sk_buff* skb, sk_buff* buff, uint32_t len) {
   // PSH and FIN belong to the end.
   rest->tcp_flags = tcb->tcp_flags;
   tcb->tcp_flags = static_cast<uint16_t>(tcb->tcp_flags & ~(TCPHDR_FIN | TCPHDR_PSH));
-  rest->sacked = tcb->sacked;
-  rest->tx = tcb->tx;
   tcp_skb_fragment_eor(skb, buff);
 }
-
-}  // namespace
 
 bool tcp_has_tx_tstamp(const sk_buff* skb) {
   return TCP_SKB_CB(skb)->txstamp_ack || (skb_shinfo(skb)->tx_flags & SKBTX_ANY_TSTAMP) != 0;
@@ -108,7 +105,9 @@ int tcp_fragment(sock* sk, tcp_queue queue, sk_buff* skb, uint32_t len, uint32_t
   buff->truesize += nlen;
   skb->truesize -= nlen;
 
-  SplitControlBlock(skb, buff, len);
+  tcp_skb_split_sequence(skb, buff, len);
+  TCP_SKB_CB(buff)->sacked = TCP_SKB_CB(skb)->sacked;
+  TCP_SKB_CB(buff)->tx = TCP_SKB_CB(skb)->tx;
   skb_split(skb, buff, len);
   buff->tstamp = skb->tstamp;
   tcp_fragment_tstamp(skb, buff);

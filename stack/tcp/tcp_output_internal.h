@@ -43,6 +43,8 @@ bool tcp_has_tx_tstamp(const sk_buff* skb);
 // what was cut off it.
 void tcp_fragment_tstamp(sk_buff* skb, sk_buff* skb2);
 void tcp_skb_fragment_eor(sk_buff* skb, sk_buff* skb2);
+// What is cut off `skb` after `len` bytes of sequence space is `buff`: numbers and flags of both.
+void tcp_skb_split_sequence(sk_buff* skb, sk_buff* buff, uint32_t len);
 // `src` of the write queue is empty, its bytes are in `dst`: frees it.
 void tcp_eat_one_skb(sock* sk, sk_buff* dst, sk_buff* src);
 // The segments of `skb` for `mss_now`, counted anew where needed.

@@ -122,14 +122,7 @@ int tso_fragment(sock* sk, sk_buff* skb, uint32_t len, uint32_t mss_now) {
   buff->truesize += static_cast<uint32_t>(nlen);
   skb->truesize -= static_cast<uint32_t>(nlen);
 
-  tcp_skb_cb* const tcb = TCP_SKB_CB(skb);
-  tcp_skb_cb* const rest = TCP_SKB_CB(buff);
-  rest->seq = tcb->seq + len;
-  rest->end_seq = tcb->end_seq;
-  tcb->end_seq = rest->seq;
-  rest->tcp_flags = tcb->tcp_flags;
-  tcb->tcp_flags = static_cast<uint16_t>(tcb->tcp_flags & ~(TCPHDR_FIN | TCPHDR_PSH));
-  tcp_skb_fragment_eor(skb, buff);
+  tcp_skb_split_sequence(skb, buff, len);
   skb_split(skb, buff, len);
   tcp_fragment_tstamp(skb, buff);
   tcp_set_skb_tso_segs(skb, mss_now);
