@@ -85,7 +85,6 @@ constexpr uint32_t TxLengthOf(const TxDescriptor& d) { return d.high & 0xffff; }
 constexpr uint32_t TxContextIndexOf(const TxDescriptor& d) { return d.high >> 36 & 0x7; }
 constexpr bool TxInsertsIpChecksum(const TxDescriptor& d) { return (d.high >> 40 & 1) != 0; }
 constexpr bool TxInsertsL4Checksum(const TxDescriptor& d) { return (d.high >> 41 & 1) != 0; }
-constexpr bool TxChecksContext(const TxDescriptor& d) { return (d.high >> 39 & 1) != 0; }
 constexpr uint32_t TxPayloadLengthOf(const TxDescriptor& d) {
   return static_cast<uint32_t>(d.high >> 46);
 }

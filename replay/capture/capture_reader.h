@@ -75,7 +75,6 @@ class CaptureReader {
   // What messages call the file. Offsets into a gzipped file count unpacked bytes, and its name
   // says so.
   const std::string& name() const { return findings_->name(); }
-  bool is_pcapng() const { return std::holds_alternative<PcapngReader>(format_); }
   // All interfaces seen so far, over all sections; Record::interface_index counts in here. A pcap
   // file has one.
   std::span<const CaptureInterface> interfaces() const;

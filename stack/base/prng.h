@@ -27,7 +27,6 @@ class Prng {
   }
 
   constexpr uint64_t Next64() {
-    ++draws_;
     const uint64_t result = Rotl(s_[1] * 5, 7) * 9;
     const uint64_t t = s_[1] << 17;
     s_[2] ^= s_[0];
@@ -53,14 +52,9 @@ class Prng {
     return static_cast<uint32_t>(product >> 32);
   }
 
-  // How many numbers were drawn: part of the state digest, so that one draw too many is seen where
-  // it happens.
-  constexpr uint64_t draws() const { return draws_; }
-
  private:
   static constexpr uint64_t Rotl(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
   uint64_t s_[4] = {};
-  uint64_t draws_ = 0;
 };
 
 }  // namespace tapedeck

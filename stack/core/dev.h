@@ -49,7 +49,6 @@ struct packet_type : ListNode<PtypeTag> {
   int (*func)(sk_buff* skb, net_device* dev, packet_type* pt, net_device* orig_dev) = nullptr;
   // Takes a whole batch of the same device off `list`; may be null.
   void (*list_func)(sk_buff_head* list, packet_type* pt, net_device* orig_dev) = nullptr;
-  void* af_packet_priv = nullptr;
   sock* af_packet_sk = nullptr;  // its own packets are not shown to it on the way out
 };
 void dev_add_pack(net& net, packet_type* pt);
@@ -192,9 +191,6 @@ sk_buff* validate_xmit_skb_list(sk_buff* skb, net_device* dev);
 constexpr bool dev_xmit_complete(int rc) { return rc != NETDEV_TX_BUSY; }
 
 netdev_queue* netdev_core_pick_tx(net_device* dev, sk_buff* skb);
-inline netdev_queue* skb_get_tx_queue(const net_device* dev, const sk_buff* skb) {
-  return netdev_get_tx_queue(dev, skb->queue_mapping);
-}
 // For ndo_start_xmit: whether another packet follows at once, so that the doorbell can wait.
 bool netdev_xmit_more(const net_device* dev);
 // A driver's transmit completions: counts for byte queue limits.

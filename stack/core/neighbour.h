@@ -118,7 +118,6 @@ struct neighbour : ListNode<> {
       0;  // of the address: unicast, multicast, broadcast, local (set by the table's constructor)
   uint8_t flags = 0;  // NTF_*
   bool dead = false;
-  bool confirm_pending = false;
   uint16_t protocol = 0;         // EtherType of its packets
   uint8_t ha[8] = {};            // link-layer address, dev->addr_len bytes
   uint8_t primary_key[16] = {};  // protocol address, tbl->key_len bytes in wire order

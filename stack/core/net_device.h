@@ -163,8 +163,7 @@ struct netdev_queue {
   Qdisc* qdisc_sleeping = nullptr;  // what it is while the device is up
   Jiffies trans_start = 0;          // of the last transmission, for the watchdog
   uint64_t trans_timeout = 0;
-  uint8_t state = 0;         // QUEUE_STATE_*
-  bool xmit_locked = false;  // a driver's transmit function is running
+  uint8_t state = 0;  // QUEUE_STATE_*
 };
 
 // net_device::state.
@@ -213,7 +212,6 @@ struct net_device : ListNode<> {
   uint8_t addr_len = 0;
   uint8_t state = 0;  // LINK_STATE_*
   RegState reg_state = RegState::kUninitialized;
-  bool threaded = false;
   MacAddress dev_addr;
   MacAddress broadcast;
   netdev_features_t features = 0;
@@ -365,7 +363,6 @@ inline bool netif_subqueue_stopped(const net_device* dev, uint32_t i) {
 inline void netif_stop_queue(net_device* dev) { netif_stop_subqueue(dev, 0); }
 inline void netif_start_queue(net_device* dev) { netif_start_subqueue(dev, 0); }
 inline void netif_wake_queue(net_device* dev) { netif_wake_subqueue(dev, 0); }
-inline bool netif_queue_stopped(const net_device* dev) { return netif_subqueue_stopped(dev, 0); }
 void netif_tx_stop_all_queues(net_device* dev);
 void netif_tx_start_all_queues(net_device* dev);
 void netif_tx_wake_all_queues(net_device* dev);
@@ -379,9 +376,6 @@ inline int dev_hard_header(sk_buff* skb, net_device* dev, uint16_t type, const u
                            const uint8_t* saddr, uint32_t len) {
   if (dev->header_ops == nullptr || dev->header_ops->create == nullptr) return 0;
   return dev->header_ops->create(skb, dev, type, daddr, saddr, len);
-}
-inline bool dev_has_header(const net_device* dev) {
-  return dev->header_ops != nullptr && dev->header_ops->create != nullptr;
 }
 // Headroom of packets for `dev`: its header and what it needs in front, in steps of 16
 // (HH_DATA_MOD).

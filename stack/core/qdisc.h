@@ -72,7 +72,6 @@ struct Qdisc {
   uint64_t packets = 0;
   uint64_t drops = 0;
   uint64_t requeues = 0;
-  uint64_t overlimits = 0;
   void* priv = nullptr;
 };
 template <typename T>

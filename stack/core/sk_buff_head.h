@@ -41,7 +41,6 @@ inline void __skb_queue_head_init(sk_buff_head* list) {
   list->next = list->prev = list->as_skb();
   list->qlen = 0;
 }
-inline void skb_queue_head_init(sk_buff_head* list) { __skb_queue_head_init(list); }
 
 inline bool skb_queue_empty(const sk_buff_head* list) { return list->next == list->as_skb(); }
 inline uint32_t skb_queue_len(const sk_buff_head* list) { return list->qlen; }

@@ -107,7 +107,6 @@ inline uint8_t* skb_frag_address(const skb_frag_t* frag) {
 
 struct skb_shared_info {
   uint8_t flags;  // SKBFL_*
-  uint8_t meta_len;
   uint8_t nr_frags;
   uint8_t tx_flags;  // SKBTX_*
   uint16_t gso_size;
@@ -193,14 +192,11 @@ struct sk_buff {
   bool nohdr;   // this holder looks at the payload only
   bool l4_hash;
   bool sw_hash;
-  bool encapsulation;
   bool ignore_df;  // may be fragmented whatever DF says
   bool dst_pending_confirm;
   bool peeked : 1;     // has been seen by MSG_PEEK
   bool head_frag : 1;  // the buffer may become a page fragment of another packet (build_skb)
   bool from_ingress;
-  uint8_t xmit_more_hint;  // driver-private: what netdev_xmit_more() said
-  uint8_t alloc_cpu;
   uint32_t priority;  // TC_PRIO_*
   int32_t skb_iif;    // ifindex of the device it was received on
   uint32_t hash;      // flow hash; 0: none
@@ -275,9 +271,6 @@ void kfree_skb_reason(sk_buff* skb, DropReason reason);
 inline void kfree_skb(sk_buff* skb) { kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED); }
 // Drops a chain linked by `next`.
 void kfree_skb_list_reason(sk_buff* segs, DropReason reason);
-// For drivers: frees a sent packet in any context.
-inline void dev_consume_skb_any(sk_buff* skb) { consume_skb(skb); }
-inline void dev_kfree_skb_any(sk_buff* skb) { kfree_skb(skb); }
 // For poll functions; `budget` 0 says that it is not called from NAPI.
 inline void napi_consume_skb(sk_buff* skb, int /*budget*/) { consume_skb(skb); }
 
@@ -310,11 +303,6 @@ inline skb_shared_info* skb_shinfo(const sk_buff* skb) {
 }
 inline bool skb_has_frag_list(const sk_buff* skb) { return skb_shinfo(skb)->frag_list != nullptr; }
 inline bool skb_is_gso(const sk_buff* skb) { return skb_shinfo(skb)->gso_size != 0; }
-// The linear bytes.
-inline std::span<const uint8_t> skb_linear(const sk_buff* skb) {
-  return {skb->data, skb_headlen(skb)};
-}
-
 // --- Sharing. ---
 
 // Whether another sk_buff sees the same data.
@@ -485,9 +473,6 @@ inline void skb_reset_transport_header(sk_buff* skb) {
   skb->transport_header = static_cast<uint16_t>(skb->data - skb->head);
 }
 // `offset` bytes behind data; may be negative.
-inline void skb_set_mac_header(sk_buff* skb, int offset) {
-  skb->mac_header = static_cast<uint16_t>(skb->data - skb->head + offset);
-}
 inline void skb_set_network_header(sk_buff* skb, int offset) {
   skb->network_header = static_cast<uint16_t>(skb->data - skb->head + offset);
 }
@@ -530,7 +515,6 @@ sk_buff* __vlan_hwaccel_push_inside(sk_buff* skb);
 
 // --- Marks and hashes. ---
 
-inline uint32_t skb_get_hash_raw(const sk_buff* skb) { return skb->hash; }
 inline void skb_set_hash(sk_buff* skb, uint32_t hash, bool l4) {
   skb->l4_hash = l4;
   skb->sw_hash = false;

@@ -115,9 +115,8 @@ struct sock {
   bool sk_owned = false;  // lock_sock: packets go to the backlog
   bool sk_no_check_tx = false;
   bool sk_no_check_rx = false;
-  uint16_t sk_tx_queue_mapping = 0xffff;  // none chosen
-  int32_t sk_bound_dev_if = 0;            // ifindex; 0: any
-  uint32_t sk_id;                         // names it in traces
+  int32_t sk_bound_dev_if = 0;  // ifindex; 0: any
+  uint32_t sk_id;               // names it in traces
   uint32_t sk_refcnt = 1;
   uint32_t sk_flags = 0;  // bits of sock_flags
 

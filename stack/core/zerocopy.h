@@ -32,9 +32,6 @@ inline constexpr uint8_t SKBFL_ALL_ZEROCOPY =
 // be null) extended by one send; a reference for the call either way. nullptr: optmem_max is used
 // up. REQUIRES: the socket is owned, where uarg is not null.
 ubuf_info* msg_zerocopy_realloc(sock* sk, size_t size, ubuf_info* uarg);
-inline ubuf_info* msg_zerocopy_alloc(sock* sk, size_t size) {
-  return msg_zerocopy_realloc(sk, size, nullptr);
-}
 // The device cannot send from user pages, or a copy was made: the notification will say COPIED.
 void msg_zerocopy_copied(ubuf_info* uarg);
 

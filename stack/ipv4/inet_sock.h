@@ -156,7 +156,6 @@ inline void ipcm_init_sk(ipcm_cookie* ipcm, const inet_sock* inet) {
 inline uint8_t get_rttos(const ipcm_cookie* ipc, const inet_sock* inet) {
   return static_cast<uint8_t>(ipc->tos != -1 ? ipc->tos : inet->tos) & IPTOS_RT_MASK;
 }
-inline uint8_t get_rtconn_scope(const ipcm_cookie*, const sock* sk) { return ip_sock_rt_scope(sk); }
 
 }  // namespace tapedeck
 

@@ -121,7 +121,6 @@ class LpmTrieBase {
   // failed.
   Node* InsertSlot(Node* node, unsigned index, void* value);
   Node* RemoveSlot(Node* node, unsigned index);
-  static void* FirstIn(const Node* node, uint32_t* key, unsigned* length);
   static uint64_t OccupiedChunks(const Node* node);
   static void* NextIn(const Node* node, uint32_t* key, unsigned* length);
 };

@@ -92,7 +92,6 @@ struct tcp_out_options {
   uint16_t mss = 0;      // 0: none
   uint8_t ws = 0;
   uint8_t num_sack_blocks = 0;
-  uint8_t hash_size = 0;
   uint8_t num_accecn_fields = 0;
   bool use_synack_ecn_bytes = false;
   uint32_t tsval = 0;

@@ -201,7 +201,6 @@ struct tcp_sock : inet_connection_sock, ListNode<TsqTag> {
   uint8_t dup_ack_counter = 0;
   uint8_t nonagle = 0;  // TCP_NAGLE_*
   bool repair = false;
-  uint8_t repair_queue = 0;
   bool tcp_usec_ts = false;
   bool recvmsg_inq = false;
 
