@@ -11,28 +11,25 @@ namespace tapedeck {
 
 static_assert(std::endian::native == std::endian::little, "the encoding is copied from memory");
 
-void Digest::Add(const TraceEvent& event) {
-  // In words, so that the hash reads with the width of the stores: narrower ones would stall it.
-  constexpr size_t kBytes = 48;
-  uint64_t encoded[kBytes / 8 + 1] = {event.time.ps,
-                                      static_cast<uint64_t>(event.kind) |
-                                          uint64_t{event.host} << 16 | uint64_t{event.cpu} << 24 |
-                                          uint64_t{event.bytes.size()} << 32,
-                                      event.args[0],
-                                      event.args[1],
-                                      event.args[2],
-                                      event.args[3],
-                                      0};
-  // Constant lengths: the hash is then a few straight lines.
-  if (event.bytes.empty()) {
-    chain_ = XXH3_64bits_withSeed(encoded, kBytes, chain_);
-  } else {
-    encoded[kBytes / 8] = XXH3_64bits(event.bytes.data(), event.bytes.size());
-    chain_ = XXH3_64bits_withSeed(encoded, kBytes + 8, chain_);
-  }
-  ++events_;
+Digest& Digest::operator=(const Digest& other) {
+  if (this == &other) return *this;
+  events_ = other.events_;
+  used_words_ = other.used_words_;
+  std::memcpy(block_, other.block_, used_words_ * sizeof(block_[0]));
+  return *this;
 }
 
-std::string Digest::ToString() const { return absl::StrFormat("%016x", chain_); }
+uint64_t Digest::HashOf(std::span<const uint8_t> bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
+void Digest::CloseBlock() {
+  block_[0] = value();
+  used_words_ = 1;
+}
+
+uint64_t Digest::value() const { return XXH3_64bits(block_, used_words_ * sizeof(block_[0])); }
+
+std::string Digest::ToString() const { return absl::StrFormat("%016x", value()); }
 
 }  // namespace tapedeck
