@@ -1,5 +1,6 @@
 #include "nicmodel/rss.h"
 
+#include <bit>
 #include <cstring>
 
 #include "nicmodel/descriptors.h"
@@ -62,21 +63,26 @@ void Rss::BuildTable() {
   for (size_t nibble = 0; nibble < 2 * kInputBytesMax; ++nibble) {
     const size_t first_bit = nibble * 4;
     const uint64_t bits = LoadBe64(key + first_bit / 8) << (first_bit % 8);
-    for (uint32_t value = 0; value < 16; ++value) {
-      uint32_t sum = 0;
-      for (uint32_t bit = 0; bit < 4; ++bit) {
-        if ((value >> (3 - bit) & 1) != 0) sum ^= static_cast<uint32_t>(bits << bit >> 32);
-      }
-      table_->add[nibble][value] = sum;
+    uint32_t* const add = table_->add[nibble];
+    add[0] = 0;
+    for (uint32_t value = 1; value < 16; ++value) {
+      const uint32_t rest = value & (value - 1);
+      const int bit = 3 - std::countr_zero(value);  // from the left
+      add[value] = add[rest] ^ static_cast<uint32_t>(bits << bit >> 32);
     }
   }
 }
 
+uint32_t Rss::HashWord(size_t index, uint32_t word) const {
+  const auto* const add = &table_->add[8 * index];
+  return add[0][word >> 28] ^ add[1][word >> 24 & 0xf] ^ add[2][word >> 20 & 0xf] ^
+         add[3][word >> 16 & 0xf] ^ add[4][word >> 12 & 0xf] ^ add[5][word >> 8 & 0xf] ^
+         add[6][word >> 4 & 0xf] ^ add[7][word & 0xf];
+}
+
 uint32_t Rss::Hash(std::span<const uint8_t> input) const {
   uint32_t hash = 0;
-  for (size_t i = 0; i < input.size(); ++i) {
-    hash ^= table_->add[2 * i][input[i] >> 4] ^ table_->add[2 * i + 1][input[i] & 0xf];
-  }
+  for (size_t i = 0; i < input.size() / 4; ++i) hash ^= HashWord(i, LoadBe32(&input[4 * i]));
   return hash;
 }
 
@@ -85,15 +91,8 @@ RssResult Rss::Classify(std::span<const uint8_t> frame, const RxParse& parse) co
   if (kind.type == RssType::kNone) return {};
   // Source and destination address lie side by side, and so do the ports.
   const size_t addresses_at = parse.l3_offset + size_t{kind.address_bytes == 8 ? 12U : 8U};
-  uint8_t input[kInputBytesMax];
-  std::memcpy(input, &frame[addresses_at], kind.address_bytes);
-  size_t bytes = kind.address_bytes;
-  if (kind.ports) {
-    const size_t ports_at = parse.ports_offset;
-    std::memcpy(input + bytes, &frame[ports_at], 4);
-    bytes += 4;
-  }
-  const uint32_t hash = Hash({input, bytes});
+  uint32_t hash = Hash(frame.subspan(addresses_at, kind.address_bytes));
+  if (kind.ports) hash ^= HashWord(kind.address_bytes / 4, LoadBe32(&frame[parse.ports_offset]));
   return {kind.type, hash, reta_[hash & 0x7f]};
 }
 

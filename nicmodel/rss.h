@@ -38,8 +38,8 @@ class Rss {
   // REQUIRES: enabled(), `parse` is of `frame`.
   RssResult Classify(std::span<const uint8_t> frame, const RxParse& parse) const;
 
-  // The Toeplitz hash of at most kInputBytesMax bytes with the key in RSSRK. REQUIRES: enabled()
-  // has been true.
+  // The Toeplitz hash of at most kInputBytesMax bytes, whole words of 4, with the key in RSSRK.
+  // REQUIRES: enabled() has been true.
   uint32_t Hash(std::span<const uint8_t> input) const;
 
   bool Read(uint32_t offset, uint32_t* value) const;
@@ -55,6 +55,8 @@ class Rss {
     uint32_t add[2 * kInputBytesMax][16];
   };
   void BuildTable();
+  // What the input's word `index` of 4 bytes, taken as big endian, adds to the hash.
+  uint32_t HashWord(size_t index, uint32_t word) const;
 
   Arena& arena_;
   uint32_t mrqc_ = 0;
