@@ -114,9 +114,8 @@ void RxPath::CountToHost(const Frame& frame) {
 // the last piece only. Where the buffer is not mapped the bytes go nowhere (the fault has been
 // reported) and the device does not notice.
 uint32_t RxPath::WriteData(const Frame& frame, const Posted& posted) {
-  uint8_t* const dst =
-      chip_.bus.DeviceWrite(chip_.slot, posted.visible_at, posted.slot.buffer, posted.bytes);
-  if (dst != nullptr) chip_.bus.SetFrameId(posted.slot.buffer, frame.wire.frame_id);
+  uint8_t* const dst = chip_.bus.DeviceWrite(chip_.slot, posted.visible_at, posted.slot.buffer,
+                                             posted.bytes, frame.wire.frame_id);
   const RxParse& parse = frame.parse;
   const std::span<const uint8_t> bytes = frame.wire.bytes;
   const bool whole = posted.bytes == bytes.size() && !frame.strip_tag;

@@ -33,9 +33,8 @@ void RxHash(Adapter& adapter, const RxDesc& desc, uint32_t pkt_info, sk_buff* sk
 // Takes the buffer at the ring's head as a packet; nullptr (and the buffer freed) where no sk_buff
 // is to be had.
 sk_buff* BuildSkb(Adapter& adapter, RxBuffer& slot, uint32_t bytes) {
-  DeviceBus& bus = *adapter.bus;
-  const uint32_t frame_id = bus.FrameId(slot.dma);
-  bus.dma_unmap_single(adapter.slot, slot.dma, adapter.rx_packet_bytes, DmaDirection::kFromDevice);
+  const uint32_t frame_id = adapter.bus->dma_unmap_single(
+      adapter.slot, slot.dma, adapter.rx_packet_bytes, DmaDirection::kFromDevice);
   sk_buff* const skb = build_skb(*adapter.host_net, slot.buffer, adapter.rx_buffer_bytes);
   if (skb == nullptr) {
     ++adapter.rx.alloc_failed;

@@ -33,6 +33,26 @@ const char* DmaFaultName(DmaFault fault) {
   CheckFailed(__FILE__, __LINE__, "a member of DmaFault");
 }
 
+// What every access begins with.
+
+// Chunk n holds the kFirstChunk * 2^n indices from kFirstChunk * (2^n - 1) on.
+inline DeviceBus::Mapping* DeviceBus::At(uint32_t index) const {
+  const auto chunk = static_cast<uint32_t>(std::bit_width(index / kFirstChunk + 1)) - 1;
+  return &chunks_[chunk][index - kFirstChunk * ((1U << chunk) - 1)];
+}
+
+inline const DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) const {
+  const auto index = static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
+  if (index >= mapping_count_) return nullptr;
+  const Mapping* const mapping = At(index);
+  if (mapping->memory == nullptr || mapping->generation != addr >> 48) return nullptr;
+  return mapping;
+}
+
+inline DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) {
+  return const_cast<Mapping*>(static_cast<const DeviceBus*>(this)->Find(addr));
+}
+
 DeviceBus::DeviceBus(World& world, Kernel& kernel, const BusTiming& timing)
     : world_(world), kernel_(kernel), timing_(timing) {}
 
@@ -84,12 +104,6 @@ void DeviceBus::WriteConfig(int slot, uint32_t offset, int bytes, uint32_t value
   devices_[slot]->ConfigWrite(offset, bytes, value);
 }
 
-// Chunk n holds the kFirstChunk * 2^n indices from kFirstChunk * (2^n - 1) on.
-DeviceBus::Mapping* DeviceBus::At(uint32_t index) const {
-  const auto chunk = static_cast<uint32_t>(std::bit_width(index / kFirstChunk + 1)) - 1;
-  return &chunks_[chunk][index - kFirstChunk * ((1U << chunk) - 1)];
-}
-
 void DeviceBus::GrowMappings() {
   CHECK_LT(chunk_count_, kChunksMax);
   const uint32_t count = kFirstChunk << chunk_count_;
@@ -125,20 +139,8 @@ dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection d
                                                                  << kOffsetBits;
 }
 
-const DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) const {
-  const auto index = static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
-  if (index >= mapping_count_) return nullptr;
-  const Mapping* const mapping = At(index);
-  if (mapping->memory == nullptr || mapping->generation != addr >> 48) return nullptr;
-  return mapping;
-}
-
-DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) {
-  return const_cast<Mapping*>(static_cast<const DeviceBus*>(this)->Find(addr));
-}
-
 bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction,
-                      bool coherent) {
+                      bool coherent, uint32_t* frame_id) {
   Mapping* const mapping = Find(addr);
   const bool at_start = (addr & ((uint32_t{1} << kOffsetBits) - 1)) == 0;
   if (mapping == nullptr || !at_start || mapping->slot != slot || mapping->bytes != bytes ||
@@ -150,6 +152,7 @@ bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection di
     ReportFault(slot, kernel_.now(), DmaFault::kWrongDirection, addr, bytes);
     return false;
   }
+  *frame_id = mapping->frame_id;
   mapping->memory = nullptr;
   // Generation 0 is never used, so bus address 0 is never valid.
   if (++mapping->generation == 0) mapping->generation = 1;
@@ -164,10 +167,12 @@ dma_addr_t DeviceBus::dma_map_single(int slot, void* memory, uint32_t bytes,
   return Map(slot, memory, bytes, direction, /*coherent=*/false);
 }
 
-void DeviceBus::dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes,
-                                 DmaDirection direction) {
+uint32_t DeviceBus::dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes,
+                                     DmaDirection direction) {
   SyncDevice(slot);
-  Unmap(slot, addr, bytes, direction, /*coherent=*/false);
+  uint32_t frame_id = 0;
+  Unmap(slot, addr, bytes, direction, /*coherent=*/false, &frame_id);
+  return frame_id;
 }
 
 void* DeviceBus::dma_alloc_coherent(int slot, uint32_t bytes, dma_addr_t* addr) {
@@ -184,7 +189,8 @@ void DeviceBus::dma_free_coherent(int slot, uint32_t bytes, void* memory, dma_ad
   SyncDevice(slot);
   const Mapping* const mapping = Find(addr);
   Slab* const slab = mapping == nullptr ? nullptr : mapping->coherent_slab;
-  if (!Unmap(slot, addr, bytes, DmaDirection::kBidirectional, /*coherent=*/true)) return;
+  uint32_t frame_id = 0;
+  if (!Unmap(slot, addr, bytes, DmaDirection::kBidirectional, /*coherent=*/true, &frame_id)) return;
   world_.packets().Free({static_cast<uint8_t*>(memory), bytes, slab});
 }
 
@@ -242,9 +248,11 @@ const uint8_t* DeviceBus::DeviceRead(int slot, SimTime at, dma_addr_t addr, uint
   return mapping->memory + (addr & ((uint32_t{1} << kOffsetBits) - 1));
 }
 
-uint8_t* DeviceBus::DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes) {
-  const Mapping* const mapping = Access(slot, at, addr, bytes, /*write=*/true);
+uint8_t* DeviceBus::DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
+                                uint32_t frame_id) {
+  Mapping* const mapping = Access(slot, at, addr, bytes, /*write=*/true);
   if (mapping == nullptr) return nullptr;
+  if (frame_id != 0) mapping->frame_id = frame_id;
   uint8_t* const target = mapping->memory + (addr & ((uint32_t{1} << kOffsetBits) - 1));
   if (!mapping->coherent) world_.arena().Touch(target, bytes);
   return target;

@@ -106,7 +106,8 @@ class DeviceBus {
   // Maps [memory, memory + bytes) for the device; the device owns it from now on. Only buffers of
   // the packet pool. REQUIRES: 0 < bytes <= 128 KiB.
   dma_addr_t dma_map_single(int slot, void* memory, uint32_t bytes, DmaDirection direction);
-  void dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction);
+  // Returns FrameId(addr) as it was last.
+  uint32_t dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction);
   // Memory that driver and device share (rings): both may touch it at any time. Lives until
   // dma_free_coherent.
   void* dma_alloc_coherent(int slot, uint32_t bytes, dma_addr_t* addr);
@@ -127,7 +128,9 @@ class DeviceBus {
   // Host memory behind [addr, addr + bytes) for a device that is about to read / write it, or
   // nullptr after reporting the fault at time `at`. The pointer is good for this access only.
   const uint8_t* DeviceRead(int slot, SimTime at, dma_addr_t addr, uint32_t bytes);
-  uint8_t* DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes);
+  // With `frame_id` the buffer holds that frame from now on (see SetFrameId).
+  uint8_t* DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
+                       uint32_t frame_id = 0);
   // A fault that the device itself has found.
   void ReportFault(int slot, SimTime at, DmaFault fault, dma_addr_t addr, uint32_t bytes);
 
@@ -162,8 +165,9 @@ class DeviceBus {
   static constexpr uint32_t kNoMapping = ~uint32_t{0};
 
   dma_addr_t Map(int slot, void* memory, uint32_t bytes, DmaDirection direction, bool coherent);
-  // False where there is no such mapping, which is then reported.
-  bool Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction, bool coherent);
+  // False where there is no such mapping, which is then reported. *frame_id is what it last held.
+  bool Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction, bool coherent,
+             uint32_t* frame_id);
   void SyncDevice(int slot);
   void SetOwner(dma_addr_t addr, uint32_t bytes, bool cpu_owns);
   Mapping* At(uint32_t index) const;
