@@ -23,6 +23,14 @@ elseif(TAPEDECK_FUZZ)
   message(FATAL_ERROR "TAPEDECK_FUZZ is '${TAPEDECK_FUZZ}', not libfuzzer, afl, external or empty")
 endif()
 
+# Beside fuzzers there can be all other programs where they find what the instrumentation calls: with AddressSanitizer, whose
+# runtime has it.
+if(NOT TAPEDECK_FUZZ OR (TAPEDECK_FUZZ STREQUAL libfuzzer AND TAPEDECK_ASAN))
+  set(TAPEDECK_PROGRAMS ON)
+else()
+  set(TAPEDECK_PROGRAMS OFF)
+endif()
+
 if(fuzz_instrumentation)
   if(NOT CMAKE_CXX_COMPILER_ID STREQUAL Clang)
     message(FATAL_ERROR "TAPEDECK_FUZZ=${TAPEDECK_FUZZ} needs clang; use the preset fuzz-${TAPEDECK_FUZZ}")
@@ -31,7 +39,7 @@ if(fuzz_instrumentation)
   set(ignorelist ${PROJECT_SOURCE_DIR}/fuzz/coverage_ignorelist.txt)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${ignorelist})
   file(MD5 ${ignorelist} ignorelist_hash)
-  add_compile_options(${fuzz_instrumentation} -fsanitize-coverage-ignorelist=${ignorelist}
+  list(APPEND fuzz_instrumentation -fsanitize-coverage-ignorelist=${ignorelist}
     -DTAPEDECK_COVERAGE_IGNORELIST=${ignorelist_hash})
 endif()
 
@@ -48,22 +56,22 @@ function(tapedeck_fuzz_no_compares)
 endfunction()
 
 # tapedeck_fuzz_target(<name> [SOURCES <files...>] DEPS <targets...>)
-# The fuzz target <name> from <name>_target.cc (or SOURCES), which defines RunInput() of fuzz/target.h: bin/<name>_replayer, and
-# where this build has an engine bin/<name>_fuzzer. The replayer is left out there: checkers take every program with a target
-# in it for a fuzzer.
+# The fuzz target <name> from <name>_target.cc (or SOURCES), which defines RunInput() of fuzz/target.h: bin/<name>_fuzzer where
+# this build has an engine, and bin/<name>_replayer where it has other programs (checkers of what a campaign builds take every
+# program with a target in it for a fuzzer).
 function(tapedeck_fuzz_target name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_SOURCES)
     set(ARG_SOURCES ${name}_target.cc)
   endif()
   if(TAPEDECK_FUZZ)
-    set(program ${name}_fuzzer)
-    add_executable(${program} ${ARG_SOURCES} engine_entry.cc)
-    target_link_libraries(${program} PRIVATE ${ARG_DEPS} ${TAPEDECK_FUZZ_LINK})
-  else()
-    set(program ${name}_replayer)
-    add_executable(${program} ${ARG_SOURCES} replayer_main.cc)
-    target_link_libraries(${program} PRIVATE ${ARG_DEPS})
+    add_executable(${name}_fuzzer ${ARG_SOURCES} engine_entry.cc)
+    target_link_libraries(${name}_fuzzer PRIVATE ${ARG_DEPS} ${TAPEDECK_FUZZ_LINK})
+    set_target_properties(${name}_fuzzer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   endif()
-  set_target_properties(${program} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  if(TAPEDECK_PROGRAMS)
+    add_executable(${name}_replayer ${ARG_SOURCES} replayer_main.cc)
+    target_link_libraries(${name}_replayer PRIVATE ${ARG_DEPS})
+    set_target_properties(${name}_replayer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  endif()
 endfunction()

@@ -5,7 +5,7 @@ option(TAPEDECK_BENCH "Build the benchmarks, which need Google Benchmark and Goo
 option(TAPEDECK_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 option(TAPEDECK_ADAPTER "Build libtapedeck_packetdrill.so; everything becomes position independent" OFF)
 option(TAPEDECK_LTO "Optimise across files: a fifth faster, slow to link" OFF)
-
+option(TAPEDECK_MERGE_TESTS "One test program for each set of libraries, not for each file; for whole builds" OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -17,6 +17,12 @@ endif()
 # CHECK does not depend on NDEBUG; -O2 everywhere keeps one set of code generation choices.
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
 set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${TAPEDECK_LTO})
+# lld links in a quarter of the time.
+find_program(TAPEDECK_LLD ld.lld PATHS /usr/lib/llvm-19/bin)
+if(TAPEDECK_LLD)
+  cmake_path(GET TAPEDECK_LLD PARENT_PATH lld_directory)
+  add_link_options(-B${lld_directory} -fuse-ld=lld)
+endif()
 if(TAPEDECK_ADAPTER)
   # With hidden symbols a shared library's code is as fast as a program's.
   set(CMAKE_POSITION_INDEPENDENT_CODE ON)
@@ -33,18 +39,23 @@ target_compile_options(tapedeck_flags INTERFACE
   -ffp-contract=off
   # Assertions and debug paths name files from the root, wherever the build directory lies.
   -ffile-prefix-map=${PROJECT_BINARY_DIR}/include-trees/= -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
+  # Where files are compiled together, gcc takes each for a header, in which local types would be a mistake.
+  target_compile_options(tapedeck_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-subobject-linkage>)
+endif()
 # OSS-Fuzz sets its own sanitizers through LIB_FUZZING_ENGINE; then we must add none.
 if(TAPEDECK_ASAN AND NOT DEFINED ENV{LIB_FUZZING_ENGINE})
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# tapedeck_library(<name> DIR <folder> [HEADERS <files...>] [SOURCES <files...>] DEPS <targets...>)
+# tapedeck_library(<name> DIR <folder> [SEPARATE] [HEADERS <files...>] [SOURCES <files...>] DEPS <targets...>)
 # Declares the folder <folder> (or, of it, HEADERS alone) as the library <name>. Its headers are reached only through an
 # include tree of its own (a directory that holds nothing but links to them under their full path), so code that does not link
-# <name> cannot include them: the layering of the design is checked by the compiler.
+# <name> cannot include them: the layering of the design is checked by the compiler. SEPARATE: some of its files share file-local
+# names, so that they are never compiled together.
 function(tapedeck_library name)
-  cmake_parse_arguments(ARG "" "DIR" "HEADERS;SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SEPARATE" "DIR" "HEADERS;SOURCES;DEPS" ${ARGN})
   set(tree ${PROJECT_BINARY_DIR}/include-trees/${name})
   if(ARG_HEADERS)
     file(MAKE_DIRECTORY ${tree}/${ARG_DIR})
@@ -60,6 +71,10 @@ function(tapedeck_library name)
     add_library(${name} STATIC ${ARG_SOURCES})
     target_include_directories(${name} PUBLIC ${tree})
     target_link_libraries(${name} PUBLIC tapedeck_flags ${ARG_DEPS})
+    target_compile_options(${name} PRIVATE ${fuzz_instrumentation})  # libraries only: the rest runs and judges them
+    if(ARG_SEPARATE)
+      set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
+    endif()
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${tree})
@@ -67,14 +82,49 @@ function(tapedeck_library name)
   endif()
 endfunction()
 
+# tapedeck_test_headers(<name> <headers...>)
+# Compiles headers that every test includes once for all of them, where whole builds are made.
+function(tapedeck_test_headers name)
+  if(NOT TAPEDECK_MERGE_TESTS)
+    return()
+  endif()
+  # A program, since position independent code of programs is another.
+  file(CONFIGURE OUTPUT ${name}.cc CONTENT "int main() {}\n")
+  add_executable(${name} ${CMAKE_CURRENT_BINARY_DIR}/${name}.cc)
+  target_link_libraries(${name} PRIVATE tapedeck_flags GTest::gtest GTest::gmock)
+  target_compile_options(${name} PRIVATE ${tapedeck_test_flags})
+  target_precompile_headers(${name} PRIVATE ${ARGN})
+endfunction()
+
+# Tests are not what is tested: the optimiser's time is better spent on what they link.
+set(tapedeck_test_flags $<$<NOT:$<CONFIG:Debug>>:-O0>)
+
 # tapedeck_test(<name> [SOURCES <files...>] DEPS <targets...>)
-# A GoogleTest program <name> from <name>.cc (or SOURCES), run by ctest. It runs in the source directory.
+# GoogleTests from <name>.cc (or SOURCES), which run in the source directory: a program <name> that ctest knows, or with
+# TAPEDECK_MERGE_TESTS a part of the program of all the folder's tests with the same DEPS: <folder>_<deps>.
 function(tapedeck_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_SOURCES)
     set(ARG_SOURCES ${name}.cc)
   endif()
-  add_executable(${name} ${ARG_SOURCES})
-  target_link_libraries(${name} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
-  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set(program ${name})
+  if(TAPEDECK_MERGE_TESTS)
+    cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
+    list(JOIN ARG_DEPS _ libraries)
+    set(program ${folder}_${libraries})
+  endif()
+  if(TARGET ${program})
+    get_target_property(known ${program} SOURCES)
+    list(REMOVE_ITEM ARG_SOURCES ${known})
+    target_sources(${program} PRIVATE ${ARG_SOURCES})
+    return()
+  endif()
+  add_executable(${program} ${ARG_SOURCES})
+  target_link_libraries(${program} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
+  target_compile_options(${program} PRIVATE ${tapedeck_test_flags})
+  set_target_properties(${program} PROPERTIES UNITY_BUILD OFF)
+  if(TARGET tapedeck_test_pch)
+    target_precompile_headers(${program} REUSE_FROM tapedeck_test_pch)
+  endif()
+  add_test(NAME ${program} COMMAND ${program} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endfunction()
