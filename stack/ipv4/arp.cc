@@ -30,14 +30,14 @@ neighbour* Lookup(net_device* dev, Ipv4Address addr) {
 
 // --- The neighbour table's functions. ---
 
-// Whose address a request shows: the waiting packet's where it is ours (and, with arp_announce 1,
-// of the target's subnet), else one chosen for the target.
+// Whose address a request shows: the waiting packet's where it is ours, on whatever device (and,
+// with arp_announce 1, of the target's subnet), else one chosen for the target.
 Ipv4Address SourceOfRequest(const in_device* in_dev, const sk_buff* skb, Ipv4Address target) {
   net_device* const dev = in_dev->dev;
   const int announce = in_dev_conf(in_dev).arp_announce();
   if (skb != nullptr && announce < 2) {
     const Ipv4Address saddr = ip_hdr(skb)->saddr;
-    if (inet_dev_addr_type(dev_net(dev), dev, saddr) == RTN_LOCAL &&
+    if (inet_addr_type(dev_net(dev), saddr) == RTN_LOCAL &&
         (announce == 0 || inet_addr_onlink(in_dev, target, saddr))) {
       return saddr;
     }
@@ -97,7 +97,7 @@ int arp_constructor(neighbour* neigh) {
   net_device* const dev = neigh->dev;
   if (dev->ip_ptr == nullptr) return -EINVAL;
   const Ipv4Address addr = KeyOf(neigh);
-  neigh->type = inet_dev_addr_type(dev_net(dev), dev, addr);
+  neigh->type = inet_addr_type(dev_net(dev), addr);
   if (dev->header_ops == nullptr) {
     neigh->nud_state = NUD_NOARP;
     neigh->ops = &arp_direct_ops;
@@ -182,10 +182,8 @@ bool arp_accept(const in_device* in_dev, Ipv4Address sip) {
   }
 }
 
-// Whether we answer for hosts behind another device: arp_fwd_proxy, and arp_fwd_pvlan for those
-// behind the same.
-bool IsProxyFor(const in_device* in_dev, const rtable* rt, Ipv4Address sip, Ipv4Address tip) {
-  if (rt->dev == in_dev->dev) return in_dev->conf->proxy_arp_pvlan != 0 && sip != tip;
+// Whether we answer for all hosts behind another device (arp_fwd_proxy).
+bool arp_fwd_proxy(const in_device* in_dev, const rtable* rt) {
   if (!in_dev_conf(in_dev).proxy_arp()) return false;
   const int32_t in_medium = in_dev->conf->medium_id;
   if (in_medium == 0) return true;
@@ -193,6 +191,15 @@ bool IsProxyFor(const in_device* in_dev, const rtable* rt, Ipv4Address sip, Ipv4
   const in_device* const out_dev = rt->dev->ip_ptr;
   const int32_t out_medium = out_dev != nullptr ? out_dev->conf->medium_id : -1;
   return out_medium != in_medium && out_medium != -1;
+}
+
+// Whether we answer for `tip`: behind the device that asks (arp_fwd_pvlan), behind another, or
+// named by an administrator.
+bool IsProxyFor(const in_device* in_dev, const rtable* rt, Ipv4Address sip, Ipv4Address tip) {
+  net_device* const dev = in_dev->dev;
+  if (rt->dev == dev) return in_dev->conf->proxy_arp_pvlan != 0 && sip != tip;
+  return arp_fwd_proxy(in_dev, rt) ||
+         pneigh_lookup(dev_net(dev).arp_tbl, tip.bytes().data(), dev) != nullptr;
 }
 
 void SendReply(net_device* dev, const ArpPacket& arp) {
@@ -237,7 +244,7 @@ Outcome AnswerForOthers(in_device* in_dev, sk_buff* skb, const ArpPacket& arp, b
 bool arp_is_garp(net_device* dev, const ArpPacket& arp) {
   if (arp.ar_sip != arp.ar_tip) return false;
   if (arp.ar_op == be16(wire::kArpReply) && arp.ar_tha != arp.ar_sha) return false;
-  return inet_dev_addr_type(dev_net(dev), dev, arp.ar_sip) == RTN_UNICAST;
+  return inet_addr_type(dev_net(dev), arp.ar_sip) == RTN_UNICAST;
 }
 
 // What the sender says about itself. An entry is made only where we asked for it, unless arp_accept
@@ -250,7 +257,7 @@ Outcome UpdateEntry(in_device* in_dev, const sk_buff* skb, const ArpPacket& arp)
   const bool is_garp = (neigh != nullptr || accepts) && arp_is_garp(dev, arp);
   const bool is_reply = arp.ar_op == be16(wire::kArpReply);
   if (neigh == nullptr && accepts &&
-      (is_garp || (is_reply && inet_dev_addr_type(net, dev, arp.ar_sip) == RTN_UNICAST))) {
+      (is_garp || (is_reply && inet_addr_type(net, arp.ar_sip) == RTN_UNICAST))) {
     neigh = neigh_create(net.arp_tbl, arp.ar_sip.bytes().data(), dev);
   }
   if (neigh == nullptr) return Outcome::kNotOurs;
@@ -271,7 +278,7 @@ Outcome UpdateEntry(in_device* in_dev, const sk_buff* skb, const ArpPacket& arp)
 Outcome AnswerProbe(in_device* in_dev, const ArpPacket& arp) {
   net_device* const dev = in_dev->dev;
   if (arp.ar_op != be16(wire::kArpRequest) ||
-      inet_dev_addr_type(dev_net(dev), dev, arp.ar_tip) != RTN_LOCAL ||
+      inet_addr_type(dev_net(dev), arp.ar_tip) != RTN_LOCAL ||
       arp_ignore(in_dev, arp.ar_sip, arp.ar_tip)) {
     return Outcome::kNotOurs;
   }
@@ -316,6 +323,10 @@ void arp_process(sk_buff* skb, bool delayed) {
 }
 
 void parp_redo(sk_buff* skb) { arp_process(skb, true); }
+
+bool arp_is_multicast(const void* key) {
+  return ipv4_is_multicast(Ipv4Address(LoadBe32(static_cast<const uint8_t*>(key))));
+}
 
 }  // namespace
 
@@ -386,6 +397,7 @@ int arp_init(net& net) {
                                          uint8_t{4}, "net/ipv4/neigh", net.kernel.prng());
   tbl->constructor = arp_constructor;
   tbl->proxy_redo = parp_redo;
+  tbl->is_multicast = arp_is_multicast;
   net.arp_tbl = tbl;
   return 0;
 }

@@ -9,6 +9,7 @@
 #include "stack/core/neighbour.h"
 #include "stack/core/net.h"
 #include "stack/ipv4/arp.h"
+#include "stack/ipv4/igmp.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/wire/ipv4.h"
 
@@ -198,7 +199,7 @@ void OnConfChanged(void* context) {
 
 void BringUp(in_device* in_dev) {
   net_device* const dev = in_dev->dev;
-  if (!ip_check_mc(in_dev, kIpv4AllHosts, kIpv4Any, 0)) ip_mc_inc_group(in_dev, kIpv4AllHosts);
+  ip_mc_up(in_dev);
   if ((dev->flags & IFF_LOOPBACK) != 0 && in_dev->ifa_list.empty()) {
     inet_add_address(dev, {.local = kIpv4Loopback, .prefixlen = 8, .no_broadcast = true});
   }
@@ -223,6 +224,14 @@ void OnCarrierChange(net_device* dev) {
 }
 
 }  // namespace
+
+in_device::in_device(net_device* its_dev, ipv4_devconf* its_conf)
+    : dev(its_dev),
+      conf(its_conf),
+      mr_gq_timer(igmp_gq_timer_expire),
+      mr_ifc_timer(igmp_ifc_timer_expire) {
+  mr_gq_timer.in_dev = mr_ifc_timer.in_dev = this;
+}
 
 in_dev_conf::in_dev_conf(const in_device* in_dev)
     : dev(*in_dev->conf), all(dev_ipv4(in_dev->dev).devconf_all) {}
@@ -284,10 +293,7 @@ void inetdev_destroy(in_device* in_dev) {
   net_device* const dev = in_dev->dev;
   netns_ipv4& ns = dev_ipv4(dev);
   in_dev->dead = true;
-  while (ip_mc_list* const group = in_dev->mc_list.PopFront()) {
-    dev_mc_del(dev, MacAddress::ForMulticast(group->multiaddr));
-    ns.mc_lists.Delete(group);
-  }
+  ip_mc_destroy_dev(in_dev);
   while (in_ifaddr* const ifa = in_dev->ifa_list.front()) {
     // Secondaries follow their primary: taken one by one nothing is promoted.
     DestroyAddress(ns, ifa);
@@ -339,9 +345,6 @@ int inet_add_address(net_device* dev, const inet_address_config& config) {
   ++ns.dev_addr_genid;
   fib_add_ifaddr(ifa);
   fib_sync_up(dev, RTNH_F_DEAD);
-  if ((dev->flags & IFF_UP) != 0 && in_dev_conf(in_dev).arp_notify() != 0) {
-    arp_announce_address(dev, ifa->ifa_local);
-  }
   return 0;
 }
 
@@ -412,42 +415,6 @@ bool inet_addr_onlink(const in_device* in_dev, Ipv4Address a, Ipv4Address b) {
   return false;
 }
 
-int ip_mc_inc_group(in_device* in_dev, Ipv4Address group) {
-  if (!ipv4_is_multicast(group)) return -EINVAL;
-  for (ip_mc_list& joined : in_dev->mc_list) {
-    if (joined.multiaddr != group) continue;
-    ++joined.users;
-    return 0;
-  }
-  ip_mc_list* const joined = dev_ipv4(in_dev->dev).mc_lists.New();
-  if (joined == nullptr) return -ENOBUFS;
-  joined->interface = in_dev;
-  joined->multiaddr = group;
-  joined->users = 1;
-  in_dev->mc_list.PushBack(joined);
-  dev_mc_add(in_dev->dev, MacAddress::ForMulticast(group));
-  return 0;
-}
-
-int ip_mc_dec_group(in_device* in_dev, Ipv4Address group) {
-  for (ip_mc_list& joined : in_dev->mc_list) {
-    if (joined.multiaddr != group) continue;
-    if (--joined.users > 0) return 0;
-    joined.Unlink();
-    dev_mc_del(in_dev->dev, MacAddress::ForMulticast(group));
-    dev_ipv4(in_dev->dev).mc_lists.Delete(&joined);
-    return 0;
-  }
-  return -EADDRNOTAVAIL;
-}
-
-bool ip_check_mc(const in_device* in_dev, Ipv4Address group, Ipv4Address /*src*/, uint8_t proto) {
-  for (const ip_mc_list& joined : in_dev->mc_list) {
-    if (joined.multiaddr == group) return true;
-  }
-  return proto == wire::kIpProtoIgmp;
-}
-
 int inetdev_event(net_device* dev, NetdevEvent event) {
   net& net = dev_net(dev);
   in_device* in_dev = dev->ip_ptr;
@@ -471,7 +438,7 @@ int inetdev_event(net_device* dev, NetdevEvent event) {
       NotifyAddresses(in_dev);
       break;
     case NetdevEvent::kDown:
-      ip_mc_dec_group(in_dev, kIpv4AllHosts);
+      ip_mc_down(in_dev);
       fib_disable_ip(dev, false);
       neigh_ifdown(net.arp_tbl, dev);
       break;

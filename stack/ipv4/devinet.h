@@ -1,5 +1,4 @@
-// IPv4 on a device: addresses, settings, group memberships (net/ipv4/devinet.c, the membership part
-// of igmp.c).
+// IPv4 on a device: addresses and settings (net/ipv4/devinet.c). Its groups are in igmp.h.
 //
 // Adding an address adds its routes as Linux does: local, the connected network, its broadcast
 // address.
@@ -13,9 +12,11 @@
 #include "stack/base/list.h"
 #include "stack/core/net_device.h"
 #include "stack/kernel/sysctl.h"
+#include "stack/kernel/timer.h"
 
 namespace tapedeck {
 
+struct ip_mc_list;
 struct net;
 struct netns_ipv4;
 struct rtable;
@@ -86,13 +87,6 @@ inline bool inet_ifa_match(Ipv4Address addr, const in_ifaddr& ifa) {
   return ifa.prefix().Contains(addr);
 }
 
-// A group that the device has joined.
-struct ip_mc_list : ListNode<> {
-  in_device* interface = nullptr;
-  Ipv4Address multiaddr;
-  uint32_t users = 0;
-};
-
 // A decision made for packets to us, for the next one of its flow (as ip_route_use_hint of list
 // receive): it holds while nothing that decides has changed.
 struct in_route_hint {
@@ -104,12 +98,28 @@ struct in_route_hint {
 };
 
 struct in_device {
-  in_device(net_device* its_dev, ipv4_devconf* its_conf) : dev(its_dev), conf(its_conf) {}
+  in_device(net_device* its_dev, ipv4_devconf* its_conf);
   net_device* dev;  // a reference
   ipv4_devconf* conf;
   bool dead = false;
   List<in_ifaddr> ifa_list;  // primaries first, in the order they came; each secondary behind
-  List<ip_mc_list> mc_list;
+  // Groups (igmp.h): those joined, and those that were left and are still to be told of.
+  ip_mc_list* mc_list = nullptr;
+  ip_mc_list* mc_tomb = nullptr;
+  Jiffies mr_v1_seen = 0;  // a querier of that version is heeded until then
+  Jiffies mr_v2_seen = 0;
+  Jiffies mr_maxdelay = 0;  // of the answer to the last general query
+  Jiffies mr_qi = 0;        // the querier's interval
+  Jiffies mr_qri = 0;       // and how long answers may take
+  uint8_t mr_qrv = 0;       // its robustness
+  uint8_t mr_ifc_count = 0;
+  bool mr_gq_running = false;
+  struct Timer : TimerList {
+    using TimerList::TimerList;
+    in_device* in_dev = nullptr;
+  };
+  Timer mr_gq_timer;
+  Timer mr_ifc_timer;
   static constexpr uint32_t kHints = 8;  // by the low bits of the source
   in_route_hint hints[kHints];
 };
@@ -201,15 +211,6 @@ bool inet_addr_onlink(const in_device* in_dev, Ipv4Address a, Ipv4Address b);
 // `primary` is the primary address of a secondary one, nullptr: found.
 void fib_add_ifaddr(in_ifaddr* ifa);
 void fib_del_ifaddr(in_ifaddr* ifa, const in_ifaddr* primary);
-
-// --- Groups. ---
-
-// Joins / leaves on behalf of one user. 0, -ENOBUFS, -EADDRNOTAVAIL. Reports (IGMP) are their
-// protocol's.
-int ip_mc_inc_group(in_device* in_dev, Ipv4Address group);
-int ip_mc_dec_group(in_device* in_dev, Ipv4Address group);
-// Whether packets to `group` are for this device's host (ip_check_mc_rcu). IGMP to any group is.
-bool ip_check_mc(const in_device* in_dev, Ipv4Address group, Ipv4Address src, uint8_t proto);
 
 // --- Life. ---
 

@@ -296,6 +296,7 @@ int ip_setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t
     case kIpDropMembership:
       return SetMembership(inet, optname, optval, optlen);
     default:
+      if (ip_is_mcast_option(optname)) return ip_set_mcast_option(inet, optname, optval, optlen);
       break;
   }
   if (optname == kIpLocalPortRange && optlen != sizeof(uint32_t)) return -EINVAL;
@@ -317,6 +318,9 @@ int ip_getsockopt(sock* sk, int level, int optname, void* optval, uint32_t* optl
   inet_sock* const inet = inet_sk(sk);
   if (static_cast<int32_t>(*optlen) < 0) return -EINVAL;
   if (optname == kIpOptions) return GetOptions(inet, optval, optlen);
+  if (optname == kIpMsfilter || optname == kMcastMsfilter) {
+    return ip_get_mcast_option(inet, optname, optval, optlen);
+  }
   if (optname == kIpMulticastIf) {
     return CopyOut(&inet->mc_addr, sizeof(inet->mc_addr), optval, optlen);
   }

@@ -3,6 +3,7 @@
 #include "stack/core/net.h"
 #include "stack/ipv4/arp.h"
 #include "stack/ipv4/icmp.h"
+#include "stack/ipv4/igmp.h"
 #include "stack/ipv4/inet_ports.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_internal.h"
@@ -149,6 +150,7 @@ void ipv4_init(net& net) {
   CHECK(ns->icmp_sk != nullptr);
   icmp_sk_init(ns->icmp_sk);
   inet_add_protocol(net, &kIcmpProtocol, wire::kIpProtoIcmp);
+  igmp_init(net);
   ns->notifier.call = Notifier::Call;
   register_netdevice_notifier(net, &ns->notifier);
   ns->ip_packet_type.type = wire::kEtherTypeIpv4;
@@ -175,6 +177,7 @@ void ipv4_exit(net& net) {
   fib_clear(ns);
   arp_exit(net);
   inetpeer_invalidate(ns.peers);
+  igmp_exit(net);
   inet_del_protocol(net, &kIcmpProtocol, wire::kIpProtoIcmp);
   inet_ctl_sock_destroy(ns.icmp_sk);
   ns.icmp_sk = nullptr;

@@ -12,6 +12,7 @@
 #include "stack/core/net_device.h"
 #include "stack/ipv4/devinet.h"
 #include "stack/ipv4/fib.h"
+#include "stack/ipv4/igmp.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/ipv4/inetpeer.h"
 #include "stack/ipv4/ip_fragment.h"
@@ -40,6 +41,10 @@ struct ipv4_settings {
       0x1818;  // of types: unreachable, quench, time exceeded, parameter problem
   int32_t icmp_msgs_per_sec = 1000;
   int32_t icmp_msgs_burst = 50;
+  int32_t igmp_max_memberships = 20;  // of a socket
+  int32_t igmp_max_msf = 10;          // sources of one membership
+  int32_t igmp_qrv = 2;
+  int32_t igmp_link_local_mcast_reports = 1;
   int32_t fib_multipath_hash_policy = 0;
   int32_t ip_local_port_range[2] = {32768, 60999};  // see inet_ports.h
   int32_t ping_group_range[2] = {1, 0};             // group ids that may have ping sockets: none

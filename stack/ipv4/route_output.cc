@@ -4,6 +4,7 @@
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/devinet.h"
+#include "stack/ipv4/igmp.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/ipv4/route.h"

@@ -9,6 +9,7 @@
 #include "stack/base/byteorder.h"
 #include "stack/base/ip_address.h"
 #include "stack/core/skbuff.h"
+#include "stack/ipv4/mcast_uapi.h"
 #include "stack/wire/icmpv6.h"
 #include "stack/wire/ipv6.h"
 
@@ -46,13 +47,6 @@ enum : int {
   kIpv6RecverrRfc4884 = 31,
   kIpv6FlowlabelMgr = 32,
   kIpv6FlowinfoSend = 33,
-  kMcastJoinGroup = 42,
-  kMcastBlockSource = 43,
-  kMcastUnblockSource = 44,
-  kMcastLeaveGroup = 45,
-  kMcastJoinSourceGroup = 46,
-  kMcastLeaveSourceGroup = 47,
-  kMcastMsfilter = 48,
   kIpv6Recvpktinfo = 49,
   kIpv6Pktinfo = 50,
   kIpv6Recvhoplimit = 51,

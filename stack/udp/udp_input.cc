@@ -6,6 +6,7 @@
 #include "stack/core/skb_data.h"
 #include "stack/core/sock_cmsg.h"
 #include "stack/ipv4/devinet.h"
+#include "stack/ipv4/igmp.h"
 #include "stack/ipv4/icmp.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_recverr.h"

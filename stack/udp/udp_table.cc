@@ -235,7 +235,7 @@ bool __udp_is_mcast_sock(const udp_sock* sk, const udp_flow4& flow) {
   if (!sk->inet_daddr.IsAny() && sk->inet_daddr != IpAddress(flow.saddr)) return false;
   if (sk->inet_dport != be16{} && sk->inet_dport != flow.sport) return false;
   if (!sk->inet_rcv_saddr.IsAny() && sk->inet_rcv_saddr != IpAddress(flow.daddr)) return false;
-  return BoundDevEq(sk, flow.dif) && ip_mc_sf_allow(sk, flow.daddr, flow.dif);
+  return BoundDevEq(sk, flow.dif) && ip_mc_sf_allow(sk, flow.daddr, flow.saddr, flow.dif);
 }
 
 }  // namespace tapedeck

@@ -255,6 +255,16 @@ TEST_F(ArpTest, Proxy) {
   EXPECT_EQ(NextSent(), "");
   host.RunFor(Duration::Seconds(1));
   EXPECT_EQ(NextSent(), "ARP, Reply 10.1.0.9 is-at 02:00:00:00:00:01, length 28");
+  // `ip neigh add proxy`: for that host alone.
+  ASSERT_EQ(Sysctl("net/ipv4/conf/eth0/proxy_arp", 0), 0);
+  std::string none;
+  ASSERT_EQ(neigh_command(host.n, "add proxy 10.1.0.9 dev eth0", &none), 0);
+  ReceiveArp({.tip = behind, .dest = kUsMac});
+  EXPECT_EQ(NextSent(), "ARP, Reply 10.1.0.9 is-at 02:00:00:00:00:01, length 28");
+  ReceiveArp({.tip = Ipv4Address(10, 1, 0, 10), .dest = kUsMac});
+  EXPECT_EQ(NextSent(), "");
+  ASSERT_EQ(neigh_command(host.n, "del proxy 10.1.0.9 dev eth0", &none), 0);
+  EXPECT_EQ(neigh_command(host.n, "del proxy 10.1.0.9 dev eth0", &none), -ENOENT);
   // Not for those behind the same device.
   ReceiveArp({.tip = Ipv4Address(10, 0, 0, 44), .dest = kUsMac});
   EXPECT_EQ(NextSent(), "");
@@ -271,9 +281,14 @@ TEST_F(ArpTest, MulticastAndBroadcastNeedNoQuestion) {
             MacAddress(1, 0, 0x5e, 1, 2, 3));
 }
 
-TEST_F(ArpTest, AnnouncesANewAddressOnRequest) {
+// sysctl arp_notify: when the device goes up, all its addresses; a new address alone is not told.
+TEST_F(ArpTest, AnnouncesItsAddressesOnRequest) {
   ASSERT_EQ(Sysctl("net/ipv4/conf/all/arp_notify", 1), 0);
   ASSERT_EQ(AddAddress(eth.dev(), Ipv4Address(10, 0, 0, 5), 24), 0);
+  EXPECT_EQ(NextSent(), "");
+  dev_close(eth.dev());
+  ASSERT_EQ(dev_open(eth.dev()), 0);
+  EXPECT_EQ(NextSent(), "ARP, Request who-has 10.0.0.1 tell 10.0.0.1, length 28");
   EXPECT_EQ(NextSent(), "ARP, Request who-has 10.0.0.5 tell 10.0.0.5, length 28");
 }
 

@@ -318,6 +318,56 @@ TEST_F(NeighbourTest, AHeldEntryOutlivesItsDevice) {
   neigh_release(neigh);
 }
 
+// `ip neigh`: what an administrator says stands, and is not collected while it is permanent.
+TEST_F(NeighbourTest, AnAdministratorAddsChangesAndDeletes) {
+  host_.n.arp_tbl = &table_;
+  const auto ip_neigh = [this](const char* command) {
+    std::string none;
+    return neigh_command(host_.n, command, &none);
+  };
+  EXPECT_EQ(ip_neigh("add 10.0.0.9 lladdr 02:00:00:00:00:09 dev eth0"), 0);
+  EXPECT_EQ(Entry()->nud_state, NUD_PERMANENT);
+  EXPECT_EQ(table_.gc_entries, 0U);
+  EXPECT_EQ(neigh_update(Entry(), kMac, NUD_REACHABLE, NEIGH_UPDATE_F_OVERRIDE), -EPERM);
+  EXPECT_EQ(ip_neigh("add 10.0.0.9 lladdr 02:00:00:00:00:0a dev eth0"), -EEXIST);
+  EXPECT_EQ(ip_neigh("change 10.0.0.9 lladdr 02:00:00:00:00:0a nud stale router dev eth0"), 0);
+  EXPECT_EQ(table_.gc_entries, 1U);
+  std::string shown;
+  EXPECT_EQ(neigh_command(host_.n, "show dev eth0", &shown), 0);
+  EXPECT_EQ(shown, "10.0.0.9 dev eth0 lladdr 02:00:00:00:00:0a router STALE \n");
+  EXPECT_EQ(ip_neigh("del 10.0.0.9 dev eth0"), 0);
+  EXPECT_EQ(ip_neigh("del 10.0.0.9 dev eth0"), -ENOENT);
+  EXPECT_EQ(ip_neigh("change 10.0.0.9 lladdr 02:00:00:00:00:0a dev eth0"), -ENOENT);
+  EXPECT_EQ(ip_neigh("replace 10.0.0.9 lladdr 02:00:00:00:00:0a nud reachable dev eth0"), 0);
+  EXPECT_EQ(ip_neigh("flush dev eth0"), 0);
+  EXPECT_EQ(table_.entries, 0U);
+  for (const char* wrong : {"add 10.0.0.8 lladdr x dev eth0", "add 10.0.0.8", "add dev eth0",
+                            "add 10.0.0.8 nud sleepy dev eth0", "sing"}) {
+    EXPECT_EQ(ip_neigh(wrong), -EINVAL) << wrong;
+  }
+  EXPECT_EQ(ip_neigh("add 10.0.0.8 lladdr 02:00:00:00:00:0a dev eth9"), -ENODEV);
+  host_.n.arp_tbl = nullptr;
+}
+
+// Each setting has its unit; two files of one setting show the same.
+TEST_F(NeighbourTest, SettingsHaveTheirUnits) {
+  SysctlTree& tree = host_.kernel.sysctl();
+  const auto read = [&tree](const char* name) {
+    std::string text;
+    EXPECT_EQ(tree.Read(std::string("net/ipv4/neigh/default/") + name, &text), 0) << name;
+    return text;
+  };
+  EXPECT_EQ(read("retrans_time"), "100\n");  // hundredths
+  EXPECT_EQ(read("retrans_time_ms"), "1000\n");
+  EXPECT_EQ(read("proxy_delay"), "80\n");
+  EXPECT_EQ(read("locktime"), "100\n");
+  EXPECT_EQ(read("unres_qlen"), "101\n");  // frames
+  EXPECT_EQ(read("unres_qlen_bytes"), "212992\n");
+  EXPECT_EQ(tree.Write("net/ipv4/neigh/default/unres_qlen", "3"), 0);
+  EXPECT_EQ(read("unres_qlen_bytes"), "6270\n");
+  EXPECT_EQ(tree.Write("net/ipv4/neigh/default/retrans_time", "-1"), -EINVAL);
+}
+
 TEST_F(NeighbourTest, ManyEntriesAreFoundAgain) {
   ASSERT_EQ(host_.kernel.sysctl().Write("net/ipv4/neigh/default/gc_thresh3", "5000"), 0);
   for (uint32_t i = 1; i <= 3000; ++i) {
