@@ -67,6 +67,7 @@ struct Tally {
   uint64_t cases = 0;
   uint64_t explained = 0;
   uint64_t unsteady = 0;
+  uint64_t differing = 0;
   std::map<std::string, uint64_t> findings;    // by signature
   std::map<std::string, std::string> reports;  // the first of each
 
@@ -74,6 +75,7 @@ struct Tally {
     cases += other.cases;
     explained += other.explained;
     unsteady += other.unsteady;
+    differing += other.differing;
     for (const auto& [signature, count] : other.findings) findings[signature] += count;
     for (const auto& [signature, report] : other.reports) reports.emplace(signature, report);
   }
@@ -84,6 +86,7 @@ std::string ToAnswer(const Tally& tally) {
   json["cases"] = tally.cases;
   json["explained"] = tally.explained;
   json["unsteady"] = tally.unsteady;
+  json["differing"] = tally.differing;
   json["findings"] = tally.findings;
   json["reports"] = tally.reports;
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
@@ -95,6 +98,7 @@ Tally FromAnswer(const std::string& answer) {
   tally.cases = json["cases"];
   tally.explained = json["explained"];
   tally.unsteady = json["unsteady"];
+  tally.differing = json["differing"];
   tally.findings = json["findings"].get<std::map<std::string, uint64_t>>();
   tally.reports = json["reports"].get<std::map<std::string, std::string>>();
   return tally;
@@ -152,12 +156,13 @@ Tally TryCases(const Plan& plan, Judge& judge, uint64_t first, uint64_t end) {
     tally.explained += verdict.explained;
     tally.unsteady += verdict.unsteady;
     if (verdict.same) continue;
-    const std::string key = absl::StrCat(kind.name, ": ", verdict.finding.signature);
-    ++tally.findings[key];
-    if (!verdict.finding.report.empty()) {
-      tally.reports.emplace(key,
-                            absl::StrFormat("%stools/differential --only %s:%d --seed %x\n",
-                                            verdict.finding.report, kind.name, number, plan.seed));
+    ++tally.differing;
+    for (const differential::Finding& finding : verdict.findings) {
+      const std::string key = absl::StrCat(kind.name, ": ", finding.signature);
+      ++tally.findings[key];
+      if (finding.report.empty()) continue;
+      tally.reports.emplace(key, absl::StrFormat("%stools/differential --only %s:%d --seed %x\n",
+                                                 finding.report, kind.name, number, plan.seed));
     }
   }
   return tally;
@@ -172,12 +177,10 @@ void Print(const Tally& tally, int findings_max, double seconds) {
     absl::PrintF("%s\n", report->second);
     ++printed;
   }
-  uint64_t differing = 0;
-  for (const auto& [signature, count] : tally.findings) differing += count;
   absl::PrintF(
       "%d cases: %d the same, %d with known differences, %d differ, %d unsteady; %.0f cases/s\n",
-      tally.cases, tally.cases - tally.explained - differing, tally.explained, differing,
-      tally.unsteady, static_cast<double>(tally.cases) / std::max(seconds, 1e-3));
+      tally.cases, tally.cases - tally.explained - tally.differing, tally.explained,
+      tally.differing, tally.unsteady, static_cast<double>(tally.cases) / std::max(seconds, 1e-3));
 }
 
 int ShowOne(const Flags& flags, const Plan& plan) {

@@ -9,6 +9,7 @@
 #include "stack/wire/icmp.h"
 #include "stack/wire/ip_protocol.h"
 #include "stack/wire/ipv4.h"
+#include "stack/wire/ipv4_options.h"
 #include "stack/wire/pseudo_header.h"
 #include "stack/wire/tcp.h"
 #include "stack/wire/udp.h"
@@ -78,6 +79,7 @@ void Canonical::Ipv4(std::span<uint8_t> packet) {
     if (ip->protocol == wire::kIpProtoUdp) MarkUdp({ip->saddr, ip->daddr}, payload);
   }
   const bool right = wire::Ipv4ChecksumOk(ip);
+  OptionTimes(packet.first(ip->header_bytes()));
   ip->id = IdLabel(ip->id.host());
   ip->check = right ? kRight : kWrong;
 }
@@ -85,11 +87,42 @@ void Canonical::Ipv4(std::span<uint8_t> packet) {
 void Canonical::Icmp(std::span<uint8_t> message) {
   if (message.size() < sizeof(wire::IcmpHeader)) return;
   MarkChecksum(message.data() + 2, ip_compute_csum(message));
+  if (wire::IcmpHeader{.type = message[0]}.is_error()) QuotedTimes(message.subspan(8));
   if (message[0] != wire::kIcmpTimestampReply || message.size() < kTimestampReplyBytes) return;
   uint8_t* const times = message.data() + sizeof(wire::IcmpHeader) + 4;
   const bool equal = LoadBe32(times) == LoadBe32(times + 4);
   StoreBe32(times, 0);
   StoreBe32(times + 4, equal ? 0 : 1);
+}
+
+void Canonical::QuotedTimes(std::span<uint8_t> quote) {
+  const size_t header_bytes = quote.empty() ? 0 : (quote[0] & 15U) * size_t{4};
+  if (header_bytes <= sizeof(wire::Ipv4Header) || header_bytes > quote.size()) return;
+  OptionTimes(quote.first(header_bytes));
+  // It covers the times.
+  StoreBe16(quote.data() + 10, ip_compute_csum(quote.first(header_bytes)));
+}
+
+void Canonical::OptionTimes(std::span<uint8_t> header) {
+  constexpr size_t kTimestampHead = 4;
+  for (size_t at = sizeof(wire::Ipv4Header); at + kTimestampHead <= header.size();) {
+    if (header[at] == wire::kIpv4OptEnd) return;
+    if (header[at] == wire::kIpv4OptNop) {
+      ++at;
+      continue;
+    }
+    const size_t end = at + header[at + 1];
+    if (header[at + 1] < 2 || end > header.size()) return;
+    if (header[at] == wire::kIpv4OptTimestamp) {
+      const bool with_addresses = (header[at + 3] & 15) != 0;
+      for (size_t time = at + kTimestampHead + (with_addresses ? 4 : 0); time + 4 <= end;
+           time += with_addresses ? 8 : 4) {
+        const bool there = LoadBe32(header.data() + time) != 0;
+        StoreBe32(header.data() + time, there ? 1 : 0);
+      }
+    }
+    at = end;
+  }
 }
 
 void Canonical::Tcp(std::span<uint8_t> frame, const TcpPlace& place) {

@@ -6,6 +6,7 @@
 //   TCP timestamp value   there or not
 //   checksums             right or wrong
 //   ICMP timestamp reply  the two times: equal to each other or not
+//   IP timestamp option   each time there or not
 //   local ports           of the ephemeral range: one of it
 #ifndef TAPEDECK_REPLAY_DIFFERENTIAL_CANONICAL_H_
 #define TAPEDECK_REPLAY_DIFFERENTIAL_CANONICAL_H_
@@ -34,6 +35,9 @@ class Canonical {
  private:
   void Ipv4(std::span<uint8_t> packet);
   void Icmp(std::span<uint8_t> message);
+  // The options of a header that is being sent, and of one that is quoted.
+  static void OptionTimes(std::span<uint8_t> header);
+  static void QuotedTimes(std::span<uint8_t> quote);
   void Tcp(std::span<uint8_t> frame, const TcpPlace& place);
   uint32_t Sequence(uint32_t seq, const Flow& flow) const;
   uint16_t IdLabel(uint16_t id);

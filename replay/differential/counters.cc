@@ -9,6 +9,8 @@ namespace tapedeck::differential {
 
 namespace {
 
+constexpr std::string_view kChangingGroup = "IcmpMsg";
+
 template <typename Item>
 void AppendNames(const char* group, std::vector<std::string>* names) {
   for (size_t i = 0; i < Mib<Item>::kItems; ++i) {
@@ -42,10 +44,11 @@ std::string_view TakeLine(std::string_view* text) {
   return line;
 }
 
-// The kernel's file calls this one by its RFC's name.
+// The kernel prints some counters under other names, or in the other part of the IP group.
 std::string OurName(std::string_view group, std::string_view name) {
   if (group == "Ip" && name == "ForwDatagrams") name = "OutForwDatagrams";
   if (group == "Ip" && name == "OutTransmits") group = "IpExt";
+  if (group == "IpExt" && (name == "InNoRoutes" || name == "InTruncatedPkts")) group = "Ip";
   return std::string(group) + "." + std::string(name);
 }
 
@@ -75,12 +78,14 @@ CounterText::CounterText(std::string_view text) : known_(CounterNames().size(), 
     if (colon == std::string_view::npos) break;
     const std::string_view group = names.substr(0, colon);
     names.remove_prefix(colon + 1);
-    std::vector<int>& line = lines_.emplace_back();
+    if (group == kChangingGroup) continue;
+    Line& line = lines_.emplace_back();
+    line.group = std::string(group) + ":";
     while (!names.empty()) {
       names.remove_prefix(1);
       const size_t end = std::min(names.find(' '), names.size());
       const auto found = std::find(ours.begin(), ours.end(), OurName(group, names.substr(0, end)));
-      line.push_back(found == ours.end() ? -1 : static_cast<int>(found - ours.begin()));
+      line.counters.push_back(found == ours.end() ? -1 : static_cast<int>(found - ours.begin()));
       if (found != ours.end()) known_[static_cast<size_t>(found - ours.begin())] = true;
       names.remove_prefix(end);
     }
@@ -89,20 +94,24 @@ CounterText::CounterText(std::string_view text) : known_(CounterNames().size(), 
 
 void CounterText::Read(std::string_view text, std::vector<uint64_t>* values) const {
   values->assign(known_.size(), 0);
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  for (const std::vector<int>& line : lines_) {
-    at = std::find(at, end, '\n');
-    at = std::find(at, end, ' ');
-    for (const int counter : line) {
+  for (size_t i = 0; !text.empty() && i < lines_.size();) {
+    TakeLine(&text);
+    const std::string_view numbers = TakeLine(&text);
+    const Line& line = lines_[i];
+    if (!numbers.starts_with(line.group)) continue;
+    ++i;
+    const char* at = numbers.data() + line.group.size();
+    const char* const end = numbers.data() + numbers.size();
+    for (const int counter : line.counters) {
       if (at != end) ++at;
       const bool negative = at != end && *at == '-';
       if (negative) ++at;
       uint64_t value = 0;
-      while (at != end && *at >= '0' && *at <= '9') value = value * 10 + uint64_t(*at++ - '0');
+      while (at != end && *at >= '0' && *at <= '9') {
+        value = value * 10 + static_cast<uint64_t>(*at++ - '0');
+      }
       if (counter >= 0) (*values)[static_cast<size_t>(counter)] = negative ? 0 - value : value;
     }
-    if (at != end) ++at;
   }
 }
 

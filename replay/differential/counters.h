@@ -33,8 +33,12 @@ class CounterText {
   bool has(size_t counter) const { return known_[counter]; }
 
  private:
-  // For each line of values, which counter each number is; -1 for one that is not ours.
-  std::vector<std::vector<int>> lines_;
+  struct Line {
+    std::string group;          // "Ip:"
+    std::vector<int> counters;  // which one each number is; -1 for one that is not ours
+  };
+  // Of each group. IcmpMsg, whose lines come and change with the messages seen, is none.
+  std::vector<Line> lines_;
   std::vector<bool> known_;
 };
 

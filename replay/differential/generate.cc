@@ -27,6 +27,11 @@ constexpr Kind kKinds[] = {
     {"forward", kV4, "from one link to the other: TTL, MTU, redirects, no route", &GenerateForward},
     {"udp", kV4, "datagrams to open, closed and connected ports, and calls on their sockets",
      &GenerateUdp},
+    {"tcp-handshake", kV4, "SYNs with all kinds of options, and what follows",
+     &GenerateTcpHandshake},
+    {"tcp-state", kV4, "segments that nobody expects, in every state, and calls",
+     &GenerateTcpState},
+    {"errno", kV4, "system calls in any order, with any arguments", &GenerateErrno},
 };
 
 }  // namespace

@@ -57,12 +57,15 @@ Judge::Verdict Judge::Try(const Source& source) {
     return verdict;
   }
   verdict.same = false;
-  verdict.finding.signature = again.front().signature;
-  if (!found_.insert(verdict.finding.signature).second) return verdict;
-  const Selection selection = Minimise(source, whole, verdict.finding.signature);
+  for (const Difference& difference : again) {
+    verdict.findings.push_back({difference.signature, ""});
+  }
+  Finding& first = verdict.findings.front();
+  if (!found_.insert(first.signature).second) return verdict;
+  const Selection selection = Minimise(source, whole, first.signature);
   const Case small = Make(source, &selection);
   const std::vector<Difference> differences = Differences(small);
-  verdict.finding.report = Report(small, our_run_, kernel_run_, differences);
+  first.report = Report(small, our_run_, kernel_run_, differences);
   return verdict;
 }
 

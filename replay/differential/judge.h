@@ -22,8 +22,8 @@ namespace tapedeck::differential {
 
 // A case in which the two differ for no known reason.
 struct Finding {
-  std::string signature;  // of the first difference
-  std::string report;     // the smallest such case, with what both did
+  std::string signature;
+  std::string report;  // the smallest case with it that was found, with what both did
 };
 
 class Judge {
@@ -32,10 +32,10 @@ class Judge {
   static absl::StatusOr<std::unique_ptr<Judge>> Create(KnownDifferences known);
 
   struct Verdict {
-    bool same = true;        // but for known differences
-    bool unsteady = false;   // they differed once, but not in a namespace of their own
-    bool explained = false;  // some known difference was seen
-    Finding finding;         // where not same
+    bool same = true;               // but for known differences
+    bool unsteady = false;          // they differed once, but not in a namespace of their own
+    bool explained = false;         // some known difference was seen
+    std::vector<Finding> findings;  // where not same: one for each signature
   };
   // A case that can be made again for another place.
   struct Source {
@@ -43,8 +43,8 @@ class Judge {
     uint64_t seed = 0;
     uint64_t number = 0;
   };
-  // Plays a case on both sides. Findings whose signature was found before are not made small again;
-  // their report is empty.
+  // Plays a case on both sides. Only the first finding is made small, and that only where its
+  // signature was not found before; the reports of others are empty.
   Verdict Try(const Source& source);
 
   // Plays a case and prints all that both did.

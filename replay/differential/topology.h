@@ -55,6 +55,12 @@ inline constexpr SettingPlan kSettingPlans[] = {
     // Depends on the machine's memory.
     {"net/ipv4/tcp_rmem", "4096 131072 6291456"},
     {"net/ipv4/tcp_wmem", "4096 16384 4194304"},
+    // Timers of less than a millisecond, which depend on how quick the machine is.
+    {"net/ipv4/tcp_early_retrans", "0"},
+    {"net/ipv4/tcp_comp_sack_nr", "0"},
+    {"net/ipv4/tcp_moderate_rcvbuf", "0"},
+    {"net/ipv4/tcp_autocorking", "0"},
+    {"net/ipv4/tcp_ecn", "2"},
     // Inherited from the machine's first namespace.
     {"net/ipv4/conf/all/rp_filter", "0"},
     {"net/ipv4/conf/all/accept_redirects", "1"},
