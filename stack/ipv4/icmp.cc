@@ -36,6 +36,9 @@ const icmp_err_code icmp_err_convert[16] = {
 
 namespace {
 
+// RFC 8335 PROBE.
+constexpr uint8_t kIcmpExtendedEcho = 42;
+constexpr uint8_t kIcmpExtendedEchoReply = 43;
 constexpr uint32_t kQuoteTotalMax = 576;  // RFC 1812 4.3.2.3
 constexpr uint8_t kPrecedenceInternetControl = 0xc0;
 constexpr uint8_t kTosMask = 0x1e;                  // RT_TOS
@@ -140,7 +143,7 @@ void Reply(net& net, Message* message, sk_buff* skb) {
   flow.saddr = fib_compute_spec_dst(net, skb);
   flow.mark = ipc.sockc.mark;
   flow.tos = iph.tos & IPTOS_RT_MASK;
-  flow.proto = wire::kIpProtoIcmp;
+  flow.proto = wire::kIpProtoIcmp;  // without a type: all answers are counted as echo replies
   int err = 0;
   rtable* rt = ip_route_output_key(net, &flow, &err);
   if (rt == nullptr) return;
@@ -394,7 +397,12 @@ bool Process(net& net, sk_buff* skb, DropReason* reason) {
   }
   const uint8_t type = icmp_hdr(skb)->type;
   CountIn(net, type);
-  if (type > wire::kIcmpTypeMax) {
+  if (type == kIcmpExtendedEcho) {
+    // Never answered, as net.ipv4.icmp_echo_enable_probe is off in Linux.
+    *reason = kHandled;
+    return true;
+  }
+  if (type > wire::kIcmpTypeMax && type != kIcmpExtendedEchoReply) {
     *reason = CountError(net, SKB_DROP_REASON_ICMP_INVALID);
     return true;
   }
@@ -403,7 +411,7 @@ bool Process(net& net, sk_buff* skb, DropReason* reason) {
     *reason = CountError(net, SKB_DROP_REASON_INVALID_PROTO);
     return true;
   }
-  if (type == wire::kIcmpEchoReply) {
+  if (type == wire::kIcmpEchoReply || type == kIcmpExtendedEchoReply) {
     *reason = SKB_DROP_REASON_PING_NO_SOCKET;
     return !ping_rcv(ns, skb);
   }
@@ -478,6 +486,7 @@ void __icmp_send(sk_buff* skb_in, uint8_t type, uint8_t code, uint32_t info,
   flow.mark = ipc.sockc.mark;
   flow.tos = static_cast<uint8_t>(ipc.tos) & IPTOS_RT_MASK;
   flow.proto = wire::kIpProtoIcmp;
+  flowi4_set_icmp(&flow, type, code);
   int err = 0;
   rtable* rt = ip_route_output_key(net, &flow, &err);
   if (rt == nullptr) return;

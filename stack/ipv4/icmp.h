@@ -6,6 +6,7 @@
 #include <cstdint>
 
 #include "stack/base/ip_address.h"
+#include "stack/core/flow.h"
 #include "stack/core/skbuff.h"
 #include "stack/ipv4/ip_options.h"
 #include "stack/wire/icmp.h"
@@ -47,6 +48,14 @@ extern const icmp_err_code icmp_err_convert[16];
 // and what one uses up.
 bool icmp_global_allow(net& net);
 void icmp_global_consume(net& net);
+
+// fl4_icmp_type and fl4_icmp_code, which lie where other protocols have the source port.
+constexpr void flowi4_set_icmp(flowi4* flow, uint8_t type, uint8_t code) {
+  flow->sport = static_cast<uint16_t>(type << 8 | code);
+}
+constexpr uint8_t flowi4_icmp_type(const flowi4& flow) {
+  return static_cast<uint8_t>(flow.sport.host() >> 8);
+}
 
 // Counts a message that goes out.
 void icmp_out_count(net& net, uint8_t type);

@@ -96,6 +96,17 @@ int ReplyGetfrag(void* from, uint8_t* to, uint32_t offset, uint32_t len, uint32_
   return 0;
 }
 
+// Which type of ICMP message goes out: of the kernel's own what their flow says, else what stands
+// in the packet.
+void CountIcmp(const sock* sk, const sk_buff* skb, const flowi4& flow) {
+  net& net = sk->sk_net;
+  if (sk == net_ipv4(net).icmp_sk) return icmp_out_count(net, flowi4_icmp_type(flow));
+  uint8_t copy = 0;
+  const void* const type =
+      skb_header_pointer(skb, static_cast<uint32_t>(skb_transport_offset(skb)), 1, &copy);
+  if (type != nullptr) icmp_out_count(net, *static_cast<const uint8_t*>(type));
+}
+
 }  // namespace
 
 int ip_generic_getfrag(void* from, uint8_t* to, uint32_t /*offset*/, uint32_t len, uint32_t odd,
@@ -151,12 +162,7 @@ sk_buff* __ip_make_skb(sock* sk, flowi4* fl4, sk_buff_head* queue, inet_cork* co
   // The packet takes over the cork's reference.
   cork->dst = nullptr;
   skb_dst_set(skb, rt);
-  if (iph->protocol == wire::kIpProtoIcmp) {
-    uint8_t copy = 0;
-    const void* const type =
-        skb_header_pointer(skb, static_cast<uint32_t>(skb_transport_offset(skb)), 1, &copy);
-    if (type != nullptr) icmp_out_count(net, *static_cast<const uint8_t*>(type));
-  }
+  if (iph->protocol == wire::kIpProtoIcmp) CountIcmp(sk, skb, *fl4);
   ReleaseCork(cork);
   return skb;
 }

@@ -28,7 +28,6 @@ void ip_decrease_ttl(wire::Ipv4Header* iph) {
 }
 
 int ip_forward_finish(net& net, sk_buff* skb) {
-  net.ip_mib.Inc(IpMib::kOutForwDatagrams);
   if (IPCB(skb)->opt.optlen != 0) ip_forward_options(skb);
   skb->tstamp = 0;
   return dst_output(net, nullptr, skb);
@@ -56,6 +55,7 @@ int ip_forward(sk_buff* skb) {
     icmp_send(skb, wire::kIcmpDestUnreachable, wire::kIcmpSourceRouteFailed, 0);
     return DropForward(skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
+  net.ip_mib.Inc(IpMib::kOutForwDatagrams);  // those that turn out to be too long, too
   IPCB(skb)->flags |= IPSKB_FORWARDED;
   const uint32_t mtu = ip_dst_mtu_maybe_forward(rt, true);
   if (ip_exceeds_mtu(skb, mtu)) {

@@ -150,6 +150,9 @@ int ip_rcv_finish_core(net& net, sk_buff* skb, net_device* dev) {
   const wire::Ipv4Header* const iph = ip_hdr(skb);
   if (skb->dst == nullptr &&
       ip_route_input_noref(skb, iph->daddr, iph->saddr, iph->tos, dev, &reason) != 0) {
+    if (reason == SKB_DROP_REASON_IP_RPFILTER) {
+      net.tcp_ext_mib.Inc(TcpExtMib::kIPReversePathFilter);
+    }
     kfree_skb_reason(skb, reason);
     return NET_RX_DROP;
   }

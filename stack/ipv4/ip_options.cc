@@ -16,6 +16,7 @@ namespace tapedeck {
 namespace {
 
 constexpr uint8_t kTimestampFlagMask = 0x0f;
+constexpr uint8_t kCipsoBytesMin = 8;  // type, length, domain, one tag
 constexpr uint64_t kMsPerDay = 24 * 3600 * 1000;
 
 // Pointers in options count from 1, from the option's type byte: `pointer` 4 is its fourth byte.
@@ -90,7 +91,8 @@ class Compiler {
       case wire::kIpv4OptCipso:
         if (opt_->cipso != 0) return Wrong(option);
         opt_->cipso = OffsetOf(option);
-        return 0;
+        // cipso_v4_validate: no domain of interpretation is known here, so no label makes sense.
+        return Wrong(option + (length < kCipsoBytesMin ? 1 : 2));
       default:
         return 0;  // RFC 1122 3.2.1.8: options not understood are ignored
     }
