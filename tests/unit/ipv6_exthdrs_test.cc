@@ -1,6 +1,7 @@
 // Extension headers: options and their limits, routing headers, the order of things, and what is
 // pushed before packets that are sent.
 #include "ipv6_host.h"
+#include "stack/base/prng.h"
 #include "stack/ipv6/ipv6.h"
 
 namespace tapedeck {
@@ -289,6 +290,44 @@ TEST_F(ExthdrsTest, CutShort) {
   Receive(NewFrame().Ipv6(header, wire::kKeepProtocol).Payload(options).Build());
   EXPECT_EQ(Ip6Count(Ip6Mib::kInHdrErrors), 2U);
   EXPECT_EQ(delivered, 0);
+}
+
+// Chains of all kinds of headers, right and wrong: each packet ends somewhere, nothing is left, and
+// the host still answers.
+TEST_F(ExthdrsTest, RandomChainsEnd) {
+  static constexpr uint8_t kKinds[] = {
+      wire::kIpProtoHopByHop,    wire::kIpProtoRouting, wire::kIpProtoFragment,
+      wire::kIpProtoDestOptions, wire::kIpProtoAh,      wire::kIpProtoNoNext,
+      wire::kIpProtoIcmpv6,      wire::kIpProtoUdp,     kProtocol};
+  Prng prng(1, 0);
+  const auto kind = [&] { return kKinds[prng.Below(std::size(kKinds))]; };
+  for (int round = 0; round < 3000; ++round) {
+    Bytes bytes(8 * (1 + prng.Below(60)) - (prng.Below(8) == 0 ? prng.Below(8) : 0));
+    for (uint8_t& byte : bytes) byte = prng.Below(3) == 0 ? static_cast<uint8_t>(prng.Next32()) : 0;
+    for (size_t at = 0; at + 2 <= bytes.size();) {
+      bytes[at] = kind();
+      bytes[at + 1] = static_cast<uint8_t>(prng.Below(10) == 0 ? prng.Below(256) : prng.Below(3));
+      at += (bytes[at + 1] + 1U) * 8;
+    }
+    wire::Ipv6Header header;
+    header.nexthdr = kind();
+    header.hop_limit = static_cast<uint8_t>(prng.Next32());
+    header.saddr = kPeer6;
+    header.daddr = prng.Below(4) == 0 ? kIpv6AllNodes : kUs6;
+    Receive(NewFrame().Ipv6(header, wire::kKeepProtocol).Payload(bytes).Build());
+    eth.FreeSent();
+  }
+  EXPECT_EQ(Ip6Count(Ip6Mib::kInReceives), 3000U);
+  wire::Ipv6Header header;
+  header.hop_limit = 64;
+  header.saddr = kPeer6;
+  header.daddr = kUs6;
+  wire::Icmpv6Header echo;
+  echo.type = wire::kIcmpv6EchoRequest;
+  Receive(NewFrame().Ipv6(header).Icmpv6(echo).Payload(Pattern(16)).Build());
+  ASSERT_NE(NextSent(), "");
+  EXPECT_EQ(last_sent[kQuotedAt - 8], wire::kIcmpv6EchoReply);
+  host.RunFor(Duration::Seconds(70));  // past reassembly timers
 }
 
 // --- Walking and pushing. ---
