@@ -1,10 +1,10 @@
 // Settings of neighbour tables (net/ipv4/neigh, net/ipv6/neigh).
+#include <algorithm>
 #include <cerrno>
 #include <charconv>
-#include <cstdio>
-#include <cstring>
 #include <iterator>
 #include <string>
+#include <string_view>
 
 #include "stack/core/neigh_internal.h"
 #include "stack/core/neighbour.h"
@@ -89,14 +89,16 @@ void SettingChanged(void* context) {
   }
 }
 
-const char* PathOf(neigh_table* tbl, const char* dev_name, const char* name) {
-  char path[128];
-  const int bytes =
-      std::snprintf(path, sizeof(path), "%s/%s/%s", tbl->sysctl_prefix, dev_name, name);
-  CHECK(bytes > 0 && bytes < static_cast<int>(sizeof(path)));
-  char* const copy = tbl->host_net.world.arena().NewArray<char>(static_cast<size_t>(bytes) + 1);
-  std::memcpy(copy, path, static_cast<size_t>(bytes) + 1);
-  return copy;
+// Every device has some forty of these: with printf they took a tenth of the time in which a host
+// comes up.
+const char* PathOf(neigh_table* tbl, std::string_view dev_name, std::string_view name) {
+  const std::string_view parts[] = {tbl->sysctl_prefix, "/", dev_name, "/", name};
+  size_t bytes = 1;
+  for (const std::string_view part : parts) bytes += part.size();
+  char* const path = tbl->host_net.world.arena().NewArray<char>(bytes);
+  char* end = path;
+  for (const std::string_view part : parts) end = std::copy(part.begin(), part.end(), end);
+  return path;
 }
 
 // One step of a file's number in units of the variable, as a fraction.
