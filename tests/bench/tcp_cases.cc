@@ -4,7 +4,6 @@
 #include <cerrno>
 
 #include "replay/lab/lab.h"
-#include "replay/lab/tcp_sink.h"
 #include "stack/core/dev.h"
 #include "stack/core/eth.h"
 #include "stack/core/skb_data.h"
@@ -18,9 +17,18 @@ namespace {
 
 constexpr int kBacklog = 128;
 constexpr size_t kWriteBytes = 16'384;
+constexpr size_t kReadBytes = 65'536;
 
 using Offer = TcpPeer::Offer;
 using Plan = TcpPeer::Plan;
+
+// Reads all, and closes when the peer has.
+Task<> Sink(Thread& thread, Host& host, int fd) {
+  // What comes is of no interest: all connections share the room.
+  static uint8_t buffer[kReadBytes];
+  while (co_await host.syscalls().Read(thread, fd, buffer) > 0) continue;
+  co_await host.syscalls().Close(thread, fd);
+}
 
 // Writes for ever once a byte has come.
 Task<> Source(Thread& thread, Host& host, int fd) {
@@ -60,24 +68,18 @@ Task<> Serve(Thread& thread, Host& host, uint16_t port, Application application)
 }
 
 // The applications of tcp_peer.h.
-class Applications {
- public:
-  explicit Applications(Host& host) : sinks_(host, std::array{kTcpSinkPort}) {
-    Start(host, kTcpSourcePort, &Source);
-    Start(host, kTcpReplyPort, &Reply);
-  }
-
-  uint64_t bytes_read() const { return sinks_.bytes(); }
-
- private:
-  static void Start(Host& host, uint16_t port, Application application) {
-    host.kernel().Spawn(/*cpu=*/0, [&host, port, application](Thread& thread) {
-      return Serve(thread, host, port, application);
+void StartApplications(Host& host) {
+  struct Service {
+    uint16_t port;
+    Application application;
+  };
+  for (const Service service : {Service{kTcpSinkPort, &Sink}, Service{kTcpSourcePort, &Source},
+                                Service{kTcpReplyPort, &Reply}}) {
+    host.kernel().Spawn(/*cpu=*/0, [&host, service](Thread& thread) {
+      return Serve(thread, host, service.port, service.application);
     });
   }
-
-  TcpSinks sinks_;
-};
+}
 
 // The stack alone: frames are copied once into sk_buffs and once out of them, as a device would;
 // every checksum is computed and verified by the stack. No trace.
@@ -89,6 +91,7 @@ class TcpStack : public Case {
               [this](std::span<const uint8_t> frame) { Receive(frame); }) {
     ops_.ndo_start_xmit = &TcpStack::Transmit;
     AddDevice();
+    StartApplications(host_);
     world_.RunUntil(world_.now());  // the applications listen
     Receive(ArpRequest());
     Flush();
@@ -149,7 +152,6 @@ class TcpStack : public Case {
   Arena arena_;
   World& world_ = *arena_.New<World>(arena_, /*seed=*/1, nullptr);
   Host& host_ = *arena_.New<Host>(world_, KernelOptions{}, FreeCostTable());
-  Applications applications_{host_};
   net_device* device_ = nullptr;
   sk_buff_head received_;
   uint8_t sent_[2048];
@@ -168,6 +170,7 @@ class TcpPath : public Case, private nic::WireSink {
                 lab_.port(0).Inject(now_, frame, /*stable=*/false, 0);
               }),
         turn_(lab_.world().NewEventSource(), this) {
+    StartApplications(lab_.host(0));
     lab_.nic(0).set_sink(this);
     lab_.port(0).Inject(lab_.world().now(), ArpRequest(), /*stable=*/false, 0);
     lab_.world().RunUntil(lab_.world().now() + Duration::Milliseconds(1));
@@ -217,7 +220,6 @@ class TcpPath : public Case, private nic::WireSink {
 
   Plan plan_;
   Lab lab_;
-  Applications applications_{lab_.host(0)};
   SimTime now_;
   TcpPeer peer_;
   Turn turn_;
