@@ -7,6 +7,7 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "replay/lab/call_arguments.h"
 
 namespace tapedeck {
@@ -58,6 +59,22 @@ std::string ComparePoll(const SyscallStep& step, std::span<const pollfd> fds) {
   return "";
 }
 
+std::string CompareSets(const SyscallStep& step, const CallOutputs& outputs) {
+  constexpr const char* kNames[3] = {"readable", "writable", "exceptional"};
+  for (size_t i = 0; i < 3; ++i) {
+    const Expression* const ready = FieldOf(step.arguments[i + 1], "ready");
+    if (ready == nullptr) continue;
+    std::vector<int64_t> wanted;
+    for (const Expression& fd : ready->items) wanted.push_back(fd.value);
+    std::sort(wanted.begin(), wanted.end());
+    const std::span<const int32_t> found = outputs.ready[i];
+    if (std::equal(wanted.begin(), wanted.end(), found.begin(), found.end())) continue;
+    return absl::StrCat(kNames[i], ": found ", found.size(), " of ", wanted.size(), " expected: [",
+                        absl::StrJoin(found, ", "), "]");
+  }
+  return "";
+}
+
 std::string CompareEpoll(const SyscallStep& step, const CallOutputs& outputs) {
   const Expression& expected = step.arguments[1];
   if (!expected.is_struct()) return "";
@@ -102,6 +119,16 @@ void SetField(Expression& structure, const char* name, int64_t value) {
   }
 }
 
+void SetReady(std::span<const int32_t> ready, Expression* set) {
+  if (!set->is_struct()) return;
+  for (Expression& field : set->items) {
+    if (field.kind != Expression::Kind::kField || field.text != "ready") continue;
+    std::vector<Expression> fds;
+    for (const int32_t fd : ready) fds.push_back(Expression::Integer(fd));
+    field.items[0] = Expression::List(std::move(fds));
+  }
+}
+
 void SetAddress(const SockAddr& found, Expression* expected) {
   const std::optional<Endpoint> endpoint = found.ToEndpoint();
   if (expected->is_struct() && endpoint.has_value()) *expected = FromEndpoint(*endpoint);
@@ -141,6 +168,8 @@ std::string CompareOutputs(const SyscallStep& step, const CallOutputs& outputs) 
     }
     case SyscallName::kPoll:
       return ComparePoll(step, outputs.fds);
+    case SyscallName::kSelect:
+      return CompareSets(step, outputs);
     case SyscallName::kEpollWait:
       return CompareEpoll(step, outputs);
     case SyscallName::kRecvmsg:
@@ -171,6 +200,9 @@ void SetOutputs(const CallOutputs& outputs, SyscallStep* step) {
       for (size_t i = 0; i < outputs.fds.size(); ++i) {
         SetField(arguments[0].items[i], "revents", static_cast<uint16_t>(outputs.fds[i].revents));
       }
+      return;
+    case SyscallName::kSelect:
+      for (size_t i = 0; i < 3; ++i) SetReady(outputs.ready[i], &arguments[i + 1]);
       return;
     case SyscallName::kEpollWait:
       if (arguments[1].is_struct() && outputs.result > 0) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "replay/lab/call_control.h"
 #include "replay/script/syscall_step.h"
@@ -22,6 +23,7 @@ struct CallOutputs {
   uint32_t option_length = 0;
   int number = 0;  // of ioctl
   std::span<const epoll_event> events;
+  std::vector<int32_t> ready[3];  // of select: the script's names, ascending
   int64_t result = 0;
   ScriptClock clock;
 };

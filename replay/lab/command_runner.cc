@@ -11,6 +11,7 @@
 #include "stack/ipv4/fib.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/tcp/inet_hashtables.h"
+#include "stack/tcp/tcp_cong.h"
 #include "stack/tcp/tcp_metrics.h"
 
 namespace tapedeck {
@@ -55,6 +56,16 @@ fib_config ToFibConfig(const ChangeRoute& command) {
   if (command.rto_min_ms.has_value()) config.metrics[RTAX_LOCK] |= 1U << RTAX_RTO_MIN;
   if (command.ecn) config.metrics[RTAX_FEATURES] |= 1U << 0;  // RTAX_FEATURE_ECN
   return config;
+}
+
+// RTAX_CC_ALGO. False where there is no such algorithm.
+bool SetCongestionControl(const ChangeRoute& command, fib_config* config) {
+  const tcp_congestion_ops* const ops = tcp_ca_find(command.congestion_control);
+  if (ops == nullptr) return false;
+  config->metrics[RTAX_CC_ALGO] = tcp_ca_key(ops);
+  if (command.congestion_control_locked) config->metrics[RTAX_LOCK] |= 1U << RTAX_CC_ALGO;
+  if ((ops->flags & TCP_CONG_NEEDS_ECN) != 0) config->metrics[RTAX_FEATURES] |= DST_FEATURE_ECN_CA;
+  return true;
 }
 
 }  // namespace
@@ -160,10 +171,10 @@ absl::Status CommandRunner::Do(const ChangeQdisc& command) {
 }
 
 absl::Status CommandRunner::Do(const ChangeRoute& command) {
-  if (!command.congestion_control.empty()) {
-    return absl::FailedPreconditionError("routes choose no congestion control here");
-  }
   fib_config config = ToFibConfig(command);
+  if (!command.congestion_control.empty() && !SetCongestionControl(command, &config)) {
+    return Failed("route", -EINVAL);
+  }
   if (!command.device.empty()) {
     const net_device* const dev = dev_get_by_name(host_.network(), command.device);
     if (dev == nullptr) return NoDevice(command.device);

@@ -22,6 +22,15 @@ Duration TimeoutOf(int64_t ms) {
   return ms < 0 ? Duration::Max() : Duration::Milliseconds(static_cast<uint64_t>(ms));
 }
 
+// NULL is for ever.
+Duration TimevalOf(const Expression& time) {
+  if (!time.is_struct()) return Duration::Max();
+  const auto part = [&](const char* name) {
+    return static_cast<uint64_t>(std::max<int64_t>(time.FindValue(name)->value, 0));
+  };
+  return Duration::Seconds(part("tv_sec")) + Duration::Microseconds(part("tv_usec"));
+}
+
 }  // namespace
 
 // One function for each family of calls; each leaves what the call points to in `call_`.
@@ -59,6 +68,7 @@ class ScriptCall::Arguments {
   void FillPieces(size_t index, const Expression& list, const Expression* count);
   void FillMessage(const Expression& message, bool sends);
   void FillPollfds();
+  fd_set_bits* FillSet(const Expression& set, fd_set_bits* bits);
 
   ScriptCall& call_;
   Syscalls& sys_;
@@ -102,6 +112,7 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Make() {
     case SyscallName::kSetsockopt:
       return Options();
     case SyscallName::kPoll:
+    case SyscallName::kSelect:
     case SyscallName::kEpollCreate:
     case SyscallName::kEpollCtl:
     case SyscallName::kEpollWait:
@@ -347,6 +358,21 @@ void ScriptCall::Arguments::FillPollfds() {
   }
 }
 
+// Null where the script has no such set.
+fd_set_bits* ScriptCall::Arguments::FillSet(const Expression& set, fd_set_bits* bits) {
+  const Expression* const fds = set.is_struct() ? set.FindValue("fds") : nullptr;
+  if (fds == nullptr) return nullptr;
+  for (const Expression& fd : fds->items) {
+    const auto name = static_cast<int32_t>(fd.value);
+    // One that is not open has no other number than the script's.
+    const int32_t known = names_.Real(call_.host_, name);
+    const int real = known >= 0 ? known : name;
+    bits->Set(real);
+    call_.set_members_[bits - call_.sets_].push_back({name, real});
+  }
+  return bits;
+}
+
 std::unique_ptr<SystemCall> ScriptCall::Arguments::Waits() {
   switch (call_.step_.name) {
     case SyscallName::kEpollCreate:
@@ -367,6 +393,12 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Waits() {
       const std::span<epoll_event> room(
           call_.events_.data(), static_cast<size_t>(std::clamp<int64_t>(max, 0, kEventsMax)));
       return Made(new SystemCall(sys_.EpollWait(thread_, Fd(0), room, TimeoutOf(args_.Number(3)))));
+    }
+    case SyscallName::kSelect: {
+      fd_set_bits* sets[3] = {};
+      for (size_t i = 0; i < 3; ++i) sets[i] = FillSet(args_.at(i + 1), &call_.sets_[i]);
+      return Made(new SystemCall(
+          sys_.Select(thread_, Int(0), sets[0], sets[1], sets[2], TimevalOf(args_.at(4)))));
     }
     default:
       FillPollfds();
@@ -405,15 +437,23 @@ uint8_t ScriptCall::socket_protocol() const {
 }
 
 CallOutputs ScriptCall::View() const {
-  return {.address = address_,
-          .fds = fds_,
-          .message = message_,
-          .option = option_,
-          .option_length = option_length_,
-          .number = number_out_,
-          .events = events_,
-          .result = call_->result(),
-          .clock = defaults_.clock};
+  CallOutputs outputs = {.address = address_,
+                         .fds = fds_,
+                         .message = message_,
+                         .option = option_,
+                         .option_length = option_length_,
+                         .number = number_out_,
+                         .events = events_,
+                         .ready = {},
+                         .result = call_->result(),
+                         .clock = defaults_.clock};
+  for (size_t i = 0; i < 3; ++i) {
+    for (const SetMember& member : set_members_[i]) {
+      if (sets_[i].IsSet(member.real)) outputs.ready[i].push_back(member.name);
+    }
+    std::sort(outputs.ready[i].begin(), outputs.ready[i].end());
+  }
+  return outputs;
 }
 
 std::string ScriptCall::Difference() const {

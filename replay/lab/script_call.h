@@ -100,6 +100,13 @@ class ScriptCall {
   uint32_t option_length_ = 0;
   int number_out_ = 0;  // of ioctl
   std::vector<epoll_event> events_;
+  // Of select: what it looks at, and what the script calls each.
+  fd_set_bits sets_[3];
+  struct SetMember {
+    int32_t name;
+    int real;
+  };
+  std::vector<SetMember> set_members_[3];
   int pipe_fds_[2] = {-1, -1};
   int64_t offsets_[2] = {0, 0};
 };

@@ -89,8 +89,9 @@ struct ChangeRoute {
   std::optional<uint32_t> initcwnd;
   std::optional<uint32_t> initrwnd;
   std::optional<uint32_t> rto_min_ms;
-  std::string congestion_control;  // "congctl reno"; empty: none
-  bool ecn = false;                // "features ecn"
+  std::string congestion_control;          // "congctl reno"; empty: none
+  bool congestion_control_locked = false;  // "congctl lock reno"
+  bool ecn = false;                        // "features ecn"
 
   friend bool operator==(const ChangeRoute&, const ChangeRoute&) = default;
 };

@@ -31,12 +31,15 @@ constexpr std::string_view kExtendedErrorFields[] = {"ee_errno", "ee_origin", "e
 constexpr std::string_view kTimestampFields[] = {"scm_sec", "scm_nsec"};
 constexpr std::string_view kPollfdFields[] = {"fd", "events", "revents"};
 constexpr std::string_view kLingerFields[] = {"onoff", "linger"};
+constexpr std::string_view kFdSetFields[] = {"fds", "ready"};
+constexpr std::string_view kTimevalFields[] = {"tv_sec", "tv_usec"};
 // Of an epoll_event, behind its events.
 constexpr std::string_view kEpollDataFields[] = {"fd", "ptr", "u32", "u64"};
 
 constexpr Shape kShapes[] = {
-    {kSockaddrFields, 3},  {kMsghdrFields, 3}, {kCmsgFields, 3},   {kExtendedErrorFields, 6},
-    {kTimestampFields, 2}, {kPollfdFields, 2}, {kLingerFields, 2},
+    {kSockaddrFields, 3},      {kMsghdrFields, 3},    {kCmsgFields, 3},
+    {kExtendedErrorFields, 6}, {kTimestampFields, 2}, {kPollfdFields, 2},
+    {kLingerFields, 2},        {kFdSetFields, 1},     {kTimevalFields, 2},
 };
 
 bool IsField(const Expression& item, std::string_view name) {

@@ -80,6 +80,7 @@ absl::Status ParseRouteAttribute(ShellWords& words, const std::string& name, Cha
   if (name == "initrwnd") return TakeInto(words, route.initrwnd);
   if (name == "rto_min") return ParseRtoMin(words, route);
   if (name == "congctl") {
+    route.congestion_control_locked = words.TakeIf("lock");
     route.congestion_control = words.Take();
     return absl::OkStatus();
   }

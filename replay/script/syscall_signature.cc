@@ -1,5 +1,6 @@
 #include "replay/script/syscall_signature.h"
 
+#include <algorithm>
 #include <initializer_list>
 
 #include "absl/strings/str_cat.h"
@@ -60,6 +61,7 @@ constexpr std::array<Signature, kSyscallNames> kSignatures = {
     Make(SyscallName::kEpollCtl, {kFd, kInt, kFd, kOther}),
     Make(SyscallName::kEpollWait, {kFd, kOther, kInt, kTimeout}),
     Make(SyscallName::kDup, {kFd}),
+    Make(SyscallName::kSelect, {kInt, kFdSet, kFdSet, kFdSet, kTimeval}),
 };
 
 static_assert(IsByNumber(kSignatures));
@@ -113,6 +115,26 @@ bool IsFdPair(const Expression& pair) {
   return pair.is_list() && pair.items.size() == 2 && IsFd(pair.items[0]) && IsFd(pair.items[1]);
 }
 
+bool AreFds(const Expression& fds) {
+  if (!fds.is_list()) return false;
+  return std::all_of(fds.items.begin(), fds.items.end(),
+                     [](const Expression& fd) { return IsIn(fd, 0, kFdMax); });
+}
+
+bool IsFdSet(const Expression& set) {
+  if (!set.is_struct()) return set.is_null();
+  const Expression* const fds = set.FindValue("fds");
+  const Expression* const ready = set.FindValue("ready");
+  return fds != nullptr && AreFds(*fds) && (ready == nullptr || AreFds(*ready));
+}
+
+bool IsTimeval(const Expression& time) {
+  if (!time.is_struct()) return time.is_null();
+  const Expression* const seconds = time.FindValue("tv_sec");
+  const Expression* const microseconds = time.FindValue("tv_usec");
+  return seconds != nullptr && IsInt(*seconds) && microseconds != nullptr && IsInt(*microseconds);
+}
+
 // What a sockaddr's fields are, beyond their names.
 bool IsSockaddr(const Expression& address) {
   const Expression* const family = address.FindValue("sa_family");
@@ -164,6 +186,10 @@ bool IsOfKind(ArgumentKind kind, const Expression& argument) {
       return IsFdPair(argument);
     case kPath:
       return argument.kind == Expression::Kind::kString;
+    case kFdSet:
+      return IsFdSet(argument);
+    case kTimeval:
+      return IsTimeval(argument);
     case kOther:
       break;
   }
@@ -194,6 +220,10 @@ std::string Describe(ArgumentKind kind) {
       return "[descriptor, descriptor]";
     case kPath:
       return "a path in quotes";
+    case kFdSet:
+      return "{fds=[descriptor, ...], ready=[descriptor, ...]} or NULL";
+    case kTimeval:
+      return "{tv_sec=, tv_usec=} or NULL";
     default:
       return "a number of 32 bits";
   }

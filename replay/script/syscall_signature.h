@@ -35,6 +35,8 @@ enum class ArgumentKind : uint8_t {
   kPieces,         // [{..., 100}], or NULL
   kFdPair,         // [3, 4]
   kPath,           // a string
+  kFdSet,          // {fds=[3, 4], ready=[3]}: asked about, and found; or NULL
+  kTimeval,        // {tv_sec=1, tv_usec=500000}, or NULL
   kOther,          // anything: what it may be depends on the arguments before it
 };
 

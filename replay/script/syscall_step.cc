@@ -48,6 +48,7 @@ constexpr std::array<Entry, kSyscallNames> kEntries = {{
     {kEpollCtl, "epoll_ctl", false},
     {kEpollWait, "epoll_wait", false},
     {kDup, "dup", true},
+    {kSelect, "select", false},
 }};
 
 static_assert(IsByNumber(kEntries));

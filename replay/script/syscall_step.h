@@ -51,8 +51,9 @@ enum class SyscallName : uint8_t {
   kEpollCtl,
   kEpollWait,
   kDup,
+  kSelect,
 };
-inline constexpr size_t kSyscallNames = static_cast<size_t>(SyscallName::kDup) + 1;
+inline constexpr size_t kSyscallNames = static_cast<size_t>(SyscallName::kSelect) + 1;
 // Whether each entry of `table` stands at its number, `id`.
 template <typename Entry>
 constexpr bool IsByNumber(const std::array<Entry, kSyscallNames>& table) {

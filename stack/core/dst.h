@@ -34,7 +34,8 @@ enum : uint32_t {
   RTAX_RTO_MIN,
   RTAX_INITRWND,
   RTAX_QUICKACK,
-  RTAX_MAX = RTAX_QUICKACK,
+  RTAX_CC_ALGO,  // tcp_ca_key; 0: none
+  RTAX_MAX = RTAX_CC_ALGO,
 };
 
 enum : uint16_t {

@@ -106,7 +106,16 @@ struct tcp_settings {
   int32_t max_tw_buckets = 131072;
   int32_t max_syn_backlog = 4096;
   int32_t mem_pages[3] = {380'000, 506'000, 760'000};  // tcp_mem of a host with 16 GiB
-  int32_t cubic_hystart_detect = 3;  // module/tcp_cubic/parameters: 1 trains of ACKs, 2 delays
+  // module/tcp_cubic/parameters.
+  int32_t cubic_hystart = 1;
+  int32_t cubic_hystart_detect = 3;           // 1 trains of ACKs, 2 delays
+  int32_t cubic_hystart_low_window = 16;      // packets
+  int32_t cubic_hystart_ack_delta_us = 2000;  // ACKs closer than that are one train
+  int32_t cubic_fast_convergence = 1;
+  int32_t cubic_beta = 717;            // of 1024: what remains of the window after a loss
+  int32_t cubic_initial_ssthresh = 0;  // packets; 0: none; without HyStart only
+  int32_t cubic_bic_scale = 41;  // C = 41/1024; read-only, as what follows from it is constant
+  int32_t cubic_tcp_friendliness = 1;
   // Kept, and without effect here: PLB, tables of their own for new namespaces.
   int32_t low_latency = 0;
   int32_t plb_enabled = 0;

@@ -70,6 +70,21 @@ const tcp_congestion_ops* tcp_ca_find(std::string_view name) {
   return nullptr;
 }
 
+uint32_t tcp_ca_key(const tcp_congestion_ops* ops) {
+  return static_cast<uint32_t>(std::find(std::begin(kAlgorithms), std::end(kAlgorithms), ops) -
+                               std::begin(kAlgorithms)) +
+         1;
+}
+
+bool tcp_ca_dst_init(sock* sk, const dst_entry* dst) {
+  const uint32_t key = dst->metrics[RTAX_CC_ALGO];
+  if (key == 0) return false;
+  inet_connection_sock* const icsk = inet_csk(sk);
+  icsk->icsk_ca_dst_locked = (dst->metrics[RTAX_LOCK] >> RTAX_CC_ALGO & 1) != 0;
+  icsk->icsk_ca_ops = tcp_ca_at(static_cast<int>(key) - 1);
+  return true;
+}
+
 bool tcp_ca_allowed(const net& net, const tcp_congestion_ops* ops) {
   return (net.tcp->allowed_congestion_controls & AllowedBit(ops)) != 0;
 }

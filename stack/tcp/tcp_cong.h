@@ -115,9 +115,15 @@ extern const tcp_congestion_ops tcp_bbr_cong_ops;
 // All that can be chosen, Reno first. nullptr past the end / where there is none.
 const tcp_congestion_ops* tcp_ca_at(int index);
 const tcp_congestion_ops* tcp_ca_find(std::string_view name);
+// What a route says in RTAX_CC_ALGO to mean the algorithm: never 0.
+uint32_t tcp_ca_key(const tcp_congestion_ops* ops);
+// dst_entry's own bit in RTAX_FEATURES, beside those of the user: the algorithm needs ECN.
+inline constexpr uint32_t DST_FEATURE_ECN_CA = 1U << 31;
 
 void tcp_assign_congestion_control(sock* sk);  // the host's default, at socket()
-void tcp_init_congestion_control(sock* sk);    // when established
+// That of the route, where it names one: whether it does.
+bool tcp_ca_dst_init(sock* sk, const dst_entry* dst);
+void tcp_init_congestion_control(sock* sk);  // when established
 void tcp_cleanup_congestion_control(sock* sk);
 void tcp_set_ca_state(sock* sk, uint8_t ca_state);
 // TCP_CONGESTION. 0, -ENOENT, -EPERM (restricted and not `cap_net_admin`), -EPERM.

@@ -61,6 +61,7 @@ void tcp_connect_init(sock* sk) {
   tp->max_window = 0;
   tcp_mtup_init(sk);
   tcp_sync_mss(sk, dst_mtu(dst));
+  tcp_ca_dst_init(sk, dst);
   InitWindow(sk, dst);
   sk->sk_err = 0;
   sock_reset_flag(sk, SOCK_DONE);

@@ -13,7 +13,7 @@ namespace tapedeck {
 namespace {
 
 constexpr uint32_t kBetaScale = 1024;
-constexpr uint32_t kBeta = 717;       // of 1024: what remains of the window after a loss
+constexpr uint32_t kBeta = 717;       // of 1024, as the module is loaded: see cubic_beta
 constexpr uint32_t kCubicScale = 41;  // C = 41/1024 = 0.04 at an assumed round trip of 100 ms
 constexpr uint32_t kCubicHz = 10;     // CUBIC's time is in 1/1024 s
 constexpr uint32_t kRttScale = kCubicScale * 10;
@@ -22,8 +22,6 @@ constexpr uint64_t kCubeFactor = (uint64_t{1} << (10 + 3 * kCubicHz)) / kRttScal
 // window.
 constexpr uint32_t kRenoScale = 8 * (kBetaScale + kBeta) / 3 / (kBetaScale - kBeta);
 
-constexpr uint32_t kHystartLowWindow = 16;     // packets
-constexpr uint32_t kHystartAckDeltaUs = 2000;  // ACKs closer than that are one train
 constexpr uint32_t kHystartMinSamples = 8;
 constexpr uint32_t kHystartDelayMinUs = 4000;
 constexpr uint32_t kHystartDelayMaxUs = 16'000;
@@ -51,6 +49,8 @@ struct bictcp {
   uint32_t curr_rtt_us;  // smallest of the round
 };
 
+const tcp_settings& Parameters(const sock* sk) { return sock_tcp(sk).settings; }
+
 bictcp* Cubic(sock* sk) { return inet_csk_ca<bictcp>(sk); }
 
 uint32_t ClockUs(const sock* sk) { return static_cast<uint32_t>(tcp_sk(sk)->tcp_mstamp_us); }
@@ -75,7 +75,12 @@ void HystartReset(sock* sk) {
 
 void cubictcp_init(sock* sk) {
   Reset(Cubic(sk));
-  HystartReset(sk);
+  const auto ssthresh = static_cast<uint32_t>(Parameters(sk).cubic_initial_ssthresh);
+  if (Parameters(sk).cubic_hystart != 0) {
+    HystartReset(sk);
+  } else if (ssthresh != 0) {
+    tcp_sk(sk)->snd_ssthresh = ssthresh;
+  }
 }
 
 // Time that the application was silent does not count on the cubic curve.
@@ -149,7 +154,7 @@ void bictcp_update(const sock* sk, bictcp* ca, uint32_t cwnd, uint32_t acked) {
     // Before the first loss nothing is known of the path: at least 5 % a round trip.
     if (ca->last_max_cwnd == 0) ca->cnt = std::min(ca->cnt, 20U);
   }
-  KeepUpWithReno(ca, cwnd);
+  if (Parameters(sk).cubic_tcp_friendliness != 0) KeepUpWithReno(ca, cwnd);
   ca->cnt = std::max(ca->cnt, 2U);  // at most 1.5 times a round trip
 }
 
@@ -169,10 +174,11 @@ uint32_t cubictcp_recalc_ssthresh(sock* sk) {
   bictcp* const ca = Cubic(sk);
   const uint32_t cwnd = tcp_sk(sk)->snd_cwnd;
   ca->epoch_start = 0;
+  const auto beta = static_cast<uint32_t>(Parameters(sk).cubic_beta);
   // Fast convergence: one that lost before it got back leaves room for others.
-  ca->last_max_cwnd =
-      cwnd < ca->last_max_cwnd ? cwnd * (kBetaScale + kBeta) / (2 * kBetaScale) : cwnd;
-  return std::max(cwnd * kBeta / kBetaScale, 2U);
+  const bool make_room = cwnd < ca->last_max_cwnd && Parameters(sk).cubic_fast_convergence != 0;
+  ca->last_max_cwnd = make_room ? cwnd * (kBetaScale + beta) / (2 * kBetaScale) : cwnd;
+  return std::max(cwnd * beta / kBetaScale, 2U);
 }
 
 void cubictcp_state(sock* sk, uint8_t new_state) {
@@ -200,8 +206,9 @@ void LeaveSlowStart(sock* sk, TcpExtMib detect, TcpExtMib cwnd) {
 void HystartAckTrain(sock* sk) {
   bictcp* const ca = Cubic(sk);
   const uint32_t now = ClockUs(sk);
-  if (static_cast<int32_t>(now - ca->last_ack_us) > static_cast<int32_t>(kHystartAckDeltaUs))
+  if (static_cast<int32_t>(now - ca->last_ack_us) > Parameters(sk).cubic_hystart_ack_delta_us) {
     return;
+  }
   ca->last_ack_us = now;
   uint32_t threshold = ca->delay_min_us + HystartAckDelayUs(sk);
   // Pacing may have stretched the train to half a round trip by itself.
@@ -228,8 +235,8 @@ void HystartDelay(sock* sk, uint32_t delay_us) {
 void HystartUpdate(sock* sk, uint32_t delay_us) {
   const tcp_sock* const tp = tcp_sk(sk);
   if (tp->snd_una.After(Cubic(sk)->end_seq)) HystartReset(sk);
-  if (tp->snd_cwnd < kHystartLowWindow) return;
-  const int32_t detect = sock_tcp(sk).settings.cubic_hystart_detect;
+  if (tp->snd_cwnd < static_cast<uint32_t>(Parameters(sk).cubic_hystart_low_window)) return;
+  const int32_t detect = Parameters(sk).cubic_hystart_detect;
   if ((detect & kHystartDetectTrain) != 0) HystartAckTrain(sk);
   if ((detect & kHystartDetectDelay) != 0) HystartDelay(sk, delay_us);
 }
@@ -242,7 +249,9 @@ void cubictcp_acked(sock* sk, const ack_sample* sample) {
   if (ca->epoch_start != 0 && age < static_cast<int32_t>(tcp_ticks_of(sk).hz)) return;
   const uint32_t delay_us = std::max(static_cast<uint32_t>(sample->rtt_us), 1U);
   if (ca->delay_min_us == 0 || ca->delay_min_us > delay_us) ca->delay_min_us = delay_us;
-  if (!ca->found && tcp_in_slow_start(tcp_sk(sk))) HystartUpdate(sk, delay_us);
+  if (!ca->found && tcp_in_slow_start(tcp_sk(sk)) && Parameters(sk).cubic_hystart != 0) {
+    HystartUpdate(sk, delay_us);
+  }
 }
 
 }  // namespace

@@ -9,8 +9,6 @@ namespace tapedeck {
 namespace {
 
 constexpr uint32_t RTAX_FEATURE_ECN = 1 << 0;
-// dst_entry's own bit beside those of the user: its congestion control wants ECN.
-constexpr uint32_t DST_FEATURE_ECN_CA = 1U << 31;
 constexpr uint32_t DST_FEATURE_ECN_MASK = DST_FEATURE_ECN_CA | RTAX_FEATURE_ECN;
 // TCP's reserved bits that no extension uses yet.
 constexpr uint16_t kReservedFlags = wire::kTcpReservedMask;

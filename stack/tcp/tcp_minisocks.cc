@@ -216,9 +216,9 @@ void TakeTimeouts(const request_sock* req, tcp_sock* tp) {
 
 }  // namespace
 
-void tcp_ca_openreq_child(sock* sk, const dst_entry* /*dst*/) {
-  // Routes name no congestion control here (RTAX_CC_ALGO).
-  if (!inet_csk(sk)->icsk_ca_setsockopt) tcp_assign_congestion_control(sk);
+void tcp_ca_openreq_child(sock* sk, const dst_entry* dst) {
+  const bool chosen = tcp_ca_dst_init(sk, dst) || inet_csk(sk)->icsk_ca_setsockopt;
+  if (!chosen) tcp_assign_congestion_control(sk);
   tcp_set_ca_state(sk, TCP_CA_Open);
 }
 

@@ -197,7 +197,26 @@ void RegisterSizes(SysctlTree& tree, netns_tcp& ns) {
 
 // What stands below /sys in Linux.
 void RegisterModuleParameters(SysctlTree& tree, netns_tcp& ns) {
-  tree.RegisterInt("module/tcp_cubic/parameters/hystart_detect", &ns.settings.cubic_hystart_detect);
+  struct Parameter {
+    const char* path;
+    int32_t tcp_settings::* value;
+  };
+  constexpr Parameter kCubic[] = {
+      {"module/tcp_cubic/parameters/beta", &tcp_settings::cubic_beta},
+      {"module/tcp_cubic/parameters/fast_convergence", &tcp_settings::cubic_fast_convergence},
+      {"module/tcp_cubic/parameters/hystart", &tcp_settings::cubic_hystart},
+      {"module/tcp_cubic/parameters/hystart_ack_delta_us",
+       &tcp_settings::cubic_hystart_ack_delta_us},
+      {"module/tcp_cubic/parameters/hystart_detect", &tcp_settings::cubic_hystart_detect},
+      {"module/tcp_cubic/parameters/hystart_low_window", &tcp_settings::cubic_hystart_low_window},
+      {"module/tcp_cubic/parameters/initial_ssthresh", &tcp_settings::cubic_initial_ssthresh},
+      {"module/tcp_cubic/parameters/tcp_friendliness", &tcp_settings::cubic_tcp_friendliness},
+  };
+  for (const Parameter& parameter : kCubic) {
+    tree.RegisterInt(parameter.path, &(ns.settings.*parameter.value));
+  }
+  tree.RegisterInt("module/tcp_cubic/parameters/bic_scale", &ns.settings.cubic_bic_scale)
+      ->read_only = true;
 }
 
 void RegisterTexts(SysctlTree& tree, netns_tcp& ns) {
