@@ -4,11 +4,7 @@
 
 namespace tapedeck {
 
-namespace {
-
-// __skb_try_recv_from_queue.
-sk_buff* TakeFromQueue(sock* sk, uint32_t flags, int* off) {
-  sk_buff_head* const queue = &sk->sk_receive_queue;
+sk_buff* __skb_try_recv_from_queue(sk_buff_head* queue, uint32_t flags, int* off) {
   if ((flags & MSG_PEEK) == 0) return __skb_dequeue(queue);
   int start = *off;
   for (sk_buff* skb = skb_peek(queue); skb != nullptr; skb = skb_peek_next(skb, queue)) {
@@ -25,18 +21,19 @@ sk_buff* TakeFromQueue(sock* sk, uint32_t flags, int* off) {
   return nullptr;
 }
 
-}  // namespace
+int skb_recv_nothing(const sock* sk, uint32_t flags) {
+  // A call that would sleep is told that no more will come; one that would not is not
+  // (wait_for_more_packets).
+  const bool over = (sk->sk_shutdown & RCV_SHUTDOWN) != 0 && (flags & MSG_DONTWAIT) == 0;
+  return over ? 0 : -EAGAIN;
+}
 
 sk_buff* skb_recv_datagram(sock* sk, uint32_t flags, int* off, int* err) {
   *err = sock_error(sk);
   if (*err != 0) return nullptr;
-  sk_buff* const skb = TakeFromQueue(sk, flags, off);
-  if (skb != nullptr) return skb;
-  // A call that would sleep is told that no more will come; one that would not is not
-  // (wait_for_more_packets).
-  const bool over = (sk->sk_shutdown & RCV_SHUTDOWN) != 0 && (flags & MSG_DONTWAIT) == 0;
-  *err = over ? 0 : -EAGAIN;
-  return nullptr;
+  sk_buff* const skb = __skb_try_recv_from_queue(&sk->sk_receive_queue, flags, off);
+  if (skb == nullptr) *err = skb_recv_nothing(sk, flags);
+  return skb;
 }
 
 void skb_free_datagram(sock* /*sk*/, sk_buff* skb) { consume_skb(skb); }

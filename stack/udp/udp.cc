@@ -15,6 +15,7 @@
 #include "stack/udp/udp_input.h"
 #include "stack/udp/udp_offload.h"
 #include "stack/udp/udp_output.h"
+#include "stack/udp/udp_queue.h"
 #include "stack/udp/udp_recv.h"
 #include "stack/udp/udp_sockopt.h"
 #include "stack/wire/ip_protocol.h"
@@ -74,6 +75,8 @@ void RegisterSettings(net& net) {
   netns_udp& ns = net_udp(net);
   tree.RegisterInt("net/ipv4/udp_early_demux", &ns.early_demux, 0, 1);
   SysctlEntry* const mem = tree.RegisterInt("net/ipv4/udp_mem", ns.udp_mem, 0, INT32_MAX, 3);
+  tree.RegisterInt("net/ipv4/udp_rmem_min", &ns.udp_rmem_min, 1, INT32_MAX);
+  tree.RegisterInt("net/ipv4/udp_wmem_min", &ns.udp_wmem_min, 1, INT32_MAX);
   mem->changed = TakeMemSettings;
   mem->context = &ns;
 }
@@ -112,6 +115,7 @@ void udp_free(sock* sk) { net_udp(sk->sk_net).sockets.Delete(udp_sk(sk)); }
 void udp_destruct_sock(sock* sk) {
   dst_release(udp_sk(sk)->sk_rx_dst);
   udp_sk(sk)->sk_rx_dst = nullptr;
+  udp_destruct_common(sk);
   inet_sock_destruct(sk);
 }
 
@@ -149,6 +153,7 @@ int udp_ioctl(sock* sk, uint32_t command, int* argument) {
 // non-blocking sockets, whose readers then find nothing.)
 uint32_t udp_poll(sock* sk) {
   uint32_t mask = datagram_poll(sk);
+  if (!skb_queue_empty(&udp_sk(sk)->reader_queue)) mask |= EPOLLIN | EPOLLRDNORM;
   if ((mask & EPOLLRDNORM) != 0 && (sk->sk_shutdown & RCV_SHUTDOWN) == 0 &&
       first_packet_length(sk) < 0) {
     mask &= ~uint32_t{EPOLLIN | EPOLLRDNORM};
@@ -168,6 +173,8 @@ netns_udp::netns_udp(net& its_net)
   udp_mem[0] = static_cast<int32_t>(kLimit / 4 * 3);
   udp_mem[1] = static_cast<int32_t>(kLimit);
   udp_mem[2] = udp_mem[0] * 2;
+  memory.rmem_min = &udp_rmem_min;
+  memory.wmem_min = &udp_wmem_min;
   TakeMemSettings(this);
 }
 

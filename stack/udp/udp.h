@@ -40,6 +40,9 @@ struct udp_sock : inet_sock, ListNode<UdpHashTag>, ListNode<UdpHash2Tag> {
   // held meanwhile; the cork is).
   uint16_t pending = 0;
   uint32_t len = 0;  // of that datagram so far, with its UDP header
+  // See udp_queue.h.
+  sk_buff_head reader_queue;
+  uint32_t forward_deficit = 0;
   // The input route of what came last, for early demux of connected sockets; a reference.
   dst_entry* sk_rx_dst = nullptr;
   uint32_t sk_rx_dst_cookie = 0;
@@ -106,7 +109,11 @@ struct netns_udp {
   Prng prng;                  // of port numbers
   uint32_t encap_needed = 0;  // sockets that may have a tunnel (udp_encap_needed_key)
   int32_t early_demux = 1;    // net/ipv4/udp_early_demux
-  int32_t udp_mem[3];         // net/ipv4/udp_mem: memory.sysctl_mem as the file has it
+  // net/ipv4/udp_rmem_min, udp_wmem_min: what a socket may hold when the protocol is short of
+  // memory.
+  int32_t udp_rmem_min = 4096;
+  int32_t udp_wmem_min = 4096;
+  int32_t udp_mem[3];  // net/ipv4/udp_mem: memory.sysctl_mem as the file has it
 };
 inline netns_udp& net_udp(net& net) { return *net.udp; }
 

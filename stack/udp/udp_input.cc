@@ -13,6 +13,7 @@
 #include "stack/udp/udp.h"
 #include "stack/udp/udp_impl.h"
 #include "stack/udp/udp_offload.h"
+#include "stack/udp/udp_queue.h"
 #include "stack/udp/udp_table.h"
 #include "stack/wire/icmp.h"
 #include "stack/wire/ip_protocol.h"
@@ -31,20 +32,6 @@ bool CsumInitFails(sk_buff* skb, const wire::UdpHeader* uh) {
   const wsum pseudo =
       csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len, wire::kIpProtoUdp, 0);
   return skb_checksum_validate(skb, false, true, uh->check.host(), pseudo) != 0;
-}
-
-// The queue takes a packet that is larger than the buffer where it would be alone. 0, -ENOMEM (the
-// socket's limit) or -ENOBUFS (the protocol's) with *reason.
-int __udp_enqueue_schedule_skb(sock* sk, sk_buff* skb, DropReason* reason) {
-  const uint32_t rmem = sk->sk_rmem_alloc;
-  if (rmem != 0 && uint64_t{rmem} + skb->truesize > sk->sk_rcvbuf) {
-    ++sk->sk_drops;
-    *reason = SKB_DROP_REASON_SOCKET_RCVBUFF;
-    return -ENOMEM;
-  }
-  if (rmem > sk->sk_rcvbuf / 2) skb_condense(skb);
-  sock_skb_set_dropcount(sk, skb);
-  return __sock_queue_rcv_skb(sk, skb, reason);
 }
 
 // One datagram, data at its UDP header. 0, -1 where it was dropped, > 0: see udp_queue_rcv_skb.
@@ -132,6 +119,16 @@ int __udp4_lib_rcv(net& net, sk_buff* skb) {
   }
   udp_sock* const sk = __udp4_lib_lookup(net, flow);
   return sk != nullptr ? udp_unicast_rcv_skb(sk, skb) : RcvWithoutSocket(net, skb);
+}
+
+// What an error says of the path is true whoever has sent the datagram (udp_err_update_exception).
+void UpdateException(net& net, sk_buff* skb, uint32_t info) {
+  const wire::IcmpHeader& icmph = *icmp_hdr(skb);
+  if (icmph.type == wire::kIcmpDestUnreachable && icmph.code == wire::kIcmpFragmentationNeeded) {
+    ipv4_update_pmtu(skb, net, info, 0, wire::kIpProtoUdp);
+  } else if (icmph.type == wire::kIcmpRedirect) {
+    ipv4_redirect(skb, net, 0, wire::kIpProtoUdp);
+  }
 }
 
 // What an ICMP error means to the sender of the datagram. false: nothing.
@@ -287,16 +284,6 @@ int udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
   return 0;
 }
 
-int first_packet_length(sock* sk) {
-  while (sk_buff* const skb = skb_peek(&sk->sk_receive_queue)) {
-    if (!udp_lib_checksum_complete(skb)) return static_cast<int>(skb->len);
-    ++sk->sk_drops;
-    __skb_unlink(skb, &sk->sk_receive_queue);
-    udp_drop_for_checksum(skb, sk->sk_net.udp_mib);
-  }
-  return -1;
-}
-
 int udp_v4_early_demux(sk_buff* skb, DropReason* reason) {
   net& net = *skb->owner;
   if (net_udp(net).early_demux == 0) return 0;
@@ -332,6 +319,7 @@ int udp_err(sk_buff* skb, uint32_t info) {
   const auto* const iph = reinterpret_cast<const wire::Ipv4Header*>(skb->data);
   const auto header_bytes = static_cast<uint32_t>(iph->header_bytes());
   const auto* const uh = reinterpret_cast<const wire::UdpHeader*>(skb->data + header_bytes);
+  UpdateException(net, skb, info);
   const udp_flow4 flow = {iph->daddr, iph->saddr, uh->dest, uh->source.host(), skb->dev->ifindex};
   udp_sock* sk = __udp4_lib_lookup(net, flow);
   const bool tunnel = sk == nullptr || sk->encap_type != 0;

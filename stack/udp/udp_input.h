@@ -20,9 +20,6 @@ int udp_queue_rcv_skb(sock* sk, sk_buff* skb);
 
 // Whether the checksum of a datagram in the queue turns out wrong.
 bool udp_lib_checksum_complete(sk_buff* skb);
-// Length of the first datagram in the queue whose checksum is right, those before it are dropped;
-// -1 where there is none.
-int first_packet_length(sock* sk);
 
 }  // namespace tapedeck
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "stack/ipv6/mcast.h"
 #include "stack/udp/udp.h"
 #include "stack/udp/udp_ipv6.h"
@@ -26,6 +28,7 @@ int ComputeScore(const udp_sock* sk, const udp_flow6& flow, const Ipv6Address& l
   if (sk->inet_dport != be16{}) ++score;
   if (!sk->inet_daddr.IsAny()) ++score;
   if (sk->sk_bound_dev_if != 0) ++score;
+  if (sk->sk_incoming_cpu == sk->sk_net.this_cpu().id()) ++score;
   return score;
 }
 
@@ -45,9 +48,13 @@ udp_sock* Lookup2(net& net, const udp_flow6& flow, const Ipv6Address& local) {
     if (score <= best_score) continue;
     best = &sk;
     best_score = score;
+    if (!sk.sk_reuseport || sk.sk_state == TCP_ESTABLISHED) continue;
+    const UdpGroupChoice choice = udp_reuseport_select(slot, &sk, Ehash(net, flow));
+    if (!choice.has_conns) return choice.sk;
+    best = choice.sk;
+    best_score = std::max(score, ComputeScore(best, flow, local));
   }
-  if (best == nullptr || !best->sk_reuseport || best->sk_state == TCP_ESTABLISHED) return best;
-  return udp_reuseport_select(slot, best, Ehash(net, flow));
+  return best;
 }
 
 }  // namespace

@@ -14,7 +14,7 @@
 #include "stack/ipv4/ip_recverr.h"
 #include "stack/udp/udp.h"
 #include "stack/udp/udp_impl.h"
-#include "stack/udp/udp_input.h"
+#include "stack/udp/udp_queue.h"
 
 namespace tapedeck {
 namespace {
@@ -62,7 +62,7 @@ int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied, bool p
 
 void DropForChecksum(sock* sk, sk_buff* skb, uint32_t flags) {
   Mib<UdpMib>& mib = udp_mib_of(sk->sk_net, skb);
-  if (skb_kill_datagram(sk, skb, flags, SKB_DROP_REASON_UDP_CSUM) != 0) return;
+  if (udp_drop_damaged(sk, skb, flags) != 0) return;
   mib.Inc(UdpMib::kInCsumErrors);
   mib.Inc(UdpMib::kInErrors);
 }
@@ -86,7 +86,7 @@ int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
   for (;;) {
     int off = PeekOffset(sk, flags);
     int err = 0;
-    sk_buff* const skb = skb_recv_datagram(sk, flags, &off, &err);
+    sk_buff* const skb = __skb_recv_udp(sk, flags, &off, &err);
     if (skb == nullptr) return err;
     const auto start = static_cast<uint32_t>(off);
     const uint32_t ulen = skb->len;
@@ -104,7 +104,8 @@ int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
       kfree_skb_reason(skb, peek ? SKB_DROP_REASON_CONSUMED : SKB_DROP_REASON_SKB_UCOPY_FAULT);
       return err;
     }
-    if (copied < ulen) msg->msg_flags |= MSG_TRUNC;
+    // What SO_PEEK_OFF skips is not cut off, unless there is no room to spare behind it either.
+    if (copied < ulen && len <= ulen - start) msg->msg_flags |= MSG_TRUNC;
     if (!peek) udp_mib_of(sk->sk_net, skb).Inc(UdpMib::kInDatagrams);
     sock_recv_cmsgs(msg, sk, skb);
     tell(sk, msg, skb);

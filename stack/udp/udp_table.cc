@@ -1,5 +1,7 @@
 #include "stack/udp/udp_table.h"
 
+#include <algorithm>
+
 #include "stack/ipv4/inet_ports.h"
 #include "stack/ipv4/inet_rcv_saddr.h"
 #include "stack/ipv4/mcast_sock.h"
@@ -38,6 +40,7 @@ int ComputeScore(const udp_sock* sk, const udp_flow4& flow, Ipv4Address local) {
   }
   if (!BoundDevEq(sk, flow.dif)) return -1;
   if (sk->sk_bound_dev_if != 0) score += 4;
+  if (sk->sk_incoming_cpu == sk->sk_net.this_cpu().id()) ++score;
   return score;
 }
 
@@ -46,6 +49,20 @@ bool SameReuseportGroup(const udp_sock* a, const udp_sock* b) {
   return a->sk_reuseport && b->sk_reuseport && a->udp_port_hash == b->udp_port_hash &&
          a->sk_family == b->sk_family && a->sk_uid == b->sk_uid &&
          a->sk_bound_dev_if == b->sk_bound_dev_if && a->inet_rcv_saddr == b->inet_rcv_saddr;
+}
+
+// The member at `index` of `sk`'s group, without its connections, counted from the oldest.
+udp_sock* MemberAt(udp_hslot2& slot, const udp_sock* sk, uint32_t index) {
+  for (udp_sock* other = slot.sockets.back(); other != nullptr; other = slot.sockets.Prev(other)) {
+    if (other->sk_state == TCP_ESTABLISHED || !SameReuseportGroup(sk, other)) continue;
+    if (index-- == 0) return other;
+  }
+  return nullptr;
+}
+
+uint32_t Ehash(const net& net, const udp_flow4& flow) {
+  const uint32_t ports = uint32_t{flow.sport.host()} << 16 | flow.hnum;
+  return jhash_3words(flow.daddr.host(), flow.saddr.host(), ports, net.udp->ehash_secret);
 }
 
 udp_sock* Lookup2(net& net, const udp_flow4& flow, Ipv4Address local) {
@@ -57,12 +74,14 @@ udp_sock* Lookup2(net& net, const udp_flow4& flow, Ipv4Address local) {
     if (score <= best_score) continue;
     best = &sk;
     best_score = score;
+    if (!sk.sk_reuseport || sk.sk_state == TCP_ESTABLISHED) continue;
+    const UdpGroupChoice choice = udp_reuseport_select(slot, &sk, Ehash(net, flow));
+    // Scores matter within a group only where connections take part.
+    if (!choice.has_conns) return choice.sk;
+    best = choice.sk;
+    best_score = std::max(score, ComputeScore(best, flow, local));
   }
-  if (best == nullptr || !best->sk_reuseport || best->sk_state == TCP_ESTABLISHED) return best;
-  const uint32_t ports = uint32_t{flow.sport.host()} << 16 | flow.hnum;
-  return udp_reuseport_select(
-      slot, best,
-      jhash_3words(flow.daddr.host(), flow.saddr.host(), ports, net_udp(net).ehash_secret));
+  return best;
 }
 
 // Whether `other`, which has a port, keeps `sk` from having it too, but for SO_REUSEPORT.
@@ -137,7 +156,13 @@ void Hash(udp_sock* sk) {
   ++slot.count;
   sk->udp_portaddr_slot =
       static_cast<uint16_t>(udp_portaddr_hashfn(net, sk->inet_rcv_saddr, sk->udp_port_hash));
-  table.hash2[sk->udp_portaddr_slot].sockets.PushFront(sk);
+  // Those of IPv6 that share a port are asked last, or they would have IPv4's packets too.
+  udp_hslot2& slot2 = table.hash2[sk->udp_portaddr_slot];
+  if (sk->sk_reuseport && sk->sk_family == kAfInet6) {
+    slot2.sockets.PushBack(sk);
+  } else {
+    slot2.sockets.PushFront(sk);
+  }
   sk->hashed = true;
   ++net_udp(net).memory.sockets;
 }
@@ -190,17 +215,29 @@ void udp_lib_rehash(sock* sk) {
   net_udp(sk->sk_net).table.hash2[slot].sockets.PushFront(up);
 }
 
-udp_sock* udp_reuseport_select(udp_hslot2& slot, udp_sock* sk, uint32_t hash) {
+UdpGroupChoice udp_reuseport_select(udp_hslot2& slot, udp_sock* sk, uint32_t hash) {
+  UdpGroupChoice choice = {nullptr, false};
   uint32_t members = 0;
+  bool by_cpu = false;
   for (const udp_sock& other : slot.sockets) {
-    if (other.sk_state != TCP_ESTABLISHED && SameReuseportGroup(sk, &other)) ++members;
+    if (!SameReuseportGroup(sk, &other)) continue;
+    if (other.sk_state == TCP_ESTABLISHED) {
+      choice.has_conns = true;
+      continue;
+    }
+    ++members;
+    by_cpu = by_cpu || other.sk_incoming_cpu >= 0;
   }
-  uint32_t skip = members - 1 - static_cast<uint32_t>(uint64_t{hash} * members >> 32);
-  for (udp_sock& other : slot.sockets) {
-    if (other.sk_state == TCP_ESTABLISHED || !SameReuseportGroup(sk, &other)) continue;
-    if (skip-- == 0) return &other;
+  const auto first = static_cast<uint32_t>(uint64_t{hash} * members >> 32);
+  choice.sk = MemberAt(slot, sk, first);
+  const int cpu = sk->sk_net.this_cpu().id();
+  for (uint32_t i = 0; by_cpu && i < members; ++i) {
+    udp_sock* const member = MemberAt(slot, sk, (first + i) % members);
+    if (member->sk_incoming_cpu != cpu) continue;
+    choice.sk = member;
+    break;
   }
-  return sk;
+  return choice;
 }
 
 udp_sock* __udp4_lib_lookup(net& net, const udp_flow4& flow) {

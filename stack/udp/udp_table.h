@@ -59,8 +59,13 @@ void udp_lib_unhash(sock* sk);
 void udp_lib_rehash(sock* sk);
 
 // reuseport_select_sock: the member of `sk`'s SO_REUSEPORT group in `slot` that a flow of this hash
-// belongs to, oldest first. Connected members take their own peer's packets only, by their score.
-udp_sock* udp_reuseport_select(udp_hslot2& slot, udp_sock* sk, uint32_t hash);
+// belongs to, oldest first; where some have asked for a CPU (SO_INCOMING_CPU), the first from there
+// on that wants the running one, if any does. REQUIRES: `sk` is a member that is not connected.
+struct UdpGroupChoice {
+  udp_sock* sk;
+  bool has_conns;  // some are connected: they take their own peer's packets, by their score
+};
+UdpGroupChoice udp_reuseport_select(udp_hslot2& slot, udp_sock* sk, uint32_t hash);
 
 // A packet's addresses, seen from us: `daddr` and `dport` are local.
 struct udp_flow4 {
