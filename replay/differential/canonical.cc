@@ -26,6 +26,11 @@ constexpr size_t kTimestampReplyBytes = sizeof(wire::IcmpHeader) + sizeof(wire::
 
 bool IsEphemeral(uint16_t port) { return port >= 32768 && port <= 60999; }
 
+bool FollowsIsn(const FrameStep& frame) {
+  return std::any_of(frame.patches.begin(), frame.patches.end(),
+                     [](const LivePatch& patch) { return patch.what == LivePatch::What::kIsn; });
+}
+
 // Replaces the checksum at `at` by whether `sum`, over all that it covers, says that it is right.
 void MarkChecksum(uint8_t* at, uint16_t sum) { StoreBe16(at, sum == 0 ? kRight : kWrong); }
 
@@ -41,10 +46,10 @@ void MarkUdp(const wire::PseudoHeader& pseudo, std::span<uint8_t> datagram) {
 
 }  // namespace
 
-Canonical::Canonical(const Case& played) {
+Canonical::Canonical(const Case& played) : fixed_acks_{0} {
   for (const Step& step : played.steps) {
     const auto* const frame = std::get_if<FrameStep>(&step);
-    if (frame == nullptr || !frame->patches.empty()) continue;
+    if (frame == nullptr || FollowsIsn(*frame)) continue;
     const std::optional<TcpPlace> place = FindTcp(frame->bytes);
     if (place.has_value()) fixed_acks_.insert(LoadBe32(frame->bytes.data() + place->offset + 8));
   }

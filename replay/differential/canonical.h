@@ -45,6 +45,7 @@ class Canonical {
   LiveNumbers live_;
   std::map<uint16_t, uint16_t> ids_;
   // Numbers that frames of the case acknowledge as they are: a reset that answers one repeats it.
+  // And 0, which it has in answer to a segment that acknowledges nothing.
   std::set<uint32_t> fixed_acks_;
 };
 

@@ -23,6 +23,7 @@ constexpr uint32_t kReadQueuePackets = 500;  // TUN_READQ_SIZE
 constexpr uint32_t kTunMtuMin = 68;          // MIN_MTU
 constexpr uint32_t kTunMtuMax = 65535;       // MAX_MTU
 constexpr uint32_t kPageLogicalBytes = 4096;
+constexpr uint32_t kXdpPacketHeadroom = 256;  // XDP_PACKET_HEADROOM
 // What may be changed by `ethtool -K` (tun_net_init).
 constexpr netdev_features_t kTunFeatures = NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM |
                                            NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_GSO | NETIF_F_GRO;
@@ -142,6 +143,29 @@ sk_buff* tun_alloc_skb(net& net, std::span<const uint8_t> bytes) {
   return skb;
 }
 
+// The same for a TAP: what fits a page with its shared info is built around a page fragment
+// (tun_build_skb), which weighs less and can be handed on.
+sk_buff* tap_alloc_skb(net& net, std::span<const uint8_t> bytes) {
+  const auto len = static_cast<uint32_t>(bytes.size());
+  const uint32_t frag_size = SKB_DATA_ALIGN(NET_SKB_PAD + len) + kSharedInfoLogicalBytes;
+  if (SKB_DATA_ALIGN(NET_SKB_PAD + kXdpPacketHeadroom + len) + kSharedInfoLogicalBytes >
+      kPageLogicalBytes) {
+    return tun_alloc_skb(net, bytes);
+  }
+  const PacketBuffer buffer = net.world.packets().Alloc(frag_size);
+  if (buffer.data == nullptr) return nullptr;
+  sk_buff* const skb = build_skb(net, buffer, frag_size);
+  if (skb == nullptr) {
+    net.world.packets().Free(buffer);
+    return nullptr;
+  }
+  skb->frame_id = net.world.NewFrameId();
+  skb_reserve(skb, NET_SKB_PAD);
+  skb_put(skb, len);
+  CHECK_EQ(skb_store_bits(skb, 0, bytes.data(), len), 0);
+  return skb;
+}
+
 // virtio_net_hdr_to_skb without a checksum to fill in: too short a packet is not a GSO one.
 void SetGso(sk_buff* skb, std::span<const uint8_t> bytes, uint16_t gso_size_bytes) {
   const uint32_t headers_bytes = TcpHeadersBytes(bytes);
@@ -233,7 +257,7 @@ int tun_write(net_device* dev, std::span<const uint8_t> bytes, uint16_t gso_size
     if (!tap) ++dev->stats.rx_frame_errors;
     return -EINVAL;
   }
-  sk_buff* const skb = tun_alloc_skb(net, bytes);
+  sk_buff* const skb = tap ? tap_alloc_skb(net, bytes) : tun_alloc_skb(net, bytes);
   if (skb == nullptr) {
     ++dev->stats.rx_dropped;
     return -ENOMEM;

@@ -19,6 +19,8 @@
 namespace tapedeck {
 namespace {
 
+constexpr size_t kMd5OptionBytes = 2 + kTcpMd5Bytes;  // TCPOLEN_MD5SIG
+
 constexpr uint32_t kMd5ChunkBytes = 256;
 constexpr uint32_t kKeyBytes = sizeof(tcp_md5sig_key);
 
@@ -264,8 +266,12 @@ bool tcp_parse_auth_options(const wire::TcpHeader* th, const uint8_t** md5) {
       std::memcmp(options, kTimestamps, sizeof(kTimestamps)) == 0) {
     return true;
   }
-  wire::TcpOptionCursor cursor({options, th->header_bytes() - wire::kTcpHeaderBytes});
-  while (const std::optional<wire::TcpOption> option = cursor.Next()) {
+  const size_t options_bytes = th->header_bytes() - wire::kTcpHeaderBytes;
+  wire::TcpOptionCursor cursor({options, options_bytes});
+  // Where a digest has no room any more nothing is looked at, right or wrong.
+  while (cursor.offset() + kMd5OptionBytes <= options_bytes) {
+    const std::optional<wire::TcpOption> option = cursor.Next();
+    if (!option.has_value()) return !cursor.malformed();
     if (option->kind != wire::kTcpOptMd5) continue;
     if (option->data.size() != kTcpMd5Bytes || *md5 != nullptr) return false;
     *md5 = option->data.data();

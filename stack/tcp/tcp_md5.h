@@ -59,8 +59,8 @@ void tcp_md5_hash_skb(uint8_t* digest, const tcp_md5sig_key* key, const IpAddres
 void tcp_md5_hash_hdr(uint8_t* digest, const tcp_md5sig_key* key, const IpAddress& saddr,
                       const IpAddress& daddr, const wire::TcpHeader& th);
 
-// Finds the digest among the options of `th`: *md5 or nullptr. False where it is malformed or there
-// twice.
+// Finds the digest among the options of `th`: *md5 or nullptr. False where it is there twice, or
+// where it or what stands before it is malformed: such a segment is dropped, whoever sent it.
 bool tcp_parse_auth_options(const wire::TcpHeader* th, const uint8_t** md5);
 // Whether a segment may come in: signed by the key that `sk` has for its sender, or unsigned
 // without one. CONSUMED: it may.
