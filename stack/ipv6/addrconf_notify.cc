@@ -230,7 +230,7 @@ void DropAddresses(inet6_dev* idev, bool keep_addr) {
   }
 }
 
-struct Notifier : netdev_notifier {
+struct AddressNotifier : netdev_notifier {
   static int Call(netdev_notifier* /*nb*/, NetdevEvent event, net_device* dev) {
     const int err = addrconf_notify(dev, event);
     ndisc_netdev_event(dev, event);
@@ -406,7 +406,7 @@ int addrconf_init(net& net) {
   addrconf_sysctl_register(net, &ns.devconf_all, "all");
   addrconf_sysctl_register(net, &ns.devconf_dflt, "default");
   ns.addr_chk_timer.ns = &ns;
-  ns.notifier.call = Notifier::Call;
+  ns.notifier.call = AddressNotifier::Call;
   register_netdevice_notifier(net, &ns.notifier);
   addrconf_verify(net);
   return 0;

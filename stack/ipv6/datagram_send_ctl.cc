@@ -15,7 +15,6 @@ namespace {
 
 constexpr uint32_t kExthdrBytesMin = 2;  // next header and length
 constexpr uint32_t kRoutingBytesMin = 4;
-constexpr uint8_t kMobilityHdrlen = 2;  // of a routing header of type 2: one address
 
 // One call's messages, and where what they say goes.
 struct Sender {
@@ -96,7 +95,7 @@ int TakeRouting(Sender* s, const cmsghdr* cmsg) {
   if (cmsg->cmsg_len < CmsgLen(kRoutingBytesMin)) return -EINVAL;
   wire::Ipv6RoutingHeader header;
   std::memcpy(&header, cmsg_data(cmsg), sizeof(header));
-  if (header.type != wire::kIpv6RoutingMobility || header.hdrlen != kMobilityHdrlen ||
+  if (header.type != wire::kIpv6RoutingMobility || header.hdrlen != wire::kIpv6MobilityHdrlen ||
       header.segments_left != 1) {
     return -EINVAL;
   }

@@ -13,7 +13,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kHeaderBytes = sizeof(wire::Ipv6Header);
 constexpr uint8_t kOptCalipso = 7;   // RFC 5570
 constexpr uint8_t kOptIoam = 0x31;   // RFC 9486
 constexpr uint8_t kRoutingRpl = 3;   // RFC 6554
@@ -81,8 +80,8 @@ bool TakeJumbo(sk_buff* skb, uint32_t at) {
     icmpv6_param_prob_reason(skb, kIcmpv6HeaderField, at, SKB_DROP_REASON_IP_INHDR);
     return false;
   }
-  if (payload > skb->len - kHeaderBytes) return Drop(skb, SKB_DROP_REASON_PKT_TOO_SMALL);
-  if (pskb_trim_rcsum(skb, payload + kHeaderBytes) != 0) {
+  if (payload > skb->len - wire::kIpv6HeaderBytes) return Drop(skb, SKB_DROP_REASON_PKT_TOO_SMALL);
+  if (pskb_trim_rcsum(skb, payload + wire::kIpv6HeaderBytes) != 0) {
     return Drop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
   IP6CB(skb)->flags |= IP6SKB_JUMBOGRAM;
@@ -246,7 +245,7 @@ bool ipv6_parse_hopopts(sk_buff* skb) {
   IP6CB(skb)->exthdrs = 1;
   if (!OptionWalk(skb, /*hop_by_hop=*/true, settings.max_hbh_opts_number).Run()) return false;
   skb->transport_header = static_cast<uint16_t>(skb->transport_header + bytes);
-  IP6CB(skb)->nhoff = kHeaderBytes;
+  IP6CB(skb)->nhoff = wire::kIpv6HeaderBytes;
   return true;
 }
 

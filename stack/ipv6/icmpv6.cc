@@ -16,7 +16,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kHeaderBytes = sizeof(wire::Icmpv6Header);
 constexpr uint32_t kIpv6HeaderBytes = sizeof(wire::Ipv6Header);
 constexpr uint32_t kQuotedUpperBytes = 8;  // of the quoted packet's upper layer, at least
 constexpr DropReason kHandled = SKB_DROP_REASON_CONSUMED;
@@ -90,11 +89,11 @@ bool Process(net& net, sk_buff* skb, DropReason* reason) {
     *reason = CountError(net, SKB_DROP_REASON_ICMPV6_CSUM);
     return true;
   }
-  if (!pskb_may_pull(skb, kHeaderBytes)) {
+  if (!pskb_may_pull(skb, wire::kIcmpv6HeaderBytes)) {
     *reason = CountError(net, SKB_DROP_REASON_PKT_TOO_SMALL);
     return true;
   }
-  __skb_pull(skb, kHeaderBytes);
+  __skb_pull(skb, wire::kIcmpv6HeaderBytes);
   const wire::Icmpv6Header icmp = *icmp6_hdr(skb);
   ++ns.icmpv6msg_in[icmp.type];
   if (icmp.type == wire::kIcmpv6EchoReply) {

@@ -20,7 +20,6 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kHeaderBytes = sizeof(wire::Icmpv6Header);
 // An error and what it quotes fit the smallest MTU (RFC 4443 2.4 (c)).
 constexpr uint32_t kQuoteBytesMax =
     wire::kIpv6MinMtu - sizeof(wire::Ipv6Header) - sizeof(wire::Icmpv6Header);
@@ -183,14 +182,15 @@ dst_entry* icmpv6_route_lookup(net& net, sock* sk, flowi6* fl6) {
 // Sends `header` and `len` bytes of `quote` over `dst`. Whether it went out.
 bool Push(sock* sk, flowi6* fl6, dst_entry* dst, const wire::Icmpv6Header& header, Quote quote,
           uint32_t len, ipcm6_cookie* ipc6) {
-  const int err = ip6_append_data(sk, Getfrag, &quote, len + kHeaderBytes, kHeaderBytes, ipc6, fl6,
-                                  dst_rt6_info(dst), MSG_DONTWAIT);
+  const int err =
+      ip6_append_data(sk, Getfrag, &quote, len + wire::kIcmpv6HeaderBytes, wire::kIcmpv6HeaderBytes,
+                      ipc6, fl6, dst_rt6_info(dst), MSG_DONTWAIT);
   if (err != 0) {
     sk->sk_net.icmp6_mib.Inc(Icmp6Mib::kOutErrors);
     ip6_flush_pending_frames(sk);
     return false;
   }
-  icmpv6_push_pending_frames(sk, *fl6, header, len + kHeaderBytes);
+  icmpv6_push_pending_frames(sk, *fl6, header, len + wire::kIcmpv6HeaderBytes);
   return true;
 }
 
@@ -320,14 +320,14 @@ int icmpv6_push_pending_frames(sock* sk, const flowi6& fl6, wire::Icmpv6Header h
   sk_buff* const first = skb_peek(&sk->sk_write_queue);
   if (first == nullptr) return 0;
   header.checksum = uint16_t{0};
-  wsum sum = csum_partial({reinterpret_cast<const uint8_t*>(&header), kHeaderBytes}, 0);
+  wsum sum = csum_partial({reinterpret_cast<const uint8_t*>(&header), wire::kIcmpv6HeaderBytes}, 0);
   for (const sk_buff* skb = first; skb != nullptr; skb = skb_peek_next(skb, &sk->sk_write_queue)) {
     sum = csum_add(sum, skb->csum);
   }
   header.checksum =
       csum_ipv6_magic(fl6.saddr.bytes(), fl6.daddr.bytes(), len, wire::kIpProtoIcmpv6, sum);
-  std::memcpy(skb_writable(first, skb_transport_header(first), kHeaderBytes), &header,
-              kHeaderBytes);
+  std::memcpy(skb_writable(first, skb_transport_header(first), wire::kIcmpv6HeaderBytes), &header,
+              wire::kIcmpv6HeaderBytes);
   return ip6_push_pending_frames(sk);
 }
 

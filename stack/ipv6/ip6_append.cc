@@ -15,9 +15,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kHeaderBytes = sizeof(wire::Ipv6Header);
-constexpr uint32_t kFragmentHeaderBytes = sizeof(wire::Ipv6FragmentHeader);
-
 // Takes over what the call says, with references of its own.
 void SetUpCork(sock* sk, inet_cork_full* full, const ipcm6_cookie* ipc6, rt6_info* rt) {
   const ipv6_pinfo* const np = inet6_sk(sk);
@@ -61,14 +58,15 @@ bool MayGrow(sock* sk, const inet_cork_full* full, const CorkGeometry& geometry,
              uint32_t all_headers, uint32_t length, uint32_t transhdrlen) {
   const uint32_t mtu = geometry.mtu;
   if (mtu <= geometry.header_bytes ||
-      ((mtu - geometry.header_bytes) & ~7U) + geometry.header_bytes <= kFragmentHeaderBytes) {
+      ((mtu - geometry.header_bytes) & ~7U) + geometry.header_bytes <=
+          wire::kIpv6FragmentHeaderBytes) {
     return false;
   }
   // RFC 7112 5: all headers are in the first fragment.
   if (all_headers + transhdrlen > mtu) return false;
   const uint64_t total = uint64_t{full->base.length} + length;
   if (full->base6.dontfrag && MindsDontFrag(sk) && total > mtu - all_headers) {
-    ipv6_local_rxpmtu(sk, &full->fl.ip6, mtu - all_headers + kHeaderBytes);
+    ipv6_local_rxpmtu(sk, &full->fl.ip6, mtu - all_headers + wire::kIpv6HeaderBytes);
     return false;
   }
   const uint32_t largest = ip6_sk_ignore_df(sk) ? kIpv6PacketMax : mtu;
@@ -81,18 +79,19 @@ int Append(sock* sk, sk_buff_head* queue, inet_cork_full* full, ip_getfrag_t get
   inet_cork* const cork = &full->base;
   const ipv6_txoptions* const opt = full->base6.opt;
   const uint32_t first_bytes = opt != nullptr ? opt->opt_flen : 0U;
-  const uint32_t header_bytes = kHeaderBytes + (opt != nullptr ? opt->opt_nflen : 0U);
+  const uint32_t header_bytes = wire::kIpv6HeaderBytes + (opt != nullptr ? opt->opt_nflen : 0U);
   const uint32_t all_headers = header_bytes + first_bytes;
-  const bool plain_udp = sk->sk_protocol == wire::kIpProtoUdp && all_headers == kHeaderBytes;
+  const bool plain_udp =
+      sk->sk_protocol == wire::kIpProtoUdp && all_headers == wire::kIpv6HeaderBytes;
   const CorkGeometry geometry{
       .mtu = cork->gso_size != 0 ? kIpv6PacketMax : cork->fragsize,
       .header_bytes = header_bytes,
-      .fragment_header_bytes = kFragmentHeaderBytes,
+      .fragment_header_bytes = wire::kIpv6FragmentHeaderBytes,
       .first_bytes = first_bytes,
       .spare_bytes = 0,
       .csum_features = plain_udp ? NETIF_F_HW_CSUM | NETIF_F_IPV6_CSUM : netdev_features_t{0}};
   if (!MayGrow(sk, full, geometry, all_headers, length, transhdrlen)) {
-    const uint32_t room = geometry.mtu + kHeaderBytes;
+    const uint32_t room = geometry.mtu + wire::kIpv6HeaderBytes;
     ipv6_local_error(sk, EMSGSIZE, &full->fl.ip6, room > all_headers ? room - all_headers : 0);
     return -EMSGSIZE;
   }
@@ -150,7 +149,7 @@ sk_buff* __ip6_make_skb(sock* sk, sk_buff_head* queue, inet_cork_full* full) {
     if (opt->opt_flen != 0) ipv6_push_frag_opts(skb, opt, &proto);
     if (opt->opt_nflen != 0) ipv6_push_nfrag_opts(skb, opt, &proto, &first_hop, &fl6.saddr);
   }
-  auto* const hdr = reinterpret_cast<wire::Ipv6Header*>(skb_push(skb, kHeaderBytes));
+  auto* const hdr = reinterpret_cast<wire::Ipv6Header*>(skb_push(skb, wire::kIpv6HeaderBytes));
   skb_reset_network_header(skb);
   hdr->set_class_and_flow(full->base6.tclass, ip6_make_flowlabel(net, skb, fl6.flowlabel,
                                                                  ip6_autoflowlabel(net, sk), fl6));

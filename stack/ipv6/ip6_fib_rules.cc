@@ -64,11 +64,6 @@ rt6_info* RuleEntry(const fib6_state& fib, uint8_t action) {
   }
 }
 
-rt6_info* Held(rt6_info* rt) {
-  dst_hold(rt);
-  return rt;
-}
-
 // The route of one table, if it is an answer: nullptr where the next is to be asked.
 rt6_info* LookIn(netns_ipv6& ns, fib6_table* table, flowi6* fl6, sk_buff* skb, int flags,
                  pol_lookup_t lookup) {
@@ -108,12 +103,12 @@ rt6_info* fib6_rule_lookup(netns_ipv6& ns, flowi6* fl6, sk_buff* skb, int flags,
     if (look(fib.local) != 0) look(fib.main);
   } else {
     const auto refuse = [&](uint8_t action) {
-      rt = Held(RuleEntry(fib, action));
+      rt = HeldRoute(RuleEntry(fib, action));
       return 0;
     };
     WalkRules(ns, *fl6, flags, refuse, look);
   }
-  return rt != nullptr ? rt : Held(fib.ip6_null_entry);
+  return rt != nullptr ? rt : HeldRoute(fib.ip6_null_entry);
 }
 
 int fib6_lookup(netns_ipv6& ns, int oif, const flowi6& fl6, fib6_result* res, int flags) {

@@ -17,14 +17,14 @@ namespace tapedeck {
 
 namespace {
 
-int Drop(sk_buff* skb, DropReason reason) {
+int DropForward(sk_buff* skb, DropReason reason) {
   kfree_skb_reason(skb, reason);
   return -EINVAL;
 }
 
 int DropAddressError(net& net, sk_buff* skb) {
   net.ip6_mib.Inc(Ip6Mib::kInAddrErrors);
-  return Drop(skb, SKB_DROP_REASON_IP_INADDRERRORS);
+  return DropForward(skb, SKB_DROP_REASON_IP_INADDRERRORS);
 }
 
 bool ForwardingIsOn(net& net, const sk_buff* skb) {
@@ -120,7 +120,7 @@ int Pass(net& net, sk_buff* skb) {
   if (ip6_pkt_too_big(skb, mtu)) return TellTooBig(net, skb, mtu);
   if (skb_cow(skb, dst->dev->hard_header_len) != 0) {
     net.ip6_mib.Inc(Ip6Mib::kOutDiscards);
-    return Drop(skb, SKB_DROP_REASON_NOMEM);
+    return DropForward(skb, SKB_DROP_REASON_NOMEM);
   }
   --ipv6_hdr_writable(skb)->hop_limit;
   return ip6_forward_finish(net, nullptr, skb);
@@ -139,7 +139,7 @@ int ip6_forward(sk_buff* skb) {
   if (!ForwardingIsOn(net, skb)) return DropAddressError(net, skb);
   // Addressed to us by the link layer, and to nobody on this host.
   if (skb->pkt_type != PACKET_HOST || skb->sk != nullptr) {
-    return Drop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    return DropForward(skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
   if (skb->ip_summed == CHECKSUM_COMPLETE) skb->ip_summed = CHECKSUM_NONE;
   if ((IP6CB(skb)->flags & IP6SKB_ROUTERALERT) != 0 && ip6_call_ra_chain(skb, IP6CB(skb)->ra)) {
@@ -159,7 +159,7 @@ int ip6_forward(sk_buff* skb) {
         return ip6_input(skb);
       case Proxied::kDrop:
         net.ip6_mib.Inc(Ip6Mib::kInDiscards);
-        return Drop(skb, SKB_DROP_REASON_NOT_SPECIFIED);
+        return DropForward(skb, SKB_DROP_REASON_NOT_SPECIFIED);
       case Proxied::kForward:
         break;
     }

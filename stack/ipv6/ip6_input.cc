@@ -13,11 +13,9 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kHeaderBytes = sizeof(wire::Ipv6Header);
 constexpr int kScopeReserved = 0;  // of multicast addresses (RFC 4291 2.7)
-constexpr int kScopeInterfaceLocal = 1;
 
-sk_buff* Drop(sk_buff* skb, DropReason reason) {
+sk_buff* DropInput(sk_buff* skb, DropReason reason) {
   kfree_skb_reason(skb, reason);
   return nullptr;
 }
@@ -25,7 +23,7 @@ sk_buff* Drop(sk_buff* skb, DropReason reason) {
 sk_buff* DropHeaderError(net& net, sk_buff* skb, DropReason reason) {
   if (reason == SKB_DROP_REASON_NOT_SPECIFIED) reason = SKB_DROP_REASON_IP_INHDR;
   net.ip6_mib.Inc(Ip6Mib::kInHdrErrors);
-  return Drop(skb, reason);
+  return DropInput(skb, reason);
 }
 
 void CountEcn(net& net, const sk_buff* skb) {
@@ -67,11 +65,11 @@ sk_buff* TrimToLength(net& net, sk_buff* skb) {
   const wire::Ipv6Header& hdr = *ipv6_hdr(skb);
   const uint32_t payload = hdr.payload_len.host();
   if (payload == 0 && hdr.nexthdr == wire::kIpProtoHopByHop) return skb;
-  if (payload + kHeaderBytes > skb->len) {
+  if (payload + wire::kIpv6HeaderBytes > skb->len) {
     net.ip6_mib.Inc(Ip6Mib::kInTruncatedPkts);
-    return Drop(skb, SKB_DROP_REASON_PKT_TOO_SMALL);
+    return DropInput(skb, SKB_DROP_REASON_PKT_TOO_SMALL);
   }
-  if (pskb_trim_rcsum(skb, payload + kHeaderBytes) != 0) {
+  if (pskb_trim_rcsum(skb, payload + wire::kIpv6HeaderBytes) != 0) {
     return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
   return skb;
@@ -81,7 +79,7 @@ sk_buff* TrimToLength(net& net, sk_buff* skb) {
 // was dropped.
 sk_buff* ip6_rcv_core(sk_buff* skb, net_device* dev, net& net) {
   // In promiscuous mode we get all sorts of frames; those for others are not for us to look at.
-  if (skb->pkt_type == PACKET_OTHERHOST) return Drop(skb, SKB_DROP_REASON_OTHERHOST);
+  if (skb->pkt_type == PACKET_OTHERHOST) return DropInput(skb, SKB_DROP_REASON_OTHERHOST);
   net.ip6_mib.Inc(Ip6Mib::kInReceives);
   net.ip6_mib.Add(Ip6Mib::kInOctets, skb->len);
   const inet6_dev* const idev = __in6_dev_get(dev);
@@ -89,14 +87,14 @@ sk_buff* ip6_rcv_core(sk_buff* skb, net_device* dev, net& net) {
   if (skb == nullptr || idev == nullptr || idev->cnf->disable_ipv6 != 0) {
     net.ip6_mib.Inc(Ip6Mib::kInDiscards);
     const bool disabled = idev != nullptr && idev->cnf->disable_ipv6 != 0;
-    return Drop(skb, disabled ? SKB_DROP_REASON_IPV6_DISABLED : SKB_DROP_REASON_NOT_SPECIFIED);
+    return DropInput(skb, disabled ? SKB_DROP_REASON_IPV6_DISABLED : SKB_DROP_REASON_NOT_SPECIFIED);
   }
   *IP6CB(skb) = inet6_skb_parm{};
   // What we sent to ourselves comes in by the loopback device, but belongs to the link it was sent
   // on.
   const inet6_dev* const routed = skb->dst != nullptr ? ip6_dst_idev(skb->dst) : nullptr;
   IP6CB(skb)->iif = routed != nullptr ? routed->dev->ifindex : dev->ifindex;
-  if (!pskb_may_pull(skb, kHeaderBytes)) {
+  if (!pskb_may_pull(skb, wire::kIpv6HeaderBytes)) {
     return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
   if (ipv6_hdr(skb)->version() != 6) {
@@ -105,7 +103,7 @@ sk_buff* ip6_rcv_core(sk_buff* skb, net_device* dev, net& net) {
   CountEcn(net, skb);
   const DropReason reason = CheckAddresses(skb, dev);
   if (reason != SKB_DROP_REASON_CONSUMED) return DropHeaderError(net, skb, reason);
-  skb->transport_header = static_cast<uint16_t>(skb->network_header + kHeaderBytes);
+  skb->transport_header = static_cast<uint16_t>(skb->network_header + wire::kIpv6HeaderBytes);
   IP6CB(skb)->nhoff = offsetof(wire::Ipv6Header, nexthdr);
   skb = TrimToLength(net, skb);
   if (skb == nullptr) return nullptr;

@@ -19,6 +19,7 @@ inline constexpr uint8_t kIcmpv6HeaderIncomplete = 3;
 inline constexpr uint8_t kIcmpv6HopLimitExceeded = 0;
 inline constexpr uint8_t kIcmpv6FragmentTimeExceeded = 1;
 
+inline constexpr int kScopeInterfaceLocal = 1;      // of a multicast address (RFC 4291 2.7)
 inline constexpr uint32_t kIpv6PayloadMax = 65535;  // IPV6_MAXPLEN
 inline constexpr uint32_t kIpv6PacketMax = kIpv6PayloadMax + sizeof(wire::Ipv6Header);
 

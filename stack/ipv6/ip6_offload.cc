@@ -12,8 +12,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kHeaderBytes = sizeof(wire::Ipv6Header);
-
 bool IsSteppedOver(uint8_t nexthdr) {
   return nexthdr == wire::kIpProtoHopByHop || nexthdr == wire::kIpProtoRouting ||
          nexthdr == wire::kIpProtoDestOptions;
@@ -35,16 +33,17 @@ void CompleteHeaders(sk_buff* segs, uint32_t nhoff) {
   for (sk_buff* seg = segs; seg != nullptr; seg = seg->next) {
     seg->network_header = static_cast<uint16_t>(seg->mac_header + nhoff);
     skb_reset_mac_len(seg);
-    ipv6_hdr_writable(seg)->payload_len = static_cast<uint16_t>(seg->len - nhoff - kHeaderBytes);
+    ipv6_hdr_writable(seg)->payload_len =
+        static_cast<uint16_t>(seg->len - nhoff - wire::kIpv6HeaderBytes);
   }
 }
 
 GsoResult ipv6_gso_segment(sk_buff* skb, netdev_features_t features) {
   skb_reset_network_header(skb);
   const uint32_t nhoff = skb_mac_header_len(skb);
-  if (!pskb_may_pull(skb, kHeaderBytes)) return GsoError(-EINVAL);
+  if (!pskb_may_pull(skb, wire::kIpv6HeaderBytes)) return GsoError(-EINVAL);
   const uint8_t nexthdr = ipv6_hdr(skb)->nexthdr;
-  __skb_pull(skb, kHeaderBytes);
+  __skb_pull(skb, wire::kIpv6HeaderBytes);
   const uint8_t upper = ipv6_gso_pull_exthdrs(skb, nexthdr);
   const inet6_protocol* const protocol = net_ipv6(*skb->owner).inet6_protos[upper];
   if (protocol == nullptr || protocol->gso_segment == nullptr) return GsoError(-EPROTONOSUPPORT);

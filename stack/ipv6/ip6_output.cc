@@ -30,8 +30,6 @@ enum : int32_t {
 // With net/ipv6/flowlabel_state_ranges: labels that nobody leased.
 constexpr uint32_t IPV6_FLOWLABEL_STATELESS_FLAG = 0x00080000;
 
-constexpr int kScopeInterfaceLocal = 1;
-
 bool sk_mc_loop(const sock* sk) {
   return sk == nullptr || sk->sk_family != kAfInet6 || inet6_sk(sk)->mc_loop;
 }

@@ -16,8 +16,6 @@ namespace {
 
 using OutputFn = int (*)(net& net, sock* sk, sk_buff* skb);
 
-constexpr uint32_t kHeaderBytes = sizeof(wire::Ipv6Header);
-constexpr uint32_t kFragmentHeaderBytes = sizeof(wire::Ipv6FragmentHeader);
 constexpr uint16_t kMoreFragments = 1;  // IP6_MF
 
 // What all fragments of a datagram have in common.
@@ -32,11 +30,11 @@ struct Plan {
 
 // Writes the headers' changing parts. `skb` begins with them.
 void FinishHeaders(sk_buff* skb, const Plan& plan, uint32_t offset, bool more) {
-  uint8_t* const headers =
-      skb_writable(skb, skb_network_header(skb), plan.header_bytes + kFragmentHeaderBytes);
+  uint8_t* const headers = skb_writable(skb, skb_network_header(skb),
+                                        plan.header_bytes + wire::kIpv6FragmentHeaderBytes);
   headers[plan.nexthdr_offset] = wire::kIpProtoFragment;
   auto* const hdr = reinterpret_cast<wire::Ipv6Header*>(headers);
-  hdr->payload_len = static_cast<uint16_t>(skb->len - kHeaderBytes);
+  hdr->payload_len = static_cast<uint16_t>(skb->len - wire::kIpv6HeaderBytes);
   auto* const fh = reinterpret_cast<wire::Ipv6FragmentHeader*>(headers + plan.header_bytes);
   fh->nexthdr = plan.nexthdr;
   fh->reserved = 0;
@@ -46,14 +44,14 @@ void FinishHeaders(sk_buff* skb, const Plan& plan, uint32_t offset, bool more) {
 
 // Makes room for the fragment header behind the headers of the first fragment.
 void OpenHeaders(sk_buff* skb, uint32_t header_bytes) {
-  uint8_t* const start = skb_push(skb, kFragmentHeaderBytes);
-  std::memmove(start, start + kFragmentHeaderBytes, header_bytes);
+  uint8_t* const start = skb_push(skb, wire::kIpv6FragmentHeaderBytes);
+  std::memmove(start, start + wire::kIpv6FragmentHeaderBytes, header_bytes);
   skb_reset_network_header(skb);
 }
 
 // Gives `piece` the headers of `skb`, the fragment before it.
 void CopyHeaders(sk_buff* piece, const sk_buff* skb, const Plan& plan) {
-  const uint32_t bytes = plan.header_bytes + kFragmentHeaderBytes;
+  const uint32_t bytes = plan.header_bytes + wire::kIpv6FragmentHeaderBytes;
   piece->ip_summed = CHECKSUM_NONE;
   skb_reset_transport_header(piece);
   std::memcpy(skb_push(piece, bytes), skb_network_header(skb), bytes);
@@ -63,7 +61,7 @@ void CopyHeaders(sk_buff* piece, const sk_buff* skb, const Plan& plan) {
 
 // The quick way: the pieces of frag_list are fragments, only headers are written.
 int SendPieces(net& net, sock* sk, sk_buff* skb, const Plan& plan, OutputFn output) {
-  const uint32_t headers = plan.header_bytes + kFragmentHeaderBytes;
+  const uint32_t headers = plan.header_bytes + wire::kIpv6FragmentHeaderBytes;
   sk_buff* rest = frag_list_detach(skb);
   OpenHeaders(skb, plan.header_bytes);
   FinishHeaders(skb, plan, 0, true);
@@ -92,7 +90,7 @@ int SendPieces(net& net, sock* sk, sk_buff* skb, const Plan& plan, OutputFn outp
 // A fragment of `len` payload bytes from `at` in the packet on; nullptr where memory failed
 // (ip6_frag_next).
 sk_buff* CopyPiece(const sk_buff* skb, const Plan& plan, uint32_t at, uint32_t len) {
-  const uint32_t headers = plan.header_bytes + kFragmentHeaderBytes;
+  const uint32_t headers = plan.header_bytes + wire::kIpv6FragmentHeaderBytes;
   const uint32_t tailroom = skb->dst->dev->needed_tailroom;
   sk_buff* const piece = alloc_skb(*skb->owner, len + headers + plan.link_room + tailroom);
   if (piece == nullptr) return nullptr;
@@ -166,7 +164,7 @@ int ip6_find_1stfragopt(const sk_buff* skb, uint32_t* nexthdr_offset) {
   const auto linear = static_cast<uint32_t>(skb_tail_pointer(skb) - start);
   bool routed = false;
   *nexthdr_offset = offsetof(wire::Ipv6Header, nexthdr);
-  for (uint32_t offset = kHeaderBytes; offset <= linear;) {
+  for (uint32_t offset = wire::kIpv6HeaderBytes; offset <= linear;) {
     switch (start[*nexthdr_offset]) {
       case wire::kIpProtoHopByHop:
         break;
@@ -196,10 +194,10 @@ int ip6_fragment(net& net, sock* sk, sk_buff* skb,
   plan.header_bytes = static_cast<uint32_t>(err);
   plan.nexthdr = skb_network_header(skb)[plan.nexthdr_offset];
   uint32_t mtu = 0;
-  if (!FragmentMtu(skb, &mtu) || mtu < plan.header_bytes + kFragmentHeaderBytes + 8) {
+  if (!FragmentMtu(skb, &mtu) || mtu < plan.header_bytes + wire::kIpv6FragmentHeaderBytes + 8) {
     return RefuseTooBig(net, skb, mtu);
   }
-  plan.space = mtu - plan.header_bytes - kFragmentHeaderBytes;
+  plan.space = mtu - plan.header_bytes - wire::kIpv6FragmentHeaderBytes;
   plan.link_room = LL_RESERVED_SPACE(skb->dst->dev);
   plan.id = ipv6_select_ident(net, ipv6_hdr(skb)->daddr, ipv6_hdr(skb)->saddr);
   // The device cannot sum what it sees in pieces.
@@ -208,7 +206,7 @@ int ip6_fragment(net& net, sock* sk, sk_buff* skb,
     if (err != 0) return Refuse(net, skb, err);
   }
   const FragmentGeometry geometry{.header_bytes = plan.header_bytes,
-                                  .fragment_header_bytes = kFragmentHeaderBytes,
+                                  .fragment_header_bytes = wire::kIpv6FragmentHeaderBytes,
                                   .space = plan.space,
                                   .link_room = plan.link_room};
   err = frag_list_fits(skb, geometry) ? SendPieces(net, sk, skb, plan, output)

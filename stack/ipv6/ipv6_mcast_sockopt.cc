@@ -29,13 +29,13 @@ T ReadAt(const uint8_t* bytes, uint32_t offset) {
   std::memcpy(&value, bytes + offset, sizeof(value));
   return value;
 }
-sockaddr_in6 AddressAt(const uint8_t* bytes, uint32_t offset) {
+sockaddr_in6 GroupAddressAt(const uint8_t* bytes, uint32_t offset) {
   return ReadAt<sockaddr_in6>(bytes, offset);
 }
 
 int JoinOrLeave(sock* sk, int optname, const uint8_t* req) {
   const auto ifindex = ReadAt<int32_t>(req, 0);
-  const sockaddr_in6 group = AddressAt(req, kGroupAt);
+  const sockaddr_in6 group = GroupAddressAt(req, kGroupAt);
   if (group.sin6_family != kAfInet6) return -EADDRNOTAVAIL;
   return optname == kMcastJoinGroup ? ipv6_sock_mc_join(sk, ifindex, group.sin6_addr)
                                     : ipv6_sock_mc_drop(sk, ifindex, group.sin6_addr);
@@ -43,8 +43,8 @@ int JoinOrLeave(sock* sk, int optname, const uint8_t* req) {
 
 int ChangeSource(sock* sk, int optname, const uint8_t* req) {
   const auto ifindex = ReadAt<int32_t>(req, 0);
-  const sockaddr_in6 group = AddressAt(req, kGroupAt);
-  const sockaddr_in6 source = AddressAt(req, kSourceAt);
+  const sockaddr_in6 group = GroupAddressAt(req, kGroupAt);
+  const sockaddr_in6 source = GroupAddressAt(req, kSourceAt);
   if (group.sin6_family != kAfInet6 || source.sin6_family != kAfInet6) return -EADDRNOTAVAIL;
   const bool add = optname == kMcastBlockSource || optname == kMcastJoinSourceGroup;
   const bool exclude = optname == kMcastBlockSource || optname == kMcastUnblockSource;
@@ -89,12 +89,12 @@ int SetFilter(sock* sk, const uint8_t* filter, uint32_t optlen) {
   if (sources.failed()) return -ENOBUFS;
   uint32_t at = kFilterSourcesAt;
   for (Ipv6Address& source : sources.span()) {
-    source = AddressAt(filter, at).sin6_addr;
+    source = GroupAddressAt(filter, at).sin6_addr;
     at += kSockaddrStorageBytes;
   }
   const auto mode = ReadAt<uint32_t>(filter, kFilterModeAt);
   if (mode != kMcastExclude && mode != kMcastInclude) return -EINVAL;
-  return ip6_mc_msfilter(sk, ReadAt<int32_t>(filter, 0), AddressAt(filter, kGroupAt).sin6_addr,
+  return ip6_mc_msfilter(sk, ReadAt<int32_t>(filter, 0), GroupAddressAt(filter, kGroupAt).sin6_addr,
                          static_cast<uint8_t>(mode), sources.span());
 }
 
@@ -131,7 +131,7 @@ int ipv6_get_msfilter(sock* sk, void* optval, uint32_t* optlen) {
   if (*optlen < kFilterSourcesAt) return -EINVAL;
   if (optval == nullptr) return -EFAULT;
   auto* const bytes = static_cast<uint8_t*>(optval);
-  const sockaddr_in6 group = AddressAt(bytes, kGroupAt);
+  const sockaddr_in6 group = GroupAddressAt(bytes, kGroupAt);
   if (group.sin6_family != kAfInet6) return -EADDRNOTAVAIL;
   const uint32_t room = std::min(ReadAt<uint32_t>(bytes, kFilterCountAt),
                                  (*optlen - kFilterSourcesAt) / kSockaddrStorageBytes);

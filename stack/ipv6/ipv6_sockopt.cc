@@ -258,8 +258,8 @@ void UpdateOptions(inet_sock* sk, ipv6_txoptions* opt) {
 
 // Only type 2 (RFC 6275) may be sent.
 bool RoutingHeaderIsValid(const uint8_t* header) {
-  constexpr uint8_t kMobilityHdrlen = 2;
-  return header[2] == wire::kIpv6RoutingMobility && header[1] == kMobilityHdrlen && header[3] == 1;
+  return header[2] == wire::kIpv6RoutingMobility && header[1] == wire::kIpv6MobilityHdrlen &&
+         header[3] == 1;
 }
 
 // One sticky extension header (RFC 3542 7.1); without bytes it is removed.

@@ -12,6 +12,9 @@
 
 namespace tapedeck::ndisc_internal {
 
+// Of a message that is merely freed.
+inline constexpr DropReason kNoReason = SKB_DROP_REASON_NOT_SPECIFIED;
+
 // The options of a message that mean something to us (struct ndisc_options). Of those that may come
 // once the first counts; of prefixes and routes all do.
 struct ndisc_options {

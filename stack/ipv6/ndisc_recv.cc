@@ -14,8 +14,6 @@ namespace tapedeck::ndisc_internal {
 
 namespace {
 
-constexpr DropReason kNoReason = SKB_DROP_REASON_NOT_SPECIFIED;
-
 const uint8_t* Bytes(const Ipv6Address& addr) { return addr.bytes().data(); }
 
 // The entry of `addr`, made where it may be; a reference or nullptr (__neigh_lookup).

@@ -14,7 +14,6 @@ namespace tapedeck::ndisc_internal {
 
 namespace {
 
-constexpr DropReason kNoReason = SKB_DROP_REASON_NOT_SPECIFIED;
 constexpr uint32_t kNoHopLimitFromRa = 256;
 
 // An advertisement on its way through the rules.

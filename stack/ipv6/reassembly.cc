@@ -17,8 +17,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kHeaderBytes = sizeof(wire::Ipv6Header);
-constexpr uint32_t kFragmentHeaderBytes = sizeof(wire::Ipv6FragmentHeader);
 constexpr uint32_t kQueueLogicalBytes = 184;  // an object of the kernel's ip6-frags slab (6.18)
 constexpr uint64_t kTimeoutMs = 60'000;       // RFC 8200 4.5
 
@@ -50,7 +48,7 @@ void OnExpire(TimerList* timer) {
 bool UpperHeaderIsTruncated(const sk_buff* skb) {
   uint8_t nexthdr = ipv6_hdr(skb)->nexthdr;
   uint16_t frag_off = 0;
-  const int start = skb_network_offset(skb) + static_cast<int>(kHeaderBytes);
+  const int start = skb_network_offset(skb) + static_cast<int>(wire::kIpv6HeaderBytes);
   // From the fragment header on: those before it have been walked.
   const int offset = ipv6_skip_exthdr(skb, start, &nexthdr, &frag_off);
   if (offset < 0 || (frag_off & 0xfff8) != 0) return false;
@@ -98,22 +96,22 @@ void RemoveFragmentHeader(sk_buff* head, uint32_t nhoffset) {
   const uint8_t nexthdr = FragmentHeader(head)->nexthdr;
   const uint32_t header_bytes = skb_network_header_len(head);
   uint8_t* const start =
-      skb_writable(head, skb_network_header(head), header_bytes + kFragmentHeaderBytes);
+      skb_writable(head, skb_network_header(head), header_bytes + wire::kIpv6FragmentHeaderBytes);
   start[nhoffset] = nexthdr;
   const uint32_t before = head->network_header;
   const uint32_t link = skb_mac_header_was_set(head) ? before - head->mac_header : 0;
   uint8_t* const link_start = skb_writable(head, start - link, link + header_bytes);
-  std::memmove(link_start + kFragmentHeaderBytes, link_start, link + header_bytes);
-  if (skb_mac_header_was_set(head)) head->mac_header += kFragmentHeaderBytes;
-  head->network_header += kFragmentHeaderBytes;
+  std::memmove(link_start + wire::kIpv6FragmentHeaderBytes, link_start, link + header_bytes);
+  if (skb_mac_header_was_set(head)) head->mac_header += wire::kIpv6FragmentHeaderBytes;
+  head->network_header += wire::kIpv6FragmentHeaderBytes;
   skb_reset_transport_header(head);
 }
 
 void FinishHeader(sk_buff* head, uint16_t nhoffset, uint32_t max_size, uint8_t ecn) {
   const uint32_t header_bytes = skb_network_header_len(head);
   auto* const hdr = reinterpret_cast<wire::Ipv6Header*>(
-      skb_writable(head, skb_network_header(head), kHeaderBytes));
-  hdr->payload_len = static_cast<uint16_t>(head->len + header_bytes - kHeaderBytes);
+      skb_writable(head, skb_network_header(head), wire::kIpv6HeaderBytes));
+  hdr->payload_len = static_cast<uint16_t>(head->len + header_bytes - wire::kIpv6HeaderBytes);
   hdr->set_class_and_flow(static_cast<uint8_t>(hdr->traffic_class() | ecn), hdr->flow_label());
   inet6_skb_parm* const parm = IP6CB(head);
   parm->nhoff = nhoffset;
@@ -129,7 +127,7 @@ int Reassemble(inet_frag_queue* queue, net_device* dev, dst_entry* dst) {
   const uint8_t ecn = ip_frag_ecn(queue->ecn);
   const uint16_t nhoffset = queue->nhoffset;
   const uint32_t max_size = queue->max_size;
-  const uint32_t before = skb_network_header_len(queue->first_run) - kHeaderBytes;
+  const uint32_t before = skb_network_header_len(queue->first_run) - wire::kIpv6HeaderBytes;
   const bool valid = ecn != kFragEcnInvalid && before + queue->len <= kIpv6PayloadMax;
   sk_buff* const head = valid ? inet_frag_reasm(queue) : nullptr;
   if (head == nullptr) {
@@ -170,12 +168,13 @@ int Enqueue(inet_frag_queue* queue, sk_buff* skb) {
   const wire::Ipv6FragmentHeader fh = *FragmentHeader(skb);
   const uint8_t ecn = ipv6_hdr(skb)->ecn();
   const uint16_t nhoff = IP6CB(skb)->nhoff;
-  const uint32_t header_bytes = skb_network_header_len(skb) + kFragmentHeaderBytes;
+  const uint32_t header_bytes = skb_network_header_len(skb) + wire::kIpv6FragmentHeaderBytes;
   const uint32_t offset = fh.offset_bytes();
-  const uint32_t end = offset + ipv6_hdr(skb)->payload_len.host() - (header_bytes - kHeaderBytes);
+  const uint32_t end =
+      offset + ipv6_hdr(skb)->payload_len.host() - (header_bytes - wire::kIpv6HeaderBytes);
   if (end > kIpv6PayloadMax) {
     return RefuseField(queue, skb,
-                       header_bytes - kFragmentHeaderBytes +
+                       header_bytes - wire::kIpv6FragmentHeaderBytes +
                            static_cast<uint32_t>(offsetof(wire::Ipv6FragmentHeader, frag_off)));
   }
   skb_postpull_rcsum(skb, skb_network_header(skb), header_bytes);
@@ -185,7 +184,8 @@ int Enqueue(inet_frag_queue* queue, sk_buff* skb) {
   if (!CheckEnd(queue, fh.more_fragments(), end) || end == offset) {
     return Discard(queue, skb, SKB_DROP_REASON_IP_FRAGMENT);
   }
-  if (pskb_pull(skb, kFragmentHeaderBytes) == nullptr || pskb_trim_rcsum(skb, end - offset) != 0) {
+  if (pskb_pull(skb, wire::kIpv6FragmentHeaderBytes) == nullptr ||
+      pskb_trim_rcsum(skb, end - offset) != 0) {
     return Discard(queue, skb, SKB_DROP_REASON_NOMEM);
   }
   switch (inet_frag_queue_insert(queue, skb, offset, end)) {
@@ -213,8 +213,10 @@ int PassAtomicFragment(sk_buff* skb) {
   skb->owner->ip6_mib.Inc(Ip6Mib::kReasmOKs);
   parm->nhoff = static_cast<uint16_t>(skb_network_header_len(skb));
   parm->flags |= IP6SKB_FRAGMENTED;
-  parm->frag_max_size = static_cast<uint16_t>(ipv6_hdr(skb)->payload_len.host() + kHeaderBytes);
-  skb->transport_header = static_cast<uint16_t>(skb->transport_header + kFragmentHeaderBytes);
+  parm->frag_max_size =
+      static_cast<uint16_t>(ipv6_hdr(skb)->payload_len.host() + wire::kIpv6HeaderBytes);
+  skb->transport_header =
+      static_cast<uint16_t>(skb->transport_header + wire::kIpv6FragmentHeaderBytes);
   return 1;
 }
 
@@ -241,7 +243,8 @@ int ipv6_frag_rcv(sk_buff* skb) {
   net.ip6_mib.Inc(Ip6Mib::kReasmReqds);
   // A jumbogram cannot be a fragment (RFC 2675 3).
   const auto at = static_cast<uint32_t>(skb_transport_offset(skb));
-  if (ipv6_hdr(skb)->payload_len.host() == 0 || !pskb_may_pull(skb, at + kFragmentHeaderBytes)) {
+  if (ipv6_hdr(skb)->payload_len.host() == 0 ||
+      !pskb_may_pull(skb, at + wire::kIpv6FragmentHeaderBytes)) {
     return RefuseHeader(skb, kIcmpv6HeaderField, skb_network_header_len(skb));
   }
   const wire::Ipv6FragmentHeader& fh = *FragmentHeader(skb);

@@ -65,7 +65,7 @@ void SetSpecialDevice(fib6_state& fib, net_device* dev) {
   if (dev != nullptr) dev_hold(dev);
 }
 
-struct Notifier : netdev_notifier {
+struct RouteNotifier : netdev_notifier {
   static int Call(netdev_notifier* /*nb*/, NetdevEvent event, net_device* dev) {
     if ((dev->flags & IFF_LOOPBACK) == 0) return 0;
     fib6_state& fib = *dev_ipv6(dev).fib;
@@ -85,7 +85,7 @@ void FlushWritten(void* context) {
   fib6_run_gc(ns, delay <= 0 ? 0 : static_cast<Jiffies>(delay));
 }
 
-void RegisterSettings(netns_ipv6& ns) {
+void RegisterRouteSettings(netns_ipv6& ns) {
   net& net = ns.host_net;
   fib6_state& fib = *ns.fib;
   fib.gc_min_interval = Seconds(net, 1) / 2;
@@ -178,8 +178,8 @@ int ip6_route_init(net& net) {
   netns_ipv6& ns = net_ipv6(net);
   fib6_init(ns);
   ip6_route_init_special_entries(ns);
-  RegisterSettings(ns);
-  ns.fib->notifier.call = Notifier::Call;
+  RegisterRouteSettings(ns);
+  ns.fib->notifier.call = RouteNotifier::Call;
   register_netdevice_notifier(net, &ns.fib->notifier);
   return 0;
 }

@@ -48,6 +48,11 @@ inline bool ip6_ignore_linkdown(const net_device* dev) {
   const inet6_dev* const idev = dev->ip6_ptr;
   return idev == nullptr || idev->cnf->ignore_routes_with_linkdown != 0;
 }
+// `rt` with one more reference.
+inline rt6_info* HeldRoute(rt6_info* rt) {
+  dst_hold(rt);
+  return rt;
+}
 uint32_t rt6_multipath_hash(netns_ipv6& ns, const flowi6& fl6, sk_buff* skb);
 
 // --- Exceptions (route6_exception.cc). ---

@@ -23,15 +23,10 @@ bool NeedsDevice(const Ipv6Address& addr) {
           (IPV6_ADDR_MULTICAST | IPV6_ADDR_LINKLOCAL | IPV6_ADDR_LOOPBACK)) != 0;
 }
 
-rt6_info* Held(rt6_info* rt) {
-  dst_hold(rt);
-  return rt;
-}
-
 // The rt6_info for a packet over the route found (ip6_pol_route, second half).
 rt6_info* RouteFor(netns_ipv6& ns, const fib6_result& res, const flowi6& fl6) {
   if (rt6_info* const known = rt6_find_cached_rt(ns, res, fl6.daddr, fl6.saddr)) {
-    return Held(known);
+    return HeldRoute(known);
   }
   rt6_info* rt = nullptr;
   if ((fl6.flags & FLOWI_FLAG_KNOWN_NH) != 0 && !res.nh->has_gateway) {
@@ -41,7 +36,7 @@ rt6_info* RouteFor(netns_ipv6& ns, const fib6_result& res, const flowi6& fl6) {
     rt = rt6_get_pcpu_route(ns, res);
     if (rt != nullptr) dst_hold(rt);
   }
-  return rt != nullptr ? rt : Held(ns.fib->ip6_null_entry);
+  return rt != nullptr ? rt : HeldRoute(ns.fib->ip6_null_entry);
 }
 
 rt6_info* PolRoute(netns_ipv6& ns, fib6_table* table, int oif, flowi6* fl6, sk_buff* skb,
@@ -51,7 +46,7 @@ rt6_info* PolRoute(netns_ipv6& ns, fib6_table* table, int oif, flowi6* fl6, sk_b
   if (ns.devconf_all.forwarding == 0) strict |= RT6_LOOKUP_F_REACHABLE;
   fib6_result res;
   fib6_table_lookup(ns, table, oif, *fl6, &res, strict);
-  if (res.f6i == ns.fib->null_entry) return Held(ns.fib->ip6_null_entry);
+  if (res.f6i == ns.fib->null_entry) return HeldRoute(ns.fib->ip6_null_entry);
   const bool have_oif_match = fl6->iif == kLoopbackIfindex && oif == res.nh->fib_nh_dev->ifindex;
   fib6_select_path(ns, &res, fl6, oif, have_oif_match, skb, strict);
   return RouteFor(ns, res, *fl6);
@@ -75,12 +70,12 @@ rt6_info* PolRouteLookup(netns_ipv6& ns, fib6_table* table, flowi6* fl6, sk_buff
     rt6_device_match(ns, &res, fl6->saddr, fl6->oif, flags);
     if (res.f6i != ns.fib->null_entry) break;
   }
-  if (fn == nullptr) return Held(ns.fib->ip6_null_entry);
+  if (fn == nullptr) return HeldRoute(ns.fib->ip6_null_entry);
   if ((res.fib6_flags & RTF_REJECT) != 0) return ip6_create_rt(ns, res);
   fib6_select_path(ns, &res, fl6, fl6->oif, fl6->oif != 0, skb, flags);
   if (rt6_info* const known = rt6_find_cached_rt(ns, res, fl6->daddr, fl6->saddr)) {
     known->lastuse = ns.host_net.jiffies();
-    return Held(known);
+    return HeldRoute(known);
   }
   return ip6_create_rt(ns, res);
 }

@@ -102,11 +102,6 @@ struct RedirectFlow : flowi6 {
   Ipv6Address gateway;
 };
 
-rt6_info* Held(rt6_info* rt) {
-  dst_hold(rt);
-  return rt;
-}
-
 // RFC 4861 8.1: a redirect must come from the first hop to the destination. Which that is is fuzzy:
 // any route that leads there counts (__ip6_route_redirect).
 rt6_info* PolRouteRedirect(netns_ipv6& ns, fib6_table* table, flowi6* fl6, sk_buff* /*skb*/,
@@ -116,14 +111,14 @@ rt6_info* PolRouteRedirect(netns_ipv6& ns, fib6_table* table, flowi6* fl6, sk_bu
   for (; fn != nullptr; fn = fib6_backtrack(fn, fl6->saddr)) {
     for (fib6_info* rt = fn->leaf; rt != nullptr; rt = rt->fib6_next) {
       if (fib6_check_expired(ns, rt)) continue;
-      if ((rt->fib6_flags & RTF_REJECT) != 0) return Held(ns.fib->ip6_null_entry);
+      if ((rt->fib6_flags & RTF_REJECT) != 0) return HeldRoute(ns.fib->ip6_null_entry);
       const fib6_result res = ResultOf(rt);
       rt6_info* known = nullptr;
       if (!CameFromGateway(ns, res, *fl6, gateway, &known)) continue;
-      return known != nullptr ? Held(known) : ip6_create_rt(ns, res);
+      return known != nullptr ? HeldRoute(known) : ip6_create_rt(ns, res);
     }
   }
-  return Held(ns.fib->ip6_null_entry);
+  return HeldRoute(ns.fib->ip6_null_entry);
 }
 
 void Redirect(net& net, sk_buff* skb, const RedirectFlow& asked) {

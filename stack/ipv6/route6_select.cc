@@ -50,7 +50,7 @@ bool GatewayIsReachable(const netns_ipv6& ns, const fib6_nh& nh) {
   return neigh == nullptr || (neigh->nud_state & NUD_FAILED) == 0;
 }
 
-int Score(const netns_ipv6& ns, const fib6_nh& nh, uint32_t fib6_flags, int oif, int strict) {
+int RouteScore(const netns_ipv6& ns, const fib6_nh& nh, uint32_t fib6_flags, int oif, int strict) {
   const bool device_fits = oif == 0 || nh.fib_nh_dev->ifindex == oif;
   if (!device_fits && (strict & RT6_LOOKUP_F_IFACE) != 0) return kScoreHard;
   if ((strict & RT6_LOOKUP_F_REACHABLE) != 0 && (fib6_flags & RTF_NONEXTHOP) == 0 &&
@@ -87,7 +87,7 @@ bool IsBetter(netns_ipv6& ns, fib6_info* rt, int oif, int strict, int* best) {
       (strict & RT6_LOOKUP_F_IGNORE_LINKSTATE) == 0) {
     return false;
   }
-  const int score = Score(ns, *nh, rt->fib6_flags, oif, strict);
+  const int score = RouteScore(ns, *nh, rt->fib6_flags, oif, strict);
   if (score == kScoreHard) return false;
   if ((strict & RT6_LOOKUP_F_REACHABLE) != 0) Probe(ns, nh);
   if (score <= *best) return false;
@@ -216,7 +216,7 @@ void fib6_select_path(netns_ipv6& ns, fib6_result* res, flowi6* fl6, int oif, bo
        rt = rt6_multipath_next_sibling(rt)) {
     if (hash > rt->nh.fib_nh_upper_bound) continue;
     // One that is not to be used leaves the flow with what the lookup found.
-    if (Score(ns, rt->nh, rt->fib6_flags, oif, strict) < 0) return;
+    if (RouteScore(ns, rt->nh, rt->fib6_flags, oif, strict) < 0) return;
     return Use(rt, res);
   }
 }

@@ -14,8 +14,6 @@
 
 namespace tapedeck {
 
-inline constexpr uint32_t kUdpHeaderBytes = sizeof(wire::UdpHeader);
-
 // The counters of the IP version that brought a packet.
 inline Mib<UdpMib>& udp_mib_of(net& net, const sk_buff* skb) {
   return skb->protocol == wire::kEtherTypeIpv6 ? net.udp6_mib : net.udp_mib;

@@ -97,11 +97,11 @@ int RcvWithoutSocket(net& net, sk_buff* skb) {
 }
 
 int __udp4_lib_rcv(net& net, sk_buff* skb) {
-  if (!pskb_may_pull(skb, kUdpHeaderBytes)) {
+  if (!pskb_may_pull(skb, wire::kUdpHeaderBytes)) {
     return udp_drop_malformed(skb, SKB_DROP_REASON_PKT_TOO_SMALL, net.udp_mib);
   }
   const uint32_t ulen = udp_hdr(skb)->len.host();
-  if (ulen > skb->len || ulen < kUdpHeaderBytes) {
+  if (ulen > skb->len || ulen < wire::kUdpHeaderBytes) {
     return udp_drop_malformed(skb, SKB_DROP_REASON_UDP_LENGTH, net.udp_mib);
   }
   if (ulen != skb->len && pskb_trim_rcsum(skb, ulen) != 0) {
@@ -233,9 +233,9 @@ bool udp_pass_tunnel(sock* sk, sk_buff* skb, int* ret) {
   }
   // udp_csum_pull_header: the payload's sum starts from the header's.
   if (!skb->csum_valid && skb->ip_summed == CHECKSUM_NONE) {
-    skb->csum = csum_partial({skb->data, kUdpHeaderBytes}, skb->csum);
+    skb->csum = csum_partial({skb->data, wire::kUdpHeaderBytes}, skb->csum);
   }
-  skb_pull_rcsum(skb, kUdpHeaderBytes);
+  skb_pull_rcsum(skb, wire::kUdpHeaderBytes);
   return true;
 }
 
@@ -288,7 +288,7 @@ int udp_v4_early_demux(sk_buff* skb, DropReason* reason) {
   net& net = *skb->owner;
   if (net_udp(net).early_demux == 0) return 0;
   const auto transport = static_cast<uint32_t>(skb_transport_offset(skb));
-  if (!pskb_may_pull(skb, transport + kUdpHeaderBytes)) return 0;
+  if (!pskb_may_pull(skb, transport + wire::kUdpHeaderBytes)) return 0;
   const udp_flow4 flow = FlowOf(skb, udp_hdr(skb), skb->dev->ifindex);
   udp_sock* sk = nullptr;
   const bool multicast = skb->pkt_type == PACKET_MULTICAST;
@@ -334,14 +334,14 @@ int udp_err(sk_buff* skb, uint32_t info) {
   if (tunnel) {
     // There is no sending socket to tell.
     if (sk->encap_err_rcv != nullptr) {
-      sk->encap_err_rcv(sk, skb, err, uh->dest, info, header_bytes + kUdpHeaderBytes);
+      sk->encap_err_rcv(sk, skb, err, uh->dest, info, header_bytes + wire::kUdpHeaderBytes);
     }
     return 0;
   }
   // RFC 1122 4.1.3.3: applications hear of ICMP errors; those that did not ask to, only of hard
   // ones about their peer.
   if (sk->recverr) {
-    ip_icmp_error(sk, skb, err, uh->dest, info, header_bytes + kUdpHeaderBytes);
+    ip_icmp_error(sk, skb, err, uh->dest, info, header_bytes + wire::kUdpHeaderBytes);
   } else if (!hard || sk->sk_state != TCP_ESTABLISHED) {
     return 0;
   }

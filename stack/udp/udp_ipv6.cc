@@ -21,7 +21,7 @@ constexpr inet6_protocol kUdpv6Protocol = {
     .gso_segment = udp6_ufo_fragment,
 };
 
-sock* Alloc(net& net, uint16_t family) {
+sock* Alloc6(net& net, uint16_t family) {
   return net_udp(net).sockets.New(net, family, &udpv6_prot);
 }
 
@@ -29,11 +29,11 @@ void Destruct(sock* sk) {
   inet6_sock_destruct(inet_sk(sk));
   udp_destruct_sock(sk);
 }
-int Init(sock* sk) {
+int Init6(sock* sk) {
   sk->sk_destruct = Destruct;
   return 0;
 }
-void Destroy(sock* sk) {
+void Destroy6(sock* sk) {
   // Whoever looks on sees a dead socket before its cork goes.
   sock_set_flag(sk, SOCK_DEAD);
   udp_v6_flush_pending_frames(sk);
@@ -48,7 +48,7 @@ int PreConnect(sock* sk, const void* addr, uint32_t addr_len) {
   return addr_len < kSin6LenRfc2133 ? -EINVAL : 0;
 }
 
-int Connect(sock* sk, const void* addr, uint32_t addr_len) {
+int Connect6(sock* sk, const void* addr, uint32_t addr_len) {
   lock_sock(sk);
   const int err = __ip6_datagram_connect(inet_sk(sk), addr, addr_len);
   if (err == 0) udp_lib_rehash(sk);
@@ -56,12 +56,12 @@ int Connect(sock* sk, const void* addr, uint32_t addr_len) {
   return err;
 }
 
-int Setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t optlen) {
+int Setsockopt6(sock* sk, int level, int optname, const void* optval, uint32_t optlen) {
   return level == kSolUdp
              ? udp_lib_setsockopt(sk, optname, optval, optlen, udp_v6_push_pending_frames)
              : ipv6_setsockopt(sk, level, optname, optval, optlen);
 }
-int Getsockopt(sock* sk, int level, int optname, void* optval, uint32_t* optlen) {
+int Getsockopt6(sock* sk, int level, int optname, void* optval, uint32_t* optlen) {
   return level == kSolUdp ? udp_lib_getsockopt(sk, optname, optval, optlen)
                           : ipv6_getsockopt(sk, level, optname, optval, optlen);
 }
@@ -70,19 +70,19 @@ int Getsockopt(sock* sk, int level, int optname, void* optval, uint32_t* optlen)
 
 const proto udpv6_prot = {
     .name = "UDPv6",
-    .alloc = Alloc,
+    .alloc = Alloc6,
     .free = udp_free,
-    .init = Init,
-    .destroy = Destroy,
+    .init = Init6,
+    .destroy = Destroy6,
     .close = udp_lib_close,
     .pre_connect = PreConnect,
-    .connect = Connect,
+    .connect = Connect6,
     .disconnect = udp_disconnect,
     .accept = nullptr,
     .ioctl = udp_ioctl,
     .shutdown = nullptr,
-    .setsockopt = Setsockopt,
-    .getsockopt = Getsockopt,
+    .setsockopt = Setsockopt6,
+    .getsockopt = Getsockopt6,
     .sendmsg = udpv6_sendmsg,
     .recvmsg = udpv6_recvmsg,
     .bind = nullptr,

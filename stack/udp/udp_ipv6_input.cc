@@ -20,14 +20,14 @@
 namespace tapedeck {
 namespace {
 
-udp_flow6 FlowOf(const sk_buff* skb, const wire::UdpHeader* uh, int dif) {
+udp_flow6 FlowOf6(const sk_buff* skb, const wire::UdpHeader* uh, int dif) {
   const wire::Ipv6Header& iph = *ipv6_hdr(skb);
   return {iph.saddr, iph.daddr, uh->source, uh->dest.host(), dif};
 }
 
 // udp6_csum_init: prepares or does the checksum's verification. True where it is known to be wrong.
 // A zero passes here (RFC 6936): the socket says whether it takes that.
-bool CsumInitFails(sk_buff* skb, const wire::UdpHeader* uh) {
+bool CsumInitFails6(sk_buff* skb, const wire::UdpHeader* uh) {
   const wire::Ipv6Header& iph = *ipv6_hdr(skb);
   const wsum pseudo =
       csum_ipv6_nofold(iph.saddr.bytes(), iph.daddr.bytes(), skb->len, wire::kIpProtoUdp, 0);
@@ -115,7 +115,7 @@ int RcvForDemuxed(net& net, sk_buff* skb) {
 }
 
 // Nobody listens. Silent where the checksum is wrong or is not there.
-int RcvWithoutSocket(net& net, sk_buff* skb) {
+int RcvWithoutSocket6(net& net, sk_buff* skb) {
   if (udp_hdr(skb)->check == be16{} || udp_lib_checksum_complete(skb)) {
     return DropForChecksum(net, skb);
   }
@@ -128,13 +128,13 @@ int RcvWithoutSocket(net& net, sk_buff* skb) {
 // The length field is right, and what is behind it cut off. A zero stands for all of a jumbogram.
 // False where the packet was dropped.
 bool TrimToLength(net& net, sk_buff* skb) {
-  if (!pskb_may_pull(skb, kUdpHeaderBytes)) {
+  if (!pskb_may_pull(skb, wire::kUdpHeaderBytes)) {
     udp_drop_malformed(skb, SKB_DROP_REASON_PKT_TOO_SMALL, net.udp6_mib);
     return false;
   }
   uint32_t ulen = udp_hdr(skb)->len.host();
   if (ulen == 0) ulen = skb->len;
-  if (ulen > skb->len || ulen < kUdpHeaderBytes) {
+  if (ulen > skb->len || ulen < wire::kUdpHeaderBytes) {
     udp_drop_malformed(skb, SKB_DROP_REASON_UDP_LENGTH, net.udp6_mib);
     return false;
   }
@@ -162,7 +162,8 @@ void TellError(udp_sock* sk, sk_buff* skb, uint8_t type, uint8_t code, int offse
   }
   if (np->recverr) {
     const auto* const uh = reinterpret_cast<const wire::UdpHeader*>(skb->data + offset);
-    ipv6_icmp_error(sk, skb, err, uh->dest, info, static_cast<uint32_t>(offset) + kUdpHeaderBytes);
+    ipv6_icmp_error(sk, skb, err, uh->dest, info,
+                    static_cast<uint32_t>(offset) + wire::kUdpHeaderBytes);
   } else if (!hard || sk->sk_state != TCP_ESTABLISHED) {
     return;
   }
@@ -183,7 +184,7 @@ sockaddr_in6 SourceOf(const sk_buff* skb) {
 }
 
 // Source and control messages of a datagram of either version.
-void Tell(sock* sk, msghdr* msg, sk_buff* skb) {
+void Tell6(sock* sk, msghdr* msg, sk_buff* skb) {
   if (msg->msg_name != nullptr) {
     const sockaddr_in6 source = SourceOf(skb);
     std::memcpy(msg->msg_name, &source, sizeof(source));
@@ -206,12 +207,12 @@ int udpv6_rcv(sk_buff* skb) {
   net.this_cpu().Charge(CostPoint::k_udp_rcv);
   if (!TrimToLength(net, skb)) return 0;
   const wire::UdpHeader* const uh = udp_hdr(skb);
-  if (CsumInitFails(skb, uh)) return DropForChecksum(net, skb);
+  if (CsumInitFails6(skb, uh)) return DropForChecksum(net, skb);
   if (skb->sk != nullptr) return RcvForDemuxed(net, skb);
-  const udp_flow6 flow = FlowOf(skb, uh, inet6_iif(skb));
+  const udp_flow6 flow = FlowOf6(skb, uh, inet6_iif(skb));
   if (ipv6_addr_is_multicast(flow.daddr)) return __udp6_lib_mcast_deliver(net, skb, flow);
   udp_sock* const sk = __udp6_lib_lookup(net, flow);
-  if (sk == nullptr) return RcvWithoutSocket(net, skb);
+  if (sk == nullptr) return RcvWithoutSocket6(net, skb);
   if (RefusesZeroChecksum(sk, uh)) return DropForChecksum(net, skb);
   return udp6_unicast_rcv_skb(sk, skb);
 }
@@ -240,8 +241,8 @@ int udp_v6_early_demux(sk_buff* skb, DropReason* /*reason*/) {
   net& net = *skb->owner;
   if (net_udp(net).early_demux == 0 || skb->pkt_type != PACKET_HOST) return 0;
   const auto transport = static_cast<uint32_t>(skb_transport_offset(skb));
-  if (!pskb_may_pull(skb, transport + kUdpHeaderBytes)) return 0;
-  udp_sock* const sk = __udp6_lib_demux_lookup(net, FlowOf(skb, udp_hdr(skb), skb->dev->ifindex));
+  if (!pskb_may_pull(skb, transport + wire::kUdpHeaderBytes)) return 0;
+  udp_sock* const sk = __udp6_lib_demux_lookup(net, FlowOf6(skb, udp_hdr(skb), skb->dev->ifindex));
   if (sk == nullptr) return 0;
   skb_set_owner_sk_safe(skb, sk);
   dst_entry* const dst = sk->sk_rx_dst;
@@ -255,7 +256,7 @@ int64_t udpv6_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
   if ((flags & MSG_ERRQUEUE) != 0) return ipv6_recv_error(sk, msg, len);
   const ipv6_pinfo* const np = inet6_sk(sk);
   if (np->rxopt.rxpmtu && np->rxpmtu != nullptr) return ipv6_recv_rxpmtu(sk, msg, len);
-  return udp_recv_datagram(sk, msg, len, flags, Tell);
+  return udp_recv_datagram(sk, msg, len, flags, Tell6);
 }
 
 GsoResult udp6_ufo_fragment(sk_buff* skb, netdev_features_t features) {

@@ -16,7 +16,7 @@ namespace tapedeck {
 namespace {
 
 constexpr uint32_t kSockaddrBytesMin = 2;  // a family
-constexpr size_t kLengthMax = INT32_MAX - kUdpHeaderBytes;
+constexpr size_t kUdp6LengthMax = INT32_MAX - wire::kUdpHeaderBytes;
 
 wsum PseudoSum(const flowi6& fl6, uint32_t len) {
   return csum_ipv6_nofold(fl6.saddr.bytes(), fl6.daddr.bytes(), len, wire::kIpProtoUdp, 0);
@@ -42,7 +42,7 @@ int udp_v6_send_skb(udp_sock* sk, sk_buff* skb, const flowi6& fl6, const inet_co
   uh->dest = fl6.dport;
   uh->len = static_cast<uint16_t>(len);
   uh->check = 0;
-  int err = udp_prepare_gso(sk, skb, cork, len - kUdpHeaderBytes);
+  int err = udp_prepare_gso(sk, skb, cork, len - wire::kUdpHeaderBytes);
   if (err == 0 && cork.gso_size != 0 && sk->no_check6_tx) err = -EINVAL;
   if (err != 0) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
@@ -70,11 +70,11 @@ int64_t SendMapped(udp_sock* sk, msghdr* msg, size_t len, const sockaddr_in& to)
 enum class Way { kIpv6, kMapped, kIpv4, kFail };
 
 // Reads the destination of a call: in *sin6 where *named, else the socket's peer.
-struct Destination {
+struct Destination6 {
   bool named = false;
   sockaddr_in6 sin6;
 };
-Way ReadDestination(const udp_sock* sk, const msghdr* msg, Destination* to, int* err) {
+Way ReadDestination(const udp_sock* sk, const msghdr* msg, Destination6* to, int* err) {
   *err = 0;
   const void* const name = msg->msg_name;
   if (name != nullptr) {
@@ -116,8 +116,8 @@ int AppendData(udp_sock* sk, msghdr* msg, uint32_t bytes, ipcm6_cookie* ipc6, fl
                dst_entry* dst, bool more) {
   sk->len += bytes;
   const uint32_t flags = more ? msg->msg_flags | MSG_MORE : msg->msg_flags;
-  const int err = ip6_append_data(sk, ip_generic_getfrag, msg, bytes, kUdpHeaderBytes, ipc6, fl6,
-                                  dst == nullptr ? nullptr : dst_rt6_info(dst), flags);
+  const int err = ip6_append_data(sk, ip_generic_getfrag, msg, bytes, wire::kUdpHeaderBytes, ipc6,
+                                  fl6, dst == nullptr ? nullptr : dst_rt6_info(dst), flags);
   if (err != 0) {
     udp_v6_flush_pending_frames(sk);
     return err < 0 ? err : 0;
@@ -128,7 +128,7 @@ int AppendData(udp_sock* sk, msghdr* msg, uint32_t bytes, ipcm6_cookie* ipc6, fl
 }
 
 // A datagram is under way: more bytes for it.
-int SendToPending(udp_sock* sk, msghdr* msg, uint32_t len, bool more) {
+int SendToPending6(udp_sock* sk, msghdr* msg, uint32_t len, bool more) {
   if (sk->pending != kAfInet6) return -EAFNOSUPPORT;
   ipcm6_cookie ipc6;
   ipcm6_init_sk(&ipc6, sk);
@@ -144,8 +144,8 @@ int SendUncorked(udp_sock* sk, msghdr* msg, uint32_t ulen, ip6_datagram_call* ca
   inet_cork_full cork;
   cork.fl.ip6 = call->fl6;
   int err = 0;
-  sk_buff* const skb = ip6_make_skb(sk, ip_generic_getfrag, msg, ulen, kUdpHeaderBytes, &call->ipc6,
-                                    dst_rt6_info(dst), msg->msg_flags, &cork, &err);
+  sk_buff* const skb = ip6_make_skb(sk, ip_generic_getfrag, msg, ulen, wire::kUdpHeaderBytes,
+                                    &call->ipc6, dst_rt6_info(dst), msg->msg_flags, &cork, &err);
   return skb == nullptr ? err : udp_v6_send_skb(sk, skb, call->fl6, cork.base);
 }
 
@@ -166,7 +166,7 @@ int SendOver(udp_sock* sk, msghdr* msg, uint32_t len, bool corked, ip6_datagram_
     ConfirmNeighbour(dst, call->fl6.daddr);
     if (len == 0) return 0;
   }
-  const uint32_t ulen = len + kUdpHeaderBytes;
+  const uint32_t ulen = len + wire::kUdpHeaderBytes;
   return corked ? SendCorked(sk, msg, ulen, call, dst) : SendUncorked(sk, msg, ulen, call, dst);
 }
 
@@ -177,7 +177,7 @@ int TakeUdpControl(const udp_sock* sk, const msghdr* msg, uint16_t* gso_size) {
   return msg->msg_controllen == 0 ? 0 : udp_cmsg_send(msg, gso_size, &need_ip);
 }
 
-int SendNew(udp_sock* sk, msghdr* msg, uint32_t len, const Destination& to, bool corked) {
+int SendNew(udp_sock* sk, msghdr* msg, uint32_t len, const Destination6& to, bool corked) {
   if (to.named && to.sin6.sin6_port == be16{}) return -EINVAL;
   uint16_t gso_size = 0;
   if (const int err = TakeUdpControl(sk, msg, &gso_size); err != 0) return err;
@@ -199,7 +199,7 @@ int SendNew(udp_sock* sk, msghdr* msg, uint32_t len, const Destination& to, bool
 
 int64_t udpv6_sendmsg(sock* sk, msghdr* msg, size_t len) {
   udp_sock* const up = udp_sk(sk);
-  Destination to;
+  Destination6 to;
   int err = 0;
   switch (ReadDestination(up, msg, &to, &err)) {
     case Way::kFail:
@@ -215,11 +215,11 @@ int64_t udpv6_sendmsg(sock* sk, msghdr* msg, size_t len) {
     case Way::kIpv6:
       break;
   }
-  if (len > kLengthMax) return -EMSGSIZE;
+  if (len > kUdp6LengthMax) return -EMSGSIZE;
   if (up->pending == kAfInet) return udp_sendmsg(sk, msg, len);
   const bool corked = up->corkflag || (msg->msg_flags & MSG_MORE) != 0;
   const auto bytes = static_cast<uint32_t>(len);
-  err = up->pending != 0 ? SendToPending(up, msg, bytes, corked)
+  err = up->pending != 0 ? SendToPending6(up, msg, bytes, corked)
                          : SendNew(up, msg, bytes, to, corked);
   return udp_sendmsg_result(msg, len, err, sk->sk_net.udp6_mib);
 }

@@ -8,10 +8,6 @@
 namespace tapedeck {
 namespace {
 
-bool BoundDevEq(const sock* sk, int dif) {
-  return sk->sk_bound_dev_if == 0 || sk->sk_bound_dev_if == dif;
-}
-
 // Whether the socket is connected to someone else than the sender.
 bool OtherPeer(const udp_sock* sk, const udp_flow6& flow) {
   if (sk->inet_dport != be16{} && sk->inet_dport != flow.sport) return true;
@@ -23,7 +19,7 @@ bool OtherPeer(const udp_sock* sk, const udp_flow6& flow) {
 int ComputeScore(const udp_sock* sk, const udp_flow6& flow, const Ipv6Address& local) {
   if (sk->udp_port_hash != flow.hnum || sk->sk_family != kAfInet6) return -1;
   if (sk->inet_rcv_saddr != IpAddress(local)) return -1;
-  if (OtherPeer(sk, flow) || !BoundDevEq(sk, flow.dif)) return -1;
+  if (OtherPeer(sk, flow) || !udp_sk_bound_dev_eq(sk, flow.dif)) return -1;
   int score = 0;
   if (sk->inet_dport != be16{}) ++score;
   if (!sk->inet_daddr.IsAny()) ++score;
@@ -70,13 +66,14 @@ udp_sock* __udp6_lib_demux_lookup(net& net, const udp_flow6& flow) {
   if (sk == nullptr || sk->sk_state != TCP_ESTABLISHED) return nullptr;
   const bool match = sk->udp_port_hash == flow.hnum && sk->inet_dport == flow.sport &&
                      sk->inet_daddr == IpAddress(flow.saddr) &&
-                     sk->inet_rcv_saddr == IpAddress(flow.daddr) && BoundDevEq(sk, flow.dif);
+                     sk->inet_rcv_saddr == IpAddress(flow.daddr) &&
+                     udp_sk_bound_dev_eq(sk, flow.dif);
   return match ? sk : nullptr;
 }
 
 bool __udp_v6_is_mcast_sock(const udp_sock* sk, const udp_flow6& flow) {
   if (sk->udp_port_hash != flow.hnum || sk->sk_family != kAfInet6) return false;
-  if (OtherPeer(sk, flow) || !BoundDevEq(sk, flow.dif)) return false;
+  if (OtherPeer(sk, flow) || !udp_sk_bound_dev_eq(sk, flow.dif)) return false;
   if (sk->inet_rcv_saddr != IpAddress(kIpv6Any) && sk->inet_rcv_saddr != IpAddress(flow.daddr)) {
     return false;
   }

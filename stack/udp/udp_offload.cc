@@ -10,11 +10,9 @@
 namespace tapedeck {
 namespace {
 
-constexpr uint32_t kUdpHeaderBytes = sizeof(wire::UdpHeader);
-
 wire::UdpHeader* WritableHeader(sk_buff* skb) {
   return reinterpret_cast<wire::UdpHeader*>(
-      skb_writable(skb, skb_transport_header(skb), kUdpHeaderBytes));
+      skb_writable(skb, skb_transport_header(skb), wire::kUdpHeaderBytes));
 }
 
 // Each datagram's own length, in its header and in its pseudo-header's sum, of which `pseudo` is
@@ -44,17 +42,18 @@ void PassDestructorOn(sock* sk, const sk_buff* gso_skb, sk_buff* segs) {
 GsoResult __udp_gso_segment(sk_buff* skb, netdev_features_t features) {
   const uint32_t mss = skb_shinfo(skb)->gso_size;
   const uint32_t whole = skb->len;
-  if (whole <= kUdpHeaderBytes + mss) return GsoError(-EINVAL);
+  if (whole <= wire::kUdpHeaderBytes + mss) return GsoError(-EINVAL);
   if (skb->ip_summed != CHECKSUM_PARTIAL || skb->csum_start != skb->transport_header) {
     return GsoError(-EINVAL);
   }
   const uint32_t gso_type = skb_shinfo(skb)->gso_type;
   if (net_gso_ok(features, gso_type & ~SKB_GSO_DODGY)) {
     // The device could; only what a stranger says about it has to be checked.
-    skb_shinfo(skb)->gso_segs = static_cast<uint16_t>((whole - kUdpHeaderBytes + mss - 1) / mss);
+    skb_shinfo(skb)->gso_segs =
+        static_cast<uint16_t>((whole - wire::kUdpHeaderBytes + mss - 1) / mss);
     return {};
   }
-  __skb_pull(skb, kUdpHeaderBytes);
+  __skb_pull(skb, wire::kUdpHeaderBytes);
   // All of the datagrams are the socket's; skb_segment would give it the last alone.
   sock* const sk = skb->sk;
   const bool owned = skb->destructor == sock_wfree;

@@ -42,7 +42,7 @@ int udp_send_skb(sock* sk, sk_buff* skb, const flowi4& fl4, const inet_cork& cor
   uh->dest = fl4.dport;
   uh->len = static_cast<uint16_t>(len);
   uh->check = 0;
-  if (const int err = udp_prepare_gso(sk, skb, cork, len - kUdpHeaderBytes); err != 0) {
+  if (const int err = udp_prepare_gso(sk, skb, cork, len - wire::kUdpHeaderBytes); err != 0) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NOT_SPECIFIED);
     return err;
   }
@@ -167,8 +167,8 @@ int AppendData(udp_sock* sk, flowi4* fl4, msghdr* msg, uint32_t bytes, ipcm_cook
                rtable** rt, bool more) {
   sk->len += bytes;
   const uint32_t flags = more ? msg->msg_flags | MSG_MORE : msg->msg_flags;
-  const int err =
-      ip_append_data(sk, fl4, ip_generic_getfrag, msg, bytes, kUdpHeaderBytes, ipc, rt, flags);
+  const int err = ip_append_data(sk, fl4, ip_generic_getfrag, msg, bytes, wire::kUdpHeaderBytes,
+                                 ipc, rt, flags);
   if (err != 0) {
     udp_flush_pending_frames(sk);
     return err;
@@ -194,8 +194,8 @@ int SendUncorked(udp_sock* sk, flowi4* fl4, msghdr* msg, uint32_t ulen, ipcm_coo
                  rtable** rt) {
   inet_cork cork;
   int err = 0;
-  sk_buff* const skb = ip_make_skb(sk, fl4, ip_generic_getfrag, msg, ulen, kUdpHeaderBytes, ipc, rt,
-                                   &cork, msg->msg_flags, &err);
+  sk_buff* const skb = ip_make_skb(sk, fl4, ip_generic_getfrag, msg, ulen, wire::kUdpHeaderBytes,
+                                   ipc, rt, &cork, msg->msg_flags, &err);
   return skb == nullptr ? err : udp_send_skb(sk, skb, *fl4, cork);
 }
 
@@ -231,7 +231,7 @@ int SendNew(udp_sock* sk, msghdr* msg, uint32_t len, bool corked) {
   const bool probe_only = (msg->msg_flags & (MSG_CONFIRM | MSG_PROBE)) == (MSG_CONFIRM | MSG_PROBE);
   if (!probe_only || len != 0) {
     if (ipc.addr == kIpv4Any) ipc.addr = fl4->daddr;
-    const uint32_t ulen = len + kUdpHeaderBytes;
+    const uint32_t ulen = len + wire::kUdpHeaderBytes;
     err = corked ? SendCorked(sk, *fl4, msg, ulen, &ipc, &rt, to.dport)
                  : SendUncorked(sk, fl4, msg, ulen, &ipc, &rt);
   }
@@ -243,11 +243,12 @@ int SendNew(udp_sock* sk, msghdr* msg, uint32_t len, bool corked) {
 
 wire::UdpHeader* udp_hdr_writable(sk_buff* skb) {
   return reinterpret_cast<wire::UdpHeader*>(
-      skb_writable(skb, skb_transport_header(skb), kUdpHeaderBytes));
+      skb_writable(skb, skb_transport_header(skb), wire::kUdpHeaderBytes));
 }
 
 wsum udp_csum(const sk_buff* skb, const wire::UdpHeader* uh) {
-  wsum csum = csum_partial({reinterpret_cast<const uint8_t*>(uh), kUdpHeaderBytes}, skb->csum);
+  wsum csum =
+      csum_partial({reinterpret_cast<const uint8_t*>(uh), wire::kUdpHeaderBytes}, skb->csum);
   for (const sk_buff* frag = skb_shinfo(skb)->frag_list; frag != nullptr; frag = frag->next) {
     csum = csum_add(csum, frag->csum);
   }
@@ -310,7 +311,7 @@ int udp_cmsg_send(const msghdr* msg, uint16_t* gso_size, bool* need_ip) {
 int udp_prepare_gso(const sock* sk, sk_buff* skb, const inet_cork& cork, uint32_t data_bytes) {
   const uint32_t gso_size = cork.gso_size;
   if (gso_size == 0) return 0;
-  const uint32_t header_bytes = skb_network_header_len(skb) + kUdpHeaderBytes;
+  const uint32_t header_bytes = skb_network_header_len(skb) + wire::kUdpHeaderBytes;
   if (header_bytes + std::min(data_bytes, gso_size) > cork.fragsize) return -EMSGSIZE;
   if (data_bytes > gso_size * kUdpMaxSegments) return -EINVAL;
   if (sk->sk_no_check_tx) return -EINVAL;

@@ -14,10 +14,6 @@ namespace {
 // Longer chains are not searched for the one receiver of a multicast.
 constexpr uint32_t kDemuxChainMax = 10;
 
-bool BoundDevEq(const sock* sk, int dif) {
-  return sk->sk_bound_dev_if == 0 || sk->sk_bound_dev_if == dif;
-}
-
 // Whether a socket receives on `local`, which may be any, by exactly that address. One of IPv6 that
 // receives on any does so for IPv4 too.
 bool BoundTo(const udp_sock* sk, Ipv4Address local) {
@@ -38,7 +34,7 @@ int ComputeScore(const udp_sock* sk, const udp_flow4& flow, Ipv4Address local) {
     if (sk->inet_dport != flow.sport) return -1;
     score += 4;
   }
-  if (!BoundDevEq(sk, flow.dif)) return -1;
+  if (!udp_sk_bound_dev_eq(sk, flow.dif)) return -1;
   if (sk->sk_bound_dev_if != 0) score += 4;
   if (sk->sk_incoming_cpu == sk->sk_net.this_cpu().id()) ++score;
   return score;
@@ -251,7 +247,8 @@ udp_sock* __udp4_lib_demux_lookup(net& net, const udp_flow4& flow) {
   if (sk == nullptr || sk->sk_state != TCP_ESTABLISHED) return nullptr;
   const bool match = sk->udp_port_hash == flow.hnum && sk->inet_dport == flow.sport &&
                      sk->inet_daddr == IpAddress(flow.saddr) &&
-                     sk->inet_rcv_saddr == IpAddress(flow.daddr) && BoundDevEq(sk, flow.dif);
+                     sk->inet_rcv_saddr == IpAddress(flow.daddr) &&
+                     udp_sk_bound_dev_eq(sk, flow.dif);
   return match ? sk : nullptr;
 }
 
@@ -272,7 +269,7 @@ bool __udp_is_mcast_sock(const udp_sock* sk, const udp_flow4& flow) {
   if (!sk->inet_daddr.IsAny() && sk->inet_daddr != IpAddress(flow.saddr)) return false;
   if (sk->inet_dport != be16{} && sk->inet_dport != flow.sport) return false;
   if (!sk->inet_rcv_saddr.IsAny() && sk->inet_rcv_saddr != IpAddress(flow.daddr)) return false;
-  return BoundDevEq(sk, flow.dif) && ip_mc_sf_allow(sk, flow.daddr, flow.saddr, flow.dif);
+  return udp_sk_bound_dev_eq(sk, flow.dif) && ip_mc_sf_allow(sk, flow.daddr, flow.saddr, flow.dif);
 }
 
 }  // namespace tapedeck

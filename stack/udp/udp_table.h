@@ -20,6 +20,11 @@ struct udp_sock;
 struct UdpHashTag;
 struct UdpHash2Tag;
 
+// Whether a socket receives from the device `dif`.
+inline bool udp_sk_bound_dev_eq(const sock* sk, int dif) {
+  return sk->sk_bound_dev_if == 0 || sk->sk_bound_dev_if == dif;
+}
+
 struct udp_hslot {
   List<udp_sock, UdpHashTag> sockets;  // newest first
   uint32_t count = 0;

@@ -62,6 +62,7 @@ struct Icmpv6Header {
   constexpr bool is_error() const { return type < 128; }
 };
 static_assert(sizeof(Icmpv6Header) == 8 && alignof(Icmpv6Header) == 1);
+inline constexpr uint32_t kIcmpv6HeaderBytes = sizeof(Icmpv6Header);
 
 struct Icmpv6View {
   const Icmpv6Header* header = nullptr;

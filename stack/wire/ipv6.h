@@ -37,6 +37,7 @@ struct Ipv6Header {
   }
 };
 static_assert(sizeof(Ipv6Header) == 40 && alignof(Ipv6Header) == 1);
+inline constexpr uint32_t kIpv6HeaderBytes = sizeof(Ipv6Header);
 
 struct Ipv6View {
   const Ipv6Header* header = nullptr;
@@ -64,6 +65,7 @@ struct Ipv6FragmentHeader {
   constexpr bool more_fragments() const { return (frag_off.host() & 1) != 0; }
 };
 static_assert(sizeof(Ipv6FragmentHeader) == 8 && alignof(Ipv6FragmentHeader) == 1);
+inline constexpr uint32_t kIpv6FragmentHeaderBytes = sizeof(Ipv6FragmentHeader);
 
 // The start of every routing header. Addresses, where the type has them, begin at byte 8.
 struct Ipv6RoutingHeader {
@@ -75,6 +77,7 @@ struct Ipv6RoutingHeader {
 static_assert(sizeof(Ipv6RoutingHeader) == 4 && alignof(Ipv6RoutingHeader) == 1);
 inline constexpr uint8_t kIpv6RoutingSource = 0;    // RFC 2460 4.4, deprecated by RFC 5095
 inline constexpr uint8_t kIpv6RoutingMobility = 2;  // RFC 6275 6.4
+inline constexpr uint8_t kIpv6MobilityHdrlen = 2;   // of such a header: one address
 inline constexpr uint8_t kIpv6RoutingSegments = 4;  // RFC 8754 2
 
 // A header that may stand between the IPv6 header and the upper layer, as the kernel's
