@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "absl/strings/str_format.h"
+#include "replay/trace/wide_hash.h"
 
 #define XXH_INLINE_ALL
 #include <xxhash.h>
@@ -10,6 +11,17 @@
 namespace tapedeck {
 
 static_assert(std::endian::native == std::endian::little, "the encoding is copied from memory");
+
+namespace {
+
+// Below it the hash has no loop for vectors to speed up.
+constexpr size_t kWideBytesMin = 241;
+
+uint64_t Xxh3(const void* bytes, size_t n) {
+  return n >= kWideBytesMin && CanHashWide() ? HashWide(bytes, n) : XXH3_64bits(bytes, n);
+}
+
+}  // namespace
 
 Digest& Digest::operator=(const Digest& other) {
   if (this == &other) return *this;
@@ -19,16 +31,14 @@ Digest& Digest::operator=(const Digest& other) {
   return *this;
 }
 
-uint64_t Digest::HashOf(std::span<const uint8_t> bytes) {
-  return XXH3_64bits(bytes.data(), bytes.size());
-}
+uint64_t Digest::HashOf(std::span<const uint8_t> bytes) { return Xxh3(bytes.data(), bytes.size()); }
 
 void Digest::CloseBlock() {
   block_[0] = value();
   used_words_ = 1;
 }
 
-uint64_t Digest::value() const { return XXH3_64bits(block_, used_words_ * sizeof(block_[0])); }
+uint64_t Digest::value() const { return Xxh3(block_, used_words_ * sizeof(block_[0])); }
 
 std::string Digest::ToString() const { return absl::StrFormat("%016x", value()); }
 
