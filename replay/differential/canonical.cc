@@ -44,6 +44,16 @@ void MarkUdp(const wire::PseudoHeader& pseudo, std::span<uint8_t> datagram) {
   if (IsEphemeral(LoadBe16(datagram.data()))) StoreBe16(datagram.data(), kEphemeral);
 }
 
+// The checksum of a datagram of which this is the first piece cannot be checked, but follows its
+// port.
+void MarkFirstFragment(std::span<uint8_t> piece) {
+  if (piece.size() < sizeof(wire::UdpHeader)) return;
+  auto* const udp = reinterpret_cast<wire::UdpHeader*>(piece.data());
+  if (!IsEphemeral(udp->source.host())) return;
+  csum_replace2(udp->check, udp->source, kEphemeral);
+  udp->source = kEphemeral;
+}
+
 }  // namespace
 
 Canonical::Canonical(const Case& played) : fixed_acks_{0} {
@@ -79,6 +89,9 @@ void Canonical::Ipv4(std::span<uint8_t> packet) {
   if (!view.ok()) return;
   auto* const ip = reinterpret_cast<wire::Ipv4Header*>(packet.data());
   const std::span<uint8_t> payload = packet.subspan(ip->header_bytes(), view->payload.size());
+  if (ip->is_fragment() && ip->offset_bytes() == 0 && ip->protocol == wire::kIpProtoUdp) {
+    MarkFirstFragment(payload);
+  }
   if (!ip->is_fragment()) {
     if (ip->protocol == wire::kIpProtoIcmp) Icmp(payload);
     if (ip->protocol == wire::kIpProtoUdp) MarkUdp({ip->saddr, ip->daddr}, payload);
