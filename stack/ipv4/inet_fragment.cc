@@ -11,6 +11,9 @@ namespace tapedeck {
 
 namespace {
 
+// IP_DEFRAG_LOCAL_DELIVER and IP6_DEFRAG_LOCAL_DELIVER.
+constexpr uint32_t kFragUserLocalDeliver = 0;
+
 // Control block of a fragment in a queue.
 struct FragCb {
   uint8_t family_cb[24];  // what the network layer keeps (IPCB, IP6CB)
@@ -90,18 +93,26 @@ void BoundThresholds(void* context) {
   dir->low_thresh_file->max = dir->high_thresh;
 }
 
-// Joins one more behind the head. What they held of checksums adds up where all are of one kind.
-void Append(sk_buff* head, sk_buff* skb, sk_buff** last) {
-  (*last == nullptr ? skb_shinfo(head)->frag_list : (*last)->next) = skb;
-  *last = skb;
-  head->data_len += skb->len;
-  head->len += skb->len;
-  head->truesize += skb->truesize;
+// Joins one more behind the head: its bytes, where they fit or its buffer can be a page of the head
+// and `coalesce` allows it, else in the frag_list, whose end is `last`. What the two held of
+// checksums adds up where both are of one kind.
+void Append(sk_buff* head, sk_buff* skb, bool coalesce, sk_buff** last) {
   if (head->ip_summed != skb->ip_summed) {
     head->ip_summed = CHECKSUM_NONE;
   } else if (head->ip_summed == CHECKSUM_COMPLETE) {
     head->csum = csum_add(head->csum, skb->csum);
   }
+  bool stolen = false;
+  uint32_t delta = 0;
+  if (coalesce && skb_try_coalesce(head, skb, &stolen, &delta)) {
+    kfree_skb_partial(skb, stolen);
+    return;
+  }
+  (*last == nullptr ? skb_shinfo(head)->frag_list : (*last)->next) = skb;
+  *last = skb;
+  head->data_len += skb->len;
+  head->len += skb->len;
+  head->truesize += skb->truesize;
 }
 
 }  // namespace
@@ -243,13 +254,15 @@ sk_buff* inet_frag_reasm(inet_frag_queue* queue) {
   const bool ready = (!skb_has_frag_list(head) || skb_linearize(head) == 0) &&
                      (!skb_cloned(head) || pskb_expand_head(head, 0, 0) == 0);
   if (!ready) return nullptr;
+  // What others than the host itself reassemble goes on in the pieces it came in.
+  const bool coalesce = queue->key.user == kFragUserLocalDeliver;
   sk_buff* last = nullptr;
   Cpu& cpu = queue->dir.host_net.this_cpu();
   ForEachFragment(queue->first_run, [&](sk_buff* skb) {
     Detach(skb);
     if (skb == head) return;
     cpu.Trace(TraceKind::kDeliver, skb->frame_id, skb->len, queue->key.protocol, 0);
-    Append(head, skb, &last);
+    Append(head, skb, coalesce, &last);
   });
   head->tstamp = queue->stamp;
   ForgetFragments(queue);

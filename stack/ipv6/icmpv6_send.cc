@@ -13,6 +13,7 @@
 #include "stack/ipv6/icmpv6.h"
 #include "stack/ipv6/icmpv6_internal.h"
 #include "stack/ipv6/ip6_addr.h"
+#include "stack/ipv6/ip6_internal.h"
 #include "stack/ipv6/ipv6.h"
 #include "stack/ipv6/netns_ipv6.h"
 #include "stack/wire/ip_protocol.h"
@@ -23,7 +24,6 @@ namespace {
 // An error and what it quotes fit the smallest MTU (RFC 4443 2.4 (c)).
 constexpr uint32_t kQuoteBytesMax =
     wire::kIpv6MinMtu - sizeof(wire::Ipv6Header) - sizeof(wire::Icmpv6Header);
-constexpr uint8_t kUnknownOption = 2;        // ICMPV6_UNK_OPTION
 constexpr uint8_t kOptionActionMask = 0xc0;  // RFC 8200 4.2: what to do with an unknown option
 constexpr uint8_t kOptionAlwaysReport = 0x80;
 constexpr int32_t kReflectEchoReplies = 4;  // FLOWLABEL_REFLECT_ICMPV6_ECHO_REPLIES
@@ -110,7 +110,7 @@ bool OptionIsAlwaysReported(const sk_buff* skb, uint32_t offset) {
 // RFC 4443 2.4 (e.3), (e.4), (e.5): what may be said about a packet to a group.
 bool MayReportGroup(const sk_buff* skb, uint8_t type, uint8_t code, uint32_t info) {
   if (type == wire::kIcmpv6PacketTooBig) return true;
-  return type == wire::kIcmpv6ParameterProblem && code == kUnknownOption &&
+  return type == wire::kIcmpv6ParameterProblem && code == kIcmpv6UnknownOption &&
          OptionIsAlwaysReported(skb, info);
 }
 

@@ -25,6 +25,7 @@ class ReassemblyTest : public Ipv6Test {
               EXPECT_EQ(skb_network_header(skb)[IP6CB(skb)->nhoff], kProtocol);
               last_class = hdr.traffic_class();
               last_frag_max_size = IP6CB(skb)->frag_max_size;
+              last_is_one_buffer = !skb_has_frag_list(skb);
               datagrams.push_back(BytesOf(skb));
               consume_skb(skb);
               return 0;
@@ -79,6 +80,7 @@ class ReassemblyTest : public Ipv6Test {
   static inline std::vector<Bytes> datagrams;
   static inline uint8_t last_class = 0;
   static inline uint16_t last_frag_max_size = 0;
+  static inline bool last_is_one_buffer = false;
 };
 
 TEST_F(ReassemblyTest, InOrder) {
@@ -94,6 +96,8 @@ TEST_F(ReassemblyTest, InOrder) {
   EXPECT_EQ(Ip6Count(Ip6Mib::kReasmFails), 0U);
   EXPECT_EQ(Ip6Count(Ip6Mib::kInDelivers), 1U);
   EXPECT_EQ(last_frag_max_size, 40 + 8 + 800);
+  // The others' buffers are pages of the first, or their bytes fit behind its own.
+  EXPECT_TRUE(last_is_one_buffer);
 }
 
 // What stands before the fragment header is the first fragment's, without the fragment header.
