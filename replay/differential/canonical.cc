@@ -132,9 +132,12 @@ void Canonical::OptionTimes(std::span<uint8_t> header) {
     const size_t end = at + header[at + 1];
     if (header[at + 1] < 2 || end > header.size()) return;
     if (header[at] == wire::kIpv4OptTimestamp) {
+      // Times are written where the pointer was, which has gone on by whole places since.
       const bool with_addresses = (header[at + 3] & 15) != 0;
-      for (size_t time = at + kTimestampHead + (with_addresses ? 4 : 0); time + 4 <= end;
-           time += with_addresses ? 8 : 4) {
+      const size_t place_bytes = with_addresses ? 8 : 4;
+      const size_t skew = (header[at + 2] + place_bytes - 5) % place_bytes;
+      for (size_t time = at + kTimestampHead + skew + (with_addresses ? 4 : 0); time + 4 <= end;
+           time += place_bytes) {
         const bool there = LoadBe32(header.data() + time) != 0;
         StoreBe32(header.data() + time, there ? 1 : 0);
       }

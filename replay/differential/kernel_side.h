@@ -30,6 +30,8 @@ class KernelSide : public Side {
   // Moves the process into a namespace of its own; see KernelNamespace.
   static absl::StatusOr<std::unique_ptr<KernelSide>> Create();
 
+  // The next case has a namespace to itself.
+  void Renew() { places_ = kPlaces; }
   // A place for the next case (Case::place) at which nothing was left behind.
   uint32_t NextPlace();
   // Settings of the machine that our stack is to have, too.

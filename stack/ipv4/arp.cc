@@ -165,6 +165,7 @@ bool arp_filter(net_device* dev, Ipv4Address sip, Ipv4Address tip) {
   rtable* const rt = ip_route_output(dev_net(dev), sip, tip, 0, 0, RT_SCOPE_UNIVERSE, &err);
   if (rt == nullptr) return true;
   const bool elsewhere = rt->dev != dev;
+  if (elsewhere) dev_net(dev).tcp_ext_mib.Inc(TcpExtMib::kArpFilter);
   dst_release(rt);
   return elsewhere;
 }
