@@ -71,6 +71,11 @@ class ReassemblyTest : public Ipv6Test {
         .Build();
   }
   void ReceivePiece(const Piece& piece) { Receive(Frame(piece)); }
+  void ReceivePiece(TestDevice& device, const Piece& piece) {
+    const std::span<uint8_t> frame = Frame(piece);
+    std::copy(device->dev_addr.bytes().begin(), device->dev_addr.bytes().end(), frame.begin());
+    Receive(device, frame);
+  }
   uint64_t Queues() const { return ns.frags->cache.cache().live_objects(); }
   static Bytes Whole(size_t bytes) {
     return Bytes(kWhole.begin(), kWhole.begin() + static_cast<std::ptrdiff_t>(bytes));
@@ -281,6 +286,27 @@ TEST_F(ReassemblyTest, KeyIsAddressesAndIdentification) {
   EXPECT_EQ(Queues(), 3U);
   ReceivePiece({8, 8, false});
   EXPECT_EQ(datagrams.size(), 1U);
+}
+
+// A link-local address is another one on each link; a global one is not.
+TEST_F(ReassemblyTest, LinkLocalDatagramsBelongToTheirLink) {
+  const Ipv6Address local = Ip6("fe80::1");
+  EXPECT_EQ(AddAddress(eth.dev(), local, 64), 0);
+  TestDevice& other = AddDevice("eth1", local, 64);
+  Settle();
+  Piece first{0, 8, true};
+  Piece second{8, 8, false};
+  first.saddr = second.saddr = Ip6("fe80::2");
+  first.daddr = second.daddr = local;
+  ReceivePiece(first);
+  ReceivePiece(other, second);
+  EXPECT_TRUE(datagrams.empty());
+  EXPECT_EQ(Queues(), 2U);
+  ReceivePiece(second);
+  EXPECT_EQ(datagrams.size(), 1U);
+  ReceivePiece({0, 8, true});
+  ReceivePiece(other, {8, 8, false});
+  EXPECT_EQ(datagrams.size(), 2U);
 }
 
 // After 60 s it is given up; the sender hears of it where the first fragment came.
