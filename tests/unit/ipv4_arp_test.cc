@@ -213,9 +213,8 @@ TEST_F(ArpTest, Announce) {
     const std::string text = NextSent();
     return text.substr(text.find("tell"));
   };
-  // The packet's source is ours but on another device, which level 0 does not see either: the
-  // kernel asks for an address of this device (inet_addr_type_dev_table).
-  EXPECT_EQ(asked(0, 100), "tell 10.0.0.1, length 28");
+  // The packet's source is ours, if on another device: level 0 shows it.
+  EXPECT_EQ(asked(0, 100), "tell 10.1.0.1, length 28");
   EXPECT_EQ(asked(1, 101), "tell 10.0.0.1, length 28");
   EXPECT_EQ(asked(2, 102), "tell 10.0.0.1, length 28");
   ASSERT_EQ(AddAddress(eth.dev(), Ipv4Address(172, 16, 0, 1), 16), 0);
