@@ -17,8 +17,6 @@ using namespace igmp_internal;  // NOLINT(google-build-using-namespace): this is
 
 namespace {
 
-constexpr uint64_t kQueryIntervalSeconds = 125;
-constexpr uint64_t kQueryResponseIntervalSeconds = 10;
 constexpr uint32_t kUserTicks = 100;  // USER_HZ
 
 constexpr net_protocol kIgmpProtocol = {.handler = igmp_rcv};

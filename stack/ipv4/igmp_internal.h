@@ -9,6 +9,10 @@
 
 namespace tapedeck::igmp_internal {
 
+// Defaults of a querier (RFC 3376 8.2, 8.3).
+inline constexpr uint64_t kQueryIntervalSeconds = 125;
+inline constexpr uint64_t kQueryResponseIntervalSeconds = 10;
+
 inline net& NetOf(const in_device* in_dev) { return dev_net(in_dev->dev); }
 inline Kmalloc& KmallocOf(const in_device* in_dev) { return NetOf(in_dev).kernel.kmalloc(); }
 

@@ -14,8 +14,6 @@ using namespace igmp_internal;  // NOLINT(google-build-using-namespace): this is
 namespace {
 
 constexpr uint32_t kTimerScale = 10;  // max_response is in tenths of a second
-constexpr uint64_t kQueryResponseIntervalSeconds = 10;
-constexpr uint64_t kQueryIntervalSeconds = 125;
 constexpr uint32_t kV3QueryBytesMin = sizeof(wire::IgmpHeader) + sizeof(wire::IgmpV3Query);
 
 // What a query asks: a group (0.0.0.0: all), sources of it, and how long the answers may take.
