@@ -3,6 +3,9 @@
 #include <bit>
 #include <cstring>
 
+#include "stack/base/checksum_blocks.h"
+#include "stack/base/checksum_wide.h"
+
 namespace tapedeck {
 namespace {
 
@@ -20,58 +23,13 @@ T LoadNative(const uint8_t* bytes) {
   return value;
 }
 
-// Two 64-bit lanes: the widest vector every x86-64 has, and one NEON register on arm64.
-using Lanes = uint64_t __attribute__((vector_size(16)));
-
-// Sums 32-bit words without ever testing for a carry: `all` adds whole 64-bit lanes and wraps,
-// `high` adds their upper halves and cannot wrap below 64 GiB; the sum of the lower halves is what
-// remains of `all` without `high`.
-struct LaneSums {
-  Lanes all = {0, 0};
-  Lanes high = {0, 0};
-
-  void Add(Lanes v) {
-    all += v;
-    high += v >> 32;
-  }
-  // High and low halves weigh the same modulo 0xffff.
-  uint64_t Total() const {
-    const Lanes low = all - (high << 32);
-    return low[0] + low[1] + high[0] + high[1];
-  }
+// The widest vector every x86-64 has, and one NEON register on arm64.
+struct Vector128 {
+  using Lanes = uint64_t __attribute__((vector_size(16)));
 };
-
-constexpr size_t kLaneBytes = sizeof(Lanes);
-constexpr size_t kBlockBytes = 4 * kLaneBytes;
-
-// Sums, and with `kCopy` also copies, whole blocks of 64 bytes. The loads of a block come before
-// its stores.
-template <bool kCopy>
-uint64_t SumBlocks(uint8_t* dst, const uint8_t* src, size_t blocks) {
-  LaneSums even;
-  LaneSums odd;
-  for (; blocks != 0; --blocks) {
-    const Lanes a = LoadNative<Lanes>(src);
-    const Lanes b = LoadNative<Lanes>(src + kLaneBytes);
-    const Lanes c = LoadNative<Lanes>(src + 2 * kLaneBytes);
-    const Lanes d = LoadNative<Lanes>(src + 3 * kLaneBytes);
-    src += kBlockBytes;
-    if constexpr (kCopy) {
-      std::memcpy(dst, &a, sizeof a);
-      std::memcpy(dst + kLaneBytes, &b, sizeof b);
-      std::memcpy(dst + 2 * kLaneBytes, &c, sizeof c);
-      std::memcpy(dst + 3 * kLaneBytes, &d, sizeof d);
-      dst += kBlockBytes;
-    }
-    even.Add(a);
-    odd.Add(b);
-    even.Add(c);
-    odd.Add(d);
-  }
-  even.all += odd.all;
-  even.high += odd.high;
-  return even.Total();
-}
+constexpr size_t kBlockBytes = 4 * sizeof(Vector128::Lanes);
+// From here on wider vectors are worth a call.
+constexpr size_t kWideBytesMin = 2 * checksum_internal::kWideBlockBytes;
 
 template <typename T, bool kCopy>
 T Take(uint8_t*& dst, const uint8_t*& src, size_t& n) {
@@ -102,16 +60,27 @@ uint64_t SumTail(uint8_t* dst, const uint8_t* src, size_t n) {
   return sum;
 }
 
+// `bytes` have been dealt with.
+template <bool kCopy>
+void Skip(size_t bytes, uint8_t*& dst, const uint8_t*& src, size_t& n) {
+  if constexpr (kCopy) dst += bytes;
+  src += bytes;
+  n -= bytes;
+}
+
 template <bool kCopy>
 wsum SumAndMaybeCopy(uint8_t* dst, const uint8_t* src, size_t n, wsum seed) {
   uint64_t sum = 0;
+  // Folded each time: a total may use all 64 bits.
+  if (n >= kWideBytesMin && checksum_internal::CanSumWide()) {
+    const size_t blocks = n / checksum_internal::kWideBlockBytes;
+    sum = csum_from64to16(checksum_internal::SumWide(dst, src, blocks));
+    Skip<kCopy>(blocks * checksum_internal::kWideBlockBytes, dst, src, n);
+  }
   if (n >= kBlockBytes) {
     const size_t blocks = n / kBlockBytes;
-    // Folded once here: the lanes' total may use all 64 bits.
-    sum = csum_from64to16(SumBlocks<kCopy>(dst, src, blocks));
-    src += blocks * kBlockBytes;
-    if constexpr (kCopy) dst += blocks * kBlockBytes;
-    n %= kBlockBytes;
+    sum += csum_from64to16(checksum_internal::SumBlocks<Vector128, kCopy>(dst, src, blocks));
+    Skip<kCopy>(blocks * kBlockBytes, dst, src, n);
   }
   sum += SumTail<kCopy>(dst, src, n);
   return csum_from64to16(uint64_t{BigEndianSum(sum)} + seed);
