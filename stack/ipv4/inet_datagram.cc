@@ -72,6 +72,33 @@ int __ip4_datagram_connect(inet_sock* sk, const void* addr, uint32_t addr_len) {
   return 0;
 }
 
+int ip_datagram_flow(inet_sock* sk, const msghdr* msg, Ipv4Address daddr, uint8_t proto,
+                     uint8_t flags, ipcm_cookie* ipc, flowi4* fl4) {
+  if (!ipc->has_opt && sk->has_opt) {
+    ipc->has_opt = true;
+    ipc->opt = sk->inet_opt;
+  }
+  Ipv4Address saddr = ipc->addr;
+  Ipv4Address faddr = daddr;
+  ipc->addr = daddr;
+  if (ipc->has_opt && ipc->opt.opt.srr != 0) {
+    if (daddr == kIpv4Any) return -EINVAL;
+    faddr = ipc->opt.opt.faddr;
+  }
+  const bool on_link = sock_flag(sk, SOCK_LOCALROUTE) || (msg->msg_flags & MSG_DONTROUTE) != 0 ||
+                       (ipc->has_opt && ipc->opt.opt.is_strictroute);
+  if (ipv4_is_multicast(daddr)) {
+    if (ipc->oif == 0) ipc->oif = sk->mc_index;
+    if (saddr == kIpv4Any) saddr = sk->mc_addr;
+  } else if (ipc->oif == 0) {
+    ipc->oif = sk->uc_index;
+  }
+  *fl4 = flowi4_init_output(
+      ipc->oif, ipc->sockc.mark, get_rttos(ipc, sk), on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE,
+      proto, static_cast<uint8_t>(inet_sk_flowi_flags(sk) | flags), faddr, saddr, be16{}, be16{});
+  return 0;
+}
+
 void __ip4_datagram_disconnect(inet_sock* sk) {
   sk_set_state(sk, TCP_CLOSE);
   sk->inet_daddr = AnyOf(sk);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "stack/core/msghdr.h"
 #include "stack/ipv4/inet_sock.h"
 
 namespace tapedeck {
@@ -23,6 +24,11 @@ void inet_reset_saddr(inet_sock* sk);
 // address), -EAFNOSUPPORT, an error of routing, -EACCES (broadcast without SO_BROADCAST). Where the
 // local address was open the caller's tables must follow it.
 int __ip4_datagram_connect(inet_sock* sk, const void* addr, uint32_t addr_len);
+// The flow of an unconnected datagram without ports, of protocol `proto`, to `daddr`, from the
+// call's control messages (`ipc`) and the socket's options; FLOWI_FLAG_* beside the socket's.
+// Leaves the final destination in ipc->addr. 0 or -EINVAL (a source route to nowhere).
+int ip_datagram_flow(inet_sock* sk, const msghdr* msg, Ipv4Address daddr, uint8_t proto,
+                     uint8_t flags, ipcm_cookie* ipc, flowi4* fl4);
 // The part of disconnecting that all protocols share; as in Linux it also undoes SO_BINDTODEVICE.
 // The local address that connect chose is forgotten; unhashing or rehashing by userlocks is the
 // caller's, as is inet_sport.

@@ -372,6 +372,8 @@ int ipv6_setsockopt(sock* sk, int level, int optname, const void* optval, uint32
       return ipv6_set_mcast_option(sk, optname, optval, optlen);
     case kIpv6FlowlabelMgr:
       return ipv6_flowlabel_opt(sk, optval, optlen);
+    case kIpv6RouterAlert:
+      return optlen < sizeof(int) ? -EINVAL : -ENOPROTOOPT;  // raw sockets have it
     default:
       return -ENOPROTOOPT;
   }

@@ -14,6 +14,7 @@
 #include "stack/socket/af_inet_stream.h"
 #include "stack/socket/file.h"
 #include "stack/socket/ping.h"
+#include "stack/socket/raw.h"
 #include "stack/tcp/tcp.h"
 #include "stack/udp/udp.h"
 #include "stack/wire/ip_protocol.h"
@@ -104,6 +105,7 @@ constexpr inet_protosw kInetSw[] = {
     {SOCK_STREAM, wire::kIpProtoTcp, &tcp_prot, &kInetStreamOps, false},
     {SOCK_DGRAM, wire::kIpProtoUdp, &udp_prot, &kInetDgramOps, false},
     {SOCK_DGRAM, wire::kIpProtoIcmp, &ping_prot, &kInetSockrawOps, true},
+    {SOCK_RAW, kIpprotoIp, &raw_prot, &kInetSockrawOps, true},
 };
 
 int inet_create(net& net, socket* sock, int protocol) {
@@ -112,9 +114,7 @@ int inet_create(net& net, socket* sock, int protocol) {
   if (err != 0) return err;
   struct sock* const sk = sk_alloc(net, kAfInet, entry->prot);
   if (sk == nullptr) return -ENOBUFS;
-  sk->sk_type = sock->type;
-  sk->sk_protocol = static_cast<uint8_t>(entry->protocol);
-  if (entry->reuse) sk->sk_reuse = SK_CAN_REUSE;
+  inet_sk_begin(sk, sock, *entry, protocol);
   inet_sock_init(inet_sk(sk));
   sock_graft(sk, sock);
   if (sk->sk_prot->init != nullptr) err = sk->sk_prot->init(sk);
@@ -174,6 +174,19 @@ int inet_find_protosw(std::span<const inet_protosw> protosw, uint16_t type, int 
     err = -EPROTONOSUPPORT;
   }
   return err;
+}
+
+void inet_sk_begin(sock* sk, const socket* sock, const inet_protosw& entry, int protocol) {
+  sk->sk_type = sock->type;
+  sk->sk_protocol = static_cast<uint8_t>(entry.protocol == kIpprotoIp ? protocol : entry.protocol);
+  if (entry.reuse) sk->sk_reuse = SK_CAN_REUSE;
+  if (sock->type != SOCK_RAW) return;
+  // A raw socket's port is its protocol, and it has it from the beginning.
+  inet_sock* const inet = inet_sk(sk);
+  inet->inet_num = sk->sk_protocol;
+  inet->inet_sport = inet->inet_num;
+  inet->hdrincl = sk->sk_protocol == wire::kIpProtoRaw;
+  sk->sk_prot->hash(sk);
 }
 
 int inet_release(socket* sock) {

@@ -41,6 +41,8 @@ struct inet_protosw {
 int inet_find_protosw(std::span<const inet_protosw> protosw, uint16_t type, int protocol,
                       const inet_protosw** found);
 
+// A new socket's type and protocol (`protocol` where the entry is wild); a raw one is hashed by it.
+void inet_sk_begin(sock* sk, const socket* sock, const inet_protosw& entry, int protocol);
 // Whether `sk` may have `address`, which is of type RTN_* `type`, as its own.
 bool inet_addr_valid_or_nonlocal(const inet_sock* sk, Ipv4Address address, uint8_t type);
 

@@ -15,6 +15,8 @@
 #include "stack/ipv6/netns_ipv6.h"
 #include "stack/socket/addrform.h"
 #include "stack/socket/af_inet.h"
+#include "stack/socket/ping.h"
+#include "stack/socket/raw.h"
 #include "stack/udp/udp_ipv6.h"
 #include "stack/wire/ip_protocol.h"
 
@@ -137,20 +139,23 @@ constexpr proto_ops Inet6(proto_ops ops) {
   return ops;
 }
 constexpr proto_ops kInet6DgramOps = Inet6(InetOps(kAfInet6, inet6_bind, inet6_getname, true));
+constexpr proto_ops kInet6SockrawOps = Inet6(InetOps(kAfInet6, inet6_bind, inet6_getname, false));
 
 // The first entry of a type is what protocol 0 means.
 constexpr inet_protosw kInetSw6[] = {
     {SOCK_DGRAM, wire::kIpProtoUdp, &udpv6_prot, &kInet6DgramOps, false},
+    {SOCK_DGRAM, wire::kIpProtoIcmpv6, &pingv6_prot, &kInet6SockrawOps, true},
+    {SOCK_RAW, kIpprotoIp, &rawv6_prot, &kInet6SockrawOps, true},
 };
 
-void Destruct(sock* sk) {
+void Inet6Destruct(sock* sk) {
   inet6_sock_destruct(inet_sk(sk));
   inet_sock_destruct(sk);
 }
 
-int Init(sock* sk) {
+int Inet6Init(sock* sk) {
   inet_sock_init(inet_sk(sk));
-  sk->sk_destruct = Destruct;
+  sk->sk_destruct = Inet6Destruct;
   if (const int err = inet6_sock_init(inet_sk(sk)); err != 0) return err;
   return sk->sk_prot->init != nullptr ? sk->sk_prot->init(sk) : 0;
 }
@@ -162,11 +167,9 @@ int inet6_create(net& net, socket* sock, int protocol) {
   if (err != 0) return err;
   struct sock* const sk = sk_alloc(net, kAfInet6, entry->prot);
   if (sk == nullptr) return -ENOBUFS;
-  sk->sk_type = sock->type;
-  sk->sk_protocol = static_cast<uint8_t>(entry->protocol);
-  if (entry->reuse) sk->sk_reuse = SK_CAN_REUSE;
+  inet_sk_begin(sk, sock, *entry, protocol);
   sock_graft(sk, sock);
-  err = Init(sk);
+  err = Inet6Init(sk);
   if (err != 0) {
     sk_common_release(sk);
     return err;

@@ -16,18 +16,15 @@
 #include "stack/ipv4/ip_sockopt.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/socket/af_inet.h"
+#include "stack/socket/ping_impl.h"
 #include "stack/wire/icmp.h"
 #include "stack/wire/ip_protocol.h"
 
 namespace tapedeck {
 namespace {
 
-constexpr size_t kLengthMax = 0xffff;
 constexpr uint32_t kIcmpHeaderBytes = sizeof(wire::IcmpHeader);
 constexpr int32_t kProcessGroup = 0;  // the group id of our one process
-
-ping_sock* ping_sk(sock* sk) { return static_cast<ping_sock*>(sk); }
-netns_ping& net_ping(net& net) { return *net.ping; }
 
 // --- Identifiers. ---
 
@@ -61,54 +58,11 @@ bool Conflicts(sock* sk, uint16_t ident) {
   return false;
 }
 
-int ping_get_port(sock* sk, uint16_t ident) {
-  net& net = sk->sk_net;
-  if (ident == 0) {
-    ident = NextFreeIdent(net);
-    if (ident == 0) return 1;
-    net_ping(net).port_rover = ident;
-  } else if (Conflicts(sk, ident)) {
-    return 1;
-  }
-  ping_sock* const ping = ping_sk(sk);
-  ping->inet_num = ident;
-  if (!ping->linked()) SlotOf(net, ident).PushFront(ping);
-  return 0;
-}
-
-void ping_unhash(sock* sk) {
-  ping_sock* const ping = ping_sk(sk);
-  if (!ping->linked()) return;
-  ping->Unlink();
-  ping->inet_num = 0;
-  ping->inet_sport = be16{};
-}
-
-// The socket that waits for `ident` at the packet's destination.
-ping_sock* ping_lookup(net& net, const sk_buff* skb, uint16_t ident) {
-  const Ipv4Address daddr = ip_hdr(skb)->daddr;
-  for (ping_sock& sk : SlotOf(net, ident)) {
-    if (sk.inet_num != ident) continue;
-    if (!sk.inet_rcv_saddr.IsAny() && sk.inet_rcv_saddr != IpAddress(daddr)) continue;
-    if (sk.sk_bound_dev_if != 0 && sk.sk_bound_dev_if != skb->skb_iif) continue;
-    return &sk;
-  }
-  return nullptr;
-}
-
 // --- Life. ---
 
 sock* PingAlloc(net& net, uint16_t family) {
   return net_ping(net).sockets.New(net, family, &ping_prot);
 }
-void PingFree(sock* sk) { net_ping(sk->sk_net).sockets.Delete(ping_sk(sk)); }
-
-int Init(sock* sk) {
-  const int32_t* const range = net_ipv4(sk->sk_net).settings.ping_group_range;
-  return range[0] <= kProcessGroup && kProcessGroup <= range[1] ? 0 : -EACCES;
-}
-void PingClose(sock* sk, SimTime /*linger_until*/) { sk_common_release(sk); }
-
 int Bind(sock* sk, const void* addr, uint32_t addr_len) {
   ping_sock* const ping = ping_sk(sk);
   uint8_t type = 0;
@@ -137,50 +91,19 @@ int Connect(sock* sk, const void* addr, uint32_t addr_len) {
   return __ip4_datagram_connect(inet_sk(sk), addr, addr_len);
 }
 
-int Disconnect(sock* sk, uint32_t /*flags*/) {
-  __ip4_datagram_disconnect(inet_sk(sk));
-  if ((sk->sk_userlocks & SOCK_BINDPORT_LOCK) == 0) ping_unhash(sk);
-  return 0;
-}
-
-uint32_t Poll(sock* sk) { return datagram_poll(sk); }
-
 // --- Sending. ---
 
 bool ping_supported(uint8_t type, uint8_t code) { return type == wire::kIcmpEcho && code == 0; }
 
-// An echo request that is put together: its payload is summed while ip_append_data copies it.
-struct pingfakehdr {
-  wire::IcmpHeader icmph;
-  msghdr* msg;
-  wsum wcheck;
-};
-
-// ip_getfrag_t. Every piece but the last is a multiple of eight bytes, so sums simply add up.
-int ping_getfrag(void* from, uint8_t* to, uint32_t /*offset*/, uint32_t len, uint32_t /*odd*/,
-                 sk_buff* /*skb*/) {
-  auto* const pfh = static_cast<pingfakehdr*>(from);
-  return csum_and_copy_from_iter_full(to, len, &pfh->wcheck, 0, &pfh->msg->msg_iter) ? 0 : -EFAULT;
-}
-
-int ping_v4_push_pending_frames(sock* sk, pingfakehdr* pfh, flowi4* fl4) {
+int ping_v4_push_pending_frames(sock* sk, wire::IcmpHeader header, wsum sum, flowi4* fl4) {
   sk_buff* const skb = skb_peek(&sk->sk_write_queue);
   if (skb == nullptr) return 0;
-  const auto* const header = reinterpret_cast<const uint8_t*>(&pfh->icmph);
-  pfh->icmph.checksum = csum_fold(csum_partial({header, kIcmpHeaderBytes}, pfh->wcheck));
-  std::memcpy(skb_writable(skb, skb_transport_header(skb), kIcmpHeaderBytes), &pfh->icmph,
+  const auto* const bytes = reinterpret_cast<const uint8_t*>(&header);
+  header.checksum = csum_fold(csum_partial({bytes, kIcmpHeaderBytes}, sum));
+  std::memcpy(skb_writable(skb, skb_transport_header(skb), kIcmpHeaderBytes), &header,
               kIcmpHeaderBytes);
   skb->ip_summed = CHECKSUM_NONE;
   return ip_push_pending_frames(sk, fl4);
-}
-
-// ping_common_sendmsg: takes the user's header off the message. 0 or -errno.
-int TakeUserHeader(msghdr* msg, size_t len, wire::IcmpHeader* header) {
-  if (len > kLengthMax) return -EMSGSIZE;
-  if (len < kIcmpHeaderBytes) return -EINVAL;
-  if ((msg->msg_flags & MSG_OOB) != 0) return -EOPNOTSUPP;
-  if (!copy_from_iter_full(header, kIcmpHeaderBytes, &msg->msg_iter)) return -EFAULT;
-  return ping_supported(header->type, header->code) ? 0 : -EINVAL;
 }
 
 int GetDestination(const inet_sock* sk, const msghdr* msg, Ipv4Address* daddr) {
@@ -197,53 +120,28 @@ int GetDestination(const inet_sock* sk, const msghdr* msg, Ipv4Address* daddr) {
   return 0;
 }
 
-// The flow to `daddr`; leaves the final destination in ipc->addr. 0 or -EINVAL.
-int FillFlow(inet_sock* sk, const msghdr* msg, Ipv4Address daddr, ipcm_cookie* ipc, flowi4* fl4) {
-  if (!ipc->has_opt && sk->has_opt) {
-    ipc->has_opt = true;
-    ipc->opt = sk->inet_opt;
-  }
-  Ipv4Address saddr = ipc->addr;
-  Ipv4Address faddr = daddr;
-  ipc->addr = daddr;
-  if (ipc->has_opt && ipc->opt.opt.srr != 0) {
-    if (daddr == kIpv4Any) return -EINVAL;
-    faddr = ipc->opt.opt.faddr;
-  }
-  const bool on_link = sock_flag(sk, SOCK_LOCALROUTE) || (msg->msg_flags & MSG_DONTROUTE) != 0 ||
-                       (ipc->has_opt && ipc->opt.opt.is_strictroute);
-  if (ipv4_is_multicast(daddr)) {
-    if (ipc->oif == 0) ipc->oif = sk->mc_index;
-    if (saddr == kIpv4Any) saddr = sk->mc_addr;
-  } else if (ipc->oif == 0) {
-    ipc->oif = sk->uc_index;
-  }
-  *fl4 = flowi4_init_output(ipc->oif, ipc->sockc.mark, get_rttos(ipc, sk),
-                            on_link ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE, sk->sk_protocol,
-                            inet_sk_flowi_flags(sk), faddr, saddr, be16{}, be16{});
-  return 0;
-}
-
 int SendOver(inet_sock* sk, msghdr* msg, uint32_t len, const wire::IcmpHeader& user_header,
              ipcm_cookie* ipc, flowi4* fl4, rtable** rt) {
   if ((*rt)->rt_flags & RTCF_BROADCAST && !sock_flag(sk, SOCK_BROADCAST)) return -EACCES;
   if (ipc->addr == kIpv4Any) ipc->addr = fl4->daddr;
-  pingfakehdr pfh = {.icmph = user_header, .msg = msg, .wcheck = 0};
-  pfh.icmph.checksum = be16{};
-  pfh.icmph.set_id(sk->inet_num);
+  pingfakehdr pfh = {.msg = msg, .wcheck = 0};
+  wire::IcmpHeader header = user_header;
+  header.checksum = be16{};
+  header.set_id(sk->inet_num);
   const int err =
       ip_append_data(sk, fl4, ping_getfrag, &pfh, len, kIcmpHeaderBytes, ipc, rt, msg->msg_flags);
   if (err != 0) {
     ip_flush_pending_frames(sk);
     return err;
   }
-  return ping_v4_push_pending_frames(sk, &pfh, fl4);
+  return ping_v4_push_pending_frames(sk, header, pfh.wcheck, fl4);
 }
 
 int64_t ping_v4_sendmsg(sock* sk, msghdr* msg, size_t len) {
   inet_sock* const inet = inet_sk(sk);
   wire::IcmpHeader user_header;
-  if (const int err = TakeUserHeader(msg, len, &user_header); err != 0) return err;
+  if (const int err = ping_take_header(msg, len, &user_header); err != 0) return err;
+  if (!ping_supported(user_header.type, user_header.code)) return -EINVAL;
   Ipv4Address daddr;
   if (const int err = GetDestination(inet, msg, &daddr); err != 0) return err;
   ipcm_cookie ipc;
@@ -252,7 +150,8 @@ int64_t ping_v4_sendmsg(sock* sk, msghdr* msg, size_t len) {
     if (const int err = ip_cmsg_send(sk, msg, &ipc); err != 0) return err;
   }
   flowi4 fl4;
-  if (const int err = FillFlow(inet, msg, daddr, &ipc, &fl4); err != 0) return err;
+  if (const int err = ip_datagram_flow(inet, msg, daddr, sk->sk_protocol, 0, &ipc, &fl4); err != 0)
+    return err;
   int err = 0;
   rtable* rt = ip_route_output_flow(sk->sk_net, &fl4, sk, &err);
   if (rt == nullptr) {
@@ -270,18 +169,10 @@ int64_t ping_v4_sendmsg(sock* sk, msghdr* msg, size_t len) {
 bool ping_rcv(sk_buff* skb) {
   net& net = *skb->owner;
   const uint16_t ident = icmp_hdr(skb)->id();
-  ping_sock* const sk = ping_lookup(net, skb, ident);
+  ping_sock* const sk = ping_lookup(net, ip_hdr(skb)->daddr, skb->skb_iif, ident);
   if (sk == nullptr) return false;
-  const uint32_t frame_id = skb->frame_id;
-  const uint32_t len = skb->len;
-  DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
   ipv4_pktinfo_prepare(sk, skb, true);
-  sock_skb_set_dropcount(sk, skb);
-  if (sock_queue_rcv_skb_reason(sk, skb, &reason) != 0) {
-    kfree_skb_reason(skb, reason);
-  } else {
-    net.this_cpu().Trace(TraceKind::kDeliver, frame_id, len, wire::kIpProtoIcmp, ident);
-  }
+  ping_queue_rcv_skb(sk, skb);
   return true;
 }
 
@@ -325,7 +216,7 @@ bool ErrorOf(sk_buff* skb, inet_sock* sk, uint32_t info, int* err, bool* hard) {
 void ping_err(sk_buff* skb, int offset, uint32_t info) {
   const auto* const quoted = reinterpret_cast<const wire::IcmpHeader*>(skb->data + offset);
   if (!ping_supported(quoted->type, quoted->code)) return;
-  ping_sock* const sk = ping_lookup(*skb->owner, skb, quoted->id());
+  ping_sock* const sk = ping_lookup(*skb->owner, ip_hdr(skb)->daddr, skb->skb_iif, quoted->id());
   if (sk == nullptr) return;
   int err = 0;
   bool hard = false;
@@ -367,17 +258,17 @@ constexpr proto PingProt() {
   proto prot{};
   prot.name = "PING";
   prot.alloc = PingAlloc;
-  prot.free = PingFree;
-  prot.init = Init;
-  prot.close = PingClose;
+  prot.free = ping_free;
+  prot.init = ping_init_sock;
+  prot.close = ping_close;
   prot.connect = Connect;
-  prot.disconnect = Disconnect;
+  prot.disconnect = ping_disconnect;
   prot.setsockopt = ip_setsockopt;
   prot.getsockopt = ip_getsockopt;
   prot.sendmsg = ping_v4_sendmsg;
   prot.recvmsg = ping_recvmsg;
   prot.bind = Bind;
-  prot.poll = Poll;
+  prot.poll = ping_poll;
   prot.unhash = ping_unhash;
   prot.get_port = ping_get_port;
   return prot;
@@ -393,6 +284,82 @@ void NormaliseGroupRange(void* context) {
 
 }  // namespace
 
+int ping_get_port(sock* sk, uint16_t ident) {
+  net& net = sk->sk_net;
+  if (ident == 0) {
+    ident = NextFreeIdent(net);
+    if (ident == 0) return 1;
+    net_ping(net).port_rover = ident;
+  } else if (Conflicts(sk, ident)) {
+    return 1;
+  }
+  ping_sock* const ping = ping_sk(sk);
+  ping->inet_num = ident;
+  if (!ping->linked()) SlotOf(net, ident).PushFront(ping);
+  return 0;
+}
+
+void ping_unhash(sock* sk) {
+  ping_sock* const ping = ping_sk(sk);
+  if (!ping->linked()) return;
+  ping->Unlink();
+  ping->inet_num = 0;
+  ping->inet_sport = be16{};
+}
+
+void ping_free(sock* sk) { net_ping(sk->sk_net).sockets.Delete(ping_sk(sk)); }
+
+int ping_init_sock(sock* sk) {
+  const int32_t* const range = net_ipv4(sk->sk_net).settings.ping_group_range;
+  return range[0] <= kProcessGroup && kProcessGroup <= range[1] ? 0 : -EACCES;
+}
+void ping_close(sock* sk, SimTime /*linger_until*/) { sk_common_release(sk); }
+
+int ping_disconnect(sock* sk, uint32_t /*flags*/) {
+  __ip4_datagram_disconnect(inet_sk(sk));
+  if ((sk->sk_userlocks & SOCK_BINDPORT_LOCK) == 0) ping_unhash(sk);
+  return 0;
+}
+
+uint32_t ping_poll(sock* sk) { return datagram_poll(sk); }
+
+ping_sock* ping_lookup(net& net, const IpAddress& daddr, int iif, uint16_t ident) {
+  for (ping_sock& sk : SlotOf(net, ident)) {
+    if (sk.inet_num != ident) continue;
+    const bool same_family = daddr.is_v4() == (sk.sk_family == kAfInet);
+    if (!same_family || (!sk.inet_rcv_saddr.IsAny() && sk.inet_rcv_saddr != daddr)) continue;
+    if (sk.sk_bound_dev_if != 0 && sk.sk_bound_dev_if != iif) continue;
+    return &sk;
+  }
+  return nullptr;
+}
+
+void ping_queue_rcv_skb(ping_sock* sk, sk_buff* skb) {
+  const uint32_t frame_id = skb->frame_id;
+  const uint32_t len = skb->len;
+  DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
+  sock_skb_set_dropcount(sk, skb);
+  if (sock_queue_rcv_skb_reason(sk, skb, &reason) != 0) {
+    kfree_skb_reason(skb, reason);
+  } else {
+    sk->sk_net.this_cpu().Trace(TraceKind::kDeliver, frame_id, len, sk->sk_protocol, sk->inet_num);
+  }
+}
+
+int ping_take_header(msghdr* msg, size_t len, void* header) {
+  constexpr size_t kLengthMax = 0xffff;
+  if (len > kLengthMax) return -EMSGSIZE;
+  if (len < kIcmpHeaderBytes) return -EINVAL;
+  if ((msg->msg_flags & MSG_OOB) != 0) return -EOPNOTSUPP;
+  return copy_from_iter_full(header, kIcmpHeaderBytes, &msg->msg_iter) ? 0 : -EFAULT;
+}
+
+int ping_getfrag(void* from, uint8_t* to, uint32_t /*offset*/, uint32_t len, uint32_t /*odd*/,
+                 sk_buff* /*skb*/) {
+  auto* const pfh = static_cast<pingfakehdr*>(from);
+  return csum_and_copy_from_iter_full(to, len, &pfh->wcheck, 0, &pfh->msg->msg_iter) ? 0 : -EFAULT;
+}
+
 const proto ping_prot = PingProt();
 
 netns_ping::netns_ping(net& its_net) : host_net(its_net), sockets(its_net.world.arena(), "PING") {}
@@ -406,6 +373,7 @@ void ping_init(net& net) {
   range->changed = NormaliseGroupRange;
   range->context = &settings;
   inet_set_ping_hooks(net, {.rcv = ping_rcv, .err = ping_err});
+  if (net.ipv6 != nullptr) ping_register_ipv6(net);
 }
 
 }  // namespace tapedeck

@@ -14,6 +14,8 @@
 
 namespace tapedeck {
 
+struct netns_raw;
+
 struct ping_sock : inet_sock, ListNode<> {
   using inet_sock::inet_sock;
 };
@@ -28,13 +30,15 @@ struct netns_ping {
   net& host_net;
   List<ping_sock> table[kSlots];  // by identifier, newest first
   SlabCache<ping_sock> sockets;
-  uint16_t port_rover = 0;  // the identifier given last
+  uint16_t port_rover = 0;   // the identifier given last
+  netns_raw* raw = nullptr;  // raw sockets, which live beside (raw.h)
 };
 
 // Brings ping sockets up on a host: after ipv4_init, once.
 void ping_init(net& net);
 
 extern const proto ping_prot;
+extern const proto pingv6_prot;
 
 }  // namespace tapedeck
 

@@ -1,8 +1,10 @@
 #include "stack/socket/syscalls.h"
 
 #include "stack/socket/af_inet.h"
+#include "stack/socket/af_inet6.h"
 #include "stack/socket/af_unix.h"
 #include "stack/socket/ping.h"
+#include "stack/socket/raw.h"
 
 namespace tapedeck {
 namespace {
@@ -22,8 +24,10 @@ Syscalls::Syscalls(net& host_net)
       pipes_(host_net.world.arena(), "pipe"),
       ram_files_(host_net.kernel) {
   CHECK_EQ(sock_register(families_, &inet_family_ops), 0);
+  CHECK_EQ(sock_register(families_, &inet6_family_ops), 0);
   CHECK_EQ(sock_register(families_, &unix_family_ops), 0);
   ping_init(host_net);
+  raw_init(host_net);
   unix_init(host_net);
 }
 

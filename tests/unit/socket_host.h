@@ -1,11 +1,12 @@
 // A host with everything up to its system calls, and a device whose driver is the test: 10.0.0.1/24
-// on eth0, whose neighbour 10.0.0.2 is known, and loopback. At the end of a test the ledgers must
-// be empty.
+// on eth0, whose neighbour 10.0.0.2 is known, and loopback; with IPv6 also 2001:db8::1/64 and
+// 2001:db8::2. At the end of a test the ledgers must be empty.
 #ifndef TAPEDECK_TESTS_UNIT_SOCKET_HOST_H_
 #define TAPEDECK_TESTS_UNIT_SOCKET_HOST_H_
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstring>
@@ -23,34 +24,49 @@
 #include "stack/ipv4/devinet.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/netns_ipv4.h"
+#include "stack/ipv6/addrconf.h"
+#include "stack/ipv6/netns_ipv6.h"
 #include "stack/socket/sock_options.h"
 #include "stack/socket/syscalls.h"
 #include "stack/tcp/tcp.h"
 #include "stack/udp/udp.h"
+#include "stack/udp/udp_ipv6.h"
 #include "stack/wire/frame_builder.h"
 
 namespace tapedeck {
 
 inline constexpr Ipv4Address kUs{10, 0, 0, 1};
 inline constexpr Ipv4Address kPeer{10, 0, 0, 2};
+inline constexpr Ipv6Address kUs6{std::array<uint16_t, 8>{0x2001, 0xdb8, 0, 0, 0, 0, 0, 1}};
+inline constexpr Ipv6Address kPeer6{std::array<uint16_t, 8>{0x2001, 0xdb8, 0, 0, 0, 0, 0, 2}};
 inline constexpr MacAddress kOurMac{2, 0, 0, 0, 0, 1};
 inline constexpr MacAddress kPeerMac{2, 0, 0, 0, 0, 2};
 
-inline Endpoint At(Ipv4Address address, uint16_t port) { return {address, port}; }
+inline Endpoint At(const IpAddress& address, uint16_t port) { return {address, port}; }
 inline Bytes BytesFrom(std::string_view text) { return {text.begin(), text.end()}; }
 inline std::string TextOf(std::span<const uint8_t> bytes) { return {bytes.begin(), bytes.end()}; }
 
 class SocketHost : public CoreHost {
  public:
-  explicit SocketHost(const CostTable& costs = FreeCostTable()) : CoreHost({}, costs) {
+  explicit SocketHost(const CostTable& costs = FreeCostTable(), bool ipv6 = false)
+      : CoreHost({}, costs) {
     ipv4_init(n);
     ns_ = n.ipv4;
+    if (ipv6) ipv6_init(n);
     udp_init(n);
+    if (ipv6) udpv6_init(n);
     tcp_init(n);
     EXPECT_NE(loopback_init(n), nullptr);
     sys_ = arena.New<Syscalls>(n);
+    if (ipv6) {
+      // No link-local address, no solicitations: only what a test brings about is sent.
+      n.ipv6->devconf_dflt.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
+      n.ipv6->devconf_dflt.disable_ipv6 = 0;
+      n.ipv6->devconf_dflt.accept_ra = 0;
+    }
     eth_.emplace(*this, "eth0");
     eth_->Up();
+    if (ipv6) AddIpv6();
     inet_address_config address;
     address.local = kUs;
     address.prefixlen = 24;
@@ -68,8 +84,15 @@ class SocketHost : public CoreHost {
     eth_.reset();
     tcp_exit(n);
     udp_exit(n);
+    if (n.ipv6 != nullptr) udpv6_exit(n);
     loopback_exit(n);
+    if (n.ipv6 != nullptr) ipv6_exit(n);
     ipv4_exit(n);
+    if (n.ipv6 != nullptr) {
+      EXPECT_EQ(ipv6_objects(*n.ipv6).pinfos, 0U);
+      EXPECT_EQ(ipv6_objects(*n.ipv6).rt6_infos, 0U);
+      EXPECT_EQ(ipv6_objects(*n.ipv6).flowlabels, 0U);
+    }
     EXPECT_EQ(LivePackets(), 0U);
     EXPECT_EQ(n.live_socks, 0U);
     EXPECT_EQ(sys_->live_files(), 0U);
@@ -87,6 +110,9 @@ class SocketHost : public CoreHost {
   // --- Calls that need not wait, here and now. ---
   int Socket(int type = SOCK_DGRAM, int protocol = 0) {
     return static_cast<int>(sys().Socket(*thread, kAfInet, type, protocol).RunNow());
+  }
+  int Socket6(int type = SOCK_DGRAM, int protocol = 0) {
+    return static_cast<int>(sys().Socket(*thread, kAfInet6, type, protocol).RunNow());
   }
   // A UDP socket bound to `port` of `address`.
   int BoundUdp(uint16_t port, Ipv4Address address = kIpv4Any) {
@@ -202,6 +228,18 @@ class SocketHost : public CoreHost {
   Thread* thread = nullptr;
 
  private:
+  void AddIpv6() {
+    inet6_address_config address;
+    address.local = kUs6;
+    address.prefixlen = 64;
+    address.flags = IFA_F_NODAD;
+    EXPECT_EQ(inet6_addr_add(eth(), address), 0);
+    neighbour* const peer = neigh_create(n.nd_tbl, kPeer6.bytes().data(), eth());
+    ASSERT_NE(peer, nullptr);
+    EXPECT_EQ(neigh_update(peer, kPeerMac.bytes().data(), NUD_PERMANENT, NEIGH_UPDATE_F_ADMIN), 0);
+    neigh_release(peer);
+  }
+
   std::optional<TestDevice> eth_;
   Syscalls* sys_ = nullptr;
   netns_ipv4* ns_ = nullptr;

@@ -1,0 +1,190 @@
+// UDP over IPv6 and over dual-stack sockets, from system call to frame and back.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "socket_host.h"  // beside this file
+#include "stack/ipv6/in6.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr uint16_t kPort = 7000;
+constexpr Ipv6Address kMapped127 = Ipv6Address::Mapped(kIpv4Loopback);
+
+struct Udp6Test : ::testing::Test {
+  int Bound(const Ipv6Address& address, uint16_t port = kPort) {
+    const int fd = host.Socket6();
+    EXPECT_EQ(host.Bind(fd, At(address, port)), 0);
+    return fd;
+  }
+  Endpoint SourceOfNext(int fd, std::string_view expected) {
+    Bytes data(100);
+    SockAddr from;
+    const int64_t got = host.Recv(fd, &data, 0, &from);
+    EXPECT_EQ(got, static_cast<int64_t>(expected.size()));
+    data.resize(got > 0 ? static_cast<size_t>(got) : 0);
+    EXPECT_EQ(TextOf(data), expected);
+    return from.ToEndpoint().value_or(Endpoint{});
+  }
+  void Settle() { host.RunFor(Duration::Milliseconds(1)); }
+
+  // A UDP datagram from the peer.
+  Bytes FrameFromPeer(const Ipv6Address& to, uint16_t sport, uint16_t dport,
+                      std::string_view text) {
+    Bytes buffer(2000);
+    wire::FrameBuilder builder(buffer);
+    wire::Ipv6Header ip;
+    ip.hop_limit = 64;
+    ip.saddr = kPeer6;
+    ip.daddr = to;
+    builder.Ethernet(kOurMac, kPeerMac).Ipv6(ip);
+    const wire::UdpHeader udp{.source = be16(sport), .dest = be16(dport)};
+    builder.Udp(udp).Payload(BytesFrom(text));
+    const std::span<uint8_t> frame = builder.Build();
+    return {frame.begin(), frame.end()};
+  }
+
+  SocketHost host{FreeCostTable(), true};
+};
+
+TEST_F(Udp6Test, EchoOverLoopback) {
+  const int server = Bound(kIpv6Loopback);
+  const int client = host.Socket6();
+  EXPECT_EQ(host.Sendto(client, BytesFrom("ping"), At(kIpv6Loopback, kPort)), 4);
+  Settle();
+  const Endpoint from = SourceOfNext(server, "ping");
+  EXPECT_EQ(from.address, IpAddress(kIpv6Loopback));
+  EXPECT_EQ(host.Sendto(server, BytesFrom("pong"), from), 4);
+  Settle();
+  EXPECT_EQ(SourceOfNext(client, "pong"), At(kIpv6Loopback, kPort));
+  EXPECT_EQ(host.n.udp6_mib.Get(UdpMib::kInDatagrams), 2U);
+  EXPECT_EQ(host.n.udp6_mib.Get(UdpMib::kOutDatagrams), 2U);
+  EXPECT_EQ(host.Udp(UdpMib::kInDatagrams), 0U);
+}
+
+TEST_F(Udp6Test, DualStackSocketHearsBothVersions) {
+  const int server = Bound(kIpv6Any);
+  const int four = host.Socket();
+  const int six = host.Socket6();
+  EXPECT_EQ(host.Sendto(four, BytesFrom("four"), At(kIpv4Loopback, kPort)), 4);
+  EXPECT_EQ(host.Sendto(six, BytesFrom("six"), At(kIpv6Loopback, kPort)), 3);
+  Settle();
+  const Endpoint from_four = SourceOfNext(server, "four");
+  EXPECT_EQ(from_four.address, IpAddress(kMapped127));
+  EXPECT_EQ(SourceOfNext(server, "six").address, IpAddress(kIpv6Loopback));
+  // The answer to the mapped address goes by IPv4.
+  EXPECT_EQ(host.Sendto(server, BytesFrom("back"), from_four), 4);
+  Settle();
+  EXPECT_EQ(SourceOfNext(four, "back"), At(kIpv4Loopback, kPort));
+}
+
+TEST_F(Udp6Test, V6OnlySocketHearsNoIpv4) {
+  const int server = host.Socket6();
+  EXPECT_EQ(host.SetInt(server, kSolIpv6, kIpv6V6only, 1), 0);
+  EXPECT_EQ(host.Bind(server, At(kIpv6Any, kPort)), 0);
+  const int four = host.Socket();
+  EXPECT_EQ(host.Bind(four, At(kIpv4Any, kPort)), 0);  // no conflict
+  EXPECT_EQ(host.Sendto(four, BytesFrom("x"), At(kIpv4Loopback, kPort)), 1);
+  Settle();
+  EXPECT_EQ(host.RecvText(server), "");
+  EXPECT_EQ(host.RecvText(four), "x");
+  EXPECT_EQ(host.Sendto(server, BytesFrom("x"), At(kMapped127, kPort)), -ENETUNREACH);
+}
+
+TEST_F(Udp6Test, DualStackSocketConflictsWithIpv4) {
+  Bound(kIpv6Any);
+  const int four = host.Socket();
+  EXPECT_EQ(host.Bind(four, At(kIpv4Any, kPort)), -EADDRINUSE);
+  EXPECT_EQ(host.Bind(four, At(kIpv4Loopback, kPort)), -EADDRINUSE);
+}
+
+TEST_F(Udp6Test, BindChecksTheAddress) {
+  const int fd = host.Socket6();
+  const Ipv6Address link_local(std::array<uint16_t, 8>{0xfe80, 0, 0, 0, 0, 0, 0, 1});
+  EXPECT_EQ(host.Bind(fd, At(kPeer6, 1)), -EADDRNOTAVAIL);
+  EXPECT_EQ(host.Bind(fd, At(link_local, 1)), -EINVAL);     // on which device?
+  EXPECT_EQ(host.Bind(fd, At(kIpv4Loopback, 1)), -EINVAL);  // too short
+  EXPECT_EQ(host.Bind(fd, At(Ipv6Address::Mapped(kPeer), 1)), -EADDRNOTAVAIL);
+  EXPECT_EQ(host.Bind(fd, At(kUs6, kPort)), 0);
+  EXPECT_EQ(host.NameOf(fd), At(kUs6, kPort));
+  EXPECT_EQ(host.Bind(fd, At(kUs6, kPort)), -EINVAL);
+}
+
+TEST_F(Udp6Test, ConnectedToMappedPeerIsShownMapped) {
+  Bound(kIpv6Any);
+  const int fd = host.Socket6();
+  EXPECT_EQ(host.Connect(fd, At(kMapped127, kPort)), 0);
+  EXPECT_EQ(host.NameOf(fd).address, IpAddress(kMapped127));
+  SockAddr name;
+  EXPECT_EQ(host.sys().Getpeername(*host.thread, fd, &name).RunNow(), 0);
+  EXPECT_EQ(name.ToEndpoint(), At(kMapped127, kPort));
+  EXPECT_EQ(host.Send(fd, BytesFrom("hi")), 2);
+}
+
+TEST_F(Udp6Test, AddrformMakesItAnIpv4Socket) {
+  Bound(kIpv6Any);
+  const int fd = host.Socket6();
+  EXPECT_EQ(host.SetInt(fd, kSolIpv6, kIpv6Addrform, kAfInet), -ENOTCONN);
+  EXPECT_EQ(host.Connect(fd, At(kIpv6Loopback, kPort)), 0);
+  EXPECT_EQ(host.SetInt(fd, kSolIpv6, kIpv6Addrform, kAfInet), -EADDRNOTAVAIL);
+  EXPECT_EQ(host.Connect(fd, SockAddr::Unspec()), 0);
+  EXPECT_EQ(host.Connect(fd, At(kMapped127, kPort)), 0);
+  EXPECT_EQ(host.GetInt(fd, kSolIpv6, kIpv6Addrform), kAfInet6);
+  EXPECT_EQ(host.SetInt(fd, kSolIpv6, kIpv6Addrform, kAfInet), 0);
+  EXPECT_EQ(host.NameOf(fd).address, IpAddress(kIpv4Loopback));
+  EXPECT_EQ(host.Send(fd, BytesFrom("hi")), 2);
+}
+
+TEST_F(Udp6Test, PortUnreachableReachesTheConnectedSender) {
+  const int fd = host.Socket6();
+  EXPECT_EQ(host.Connect(fd, At(kIpv6Loopback, 9)), 0);
+  EXPECT_EQ(host.Send(fd, BytesFrom("x")), 1);
+  Settle();
+  EXPECT_EQ(host.Send(fd, BytesFrom("x")), -ECONNREFUSED);
+  EXPECT_EQ(host.n.udp6_mib.Get(UdpMib::kNoPorts), 1U);
+}
+
+TEST_F(Udp6Test, ZeroChecksumIsForSocketsThatAskForIt) {
+  const int server = Bound(kIpv6Any);
+  Bytes frame = FrameFromPeer(kUs6, 1000, kPort, "zero");
+  frame[14 + 40 + 6] = frame[14 + 40 + 7] = 0;
+  host.Receive(frame);
+  EXPECT_EQ(host.RecvText(server), "");
+  EXPECT_EQ(host.Drops(SKB_DROP_REASON_UDP_CSUM), 1U);
+  EXPECT_EQ(host.n.udp6_mib.Get(UdpMib::kInCsumErrors), 1U);
+  EXPECT_EQ(host.SetInt(server, kSolUdp, kUdpNoCheck6Rx, 1), 0);
+  host.Receive(frame);
+  EXPECT_EQ(host.RecvText(server), "zero");
+}
+
+TEST_F(Udp6Test, WrongChecksumIsDropped) {
+  const int server = Bound(kIpv6Any);
+  Bytes frame = FrameFromPeer(kUs6, 1000, kPort, "text");
+  frame[14 + 40 + 6] ^= 0xff;
+  host.Receive(frame);
+  EXPECT_EQ(host.RecvText(server), "");
+  EXPECT_EQ(host.n.udp6_mib.Get(UdpMib::kInErrors), 1U);
+}
+
+TEST_F(Udp6Test, CorkedDatagramIsSentWhole) {
+  const int server = Bound(kIpv6Loopback);
+  const int fd = host.Socket6();
+  EXPECT_EQ(host.Sendto(fd, BytesFrom("one "), At(kIpv6Loopback, kPort), MSG_MORE), 4);
+  EXPECT_EQ(host.Send(fd, BytesFrom("two"), 0), 3);
+  Settle();
+  EXPECT_EQ(host.RecvText(server), "one two");
+}
+
+TEST_F(Udp6Test, NobodyListensAndTheSenderIsTold) {
+  host.Receive(FrameFromPeer(kUs6, 1000, kPort, "x"));
+  const std::vector<Bytes> sent = host.TakeSent();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(sent[0][14 + 6], wire::kIpProtoIcmpv6);
+  EXPECT_EQ(sent[0][14 + 40], wire::kIcmpv6DestUnreachable);
+  EXPECT_EQ(sent[0][14 + 41], wire::kIcmpv6PortUnreachable);
+}
+
+}  // namespace
+}  // namespace tapedeck
