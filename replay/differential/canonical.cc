@@ -104,7 +104,9 @@ void Canonical::Ipv4(std::span<uint8_t> packet) {
 
 void Canonical::Icmp(std::span<uint8_t> message) {
   if (message.size() < sizeof(wire::IcmpHeader)) return;
-  MarkChecksum(message.data() + 2, ip_compute_csum(message));
+  // Of a message of zeros both of one's complement's zeros are right: the kernel adds up from -0.
+  const bool zeros = std::all_of(message.begin(), message.end(), [](uint8_t b) { return b == 0; });
+  MarkChecksum(message.data() + 2, zeros ? uint16_t{0} : ip_compute_csum(message));
   if (wire::IcmpHeader{.type = message[0]}.is_error()) QuotedTimes(message.subspan(8));
   if (message[0] != wire::kIcmpTimestampReply || message.size() < kTimestampReplyBytes) return;
   uint8_t* const times = message.data() + sizeof(wire::IcmpHeader) + 4;

@@ -257,7 +257,9 @@ class EchoBuilder {
     const unsigned end = from[2] > from[1] ? from[1] + 1U : from[2];
     const unsigned visited = (end - 4) / 4;
     if (visited == 0) return;
-    const auto hop = [from](unsigned i) { return from + 3 + size_t{4} * i; };
+    // Hops are counted back from the pointer, whatever it points at.
+    const unsigned first = 3 + (end & 3);
+    const auto hop = [from, first](unsigned i) { return from + first + size_t{4} * i; };
     // RFC 1812 5.3.13.4: a route that names the sender itself first is put right.
     const unsigned slots = visited - (GetAddress(hop(0)) == sender ? 1U : 0U);
     if (slots == 0) return;
