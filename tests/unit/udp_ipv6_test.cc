@@ -177,6 +177,47 @@ TEST_F(Udp6Test, CorkedDatagramIsSentWhole) {
   EXPECT_EQ(host.RecvText(server), "one two");
 }
 
+TEST_F(Udp6Test, PktinfoTellsWhereAnIpv4DatagramCameIn) {
+  const int server = Bound(kIpv6Any);
+  EXPECT_EQ(host.SetInt(server, kSolIpv6, kIpv6Recvpktinfo, 1), 0);
+  const int four = host.Socket();
+  EXPECT_EQ(host.Sendto(four, BytesFrom("x"), At(kIpv4Loopback, kPort)), 1);
+  Settle();
+  uint8_t byte = 0;
+  const iovec piece{&byte, 1};
+  alignas(8) uint8_t control[64] = {};
+  user_msghdr msg{.msg_iov = {&piece, 1}, .msg_control = control, .msg_controllen = 64};
+  ASSERT_EQ(host.sys().Recvmsg(*host.thread, server, &msg, 0).RunNow(), 1);
+  ASSERT_EQ(msg.msg_controllen, CmsgSpace(sizeof(in6_pktinfo)));
+  in6_pktinfo info;
+  std::memcpy(&info, control + sizeof(cmsghdr), sizeof(info));
+  EXPECT_EQ(info.ipi6_addr, kMapped127);
+  EXPECT_EQ(info.ipi6_ifindex, static_cast<uint32_t>(host.n.loopback_dev->ifindex));
+}
+
+TEST_F(Udp6Test, ErrorQueueHasTheOffenderAndTheDestination) {
+  const int fd = host.Socket6();
+  EXPECT_EQ(host.SetInt(fd, kSolIpv6, kIpv6Recverr, 1), 0);
+  EXPECT_EQ(host.Sendto(fd, BytesFrom("x"), At(kIpv6Loopback, 9)), 1);
+  Settle();
+  uint8_t byte = 0;
+  const iovec piece{&byte, 1};
+  alignas(8) uint8_t control[128] = {};
+  SockAddr to;
+  user_msghdr msg{.msg_name = &to,
+                  .msg_iov = {&piece, 1},
+                  .msg_control = control,
+                  .msg_controllen = sizeof(control)};
+  ASSERT_EQ(host.sys().Recvmsg(*host.thread, fd, &msg, MSG_ERRQUEUE).RunNow(), 1);
+  EXPECT_EQ(byte, 'x');
+  EXPECT_EQ(to.ToEndpoint(), At(kIpv6Loopback, 9));
+  sock_extended_err ee;
+  std::memcpy(&ee, control + sizeof(cmsghdr), sizeof(ee));
+  EXPECT_EQ(ee.ee_errno, static_cast<uint32_t>(ECONNREFUSED));
+  EXPECT_EQ(ee.ee_origin, kSoEeOriginIcmp6);
+  EXPECT_EQ(ee.ee_type, wire::kIcmpv6DestUnreachable);
+}
+
 TEST_F(Udp6Test, NobodyListensAndTheSenderIsTold) {
   host.Receive(FrameFromPeer(kUs6, 1000, kPort, "x"));
   const std::vector<Bytes> sent = host.TakeSent();
