@@ -6,9 +6,9 @@
 
 #include <cstdint>
 
+#include "stack/core/flow.h"
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
-#include "stack/core/flow.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/kernel/timer.h"
 #include "stack/tcp/inet_hashtables.h"

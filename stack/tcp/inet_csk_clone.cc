@@ -7,6 +7,7 @@
 #include "stack/core/sock_cmsg.h"
 #include "stack/core/stream.h"
 #include "stack/ipv4/inet_datagram.h"
+#include "stack/ipv6/ipv6_sock.h"
 #include "stack/tcp/inet_connection_sock.h"
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp_sock.h"
@@ -145,6 +146,10 @@ sock* inet_csk_clone_lock(const sock* sk, const request_sock* req) {
   sock* const child = sk_alloc(sk->sk_net, sk->sk_family, sk->sk_prot);
   if (child == nullptr) return nullptr;
   inet_sock_init(inet_sk(child));
+  if (inet6_sock_clone(inet_sk(sk), inet_sk(child)) != 0) {
+    sock_put(child);
+    return nullptr;
+  }
   CHECK_EQ(sk->sk_prot->init(child), 0);
   CopySock(*sk, child);
   CopyInet(*inet_sk(sk), inet_sk(child));

@@ -1,5 +1,6 @@
 #include "stack/tcp/inet_timewait_sock.h"
 
+#include "stack/ipv6/ipv6_sock.h"
 #include "stack/tcp/inet_hashinfo.h"
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp.h"
@@ -68,6 +69,10 @@ inet_timewait_sock* inet_twsk_alloc(const sock* sk, uint8_t substate) {
   tw->tw_ipv6only = sk->sk_ipv6only;
   tw->tw_transparent = inet->transparent;
   tw->tw_tos = inet->tos;
+  if (const ipv6_pinfo* const np = inet->pinet6; np != nullptr) {
+    tw->tw_tclass = np->tclass;
+    tw->tw_flowlabel = np->flow_label & IPV6_FLOWLABEL_MASK;
+  }
   tw->tw_sport = inet->inet_sport;
   tw->bind_node.connect_bind = inet_csk(sk)->icsk_bind_node.connect_bind;
   return tw;

@@ -35,10 +35,12 @@ struct inet_timewait_sock {
   bool tw_transparent = false;
   bool tw_usec_ts = false;
   uint8_t tw_tos = 0;
+  uint8_t tw_tclass = 0;  // IPv6's
   be16 tw_sport;
   uint32_t tw_mark = 0;
   uint32_t tw_priority = 0;
   uint32_t tw_txhash = 0;
+  uint32_t tw_flowlabel = 0;  // IPv6
   uint32_t tw_entry_stamp_ms = 0;
   inet_timewait_timer tw_timer;
 

@@ -150,7 +150,8 @@ struct netns_tcp {
   proto_memory memory;        // tcp_memory_allocated, tcp_sockets_allocated, pressure
   Jiffies memory_pressure_since = 0;
 
-  inet_sock* control_sk = nullptr;  // sends what belongs to no connection (ipv4_tcp_sk)
+  inet_sock* control_sk = nullptr;   // sends what belongs to no connection (ipv4_tcp_sk)
+  inet_sock* control_sk6 = nullptr;  // the same over IPv6; null where the host has none
 
   // Secrets, from `prng` (tcp_secrets_init).
   SipHashKey net_secret;  // ISNs, timestamp offsets and ports (secure_seq.c)

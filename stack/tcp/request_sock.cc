@@ -39,6 +39,7 @@ void reqsk_free(request_sock* req) {
   net& net = req->rsk_net;
   sock* const listener = req->rsk_listener;
   saved_syn_free(net, req->syn);
+  consume_skb(req->pktopts);
   net_tcp(net).reqsks.Delete(req);
   if (listener != nullptr) sock_put(listener);
 }

@@ -8,9 +8,9 @@
 
 #include "stack/base/ip_address.h"
 #include "stack/base/seqnum.h"
+#include "stack/core/flow.h"
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
-#include "stack/core/flow.h"
 #include "stack/ipv4/ip_options.h"
 #include "stack/kernel/timer.h"
 #include "stack/tcp/inet_hashtables.h"
@@ -26,9 +26,6 @@ enum class tcp_synack_type : uint8_t { kNormal, kFastopen, kCookie, kRetrans };
 struct request_sock_ops {
   uint16_t family;
   uint16_t mss_clamp;  // largest MSS that can be asked for
-  // Sends an ACK / a reset for a request.
-  void (*send_ack)(const sock* sk, sk_buff* skb, request_sock* req);
-  void (*send_reset)(const sock* sk, sk_buff* skb);
   // Fills addresses, the options to echo and the route of an arriving SYN; the route with a
   // reference, or nullptr.
   dst_entry* (*route_req)(const sock* sk, sk_buff* skb, flowi* fl, request_sock* req,
@@ -43,6 +40,7 @@ struct request_sock_ops {
                      tcp_fastopen_cookie* foc, tcp_synack_type type, sk_buff* syn_skb);
 };
 extern const request_sock_ops tcp_request_sock_ipv4_ops;
+extern const request_sock_ops tcp_request_sock_ipv6_ops;
 
 // Headers of a SYN, kept for TCP_SAVED_SYN. From Kmalloc.
 struct saved_syn {
@@ -88,7 +86,8 @@ struct request_sock {
   bool acked = false;  // the third packet has come but was not taken (defer_accept, full queue)
   uint32_t ir_mark = 0;
   bool has_opt = false;
-  ip_options_data opt;  // IPv4 options to send back, where has_opt
+  ip_options_data opt;         // IPv4 options to send back, where has_opt
+  sk_buff* pktopts = nullptr;  // IPv6: the SYN, where its headers are of use; a reference
 
   // struct tcp_request_sock.
   uint64_t snt_synack_us = 0;  // tcp_clock_us of the first SYN-ACK; 0: retransmitted or none

@@ -1,19 +1,16 @@
 #include "stack/tcp/syncookies.h"
 
 #include <cerrno>
-#include <iterator>
 
 #include "stack/base/hash.h"
 #include "stack/core/dst.h"
-#include "stack/ipv4/route.h"
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp_clock.h"
 #include "stack/tcp/tcp_cong.h"
 #include "stack/tcp/tcp_ecn.h"
 #include "stack/tcp/tcp_input.h"
-#include "stack/tcp/tcp_ipv4.h"
 #include "stack/tcp/tcp_output.h"
-#include "stack/wire/ip_protocol.h"
+#include "stack/tcp/tcp_segment.h"
 
 namespace tapedeck {
 namespace {
@@ -26,8 +23,13 @@ constexpr uint32_t kMaxAgeMinutes = 2;  // MAX_SYNCOOKIE_AGE
 constexpr uint32_t kMinuteSeconds = 60;
 
 // What a cookie can carry of the peer's MSS, in bytes. Sorted.
-constexpr uint16_t kMssTable[] = {536, 1300, 1440, 1460};
-constexpr uint32_t kMssTableSize = std::size(kMssTable);
+constexpr uint32_t kMssTableSize = 4;
+using MssTable = uint16_t[kMssTableSize];
+constexpr MssTable kIpv4MssTable = {536, 1300, 1440, 1460};
+constexpr MssTable kIpv6MssTable = {1280 - 60, 1480 - 60, 1500 - 60, 9000 - 60};
+const MssTable& MssTableOf(const sk_buff* skb) {
+  return tcp_is_v4(skb) ? kIpv4MssTable : kIpv6MssTable;
+}
 
 // The low bits of the SYN-ACK's timestamp carry the agreed options.
 constexpr int kTsBits = 6;
@@ -35,11 +37,21 @@ constexpr uint32_t kTsWscaleMask = 0xf;  // all ones: no window scaling
 constexpr uint32_t kTsSack = 1U << 4;
 constexpr uint32_t kTsEcn = 1U << 5;
 
-uint32_t CookieHash(const net& net, const wire::Ipv4Header& iph, const wire::TcpHeader& th,
-                    uint32_t count, int which) {
-  const uint32_t words[] = {iph.saddr.host(), iph.daddr.host(),
-                            uint32_t{th.source.host()} << 16 | th.dest.host(), count};
-  return static_cast<uint32_t>(SipHash24(words, net.tcp->syncookie_secret[which]));
+uint32_t CookieHash(const sk_buff* skb, uint32_t count, int which) {
+  const net& net = *skb->owner;
+  const wire::TcpHeader& th = *tcp_hdr(skb);
+  const uint32_t ports = uint32_t{th.source.host()} << 16 | th.dest.host();
+  const SipHashKey& key = net.tcp->syncookie_secret[which];
+  if (tcp_is_v4(skb)) {
+    const wire::Ipv4Header& iph = *ip_hdr(skb);
+    const uint32_t words[] = {iph.saddr.host(), iph.daddr.host(), ports, count};
+    return static_cast<uint32_t>(SipHash24(words, key));
+  }
+  const Ipv6Address& from = ipv6_hdr(skb)->saddr;
+  const Ipv6Address& to = ipv6_hdr(skb)->daddr;
+  const uint32_t words[] = {from.word(0), from.word(1), from.word(2), from.word(3), to.word(0),
+                            to.word(1),   to.word(2),   to.word(3),   ports,        count};
+  return static_cast<uint32_t>(SipHash24(words, key));
 }
 
 uint32_t CookieTime(const net& net) {
@@ -47,23 +59,22 @@ uint32_t CookieTime(const net& net) {
   return static_cast<uint32_t>(jiffies / (uint64_t{kMinuteSeconds} * net.kernel.hz()));
 }
 
-uint32_t MakeCookie(const net& net, const wire::Ipv4Header& iph, const wire::TcpHeader& th,
-                    uint32_t data) {
-  const uint32_t count = CookieTime(net);
-  const uint32_t hidden = (CookieHash(net, iph, th, count, 1) + data) & kCookieMask;
-  return CookieHash(net, iph, th, 0, 0) + th.sequence().value() + (count << kCookieBits) + hidden;
+uint32_t MakeCookie(const sk_buff* skb, uint32_t data) {
+  const uint32_t count = CookieTime(*skb->owner);
+  const uint32_t hidden = (CookieHash(skb, count, 1) + data) & kCookieMask;
+  return CookieHash(skb, 0, 0) + tcp_hdr(skb)->sequence().value() + (count << kCookieBits) + hidden;
 }
 
 // The MSS that the cookie which an ACK acknowledges was made with; 0: it is none, or too old.
-uint16_t CheckCookie(const net& net, const wire::Ipv4Header& iph, const wire::TcpHeader& th) {
-  const uint32_t count = CookieTime(net);
+uint16_t CheckCookie(const sk_buff* skb) {
+  const wire::TcpHeader& th = *tcp_hdr(skb);
+  const uint32_t count = CookieTime(*skb->owner);
   const uint32_t peer_isn = th.sequence().value() - 1;
-  const uint32_t cookie =
-      th.acknowledgment().value() - 1 - CookieHash(net, iph, th, 0, 0) - peer_isn;
+  const uint32_t cookie = th.acknowledgment().value() - 1 - CookieHash(skb, 0, 0) - peer_isn;
   const uint32_t age = (count - (cookie >> kCookieBits)) & (UINT32_MAX >> kCookieBits);
   if (age >= kMaxAgeMinutes) return 0;
-  const uint32_t data = (cookie - CookieHash(net, iph, th, count - age, 1)) & kCookieMask;
-  return data < kMssTableSize ? kMssTable[data] : uint16_t{0};
+  const uint32_t data = (cookie - CookieHash(skb, count - age, 1)) & kCookieMask;
+  return data < kMssTableSize ? MssTableOf(skb)[data] : uint16_t{0};
 }
 
 // The options that the timestamp's echo says were agreed. False where one of them is off now.
@@ -89,8 +100,9 @@ request_sock* MakeRequest(sock* sk, sk_buff* skb, bool* is_cookie) {
   if (tcp_synq_no_recent_overflow(sk)) return nullptr;
   net& net = sk->sk_net;
   const wire::TcpHeader& th = *tcp_hdr(skb);
-  const wire::Ipv4Header& iph = *ip_hdr(skb);
-  const uint16_t mss = CheckCookie(net, iph, th);
+  const request_sock_ops& ops =
+      tcp_is_v4(skb) ? tcp_request_sock_ipv4_ops : tcp_request_sock_ipv6_ops;
+  const uint16_t mss = CheckCookie(skb);
   if (mss == 0) {
     NET_INC_STATS(net, TcpExtMib::kSyncookiesFailed);
     return nullptr;
@@ -101,18 +113,16 @@ request_sock* MakeRequest(sock* sk, sk_buff* skb, bool* is_cookie) {
   tcp_parse_options(net, skb, &opt, false, nullptr);
   uint32_t ts_off = 0;
   if (opt.saw_tstamp && opt.rcv_tsecr != 0) {
-    ts_off = tcp_request_sock_ipv4_ops.init_ts_off(net, skb);
+    ts_off = ops.init_ts_off(net, skb);
     opt.rcv_tsecr -= ts_off;
   }
   if (!DecodeTimestamp(tcp_sysctl(sk), &opt)) return nullptr;
 
   *is_cookie = true;
-  request_sock* const req = inet_reqsk_alloc(&tcp_request_sock_ipv4_ops, sk, false);
+  request_sock* const req = inet_reqsk_alloc(&ops, sk, false);
   if (req == nullptr) return nullptr;
   req->node.num = th.dest.host();
   req->node.dport = th.source;
-  req->node.rcv_saddr = iph.daddr;
-  req->node.daddr = iph.saddr;
   req->node.bound_dev_if = sk->sk_bound_dev_if;
   req->ir_mark = sk->sk_mark;
   req->rcv_isn = th.sequence() - 1;
@@ -167,11 +177,12 @@ bool Between32(uint32_t t, uint32_t low, uint32_t high) { return high - low >= t
 
 }  // namespace
 
-uint32_t cookie_v4_init_sequence(const sk_buff* skb, uint16_t* mss) {
+uint32_t cookie_init_sequence(const sk_buff* skb, uint16_t* mss) {
+  const MssTable& table = MssTableOf(skb);
   uint32_t index = kMssTableSize - 1;
-  while (index > 0 && *mss < kMssTable[index]) --index;
-  *mss = kMssTable[index];
-  return MakeCookie(*skb->owner, *ip_hdr(skb), *tcp_hdr(skb), index);
+  while (index > 0 && *mss < table[index]) --index;
+  *mss = table[index];
+  return MakeCookie(skb, index);
 }
 
 uint64_t cookie_init_timestamp(request_sock* req, uint64_t now_ns) {
@@ -185,7 +196,7 @@ uint64_t cookie_init_timestamp(request_sock* req, uint64_t now_ns) {
   return ts * (req->req_usec_ts ? 1000 : 1'000'000);
 }
 
-sock* cookie_v4_check(sock* sk, sk_buff* skb) {
+sock* cookie_check(sock* sk, sk_buff* skb) {
   const wire::TcpHeader& th = *tcp_hdr(skb);
   if (tcp_sysctl(sk).syncookies == 0 || !th.ack() || th.rst()) return sk;
   bool is_cookie = false;
@@ -197,7 +208,7 @@ sock* cookie_v4_check(sock* sk, sk_buff* skb) {
   }
 
   flowi fl;
-  dst_entry* const dst = inet_csk_route_req(sk, &fl.ip4, req);
+  dst_entry* const dst = req->rsk_ops->route_req(sk, skb, &fl, req, 0);
   if (dst == nullptr) {
     reqsk_free(req);
     kfree_skb_reason(skb, SKB_DROP_REASON_IP_OUTNOROUTES);

@@ -8,12 +8,14 @@
 
 namespace tapedeck {
 
-uint32_t cookie_v4_init_sequence(const sk_buff* skb, uint16_t* mss);
+// A cookie as ISN for the SYN `skb`; *mss becomes what it can carry (cookie_v4_init_sequence,
+// cookie_v6_init_sequence).
+uint32_t cookie_init_sequence(const sk_buff* skb, uint16_t* mss);
 // Timestamp of a SYN-ACK with cookie: the options that were agreed in its low bits. ns.
 uint64_t cookie_init_timestamp(request_sock* req, uint64_t now_ns);
 // An ACK for a listener with no request: the child, `sk` where it is no cookie's, nullptr where it
-// was one and failed, and then the packet has been dropped.
-sock* cookie_v4_check(sock* sk, sk_buff* skb);
+// was one and failed, and then the packet has been dropped (cookie_v4_check, cookie_v6_check).
+sock* cookie_check(sock* sk, sk_buff* skb);
 // Notes that the SYN queue of `sk` has overflown / whether none of late has.
 void tcp_synq_overflow(const sock* sk);
 bool tcp_synq_no_recent_overflow(const sock* sk);

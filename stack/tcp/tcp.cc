@@ -2,8 +2,11 @@
 
 #include "stack/ipv4/inet_datagram.h"
 #include "stack/ipv4/protocol.h"
+#include "stack/ipv6/ipv6_sock.h"
+#include "stack/ipv6/protocol.h"
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp_ipv4.h"
+#include "stack/tcp/tcp_ipv6.h"
 #include "stack/tcp/tcp_offload.h"
 #include "stack/wire/ip_protocol.h"
 
@@ -21,6 +24,12 @@ const net_protocol kTcpProtocol = {.handler = tcp_v4_rcv,
                                    .no_policy = true,
                                    .icmp_strict_tag_validation = true,
                                    .gso_segment = tcp4_gso_segment};
+
+const inet6_protocol kTcpv6Protocol = {.handler = tcp_v6_rcv,
+                                       .err_handler = tcp_v6_err,
+                                       .early_demux = tcp_v6_early_demux,
+                                       .flags = INET6_PROTO_NOPOLICY | INET6_PROTO_FINAL,
+                                       .gso_segment = tcp6_gso_segment};
 
 // tcp_sk_init's control socket: resets carry DF and therefore no IP ID.
 inet_sock* MakeControlSocket(net& net) {
@@ -56,11 +65,20 @@ void tcp_init(net& net) {
   net.tcp_mib.Add(TcpMib::kRtoMax, kRtoMaxMs);
   net.tcp_mib.Dec(TcpMib::kMaxConn);
   CHECK_EQ(inet_add_protocol(net, &kTcpProtocol, wire::kIpProtoTcp), 0);
+  if (net.ipv6 == nullptr) return;
+  net.tcp->control_sk6 = inet6_ctl_sock_create(net, wire::kIpProtoTcp);
+  CHECK(net.tcp->control_sk6 != nullptr);
+  CHECK_EQ(inet6_add_protocol(net, &kTcpv6Protocol, wire::kIpProtoTcp), 0);
 }
 
 void tcp_exit(net& net) {
   CHECK_EQ(inet_del_protocol(net, &kTcpProtocol, wire::kIpProtoTcp), 0);
+  if (net.ipv6 != nullptr) {
+    CHECK_EQ(inet6_del_protocol(net, &kTcpv6Protocol, wire::kIpProtoTcp), 0);
+  }
   tcp_sk_exit(net_tcp(net));
+  if (net_tcp(net).control_sk6 != nullptr) inet6_ctl_sock_destroy(net_tcp(net).control_sk6);
+  net_tcp(net).control_sk6 = nullptr;
   inet_ctl_sock_destroy(net_tcp(net).control_sk);
   net_tcp(net).control_sk = nullptr;
 }

@@ -12,6 +12,7 @@
 #include "stack/tcp/tcp_input_internal.h"
 #include "stack/tcp/tcp_output.h"
 #include "stack/tcp/tcp_queues.h"
+#include "stack/tcp/tcp_reply.h"
 
 namespace tapedeck {
 
@@ -203,7 +204,7 @@ void tcp_reqsk_send_challenge_ack(sock* sk, sk_buff* skb, request_sock* req) {
   if (RateLimited(net, TcpExtMib::kTCPACKSkippedChallenge, &req->last_oow_ack_time)) return;
   if (!ChallengeAckAllowed(net)) return;
   NET_INC_STATS(net, TcpExtMib::kTCPChallengeACK);
-  req->rsk_ops->send_ack(sk, skb, req);
+  tcp_reqsk_send_ack(sk, skb, req);
 }
 
 void __tcp_fast_path_on(tcp_sock* tp, uint32_t snd_wnd) {

@@ -11,6 +11,7 @@
 #include "stack/tcp/tcp_ecn.h"
 #include "stack/tcp/tcp_fastopen.h"
 #include "stack/tcp/tcp_input.h"
+#include "stack/tcp/tcp_ipv4.h"
 #include "stack/tcp/tcp_output_internal.h"
 #include "stack/tcp/tcp_timer.h"
 
@@ -200,6 +201,24 @@ int tcp_connect(sock* sk) {
   TCP_INC_STATS(sk->sk_net, TcpMib::kActiveOpens);
   tcp_reset_xmit_timer(sk, ICSK_TIME_RETRANS, tp->icsk_rto, false);
   return 0;
+}
+
+void tcp_choose_isn(sock* sk) {
+  tcp_sock* const tp = tcp_sk(sk);
+  if (tp->repair) return;
+  const tcp_seq_and_ts_off st = secure_tcp_seq_and_ts_off(
+      sk->sk_net, tp->inet_saddr, tp->inet_daddr, tp->inet_sport, tp->inet_dport);
+  // A socket that was connected before, or took over a time-wait socket's ports, goes on.
+  if (tp->write_seq == SeqNum()) tp->write_seq = SeqNum(st.seq);
+  tp->tsoffset = st.ts_off;
+}
+
+void tcp_forget_other_peer(sock* sk, const IpAddress& daddr) {
+  tcp_sock* const tp = tcp_sk(sk);
+  if (tp->rx_opt.ts_recent_stamp_s == 0 || tp->inet_daddr == daddr) return;
+  tp->rx_opt.ts_recent = 0;
+  tp->rx_opt.ts_recent_stamp_s = 0;
+  if (!tp->repair) tp->write_seq = SeqNum();
 }
 
 }  // namespace tapedeck

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "stack/ipv6/ipv6_sock.h"
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp_clock.h"
 #include "stack/tcp/tcp_cong.h"
@@ -70,7 +71,22 @@ void SendRfc3168(sock* sk, sk_buff* skb, wire::TcpHeader* th, int tcp_header_len
   if ((tp->ecn_flags & TCP_ECN_DEMAND_CWR) != 0) AddFlags(th, TCPHDR_ECE);
 }
 
+// Sets the ECN field of the socket's TOS and, where it has one, traffic class.
+void SetEcnField(sock* sk, uint8_t ecn) {
+  inet_sock* const inet = inet_sk(sk);
+  inet->tos = static_cast<uint8_t>((inet->tos & ~INET_ECN_MASK) | ecn);
+  if (ipv6_pinfo* const np = inet->pinet6; np != nullptr) {
+    np->tclass = static_cast<uint8_t>((np->tclass & ~INET_ECN_MASK) | ecn);
+  }
+}
+
 }  // namespace
+
+void INET_ECN_xmit(sock* sk, bool ect_1) {
+  SetEcnField(sk, ect_1 ? INET_ECN_ECT_1 : INET_ECN_ECT_0);
+}
+
+void INET_ECN_dontxmit(sock* sk) { SetEcnField(sk, INET_ECN_NOT_ECT); }
 
 void tcp_ecn_send(sock* sk, sk_buff* skb, wire::TcpHeader* th, int tcp_header_len) {
   const tcp_sock* const tp = tcp_sk(sk);

@@ -31,13 +31,8 @@ inline bool INET_ECN_is_not_ect(uint8_t dsfield) {
   return (dsfield & INET_ECN_MASK) == INET_ECN_NOT_ECT;
 }
 // The ECN field of all that the socket sends from now on: ECT(1) or ECT(0) / none.
-inline void INET_ECN_xmit(sock* sk, bool ect_1 = false) {
-  const uint8_t ect = ect_1 ? INET_ECN_ECT_1 : INET_ECN_ECT_0;
-  inet_sk(sk)->tos = static_cast<uint8_t>((inet_sk(sk)->tos & ~INET_ECN_MASK) | ect);
-}
-inline void INET_ECN_dontxmit(sock* sk) {
-  inet_sk(sk)->tos = static_cast<uint8_t>(inet_sk(sk)->tos & ~INET_ECN_MASK);
-}
+void INET_ECN_xmit(sock* sk, bool ect_1 = false);
+void INET_ECN_dontxmit(sock* sk);
 
 // sysctl net/ipv4/tcp_ecn: the best that is accepted from a peer, and asked for.
 enum tcp_ecn_mode : uint8_t {

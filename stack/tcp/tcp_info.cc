@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <cstring>
 
-#include "stack/ipv4/ip.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_clock.h"
 #include "stack/tcp/tcp_cong.h"
 #include "stack/tcp/tcp_ecn.h"
+#include "stack/tcp/tcp_segment.h"
 #include "stack/tcp/tcp_timer.h"
 #include "stack/tcp/tcp_uapi.h"
-#include "stack/wire/ethernet.h"
 
 namespace tapedeck {
 namespace {
@@ -211,14 +210,6 @@ void PutCounts(sk_buff* stats, const tcp_sock* tp) {
   PutAttribute<uint32_t>(stats, TCP_NLA_BYTES_NOTSENT, NotsentBytes(tp));
 }
 
-// TTL or hop limit of a segment that came in: the same byte counts in both families.
-uint8_t TtlOf(const sk_buff* skb) {
-  constexpr uint32_t kIpv6HopLimitOffset = 7;
-  if (skb->protocol == wire::kEtherTypeIpv4) return ip_hdr(skb)->ttl;
-  return skb->protocol == wire::kEtherTypeIpv6 ? skb_network_header(skb)[kIpv6HopLimitOffset]
-                                               : uint8_t{0};
-}
-
 }  // namespace
 
 void tcp_get_info(sock* sk, tcp_info* info) {
@@ -250,7 +241,7 @@ sk_buff* tcp_get_timestamping_opt_stats(const sock* sk, const sk_buff* orig_skb,
   PutRates(stats, tp);
   PutCounts(stats, tp);
   PutAttribute<uint64_t>(stats, TCP_NLA_EDT, static_cast<uint64_t>(orig_skb->tstamp));
-  if (ack_skb != nullptr) PutAttribute<uint8_t>(stats, TCP_NLA_TTL, TtlOf(ack_skb));
+  if (ack_skb != nullptr) PutAttribute<uint8_t>(stats, TCP_NLA_TTL, tcp_ttl(ack_skb));
   PutAttribute<uint32_t>(stats, TCP_NLA_REHASH, tp->timeout_rehash);
   return stats;
 }

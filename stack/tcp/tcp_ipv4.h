@@ -1,9 +1,10 @@
 // TCP over IPv4 (net/ipv4/tcp_ipv4.c): segments as IPv4 delivers them, errors about them,
 // connecting, and the operations a connection calls by its address family. Files: tcp_ipv4.cc (rcv,
-// do_rcv, early demux), tcp_ipv4_err.cc, tcp_ipv4_connect.cc, tcp_ipv4_reply.cc (reset, ACK without
-// a socket), tcp_ipv4_listen.cc (conn_request, syn_recv_sock, route_req), tcp_ipv4_sock.cc (a
-// socket's beginning and end, ipv4_specific), tcp_conn_request.cc (what both families do with a
-// SYN), tcp_make_synack.cc, tcp_backlog.cc, tcp_secure_seq.cc.
+// early demux), tcp_ipv4_err.cc, tcp_ipv4_connect.cc, tcp_ipv4_reply.cc, tcp_ipv4_listen.cc
+// (conn_request, syn_recv_sock, route_req), tcp_ipv4_sock.cc (a socket's beginning and end,
+// ipv4_specific). What both families share: tcp_rcv.cc, tcp_reply.cc (reset, ACK without a socket),
+// tcp_err.cc, tcp_syn_recv_sock.cc, tcp_conn_request.cc, tcp_make_synack.cc, tcp_backlog.cc,
+// tcp_secure_seq.cc.
 #ifndef TAPEDECK_STACK_TCP_TCP_IPV4_H_
 #define TAPEDECK_STACK_TCP_TCP_IPV4_H_
 
@@ -21,33 +22,19 @@ extern const inet_connection_sock_af_ops ipv4_specific;
 int tcp_v4_rcv(sk_buff* skb);
 int tcp_v4_err(sk_buff* skb, uint32_t info);
 int tcp_v4_early_demux(sk_buff* skb, DropReason* reason);
-// A segment for `sk`, which is not owned; owns it (sk_backlog_rcv).
-int tcp_v4_do_rcv(sock* sk, sk_buff* skb);
 int tcp_v4_connect(sock* sk, const void* addr, uint32_t addr_len);
 void tcp_v4_mtu_reduced(sock* sk);
 int tcp_v4_conn_request(sock* sk, sk_buff* skb);
 sock* tcp_v4_syn_recv_sock(const sock* sk, sk_buff* skb, request_sock* req, dst_entry* dst,
                            request_sock* req_unhash, bool* own_req);
-// Answers a segment that belongs to nothing (`sk` is null) or that its socket refuses, by RFC
-// 9293 3.10.7.1: never a reset, never what was not for us alone. The packet stays the caller's.
-void tcp_v4_send_reset(const sock* sk, sk_buff* skb);
-// An ACK for a request of listener (or fast open child) `sk` / in the name of a time-wait socket,
-// or a reset.
-void tcp_v4_reqsk_send_ack(const sock* sk, sk_buff* skb, request_sock* req);
-void tcp_v4_timewait_ack(const inet_timewait_sock* tw, sk_buff* skb, tcp_tw_status status);
-void tcp_v4_timewait_reset(const inet_timewait_sock* tw, sk_buff* skb);
+// Members of ipv4_specific that a mapped connection has too.
+void tcp_v4_send_check(sock* sk, sk_buff* skb);
+void inet_sk_rx_dst_set(sock* sk, const sk_buff* skb);
 // Fills in the checksum of a segment between two addresses (CHECKSUM_PARTIAL).
 void __tcp_v4_send_check(sk_buff* skb, Ipv4Address saddr, Ipv4Address daddr);
 int inet_sk_rebuild_header(sock* sk);
-// The network layer's control block of a segment in TCP's hands.
-inline const inet_skb_parm* tcp_v4_ipcb(const sk_buff* skb) {
-  return reinterpret_cast<const inet_skb_parm*>(TCP_SKB_CB(skb)->header);
-}
 void tcp_v4_destroy_sock(sock* sk);  // proto::destroy
 int tcp_v4_init_sock(sock* sk);      // proto::init
-// An ICMP error about a request / reverts the RTO backoff after one (RFC 6069).
-void tcp_req_err(request_sock* req, SeqNum seq, bool abort);
-void tcp_ld_RTO_revert(sock* sk, SeqNum seq);
 
 // --- What both families do (net/ipv4/tcp_input.c, tcp_output.c). ---
 // Queues a segment for a socket that is owned, or appends it to the last one there. CONSUMED, or

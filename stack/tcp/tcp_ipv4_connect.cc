@@ -27,9 +27,9 @@ rtable* RouteTo(sock* sk, const sockaddr_in& sin, int* err) {
     return nullptr;
   }
   const Ipv4Address nexthop = SourceRouted(inet) ? inet->inet_opt.opt.faddr : sin.sin_addr;
-  rtable* const rt = ip_route_connect(sk->sk_net, &inet->cork.fl.ip4, nexthop, inet->inet_saddr.v4(),
-                                      sk->sk_bound_dev_if, wire::kIpProtoTcp, inet->inet_sport,
-                                      sin.sin_port, sk, err);
+  rtable* const rt = ip_route_connect(sk->sk_net, &inet->cork.fl.ip4, nexthop,
+                                      inet->inet_saddr.v4(), sk->sk_bound_dev_if, wire::kIpProtoTcp,
+                                      inet->inet_sport, sin.sin_port, sk, err);
   if (rt == nullptr) {
     if (*err == -ENETUNREACH) sk->sk_net.ip_mib.Inc(IpMib::kOutNoRoutes);
     return nullptr;
@@ -48,12 +48,7 @@ int TakeAddresses(sock* sk, Ipv4Address daddr, be16 dport) {
   } else {
     tp->inet_rcv_saddr = tp->inet_saddr;
   }
-  if (tp->rx_opt.ts_recent_stamp_s != 0 && tp->inet_daddr != IpAddress(daddr)) {
-    // What the socket has kept from its last connection was another peer's.
-    tp->rx_opt.ts_recent = 0;
-    tp->rx_opt.ts_recent_stamp_s = 0;
-    if (!tp->repair) tp->write_seq = SeqNum();
-  }
+  tcp_forget_other_peer(sk, daddr);
   tp->inet_dport = dport;
   tp->inet_daddr = daddr;
   tp->icsk_ext_hdr_len = tp->has_opt ? tp->inet_opt.opt.optlen : uint16_t{0};
@@ -74,16 +69,6 @@ rtable* RouteWithPorts(sock* sk, rtable* rt, be16 old_sport, int* err) {
   return ip_route_output_flow(sk->sk_net, fl4, sk, err);
 }
 
-void ChooseIsn(sock* sk) {
-  tcp_sock* const tp = tcp_sk(sk);
-  if (tp->repair) return;
-  const tcp_seq_and_ts_off st = secure_tcp_seq_and_ts_off(
-      sk->sk_net, tp->inet_saddr, tp->inet_daddr, tp->inet_sport, tp->inet_dport);
-  // A socket that was connected before, or took over a time-wait socket's ports, goes on.
-  if (tp->write_seq == SeqNum()) tp->write_seq = SeqNum(st.seq);
-  tp->tsoffset = st.ts_off;
-}
-
 // The part that may fail once the socket is in SYN-SENT. Takes `rt` over.
 int StartConnection(sock* sk, rtable* rt, be16 old_sport) {
   int err = inet_hash_connect(sk);
@@ -97,7 +82,7 @@ int StartConnection(sock* sk, rtable* rt, be16 old_sport) {
   tcp_sk(sk)->tcp_usec_ts = dst_tcp_usec_ts(rt);
   sk->sk_gso_type = SKB_GSO_TCPV4;
   sk_setup_caps(sk, rt);
-  ChooseIsn(sk);
+  tcp_choose_isn(sk);
   inet_sk(sk)->inet_id = static_cast<uint16_t>(sock_tcp(sk).prng.Next32());
   if (tcp_fastopen_defer_connect(sk, &err)) return 0;
   return err != 0 ? err : tcp_connect(sk);

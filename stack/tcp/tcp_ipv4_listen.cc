@@ -7,11 +7,11 @@
 #include "stack/tcp/syncookies.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_ecn.h"
-#include "stack/tcp/tcp_input.h"
 #include "stack/tcp/tcp_ipv4.h"
-#include "stack/tcp/tcp_md5.h"
-#include "stack/tcp/tcp_minisocks.h"
+#include "stack/tcp/tcp_ipv6.h"
 #include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_segment.h"
+#include "stack/tcp/tcp_syn_recv_sock.h"
 
 namespace tapedeck {
 namespace {
@@ -77,42 +77,20 @@ void InitChild(const sock* sk, const sk_buff* skb, const request_sock* req, sock
   if (tcp_sysctl(sk).reflect_tos != 0) {
     inet->tos = static_cast<uint8_t>(req->syn_tos & ~INET_ECN_MASK);
   }
+  if (inet->pinet6 != nullptr) tcp_v6_mapped_child_init(child);
 }
 
-// What the route says about segments. Takes `dst` over.
-void TakeRoute(const sock* sk, sock* child, dst_entry* dst) {
-  sk_setup_caps(child, dst);
-  tcp_ca_openreq_child(child, dst);
-  tcp_sync_mss(child, dst_mtu(dst));
-  tcp_sk(child)->advmss = tcp_mss_clamp(tcp_sk(sk), tcp_dst_advmss(dst));
-  tcp_initialize_rcv_mss(child);
-}
-
-// The listener's MD5 key for this peer, and its port. False where memory failed.
-bool InheritFromListener(const sock* sk, sock* child) {
-  const IpAddress& peer = inet_sk(child)->inet_daddr;
-  const tcp_md5sig_key* const key = tcp_md5_do_lookup(sk, peer);
-  if (key != nullptr && tcp_md5_key_copy(child, peer, key) != 0) return false;
-  return __inet_inherit_port(sk, child) == 0;
-}
-
-// A child that cannot be put in place ends, with the caller's reference.
-sock* GiveUpChild(const sock* sk, sock* child) {
-  inet_csk_prepare_forced_close(child);
-  tcp_done(child);
-  tcp_listendrop(const_cast<sock*>(sk));
-  return nullptr;
-}
+constexpr tcp_child_ops kChildOps = {.init_child = InitChild,
+                                     .route_child = inet_csk_route_child_sock,
+                                     .store_route = sk_setup_caps};
 
 }  // namespace
 
 const request_sock_ops tcp_request_sock_ipv4_ops = {
     .family = kAfInet,
     .mss_clamp = TCP_MSS_DEFAULT,
-    .send_ack = tcp_v4_reqsk_send_ack,
-    .send_reset = tcp_v4_send_reset,
     .route_req = tcp_v4_route_req,
-    .cookie_init_seq = cookie_v4_init_sequence,
+    .cookie_init_seq = cookie_init_sequence,
     .init_seq = InitSeq,
     .init_ts_off = InitTsOff,
     .send_synack = tcp_v4_send_synack,
@@ -129,32 +107,7 @@ int tcp_v4_conn_request(sock* sk, sk_buff* skb) {
 
 sock* tcp_v4_syn_recv_sock(const sock* sk, sk_buff* skb, request_sock* req, dst_entry* dst,
                            request_sock* req_unhash, bool* own_req) {
-  const bool overflow = sk_acceptq_is_full(sk);
-  if (overflow) NET_INC_STATS(sk->sk_net, TcpExtMib::kListenOverflows);
-  sock* const child = overflow ? nullptr : tcp_create_openreq_child(sk, req, skb);
-  if (child == nullptr) {
-    dst_release(dst);
-    tcp_listendrop(const_cast<sock*>(sk));
-    return nullptr;
-  }
-  InitChild(sk, skb, req, child);
-  ipv4_specific.sk_rx_dst_set(child, skb);
-  // A SYN cookie's caller has a route already.
-  if (dst == nullptr) dst = inet_csk_route_child_sock(sk, child, req);
-  if (dst == nullptr) return GiveUpChild(sk, child);
-  TakeRoute(sk, child, dst);
-  if (!InheritFromListener(sk, child)) return GiveUpChild(sk, child);
-
-  *own_req = inet_ehash_nolisten(child, req_unhash != nullptr ? &req_unhash->node : nullptr);
-  if (*own_req) {
-    tcp_sk(child)->saved_syn = req->syn;
-    req->syn = nullptr;
-    return child;
-  }
-  if (req_unhash != nullptr) return child;
-  // Two ACKs of one cookie: the connection is there already.
-  sock_put(child);
-  return nullptr;
+  return tcp_syn_recv_sock(kChildOps, sk, skb, req, dst, req_unhash, own_req);
 }
 
 }  // namespace tapedeck

@@ -4,6 +4,7 @@
 #include "stack/ipv4/inet_datagram.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/ip_sockopt.h"
+#include "stack/ipv6/ipv6_sock.h"
 #include "stack/tcp/inet_hashtables.h"
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp.h"
@@ -15,7 +16,6 @@
 #include "stack/tcp/tcp_timer.h"
 
 namespace tapedeck {
-namespace {
 
 void tcp_v4_send_check(sock* sk, sk_buff* skb) {
   const inet_sock* const inet = inet_sk(sk);
@@ -31,12 +31,15 @@ void inet_sk_rx_dst_set(sock* sk, const sk_buff* skb) {
   tp->sk_rx_dst_ifindex = skb->skb_iif;
 }
 
+namespace {
+
 // sock::sk_destruct: the last reference has gone.
 void tcp_v4_destruct_sock(sock* sk) {
   tcp_sock* const tp = tcp_sk(sk);
   tcp_md5_destruct_sock(sk);
   dst_release(tp->sk_rx_dst);
   tp->sk_rx_dst = nullptr;
+  inet6_sock_destruct(tp);
   inet_sock_destruct(sk);
 }
 

@@ -15,6 +15,7 @@
 #include "stack/tcp/tcp_fastopen.h"
 #include "stack/tcp/tcp_input.h"
 #include "stack/tcp/tcp_ipv4.h"
+#include "stack/tcp/tcp_reply.h"
 #include "stack/tcp/tcp_timer.h"
 
 namespace tapedeck {
@@ -92,7 +93,7 @@ DropReason RefuseSequence(const RequestSegment& segment) {
   if ((segment.flags & TCPHDR_RST) == 0 &&
       !tcp_oow_rate_limited(net, segment.skb, TcpExtMib::kTCPACKSkippedSynRecv,
                             &req->last_oow_ack_time)) {
-    req->rsk_ops->send_ack(segment.sk, segment.skb, req);
+    tcp_reqsk_send_ack(segment.sk, segment.skb, req);
   }
   if (segment.paws_reject) {
     NET_INC_STATS(net, TcpExtMib::kPAWSEstab);
@@ -110,7 +111,7 @@ void EmbryonicReset(const RequestSegment& segment, bool* req_stolen) {
   request_sock* const req = segment.req;
   if ((segment.flags & TCPHDR_RST) == 0) {
     // A fast open child lives on: who guesses its ports may not end it.
-    req->rsk_ops->send_reset(segment.sk, segment.skb);
+    tcp_send_reset(segment.sk, segment.skb);
   } else if (segment.fastopen) {
     reqsk_fastopen_remove(segment.sk, req, true);
     tcp_reset(segment.sk, segment.skb);

@@ -13,8 +13,10 @@ namespace tapedeck {
 // is CHECKSUM_PARTIAL again, and all together are paid for by the packet's socket.
 GsoResult tcp_gso_segment(sk_buff* skb, netdev_features_t features);
 
-// The same over IPv4, for packets of others too (forwarded ones come with complete checksums).
+// The same over IPv4 and IPv6, for packets of others too (forwarded ones come with complete
+// checksums).
 GsoResult tcp4_gso_segment(sk_buff* skb, netdev_features_t features);
+GsoResult tcp6_gso_segment(sk_buff* skb, netdev_features_t features);
 
 }  // namespace tapedeck
 

@@ -53,6 +53,10 @@ void tcp_skb_shift_counts(sock* sk, sk_buff* skb, int decr);  // tcp_adjust_pcou
 
 // --- Control segments. ---
 int tcp_connect(sock* sk);  // SYN; 0 or -errno
+// Before that, with both ends known: the ISN and the timestamps' offset / what the socket has kept
+// from its last connection is forgotten where that was to another peer.
+void tcp_choose_isn(sock* sk);
+void tcp_forget_other_peer(sock* sk, const IpAddress& daddr);
 void tcp_send_fin(sock* sk);
 void tcp_send_active_reset(sock* sk);
 int tcp_send_synack(sock* sk);  // of a simultaneous open

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cinttypes>
-#include <cstdio>
 
-#include "stack/base/mib.h"
+#include "stack/core/seq_file.h"
 #include "stack/tcp/inet_hashinfo.h"
 #include "stack/tcp/netns_tcp.h"
+#include "stack/tcp/request_sock.h"
 #include "stack/tcp/tcp_cong.h"
 
 namespace tapedeck {
@@ -25,7 +25,7 @@ struct TimerState {
 
 // One line, in fields; what a kind of entry does not know stays zero.
 struct Line {
-  Ipv4Address src, dest;
+  IpAddress src, dest;
   uint16_t srcp = 0, destp = 0;
   uint8_t state = 0;
   uint32_t tx_queue = 0, rx_queue = 0;
@@ -37,21 +37,34 @@ struct Line {
   uint32_t refcnt = 0;
 };
 
-// An address as Linux prints it: its wire bytes as a number of this (little-endian) machine.
-uint32_t AsPrinted(Ipv4Address address) { return LoadLe32(address.bytes().data()); }
+// The family of the socket that a node is or will be.
+uint16_t FamilyOf(const inet_ehash_node* node) {
+  if (node->state == TCP_TIME_WAIT) return static_cast<inet_timewait_sock*>(node->owner)->tw_family;
+  if (node->state == TCP_NEW_SYN_RECV) {
+    return static_cast<request_sock*>(node->owner)->rsk_ops->family;
+  }
+  return static_cast<sock*>(node->owner)->sk_family;
+}
 
 uint64_t ToClock(uint32_t hz, uint64_t jiffies) { return jiffies * kUserHz / hz; }
 
 class Table {
  public:
-  Table(net& net, std::string* text) : net_(net), text_(text), hz_(net_tcp(net).ticks.hz) {}
+  Table(net& net, uint16_t family, std::string* text)
+      : net_(net), family_(family), text_(text), hz_(net_tcp(net).ticks.hz) {}
 
   void ShowHeader() {
-    Pad("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
-        "timeout inode");
+    if (family_ == kAfInet) {
+      Pad("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
+          "timeout inode");
+    } else {
+      *text_ +=
+          "  sl  local_address                         remote_address                        st "
+          "tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    }
   }
   void Show(inet_ehash_node* node) {
-    if (!node->rcv_saddr.is_v4()) return;
+    if (FamilyOf(node) != family_) return;
     if (node->state == TCP_TIME_WAIT) {
       ShowTimewait(inet_twsk(node));
     } else if (node->state == TCP_NEW_SYN_RECV) {
@@ -66,13 +79,18 @@ class Table {
   void ShowRequest(request_sock* req);
   void ShowTimewait(inet_timewait_sock* tw);
   std::string Format(const Line& line);
+  // IPv4's lines have one width.
   void Pad(std::string line) {
-    line.resize(std::max(line.size(), kLineBytes), ' ');
+    if (family_ == kAfInet) line.resize(std::max(line.size(), kLineBytes), ' ');
     *text_ += line;
     *text_ += '\n';
   }
+  IpAddress Shown(const IpAddress& address) const {
+    return family_ == kAfInet6 ? IpAddress(address.v6()) : address;
+  }
 
   net& net_;
+  uint16_t family_;
   std::string* text_;
   uint32_t hz_;
   int number_ = 0;
@@ -81,14 +99,16 @@ class Table {
 std::string Table::Format(const Line& line) {
   const Jiffies now = net_.jiffies();
   const Jiffies left = line.timer.expires > now ? line.timer.expires - now : 0;
-  char text[160];
-  const int bytes = std::snprintf(
-      text, sizeof(text),
-      "%4d: %08X:%04X %08X:%04X %02X %08X:%08X %02X:%08" PRIX64 " %08X %5u %8d %u %u %016X",
-      number_++, AsPrinted(line.src), line.srcp, AsPrinted(line.dest), line.destp, line.state,
-      line.tx_queue, line.rx_queue, static_cast<unsigned>(line.timer.kind), ToClock(hz_, left),
-      line.retransmits, line.uid, static_cast<int>(line.probes), line.inode, line.refcnt, 0U);
-  return std::string(text, static_cast<size_t>(bytes));
+  std::string text;
+  seq_printf(&text, "%4d: ", number_++);
+  seq_address(&text, Shown(line.src));
+  seq_printf(&text, ":%04X ", line.srcp);
+  seq_address(&text, Shown(line.dest));
+  seq_printf(&text, ":%04X %02X %08X:%08X %02X:%08" PRIX64 " %08X %5u %8d %u %u %016X", line.destp,
+             line.state, line.tx_queue, line.rx_queue, static_cast<unsigned>(line.timer.kind),
+             ToClock(hz_, left), line.retransmits, line.uid, static_cast<int>(line.probes),
+             line.inode, line.refcnt, 0U);
+  return text;
 }
 
 TimerState TimerOf(const tcp_sock* tp, Jiffies now) {
@@ -112,8 +132,8 @@ void Table::ShowSock(sock* sk) {
   const tcp_sock* const tp = tcp_sk(sk);
   const bool listens = sk->sk_state == TCP_LISTEN;
   Line line;
-  line.src = tp->inet_rcv_saddr.v4();
-  line.dest = tp->inet_daddr.is_v4() ? tp->inet_daddr.v4() : kIpv4Any;
+  line.src = tp->inet_rcv_saddr;
+  line.dest = tp->inet_daddr;
   line.srcp = tp->inet_sport.host();
   line.destp = tp->inet_dport.host();
   line.state = sk->sk_state;
@@ -135,17 +155,16 @@ void Table::ShowSock(sock* sk) {
     last = tp->snd_ssthresh;
   }
   const uint32_t quick = uint32_t{tp->icsk_ack.quick} << 1;
-  char tail[80];
-  std::snprintf(tail, sizeof(tail), " %" PRIu64 " %" PRIu64 " %u %u %" PRId64,
-                ToClock(hz_, tp->icsk_rto), ToClock(hz_, tp->icsk_ack.ato),
-                quick | (inet_csk_in_pingpong_mode(sk) ? 1U : 0U), tcp_snd_cwnd(tp), last);
-  Pad(text + tail);
+  seq_printf(&text, " %" PRIu64 " %" PRIu64 " %u %u %" PRId64, ToClock(hz_, tp->icsk_rto),
+             ToClock(hz_, tp->icsk_ack.ato), quick | (inet_csk_in_pingpong_mode(sk) ? 1U : 0U),
+             tcp_snd_cwnd(tp), last);
+  Pad(text);
 }
 
 Line LineOf(const inet_ehash_node& node) {
   Line line;
-  line.src = node.rcv_saddr.v4();
-  line.dest = node.daddr.v4();
+  line.src = node.rcv_saddr;
+  line.dest = node.daddr;
   line.srcp = node.num;
   line.destp = node.dport.host();
   return line;
@@ -174,34 +193,17 @@ void ShowAll(GrowingHash<inet_ehash_node>& hash, Table* table) {
   }
 }
 
-// "Tcp: InSegs ...\nTcp: 1 ...\n".
-template <typename Item>
-void ShowMib(const char* group, const Mib<Item>& mib, std::string* text) {
-  std::string values = std::string(group) + ":";
-  *text += values;
-  for (size_t i = 0; i < Mib<Item>::kItems; ++i) {
-    const auto item = static_cast<Item>(i);
-    *text += ' ';
-    *text += MibName(item);
-    // MaxConn of -1 is what makes them signed.
-    values += ' ' + std::to_string(static_cast<int64_t>(mib.Get(item)));
-  }
-  *text += '\n' + values + '\n';
-}
-
-}  // namespace
-
-void tcp4_seq_show(net& net, std::string* text) {
-  Table table(net, text);
+void ShowSockets(net& net, uint16_t family, std::string* text) {
+  Table table(net, family, text);
   table.ShowHeader();
   ShowAll(tcp_hashinfo(net).lhash2, &table);
   ShowAll(tcp_hashinfo(net).ehash, &table);
 }
 
-void snmp_seq_show_tcp(const net& net, std::string* text) { ShowMib("Tcp", net.tcp_mib, text); }
+}  // namespace
 
-void netstat_seq_show_tcpext(const net& net, std::string* text) {
-  ShowMib("TcpExt", net.tcp_ext_mib, text);
-}
+void tcp4_seq_show(net& net, std::string* text) { ShowSockets(net, kAfInet, text); }
+
+void tcp6_seq_show(net& net, std::string* text) { ShowSockets(net, kAfInet6, text); }
 
 }  // namespace tapedeck

@@ -4,18 +4,21 @@
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_ipv4.h"
+#include "stack/tcp/tcp_ipv6.h"
 #include "stack/tcp/tcp_output.h"
+#include "stack/tcp/tcp_segment.h"
 #include "stack/tcp/tcp_timer.h"
 
 namespace tapedeck {
 namespace {
 
 sock* Alloc(net& net, uint16_t family) { return net_tcp(net).socks.New(net, family, &tcp_prot); }
+sock* AllocV6(net& net, uint16_t family) {
+  return net_tcp(net).socks.New(net, family, &tcpv6_prot);
+}
 void Free(sock* sk) { sock_tcp(sk).socks.Delete(tcp_sk(sk)); }
 
-}  // namespace
-
-const proto tcp_prot = {
+constexpr proto kTcpProt = {
     .name = "TCP",
     .alloc = Alloc,
     .free = Free,
@@ -35,7 +38,7 @@ const proto tcp_prot = {
     .recvmsg = tcp_recvmsg,
     .bind = nullptr,
     .poll = tcp_poll,
-    .backlog_rcv = tcp_v4_do_rcv,
+    .backlog_rcv = tcp_do_rcv,
     .release_cb = tcp_release_cb,
     .hash = inet_hash,
     .unhash = inet_unhash,
@@ -48,5 +51,21 @@ const proto tcp_prot = {
     .no_autobind = true,
     .setup_caps = tcp_setup_caps,
 };
+
+// The same calls over another network layer.
+constexpr proto TcpV6Prot() {
+  proto prot = kTcpProt;
+  prot.name = "TCPv6";
+  prot.alloc = AllocV6;
+  prot.init = tcp_v6_init_sock;
+  prot.connect = tcp_v6_connect;
+  prot.backlog_rcv = tcp_v6_do_rcv;
+  return prot;
+}
+
+}  // namespace
+
+const proto tcp_prot = kTcpProt;
+const proto tcpv6_prot = TcpV6Prot();
 
 }  // namespace tapedeck

@@ -371,6 +371,7 @@ struct tcp_sock : inet_connection_sock, ListNode<TsqTag> {
   struct tcp_md5sig_info* md5sig_info = nullptr;
   dst_entry* sk_rx_dst = nullptr;  // input route of the last segment, for early demux
   int sk_rx_dst_ifindex = 0;
+  uint32_t sk_rx_dst_cookie = 0;  // IPv6: what dst_check compares
   // ACKs tell that the next hop lives (sk_dst_confirm): the next segment's dst_pending_confirm says
   // so to its neighbour, and this is false again.
   bool sk_dst_pending_confirm = false;
