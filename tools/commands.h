@@ -22,6 +22,11 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand);
 // tapedeck run SCRIPT...
 Run AddRunCommand(CLI::App& app, CLI::App** subcommand);
 
+// tapedeck strace|stat|ss FILE...
+Run AddStraceCommand(CLI::App& app, CLI::App** subcommand);
+Run AddStatCommand(CLI::App& app, CLI::App** subcommand);
+Run AddSsCommand(CLI::App& app, CLI::App** subcommand);
+
 }  // namespace tapedeck::tools
 
 #endif  // TAPEDECK_TOOLS_COMMANDS_H_

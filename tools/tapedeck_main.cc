@@ -33,9 +33,13 @@ int main(int argc, char** argv) {
     CLI::App* app = nullptr;
     Run run;
   };
-  std::vector<Command> commands(2);
-  commands[0].run = AddReplayCommand(app, &commands[0].app);
-  commands[1].run = AddRunCommand(app, &commands[1].app);
+  std::vector<Command> commands;
+  for (const auto add :
+       {AddReplayCommand, AddRunCommand, AddStraceCommand, AddStatCommand, AddSsCommand}) {
+    Command command;
+    command.run = add(app, &command.app);
+    commands.push_back(command);
+  }
   if (argc > 1 && argv[1][0] != '-' && !HasSubcommand(app, argv[1])) {
     std::fprintf(stderr,
                  "tapedeck: no subcommand is called `%s`; `tapedeck --help` tells what there is\n",

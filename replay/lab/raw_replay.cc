@@ -31,8 +31,8 @@ constexpr Ipv4Address kNoHost{192, 0, 2, 1};
 class CaptureNeighbours : public Neighbours {
  public:
   explicit CaptureNeighbours(const CaptureSummary& summary) : summary_(summary) {}
-  bool Find(Ipv4Address address, MacAddress* mac) const override {
-    const AddressSummary* const found = summary_.Find(IpAddress(address));
+  bool Find(const IpAddress& address, MacAddress* mac) const override {
+    const AddressSummary* const found = summary_.Find(address);
     if (found == nullptr) return false;
     const MacVote& vote =
         found->mac_as_source.mac().IsZero() ? found->mac_as_destination : found->mac_as_source;
@@ -101,14 +101,43 @@ absl::Status ChooseHost(const CaptureSummary& summary, const RawReplayOptions& o
   return absl::OkStatus();
 }
 
-LabOptions MakeLabOptions(const RawReplayOptions& options, const RawReplayResult& result) {
+// What an Ethernet device may be given.
+bool IsHostAddress(const Ipv6Address& address) {
+  return !ipv6_addr_any(address) && !ipv6_addr_loopback(address) &&
+         !ipv6_addr_is_multicast(address);
+}
+
+// The IPv6 address that goes with the host: its own, else the busiest at its MAC address, else the
+// busiest. None in a capture without IPv6.
+std::optional<Ipv6Address> ChooseIpv6(const CaptureSummary& summary,
+                                      const RawReplayResult& result) {
+  if (result.host.is_v6() && IsHostAddress(result.host.v6())) return result.host.v6();
+  const AddressSummary* at_mac = nullptr;
+  for (const AddressSummary& candidate : summary.addresses) {
+    if (!candidate.address.is_v6() || !IsHostAddress(candidate.address.v6()) ||
+        candidate.frames_received == 0 || candidate.mac_as_destination.mac() != result.host_mac) {
+      continue;
+    }
+    if (at_mac == nullptr || candidate.frames_received > at_mac->frames_received) {
+      at_mac = &candidate;
+    }
+  }
+  if (at_mac == nullptr) at_mac = summary.BusiestReceiver(AddressFamily::kIpv6);
+  if (at_mac == nullptr || !IsHostAddress(at_mac->address.v6())) return std::nullopt;
+  return at_mac->address.v6();
+}
+
+LabOptions MakeLabOptions(const CaptureSummary& summary, const RawReplayOptions& options,
+                          const RawReplayResult& result) {
   LabOptions lab = options.lab;
   if (lab.hosts.empty()) lab.hosts.emplace_back();
   LabHostOptions& host = lab.hosts[0];
   host.mac = result.host_mac;
   host.address = result.host.is_v4() ? result.host.v4() : kIpv4Any;
   host.prefix_length_bits = 32;
-  host.everything_on_link = host.address != kIpv4Any;
+  host.address6 = ChooseIpv6(summary, result);
+  host.prefix6_length_bits = 128;
+  host.everything_on_link = true;
   return lab;
 }
 
@@ -201,11 +230,12 @@ absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawRepl
 
   absl::StatusOr<capture::CaptureReader> reader = input.Read();
   if (!reader.ok()) return reader.status();
-  Lab lab(MakeLabOptions(options, result));
+  Lab lab(MakeLabOptions(*summary, options, result));
   if (hooks.started) {
     absl::Status started = hooks.started(result, lab.recorder());
     if (!started.ok()) return started;
   }
+  if (hooks.host_made) hooks.host_made(lab.host(0));
   const CaptureNeighbours neighbours(*summary);
   if (options.answer_arp) lab.port(0).AnswerArp(&neighbours, options.arp_delay);
   const UdpSinks udp_sinks(lab.host(0), result.udp_ports);
@@ -221,6 +251,7 @@ absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawRepl
   result.tcp_connections = tcp_sinks.connections();
   result.tcp_bytes_read = tcp_sinks.bytes();
 
+  if (hooks.ended) hooks.ended(lab.host(0));
   Account(lab, &result);
   Report(file, *reader, source, player, &result);
   // The end of the Lab is not part of the run.

@@ -77,6 +77,10 @@ struct RawReplayHooks {
   std::function<absl::Status(const RawReplayResult& so_far, Recorder& recorder)> started;
   // Now and then, with the share of the file that has been played, 0 to 1.
   std::function<void(double done, uint64_t frames)> progress;
+  // The host, before anything has happened on it; and as it is when the run is over, before it goes
+  // down.
+  std::function<void(Host& host)> host_made;
+  std::function<void(Host& host)> ended;
 };
 
 // An error: nothing of the file could be used (one line, with file and offset). Damage behind

@@ -53,6 +53,12 @@ absl::Status PlayOnTun(const std::string& path, const Script& script,
     result->message = absl::StrCat(path, ": ", settings.status().message());
     return absl::OkStatus();
   }
+  if (settings->ip_version != options.script.ip_version.value_or(settings->ip_version)) {
+    result->outcome = Outcome::kSkipped;
+    result->message =
+        absl::StrCat(path, ": is for ", std::string(IpVersionName(settings->ip_version)), " only");
+    return absl::OkStatus();
+  }
   if (settings->ip_version != IpVersion::kIpv4) {
     result->outcome = Outcome::kSkipped;
     result->message = absl::StrCat(path, ": the stack has no IPv6");
@@ -66,10 +72,12 @@ absl::Status PlayOnTun(const std::string& path, const Script& script,
     const absl::Status status = options.observe(lab.recorder(), TunLab::kScriptStart);
     if (!status.ok()) return status;
   }
+  if (options.host_made) options.host_made(lab.host());
   {
     TunPlayer player(lab, script, *settings);
     Judge(path, player.Play(), result);
     result->output = absl::StrCat(player.warnings(), player.output());
+    if (options.ended) options.ended(lab.host());
   }
   if (options.check_leftovers) {
     lab.Shutdown();
@@ -98,10 +106,16 @@ absl::Status PlayOnNics(const std::string& path, const Script& script,
     const absl::Status status = options.observe(lab.recorder(), lab.world().now());
     if (!status.ok()) return status;
   }
+  for (int host = 0; host < lab.hosts(); ++host) {
+    if (options.host_made) options.host_made(lab.host(host));
+  }
   {
     ScriptPlayer player(lab, script);
     player.Play();
     Judge(path, player.verdict(), result);
+    for (int host = 0; host < lab.hosts(); ++host) {
+      if (options.ended) options.ended(lab.host(host));
+    }
   }
   if (options.check_leftovers) {
     lab.Shutdown();

@@ -14,6 +14,7 @@
 #include "replay/script/script.h"
 #include "replay/trace/recorder.h"
 #include "stack/base/time.h"
+#include "stack/host.h"
 #include "stack/kernel/arena.h"
 
 namespace tapedeck {
@@ -26,6 +27,9 @@ struct ScriptRunOptions {
   bool check_leftovers = true;
   // Wanted by those who look at the trace, before the script begins.
   std::function<absl::Status(Recorder& recorder, SimTime start)> observe;
+  // Each host, before the script begins; and as it is when the script is over, before it goes down.
+  std::function<void(Host& host)> host_made;
+  std::function<void(Host& host)> ended;
 };
 
 struct ScriptRunResult {

@@ -18,7 +18,8 @@ namespace {
 
 // Stands for "..." as a domain. A family of this number is spelled as text.
 constexpr int32_t kDomainDefault = -1;
-constexpr int32_t kDomainList[] = {kAfInet, kDomainDefault, kAfInet6, kAfUnspec, 1, 16, 17};
+constexpr int32_t kDomainList[] = {kDomainInet, kDomainDefault, kDomainInet6, kDomainUnspec, 1, 16,
+                                   17};
 constexpr int32_t kTypeList[] = {kSockDgram,
                                  kSockStream,
                                  kSockRaw,
@@ -120,7 +121,7 @@ Expression RightLength(uint8_t kind) {
 Expression ToSockaddr(const Endpoint& endpoint) {
   const bool is_v4 = endpoint.address.is_v4();
   return Expression::Struct({
-      Expression::Field("sa_family", Expression::Integer(is_v4 ? kAfInet : kAfInet6)),
+      Expression::Field("sa_family", Expression::Integer(is_v4 ? kDomainInet : kDomainInet6)),
       Expression::Field("sin_port",
                         Expression::Function("htons", {Expression::Integer(endpoint.port.host())})),
       Expression::Field(

@@ -8,8 +8,10 @@ namespace {
 // Where two names have one value, the first is printed.
 
 constexpr Symbol kDomainNames[] = {
-    {"AF_UNSPEC", kAfUnspec}, {"AF_UNIX", 1},    {"AF_INET", kAfInet}, {"AF_INET6", kAfInet6},
-    {"AF_NETLINK", 16},       {"AF_PACKET", 17}, {"PF_INET", kAfInet}, {"PF_INET6", kAfInet6},
+    {"AF_UNSPEC", kDomainUnspec}, {"AF_UNIX", 1},
+    {"AF_INET", kDomainInet},     {"AF_INET6", kDomainInet6},
+    {"AF_NETLINK", 16},           {"AF_PACKET", 17},
+    {"PF_INET", kDomainInet},     {"PF_INET6", kDomainInet6},
 };
 
 constexpr Symbol kSocketTypeList[] = {

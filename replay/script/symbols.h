@@ -17,9 +17,9 @@ struct Symbol {
   int32_t value;
 };
 
-inline constexpr int32_t kAfUnspec = 0;
-inline constexpr int32_t kAfInet = 2;
-inline constexpr int32_t kAfInet6 = 10;
+inline constexpr int32_t kDomainUnspec = 0;
+inline constexpr int32_t kDomainInet = 2;
+inline constexpr int32_t kDomainInet6 = 10;
 inline constexpr int32_t kSockStream = 1;
 inline constexpr int32_t kSockDgram = 2;
 inline constexpr int32_t kSockRaw = 3;

@@ -141,8 +141,8 @@ bool IsSockaddr(const Expression& address) {
   const Expression* const port = address.FindValue("sin_port");
   const Expression* const ip = address.FindValue("sin_addr");
   if (family == nullptr || port == nullptr || ip == nullptr) return false;
-  const bool is_v4 = IsIn(*family, kAfInet, kAfInet);
-  if (!is_v4 && !IsIn(*family, kAfInet6, kAfInet6)) return false;
+  const bool is_v4 = IsIn(*family, kDomainInet, kDomainInet);
+  if (!is_v4 && !IsIn(*family, kDomainInet6, kDomainInet6)) return false;
   if (port->kind != Expression::Kind::kFunction || port->text != "htons") return false;
   if (ip->kind != Expression::Kind::kFunction || ip->text == "htons") return false;
   const std::optional<IpAddress> parsed = IpAddress::Parse(ip->items[0].text);

@@ -75,7 +75,10 @@ absl::StatusOr<Script> ScriptParser::Parse() {
 
 void ScriptParser::ParseOptionLines() {
   while (parser_.ok() && parser_.Peek().Is("-")) ParseOptionLine();
+  // A script that is written for one IP version stays with it: who asks for another sees that.
+  const std::optional<IpVersion> own_version = script_.options.ip_version;
   script_.options.Override(options_.options);
+  if (own_version.has_value()) script_.options.ip_version = own_version;
   // Once they have stood for what they mean, they are no part of the script.
   defines_ = std::exchange(script_.options.defines, {});
   parser_.set_defines(&defines_);

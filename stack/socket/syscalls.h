@@ -144,7 +144,11 @@ class Syscalls {
   uint64_t live_pipes() const { return pipes_.cache().live_objects(); }
   uint64_t live_epoll_items() const { return epolls_.items.cache().live_objects(); }
 
+  // `tracer` (null: nobody) must outlive the last call.
+  void set_tracer(SyscallTracer* tracer) { tracer_ = tracer; }
+
  private:
+  SyscallTracer* tracer_ = nullptr;
   friend class SystemCall;
   friend class SyscallBody;
 

@@ -73,6 +73,7 @@ void SystemCall::Enter() {
   state_ = State::kEntered;
   sys_.network().this_cpu().Charge(CostPoint::k_syscall);
   if (sys_.network().world.tracing()) Trace(TraceKind::kSyscallEnter, TracedArgument(args_));
+  if (sys_.tracer_ != nullptr) sys_.tracer_->Entered(*this, sys_.network().this_cpu().now());
 }
 
 void SystemCall::Trace(TraceKind kind, uint64_t value) {
@@ -97,6 +98,9 @@ void SystemCall::End(int64_t result) {
   result_ = result;
   if (sys_.network().world.tracing()) {
     Trace(TraceKind::kSyscallExit, static_cast<uint64_t>(result));
+  }
+  if (sys_.tracer_ != nullptr) {
+    sys_.tracer_->Ended(*this, result, sys_.network().this_cpu().now());
   }
   // The last act: it may destroy us.
   if (done_ != nullptr) done_(this, done_context_);

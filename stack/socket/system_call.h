@@ -171,6 +171,18 @@ struct SyscallArgs {
   int64_t* offsets[2] = {};            // of splice and sendfile: in, out; each may be null
 };
 
+class SystemCall;
+
+// Sees every call of a host with its arguments, as strace does; what it makes of them is no part of
+// the run. Called on the CPU that runs the call.
+class SyscallTracer {
+ public:
+  virtual ~SyscallTracer() = default;
+  virtual void Entered(const SystemCall& call, SimTime time) = 0;
+  // What the call has filled in is there.
+  virtual void Ended(const SystemCall& call, int64_t result, SimTime time) = 0;
+};
+
 class SystemCall : private Sleeper, public ListNode<> {
  public:
   SystemCall(Syscalls& sys, Thread& thread, const SyscallArgs& args)
@@ -202,6 +214,7 @@ class SystemCall : private Sleeper, public ListNode<> {
 
   const SyscallArgs& args() const { return args_; }
   Thread& thread() { return thread_; }
+  const Thread& thread() const { return thread_; }
 
  private:
   friend class Syscalls;

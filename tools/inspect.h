@@ -1,0 +1,40 @@
+// Runs captures and scripts for those who want to look at the host itself: `stat`, `ss`, `strace`.
+#ifndef TAPEDECK_TOOLS_INSPECT_H_
+#define TAPEDECK_TOOLS_INSPECT_H_
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "stack/host.h"
+
+namespace tapedeck::tools {
+
+struct InspectFlags {
+  std::vector<std::string> files;
+  std::string host;
+  std::string mode;
+  uint64_t frames_max = UINT64_MAX;
+  bool tolerance = false;
+};
+// Adds the arguments that all of these commands have.
+void AddInspectFlags(CLI::App* sub, InspectFlags* flags);
+
+struct Inspection {
+  // The host before anything has happened on it, and when the run is over; either may be empty.
+  std::function<void(Host& host)> host_made;
+  std::function<void(Host& host)> ended;
+};
+// Plays `file`: a packetdrill script where its name ends in .pkt, else a capture. What is wrong
+// with it is said on stderr after `command`. The exit code.
+int InspectFile(const std::string& command, const std::string& file, const InspectFlags& flags,
+                const Inspection& inspection);
+// All files of the flags, each under a heading where there are several.
+int InspectFiles(const std::string& command, const InspectFlags& flags,
+                 const Inspection& inspection);
+
+}  // namespace tapedeck::tools
+
+#endif  // TAPEDECK_TOOLS_INSPECT_H_

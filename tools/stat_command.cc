@@ -1,0 +1,111 @@
+// tapedeck stat: the counters and tables under /proc/net after a run.
+#include <cstdio>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "stack/socket/proc_net.h"
+#include "tools/commands.h"
+#include "tools/inspect.h"
+
+namespace tapedeck::tools {
+
+namespace {
+
+struct StatFlags {
+  InspectFlags inspect;
+  std::vector<std::string> proc;
+  bool zeros = false;
+};
+
+void PrintCounter(const std::string& name, const std::string& value, bool zeros) {
+  if (value == "0" && !zeros) return;
+  std::printf("%-32s%s\n", name.c_str(), value.c_str());
+}
+
+// Two lines, names above values, "Tcp: InSegs ..." each; prints them as nstat does.
+void PrintPair(const std::string& names, const std::string& values, bool zeros) {
+  std::istringstream name_words(names);
+  std::istringstream value_words(values);
+  std::string group;
+  std::string name;
+  std::string value;
+  name_words >> group;
+  value_words >> value;
+  group.pop_back();
+  while (name_words >> name && value_words >> value) PrintCounter(group + name, value, zeros);
+}
+
+void PrintCounters(net& net, bool zeros) {
+  std::string text;
+  snmp_seq_show(net, &text);
+  netstat_seq_show(net, &text);
+  std::istringstream lines(text);
+  std::string names;
+  std::string values;
+  while (std::getline(lines, names) && std::getline(lines, values)) {
+    PrintPair(names, values, zeros);
+  }
+  std::string six;
+  snmp6_seq_show(net, &six);
+  std::istringstream words(six);
+  std::string name;
+  std::string value;
+  while (words >> name >> value) PrintCounter(name, value, zeros);
+}
+
+void PrintFiles(net& net, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    std::string text;
+    proc_net_read(net, name, &text);
+    std::fputs(text.c_str(), stdout);
+  }
+}
+
+std::string CheckNames(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    bool known = false;
+    std::string all;
+    for (const proc_net_file& file : proc_net_files()) {
+      known = known || name == file.name;
+      all += std::string(all.empty() ? "" : ", ") + file.name;
+    }
+    if (!known) return "--proc " + name + ": no such file, there are " + all;
+  }
+  return "";
+}
+
+int RunStat(const StatFlags& flags) {
+  if (const std::string wrong = CheckNames(flags.proc); !wrong.empty()) {
+    std::fprintf(stderr, "tapedeck stat: %s\n", wrong.c_str());
+    return kExitUsage;
+  }
+  Inspection inspection;
+  inspection.ended = [&](Host& host) {
+    if (flags.proc.empty()) {
+      PrintCounters(host.network(), flags.zeros);
+    } else {
+      PrintFiles(host.network(), flags.proc);
+    }
+  };
+  return InspectFiles("stat", flags.inspect, inspection);
+}
+
+}  // namespace
+
+Run AddStatCommand(CLI::App& app, CLI::App** subcommand) {
+  const auto flags = std::make_shared<StatFlags>();
+  CLI::App* const sub = app.add_subcommand(
+      "stat",
+      "Plays captures or scripts and prints the host's counters, as nstat does.\n\n"
+      "With --proc NAME it prints that file of /proc/net as it reads at the end of the run, in\n"
+      "Linux's format.");
+  AddInspectFlags(sub, &flags->inspect);
+  sub->add_flag("-z,--zeros", flags->zeros, "Show counters that are zero, too");
+  sub->add_option("--proc", flags->proc, "Print /proc/net/NAME instead (snmp, tcp, arp, ...)");
+  *subcommand = sub;
+  return [flags] { return RunStat(*flags); };
+}
+
+}  // namespace tapedeck::tools
