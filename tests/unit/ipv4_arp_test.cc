@@ -234,6 +234,7 @@ TEST_F(ArpTest, Filter) {
   ASSERT_EQ(Sysctl("net/ipv4/conf/eth1/arp_filter", 1), 0);
   ReceiveArp(eth1, {});  // the way back to 10.0.0.33 is eth0
   EXPECT_EQ(NextSent(eth1), "");
+  EXPECT_EQ(host.n.tcp_ext_mib.Get(TcpExtMib::kArpFilter), 1U);
   ReceiveArp(eth1, {.sip = Ipv4Address(10, 1, 0, 5), .tip = Ipv4Address(10, 1, 0, 1)});
   EXPECT_NE(NextSent(eth1), "");
 }

@@ -117,6 +117,9 @@ TEST_F(IcmpTest, TimestampIsAnswered) {
   EXPECT_EQ(reply.timestamps()->originate_ms.host(), 99U);
   EXPECT_EQ(reply.timestamps()->receive_ms.host(), 4321U);
   EXPECT_EQ(reply.timestamps()->transmit_ms.host(), 4321U);
+  // As Linux counts all its answers.
+  EXPECT_EQ(Icmp(IcmpMib::kOutEchoReps), 1U);
+  EXPECT_EQ(Icmp(IcmpMib::kOutTimestampReps), 0U);
   ReceiveIcmp({.type = wire::kIcmpTimestamp}, Bytes(3));
   EXPECT_EQ(NextSent(), "");
   EXPECT_EQ(Icmp(IcmpMib::kInErrors), 1U);
@@ -150,6 +153,13 @@ TEST_F(IcmpTest, BadMessages) {
 }
 
 // RFC 1122 3.2.2.6: an echo to a broadcast address is ignored, by default.
+TEST_F(IcmpTest, AnExtendedEchoIsNoError) {
+  ReceiveIcmp({.type = 42}, Bytes(8));  // RFC 8335, off by default
+  EXPECT_EQ(NextSent(), "");
+  EXPECT_EQ(Icmp(IcmpMib::kInMsgs), 1U);
+  EXPECT_EQ(Icmp(IcmpMib::kInErrors), 0U);
+}
+
 TEST_F(IcmpTest, BroadcastEcho) {
   const Ipv4Address broadcast(10, 0, 0, 255);
   ReceiveIcmp({.type = wire::kIcmpEcho}, {}, broadcast);

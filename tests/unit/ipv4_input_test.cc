@@ -227,6 +227,7 @@ TEST_F(InputTest, ReversePathFilter) {
   EXPECT_EQ(taken_count, 3);
   Receive(Udp(Header(kFar)));
   EXPECT_EQ(Drops(SKB_DROP_REASON_IP_RPFILTER), 3U);
+  EXPECT_EQ(host.n.tcp_ext_mib.Get(TcpExtMib::kIPReversePathFilter), 3U);
 }
 
 TEST_F(InputTest, EarlyDemuxSeesWholeDatagramsOnly) {
@@ -297,6 +298,8 @@ TEST_F(InputTest, MalformedOptions) {
       {"timestamp too short", {68, 3, 5, 0}, 21},
       {"timestamp's pointer", {68, 8, 4, 0, 0, 0, 0, 0}, 22},
       {"timestamp overflows at 15", {68, 8, 9, 0xf0, 0, 0, 0, 0}, 23},
+      {"CIPSO without room for a tag", {134, 6, 0, 0, 0, 1, 0, 0}, 21},
+      {"CIPSO of a domain that nobody knows", {134, 8, 0, 0, 0, 1, 1, 2}, 22},
       {"two source routes", {131, 3, 4, 131, 3, 4, 0, 0}, 23},
       {"router alert too short", {148, 3, 0, 0}, 21},
   };
@@ -392,6 +395,7 @@ TEST_F(ForwardTest, TooBigWithDfIsReportedWithTheMtu) {
   Receive(Udp(header, wire::kKeepNothing, {}, 700));
   EXPECT_EQ(Drops(SKB_DROP_REASON_PKT_TOO_BIG), 1U);
   EXPECT_EQ(Ip(IpMib::kFragFails), 1U);
+  EXPECT_EQ(Ip(IpMib::kOutForwDatagrams), 1U);
   ASSERT_NE(NextSent(), "");
   const auto icmp = wire::ParseIcmp(LastSentIp().payload);
   EXPECT_EQ(icmp->header->code, wire::kIcmpFragmentationNeeded);

@@ -1,0 +1,79 @@
+// The parts of the differential judge that need no kernel.
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <fstream>
+#include <string>
+
+#include "replay/differential/case.h"
+#include "replay/differential/counters.h"
+#include "replay/differential/field_name.h"
+#include "replay/differential/generate.h"
+#include "replay/differential/known_differences.h"
+
+namespace tapedeck::differential {
+namespace {
+
+std::string TextOf(const Case& made) {
+  std::string text;
+  for (const Setting& setting : made.settings) text += setting.path + "=" + setting.value + "\n";
+  for (const Step& step : made.steps) {
+    text += TextOf(step) + "\n";
+    if (const auto* frame = std::get_if<FrameStep>(&step)) text += HexText(frame->bytes) + "\n";
+  }
+  return text;
+}
+
+TEST(GenerateTest, TheSameNumberMakesTheSameCase) {
+  for (const Kind& kind : Kinds()) {
+    for (uint64_t number = 0; number < 50; ++number) {
+      const Case made = Generate(kind, 7, number, 3);
+      EXPECT_FALSE(made.steps.empty()) << kind.name;
+      EXPECT_EQ(TextOf(made), TextOf(Generate(kind, 7, number, 3))) << kind.name;
+      EXPECT_EQ(made.steps.size(), Generate(kind, 7, number, kPlaces - 1).steps.size());
+    }
+  }
+}
+
+TEST(KnownDifferencesTest, StarsStandForAnything) {
+  EXPECT_TRUE(Matches("udp*", "udp"));
+  EXPECT_TRUE(Matches("counter *: ours more", "counter Udp.InErrors: ours more"));
+  EXPECT_TRUE(Matches("a*b*c", "axxbyyc"));
+  EXPECT_FALSE(Matches("a*b*c", "axxcyyb"));
+  EXPECT_FALSE(Matches("udp", "udp-lite"));
+}
+
+TEST(KnownDifferencesTest, ALineIsForItsKindAndKernel) {
+  const std::string path = testing::TempDir() + "/known_differences.tsv";
+  std::ofstream(path) << "# why\n\nudp\tcall poll: *\t6.18\ta reason\n";
+  const auto known = KnownDifferences::Read(path, "6.18.44");
+  ASSERT_TRUE(known.ok());
+  EXPECT_EQ(known->Find("udp", "call poll: length"), 0);
+  EXPECT_EQ(known->Find("icmp", "call poll: length"), -1);
+  EXPECT_EQ(KnownDifferences::Read(path, "7.2.13")->Find("udp", "call poll: length"), -1);
+  std::ofstream(path) << "udp\tcall poll: *\t6.18\n";
+  EXPECT_FALSE(KnownDifferences::Read(path, "6.18.44").ok());
+  std::remove(path.c_str());
+}
+
+TEST(CounterTextTest, GroupsAreFoundByTheirNames) {
+  const CounterText counters("Ip: InReceives Nonsense\nIp: 0 0\nTcp: MaxConn InSegs\nTcp: -1 0\n");
+  std::vector<uint64_t> values;
+  counters.Read("Ip: x\nIp: 5 6\nIcmpMsg: InType3\nIcmpMsg: 9\nTcp: x\nTcp: -1 7\n", &values);
+  const auto value = [&](const char* name) {
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (CounterNames()[i] == name) return values[i];
+    }
+    return uint64_t{0};
+  };
+  EXPECT_EQ(value("Ip.InReceives"), 5U);
+  EXPECT_EQ(value("Tcp.InSegs"), 7U);
+}
+
+TEST(FieldNameTest, ShapesHaveNoNumbers) {
+  EXPECT_EQ(Shape("tap0 > IP 10.0.0.1 > 10.0.0.2: ICMP echo reply, id 1"),
+            "tap0 > IP # > # ICMP echo reply, id #");
+}
+
+}  // namespace
+}  // namespace tapedeck::differential
