@@ -34,10 +34,10 @@ Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configu
   lab_.Take(&start_);
   EndApplications();
   at_rest_ = Held();
+  lab_.Restore(start_);
 }
 
 uint64_t Stage::Run(const Script& script) {
-  lab_.Restore(start_);
   const uint64_t steps = lab_.world().steps();
   const uint64_t frames = Play(script);
   EndApplications();
@@ -51,6 +51,9 @@ uint64_t Stage::Run(const Script& script) {
     CheckNothingLeft(lab_);
   }
   CheckFramesAccounted(lab_.recorder(), frames);
+  // Not before the next input: what is put back depends on this one, and so would that one's
+  // coverage.
+  lab_.Restore(start_);
   return digest;
 }
 

@@ -1,4 +1,4 @@
-// What fuzz targets over whole hosts share: a Lab that is put back before every input, and the
+// What fuzz targets over whole hosts share: a Lab that is put back after every input, and the
 // promises that must hold afterwards. A target adds which hosts there are and what they have open.
 #ifndef TAPEDECK_FUZZ_STAGE_H_
 #define TAPEDECK_FUZZ_STAGE_H_
