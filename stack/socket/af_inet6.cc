@@ -17,6 +17,7 @@
 #include "stack/socket/af_inet.h"
 #include "stack/socket/ping.h"
 #include "stack/socket/raw.h"
+#include "stack/tcp/tcp_ipv6.h"
 #include "stack/udp/udp_ipv6.h"
 #include "stack/wire/ip_protocol.h"
 
@@ -139,10 +140,12 @@ constexpr proto_ops Inet6(proto_ops ops) {
   return ops;
 }
 constexpr proto_ops kInet6DgramOps = Inet6(InetOps(kAfInet6, inet6_bind, inet6_getname, true));
+constexpr proto_ops kInet6StreamOps = Inet6(InetStreamOps(kAfInet6, inet6_bind, inet6_getname));
 constexpr proto_ops kInet6SockrawOps = Inet6(InetOps(kAfInet6, inet6_bind, inet6_getname, false));
 
 // The first entry of a type is what protocol 0 means.
 constexpr inet_protosw kInetSw6[] = {
+    {SOCK_STREAM, wire::kIpProtoTcp, &tcpv6_prot, &kInet6StreamOps, false},
     {SOCK_DGRAM, wire::kIpProtoUdp, &udpv6_prot, &kInet6DgramOps, false},
     {SOCK_DGRAM, wire::kIpProtoIcmpv6, &pingv6_prot, &kInet6SockrawOps, true},
     {SOCK_RAW, kIpprotoIp, &rawv6_prot, &kInet6SockrawOps, true},
