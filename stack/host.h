@@ -44,12 +44,19 @@ class Host {
   int AddRoute(net_device* dev, const Ipv4Prefix& prefix, Ipv4Address gateway);
   // `ip route add default dev DEV scope link`. 0 or -errno.
   int AddOnLinkDefaultRoute(net_device* dev);
+  // `ip -6 address add ADDRESS/LENGTH dev DEV nodad`, on a device that speaks IPv6 from now on
+  // (disable_ipv6 is switched off) and asks nobody whether its addresses are free (dad_transmits
+  // 0). 0 or -errno; -EEXIST where it is its link-local one.
+  int AddAddress(net_device* dev, const Ipv6Address& address, uint8_t prefix_length_bits);
+  // `ip -6 route add PREFIX/LENGTH dev DEV via GATEWAY`; :: as gateway: on the link. 0 or -errno.
+  int AddRoute(net_device* dev, const Ipv6Address& prefix, uint8_t prefix_length_bits,
+               const Ipv6Address& gateway);
 
   // Closes every descriptor, takes all devices down and empties the tables. Threads of applications
   // must have ended or sleep; those that sleep are ended. What is still on its way afterwards
   // (none, if the stack is right) shows in the ledger.
   void Shutdown();
-  static constexpr int kLedgerEntriesMax = 16;
+  static constexpr int kLedgerEntriesMax = 24;
   // Fills `entries` with what is held and returns how many there are; all are 0 after Shutdown.
   int Ledger(LedgerEntry entries[kLedgerEntriesMax]) const;
 
@@ -57,7 +64,9 @@ class Host {
   Kernel kernel_;
   net* net_;
   Syscalls* syscalls_;
-  neigh_table* arp_table_;  // for the ledger, when net has forgotten it
+  // For the ledger, when net has forgotten them.
+  neigh_table* arp_table_;
+  neigh_table* nd_table_;
   static constexpr int kNicsMax = 4;
   net_device* nics_[kNicsMax] = {};
   int nic_count_ = 0;

@@ -12,6 +12,7 @@
 #include "stack/kernel/event_queue.h"
 #include "stack/kernel/slab.h"
 #include "stack/kernel/world.h"
+#include "stack/wire/ethernet.h"
 
 namespace tapedeck {
 
@@ -26,13 +27,13 @@ class Cable : public nic::WireSink {
   Duration delay_;
 };
 
-// Who answers a host's ARP requests, where the far end of its cable is a capture: the addresses
-// that the capture shows.
+// Who answers a host's ARP requests and neighbour solicitations, where the far end of its cable is
+// a capture: the addresses that the capture shows.
 class Neighbours {
  public:
   virtual ~Neighbours() = default;
   // The MAC address at `address`; false where nobody has it.
-  virtual bool Find(Ipv4Address address, MacAddress* mac) const = 0;
+  virtual bool Find(const IpAddress& address, MacAddress* mac) const = 0;
 };
 
 // The far end of a cable whose other side is a player.
@@ -40,8 +41,8 @@ class CapturePort : public nic::WireSink {
  public:
   CapturePort(World& world, nic::Nic82599& nic);
 
-  // ARP requests are answered for `neighbours` (may be null), `delay` after their last bit. It must
-  // outlive the Lab.
+  // ARP requests and neighbour solicitations are answered for `neighbours` (may be null), `delay`
+  // after their last bit. It must outlive the Lab.
   void AnswerArp(const Neighbours* neighbours, Duration delay) {
     neighbours_ = neighbours;
     arp_delay_ = delay;
@@ -61,10 +62,15 @@ class CapturePort : public nic::WireSink {
   struct Reply : Event {
     using Event::Event;
     CapturePort* port = nullptr;
-    uint8_t bytes[42] = {};
+    uint8_t bytes[86] = {};
+    size_t size = 0;
   };
   static void OnReply(Event* event, SimTime now);
-  void MaybeAnswerArp(SimTime at, std::span<const uint8_t> frame);
+  void MaybeAnswer(SimTime at, std::span<const uint8_t> frame);
+  void MaybeAnswerArp(SimTime at, const wire::EthernetView& ethernet);
+  void MaybeAnswerSolicitation(SimTime at, const wire::EthernetView& ethernet);
+  // `bytes`: at most those of a Reply.
+  void SendReply(SimTime at, std::span<const uint8_t> bytes);
 
   World& world_;
   nic::Nic82599& nic_;

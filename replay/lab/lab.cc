@@ -1,5 +1,7 @@
 #include "replay/lab/lab.h"
 
+#include <cerrno>
+
 #ifdef TAPEDECK_CANARY
 #include <unordered_set>
 #endif
@@ -86,8 +88,16 @@ void Lab::Connect(const LabOptions& options) {
     CHECK_EQ(dev_open(made.device), 0);
     if (wanted.address != kIpv4Any) {
       CHECK_EQ(made.host->AddAddress(made.device, wanted.address, wanted.prefix_length_bits), 0);
+      if (wanted.everything_on_link) CHECK_EQ(made.host->AddOnLinkDefaultRoute(made.device), 0);
     }
-    if (wanted.everything_on_link) CHECK_EQ(made.host->AddOnLinkDefaultRoute(made.device), 0);
+    if (wanted.address6.has_value()) {
+      const Ipv6Address& address = *wanted.address6;
+      const int err = made.host->AddAddress(made.device, address, wanted.prefix6_length_bits);
+      CHECK(err == 0 || err == -EEXIST);
+      if (wanted.everything_on_link) {
+        CHECK_EQ(made.host->AddRoute(made.device, kIpv6Any, 0, kIpv6Any), 0);
+      }
+    }
   }
   // Links come up by themselves; so late a moment none of them misses.
   const SimTime give_up = world_->now() + Duration::Seconds(10);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,9 @@ struct LabHostOptions {
   MacAddress mac{std::array<uint8_t, 6>{0x02, 0, 0, 0, 0, 1}};
   Ipv4Address address{10, 0, 0, 1};
   uint8_t prefix_length_bits = 24;
+  // Where it is set the host speaks IPv6 too; it is usable at once (no DAD).
+  std::optional<Ipv6Address> address6 = std::nullopt;
+  uint8_t prefix6_length_bits = 64;
   // A default route without a gateway: every address is a neighbour. For captures, where nobody
   // knows the routes.
   bool everything_on_link = false;

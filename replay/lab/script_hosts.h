@@ -24,9 +24,9 @@ inline LabHostOptions ScriptHostOptions(uint8_t host) {
 // network does.
 class ScriptPeers : public Neighbours {
  public:
-  bool Find(Ipv4Address address, MacAddress* mac) const override {
-    if (address < PeerIpv4(0) || address > PeerIpv4(99)) return false;
-    *mac = SourceMacOf(address);
+  bool Find(const IpAddress& address, MacAddress* mac) const override {
+    if (!address.is_v4() || address.v4() < PeerIpv4(0) || address.v4() > PeerIpv4(99)) return false;
+    *mac = SourceMacOf(address.v4());
     return true;
   }
 };

@@ -93,9 +93,9 @@ Task<> Echo(Thread& thread, Host& host) {
 // The far end's only address.
 class OnePeer : public Neighbours {
  public:
-  bool Find(Ipv4Address address, MacAddress* mac) const override {
+  bool Find(const IpAddress& address, MacAddress* mac) const override {
     *mac = kPeerMac;
-    return address == kPeerAddress;
+    return address == IpAddress(kPeerAddress);
   }
 };
 
