@@ -6,11 +6,12 @@ namespace tapedeck {
 
 sk_buff* __skb_try_recv_from_queue(sk_buff_head* queue, uint32_t flags, int* off) {
   if ((flags & MSG_PEEK) == 0) return __skb_dequeue(queue);
-  int start = *off;
+  const bool at_offset = *off >= 0;
+  int start = at_offset ? *off : 0;
   for (sk_buff* skb = skb_peek(queue); skb != nullptr; skb = skb_peek_next(skb, queue)) {
     const int len = static_cast<int>(skb->len);
-    // Skipped by SO_PEEK_OFF; an empty packet is seen once.
-    if (start >= len && (start != 0 || skb->peeked)) {
+    // Skipped by SO_PEEK_OFF, with which an empty packet is seen once.
+    if (at_offset && start >= len && (start != 0 || skb->peeked)) {
       start -= len;
       continue;
     }

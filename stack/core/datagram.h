@@ -12,8 +12,8 @@
 namespace tapedeck {
 
 // The next packet for recvmsg with `flags`, with one use of it for the caller. With MSG_PEEK it
-// stays queued, and *off is where in it to start (SO_PEEK_OFF). nullptr and *err: -EAGAIN (none;
-// the call sleeps), a pending error, or 0 (shut down).
+// stays queued, and *off is where in it to start (SO_PEEK_OFF; below 0: at its head). nullptr and
+// *err: -EAGAIN (none; the call sleeps), a pending error, or 0 (shut down).
 sk_buff* skb_recv_datagram(sock* sk, uint32_t flags, int* off, int* err);
 // Its two halves, for protocols with a queue of their own: the next packet of `queue`, nullptr
 // where there is none; and what a call is told that finds none: 0 or -EAGAIN.

@@ -19,9 +19,9 @@
 namespace tapedeck {
 namespace {
 
-// Where in the next packet to start, and where the one after.
+// Where in the next packet to start (below 0: SO_PEEK_OFF is off), and where the one after.
 int PeekOffset(const sock* sk, uint32_t flags) {
-  return (flags & MSG_PEEK) != 0 && sk->sk_peek_off > 0 ? sk->sk_peek_off : 0;
+  return (flags & MSG_PEEK) != 0 ? sk->sk_peek_off : 0;
 }
 void MovePeekOffset(sock* sk, uint32_t flags, int bytes) {
   if (sk->sk_peek_off < 0) return;

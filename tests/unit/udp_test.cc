@@ -679,6 +679,16 @@ TEST_F(UdpTest, PeekOffWalksThroughTheQueue) {
   EXPECT_EQ(host.GetInt(fd, kSolSocket, kSoPeekOff), 4);
 }
 
+TEST_F(UdpTest, AnEmptyDatagramIsPeekedAtAgainAndAgain) {
+  const int fd = host.BoundUdp(7000);
+  host.ReceiveUdp(9, 7000, "");
+  Bytes buffer(3);
+  EXPECT_EQ(host.Recv(fd, &buffer, MSG_PEEK), 0);
+  EXPECT_EQ(host.Recv(fd, &buffer, MSG_PEEK), 0);
+  EXPECT_EQ(host.Recv(fd, &buffer), 0);
+  EXPECT_EQ(host.Recv(fd, &buffer), -EAGAIN);
+}
+
 TEST_F(UdpTest, AFaultingBufferIsEfaultAndLosesTheDatagram) {
   const int fd = host.BoundUdp(7000);
   host.ReceiveUdp(9, 7000, "hello");
