@@ -59,11 +59,6 @@ absl::Status PlayOnTun(const std::string& path, const Script& script,
         absl::StrCat(path, ": is for ", std::string(IpVersionName(settings->ip_version)), " only");
     return absl::OkStatus();
   }
-  if (settings->ip_version != IpVersion::kIpv4) {
-    result->outcome = Outcome::kSkipped;
-    result->message = absl::StrCat(path, ": the stack has no IPv6");
-    return absl::OkStatus();
-  }
   TunLabOptions lab_options;
   lab_options.seed = options.seed;
   lab_options.trace = options.observe != nullptr;

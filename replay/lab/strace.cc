@@ -44,7 +44,7 @@ std::string AddressText(const SockAddr& address) {
 }
 
 std::string InputAddress(const SyscallArgs& args) {
-  if (!args.has_address) return "NULL, 0";
+  if (args.number == SyscallNumber::kSendto && !args.has_address) return "NULL, 0";
   return absl::StrCat(AddressText(args.address), ", ", args.address.length);
 }
 

@@ -26,16 +26,29 @@ TunLab::TunLab(const PlaySettings& settings, const TunLabOptions& options, Arena
   CHECK(tun_ != nullptr);
   tun_set_reader(tun_, this);
   if (settings.local.is_v4()) {
-    CHECK_EQ(host_->AddAddress(tun_, settings.local.v4(), settings.local_prefix_bits), 0);
-    const Ipv4Prefix remotes(settings.remote.v4(), settings.remote_prefix_bits);
-    // A gateway that is on no link leaves the remote side out of reach, as with the real tool.
-    host_->AddRoute(tun_, remotes, settings.gateway.v4());
+    AddIpv4(settings);
+  } else {
+    AddIpv6(settings);
   }
   world_->RunUntil(kScriptStart);
   sent_.clear();
 }
 
 TunLab::~TunLab() = default;
+
+// A gateway that is on no link leaves the remote side out of reach, as with the real tool.
+void TunLab::AddIpv4(const PlaySettings& settings) {
+  CHECK_EQ(host_->AddAddress(tun_, settings.local.v4(), settings.local_prefix_bits), 0);
+  const Ipv4Prefix remotes(settings.remote.v4(), settings.remote_prefix_bits);
+  host_->AddRoute(tun_, remotes, settings.gateway.v4());
+}
+
+void TunLab::AddIpv6(const PlaySettings& settings) {
+  // Nobody on the other side answers solicitations, which would go on for good.
+  CHECK_EQ(host_->kernel().sysctl().Write("net/ipv6/conf/tun0/router_solicitations", "0"), 0);
+  CHECK_EQ(host_->AddAddress(tun_, settings.local.v6(), settings.local_prefix_bits), 0);
+  host_->AddRoute(tun_, settings.remote.v6(), settings.remote_prefix_bits, settings.gateway.v6());
+}
 
 void TunLab::Read(const TunPacket& packet) {
   sent_.push_back({packet.time, {packet.bytes.begin(), packet.bytes.end()}});

@@ -64,6 +64,8 @@ class TunLab : private TunReader {
   std::vector<std::string> Leftovers() const;
 
  private:
+  void AddIpv4(const PlaySettings& settings);
+  void AddIpv6(const PlaySettings& settings);
   void Read(const TunPacket& packet) override;
 
   std::unique_ptr<Arena> own_arena_;
