@@ -37,21 +37,25 @@ void Datagram(CaseBuilder& builder, const Station& peer, uint16_t dest) {
   builder.Frame(peer.port, bytes);
 }
 
-// An ICMP error about a datagram that the socket might have sent.
-void ErrorAbout(CaseBuilder& builder, const Station& peer) {
+// An ICMP error about a datagram that the socket might have sent. Unless it is `sure` that there is
+// a socket of OwnPort() none speaks of the path's MTU: since 7.0 the host learns that whoever has
+// sent the datagram (udp_err_update_exception), before only from the socket's.
+void ErrorAbout(CaseBuilder& builder, const Station& peer, bool sure) {
   wire::IcmpHeader icmp;
   icmp.type = builder.Pick<uint8_t>({wire::kIcmpDestUnreachable, wire::kIcmpDestUnreachable,
                                      wire::kIcmpTimeExceeded, wire::kIcmpParameterProblem,
                                      wire::kIcmpSourceQuench});
   icmp.code = static_cast<uint8_t>(builder.Below(18));
+  if (!sure && icmp.code == wire::kIcmpFragmentationNeeded) icmp.code = wire::kIcmpPortUnreachable;
   if (builder.OneIn(3)) icmp.set_next_hop_mtu(builder.Pick<uint16_t>({0, 68, 576, 1400, 1500}));
   IpSpec quoted;
-  quoted.src = builder.OneIn(10) ? builder.OddAddress() : builder.Us(peer.port).address;
-  quoted.dst = builder.OneIn(10) ? builder.OddAddress() : peer.address;
+  quoted.src = !sure && builder.OneIn(10) ? builder.OddAddress() : builder.Us(peer.port).address;
+  quoted.dst = !sure && builder.OneIn(10) ? builder.OddAddress() : peer.address;
   wire::FrameBuilder frame = builder.Ethernet(peer);
   CaseBuilder::Ip(frame, builder.Spec(peer)).Icmp(icmp);
   CaseBuilder::Ip(frame, quoted)
-      .Udp({.source = builder.OneIn(10) ? uint16_t{9} : builder.OwnPort(), .dest = kPeerPort})
+      .Udp({.source = !sure && builder.OneIn(10) ? uint16_t{9} : builder.OwnPort(),
+            .dest = kPeerPort})
       .CountingPayload(builder.Below(32));
   std::span<const uint8_t> bytes = frame.Build();
   if (builder.OneIn(6)) bytes = bytes.first(42 + builder.Below(28));
@@ -119,7 +123,7 @@ void GenerateUdp(CaseBuilder& builder) {
     if (what < 2) {
       Datagram(builder, peer, builder.OwnPort());
     } else if (what == 2) {
-      ErrorAbout(builder, peer);
+      ErrorAbout(builder, peer, false);
     } else {
       SomeCall(builder, static_cast<int>(builder.Below(static_cast<uint32_t>(sockets))), peer);
     }
@@ -129,12 +133,19 @@ void GenerateUdp(CaseBuilder& builder) {
 void GenerateIcmpError(CaseBuilder& builder) {
   const Station peer = builder.Peer();
   builder.Introduce(peer);
-  OpenSocket(builder, 0, peer);
+  const bool sure = builder.OneIn(3);
+  if (sure) {
+    builder.Call(CallName::kSocket, 0, builder.domain(), SOCK_DGRAM, 0);
+    if (builder.OneIn(3)) builder.SetOption(0, 0, 11, 1);  // IP_RECVERR
+    builder.CallWith(CallName::kBind, 0, {kIpv4Any, builder.OwnPort()});
+  } else {
+    OpenSocket(builder, 0, peer);
+  }
   CallStep& send = builder.CallWith(CallName::kSendto, 0, {peer.address, kPeerPort});
   send.data = builder.Bytes(16);
   const uint32_t errors = 1 + builder.Below(3);
   for (uint32_t i = 0; i < errors; ++i) {
-    ErrorAbout(builder, peer);
+    ErrorAbout(builder, peer, sure);
     SomeCall(builder, 0, peer);
   }
   SomeCall(builder, 0, peer);

@@ -140,8 +140,7 @@ void ip_cmsg_recv(msghdr* msg, sock* sk, sk_buff* skb) {
 
 void ipv4_pktinfo_prepare(const sock* sk, sk_buff* skb, bool drop_dst) {
   // A socket of IPv6 tells it by IPV6_PKTINFO.
-  const bool wanted =
-      (inet_sk(sk)->cmsg_flags & IP_CMSG_PKTINFO) != 0 || sk->sk_family == kAfInet6;
+  const bool wanted = (inet_sk(sk)->cmsg_flags & IP_CMSG_PKTINFO) != 0 || sk->sk_family == kAfInet6;
   auto* const queued = SKB_CB<QueuedPktinfo>(skb);
   if (wanted && skb->dst != nullptr) {
     // Through loopback: the device that the sender chose.

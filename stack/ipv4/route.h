@@ -12,8 +12,8 @@
 #include "stack/base/ip_address.h"
 #include "stack/base/list.h"
 #include "stack/core/dst.h"
-#include "stack/ipv4/fib.h"
 #include "stack/core/flow.h"
+#include "stack/ipv4/fib.h"
 #include "stack/wire/ipv4.h"
 
 namespace tapedeck {

@@ -4,8 +4,8 @@
 
 #include "stack/core/net.h"
 #include "stack/ipv4/devinet.h"
-#include "stack/ipv4/igmp.h"
 #include "stack/ipv4/icmp.h"
+#include "stack/ipv4/igmp.h"
 #include "stack/ipv4/inetpeer.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv4/netns_ipv4.h"

@@ -5,9 +5,9 @@
 #include <cstdint>
 
 #include "stack/base/ip_address.h"
+#include "stack/core/flow.h"
 #include "stack/core/skbuff.h"
 #include "stack/ipv4/fib.h"
-#include "stack/core/flow.h"
 #include "stack/ipv4/ip_options.h"
 #include "stack/ipv4/route.h"
 #include "stack/wire/ipv4.h"
