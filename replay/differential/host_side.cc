@@ -76,7 +76,9 @@ void HostSide::Call(const CallStep& call, CallResult* result) {
   Settle();
 }
 
-void HostSide::Wait(int milliseconds) { Run(Duration::Milliseconds(milliseconds)); }
+void HostSide::Wait(int milliseconds) {
+  Run(Duration::Milliseconds(static_cast<uint64_t>(milliseconds)));
+}
 
 void HostSide::Drain(std::vector<Reply>* replies) {
   for (int port = 0; port < kPorts; ++port) {
