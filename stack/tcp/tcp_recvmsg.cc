@@ -9,6 +9,7 @@
 #include "stack/core/skb_data.h"
 #include "stack/core/sock_cmsg.h"
 #include "stack/ipv4/ip_recverr.h"
+#include "stack/ipv6/datagram.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_clock.h"
 #include "stack/tcp/tcp_input.h"
@@ -246,7 +247,10 @@ void tcp_eat_recv_skb(sock* sk, sk_buff* skb) {
 }
 
 int64_t tcp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
-  if ((flags & MSG_ERRQUEUE) != 0) return ip_recv_error(sk, msg, len);
+  if ((flags & MSG_ERRQUEUE) != 0) {
+    // inet_recv_error: by the socket's family, whatever its peer's.
+    return (sk->sk_family == kAfInet6 ? ipv6_recv_error : ip_recv_error)(sk, msg, len);
+  }
   lock_sock(sk);
   int64_t result = -ENOTCONN;
   int64_t stamp_ns = 0;
