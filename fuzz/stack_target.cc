@@ -51,6 +51,7 @@ constexpr std::string_view kPrelude = R"(
 
 LabOptions SmallLab() {
   LabHostOptions host = ScriptHostOptions(0);
+  host.address6 = HostIpv6(0);
   // The smallest that the driver has, so that rings wrap and run dry, and a reset has little to
   // copy.
   host.driver.rx_ring_entries = 64;

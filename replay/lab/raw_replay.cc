@@ -238,8 +238,9 @@ absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawRepl
   if (hooks.host_made) hooks.host_made(lab.host(0));
   const CaptureNeighbours neighbours(*summary);
   if (options.answer_arp) lab.port(0).AnswerArp(&neighbours, options.arp_delay);
-  const UdpSinks udp_sinks(lab.host(0), result.udp_ports);
-  const TcpSinks tcp_sinks(lab.host(0), result.tcp_ports);
+  const IpAddress any = result.host.is_v6() ? IpAddress(kIpv6Any) : IpAddress(kIpv4Any);
+  const UdpSinks udp_sinks(lab.host(0), result.udp_ports, any);
+  const TcpSinks tcp_sinks(lab.host(0), result.tcp_ports, any);
 
   const SimTime start = lab.world().now();
   CaptureSource source(*reader);

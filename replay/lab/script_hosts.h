@@ -20,11 +20,16 @@ inline LabHostOptions ScriptHostOptions(uint8_t host) {
   return options;
 }
 
-// Peers exist only as frames, but they answer ARP, so that a script need not. Nobody else on their
-// network does.
+// Peers exist only as frames, but they answer ARP and neighbour solicitations, so that a script
+// need not. Nobody else on their network does.
 class ScriptPeers : public Neighbours {
  public:
   bool Find(const IpAddress& address, MacAddress* mac) const override {
+    if (address.is_v6()) {
+      if (address.v6() < PeerIpv6(0) || address.v6() > PeerIpv6(99)) return false;
+      *mac = PeerMac(static_cast<uint8_t>(address.v6().bytes()[15] - 101));
+      return true;
+    }
     if (!address.is_v4() || address.v4() < PeerIpv4(0) || address.v4() > PeerIpv4(99)) return false;
     *mac = SourceMacOf(address.v4());
     return true;

@@ -13,7 +13,8 @@ namespace tapedeck {
 class TcpSinks {
  public:
   // One listener a port, bound to every address of `host`; they run until the host is shut down.
-  TcpSinks(Host& host, std::span<const uint16_t> ports);
+  // `any` says of which family their sockets are: those of :: take IPv4 as well.
+  TcpSinks(Host& host, std::span<const uint16_t> ports, const IpAddress& any = kIpv4Any);
 
   uint64_t connections() const { return counts_->connections; }
   uint64_t bytes() const { return counts_->bytes; }
@@ -24,7 +25,7 @@ class TcpSinks {
     uint64_t connections = 0;
     uint64_t bytes = 0;
   };
-  static Task<> AcceptAll(Thread& thread, Host& host, uint16_t port, Counts* counts);
+  static Task<> AcceptAll(Thread& thread, Host& host, Endpoint end, Counts* counts);
   static Task<> ReadAll(Thread& thread, Host& host, int fd, Counts* counts);
 
   Counts* counts_;

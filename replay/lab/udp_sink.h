@@ -14,7 +14,8 @@ class UdpSinks {
  public:
   // One thread and one socket a port, bound to every address of `host`; they run until the host is
   // shut down.
-  UdpSinks(Host& host, std::span<const uint16_t> ports);
+  // `any` says of which family their sockets are: those of :: take IPv4 as well.
+  UdpSinks(Host& host, std::span<const uint16_t> ports, const IpAddress& any = kIpv4Any);
 
   uint64_t datagrams() const { return counts_->datagrams; }
 
@@ -24,7 +25,7 @@ class UdpSinks {
     uint64_t datagrams = 0;
     uint64_t bytes = 0;
   };
-  static Task<> ReadAll(Thread& thread, Host& host, uint16_t port, Counts* counts);
+  static Task<> ReadAll(Thread& thread, Host& host, Endpoint end, Counts* counts);
 
   Counts* counts_;
 };
