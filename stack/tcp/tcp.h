@@ -1,7 +1,7 @@
 // TCP as the socket layer and the rest of the host see it (net/ipv4/tcp.c; RFC 9293).
 //
-//   in:   ip_protocol_deliver_rcu -> tcp_v4_rcv -> (lookup) -> tcp_v4_do_rcv -> tcp_rcv_established
-//   |
+//   in:   ip_protocol_deliver_rcu -> tcp_v4_rcv | tcp_v6_rcv -> tcp_rcv_segment (lookup) ->
+//         tcp_do_rcv -> tcp_rcv_established |
 //         tcp_rcv_state_process -> tcp_ack, tcp_data_queue -> sk_data_ready
 //   out:  tcp_sendmsg -> tcp_push -> tcp_write_xmit -> tcp_transmit_skb -> queue_xmit
 //
