@@ -33,13 +33,14 @@ using differential::KnownDifferences;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kExitSkipped = 77;
+constexpr uint64_t kCasesDefault = 10'000;
 // More than a second allows.
 constexpr double kCasesPerSecondMax = 50'000;
 // Cases that a worker takes at a time.
 constexpr uint64_t kChunkCases = 200;
 
 struct Flags {
-  uint64_t cases = 10'000;
+  std::optional<uint64_t> cases;
   std::string seed = "5eed0001";
   std::vector<std::string> kinds;
   unsigned jobs = 0;
@@ -137,9 +138,10 @@ absl::StatusOr<Plan> MakePlan(const Flags& flags) {
   absl::StatusOr<KnownDifferences> known = ReadKnown(flags);
   if (!known.ok()) return known.status();
   plan.known = *std::move(known);
-  plan.cases = flags.cases;
+  plan.cases = flags.cases.value_or(kCasesDefault);
   if (flags.seconds > 0) {
-    plan.cases = static_cast<uint64_t>(flags.seconds * kCasesPerSecondMax);
+    const auto cases_max = static_cast<uint64_t>(flags.seconds * kCasesPerSecondMax);
+    plan.cases = flags.cases.value_or(cases_max);
     plan.until = Clock::now() + std::chrono::milliseconds(int64_t(flags.seconds * 1000));
   }
   return plan;
@@ -268,8 +270,10 @@ std::string Footer() {
 void AddFlags(CLI::App& app, Flags* flags) {
   app.name("tools/differential");
   app.footer(Footer());
-  app.add_option("--cases", flags->cases, "How many")->capture_default_str()->type_name("N");
-  app.add_option("--seconds", flags->seconds, "As many as so long allows, instead")->type_name("S");
+  app.add_option("--cases", flags->cases, "How many [10000]")->type_name("N");
+  app.add_option("--seconds", flags->seconds,
+                 "Stop after so long; without --cases as many as that allows")
+      ->type_name("S");
   app.add_option("--seed", flags->seed, "Of the cases, hexadecimal")
       ->capture_default_str()
       ->type_name("HEX");
