@@ -9,6 +9,14 @@ namespace tapedeck::differential {
 
 namespace {
 
+// Any protocol but those that not every kernel has.
+uint8_t SomeProtocol(CaseBuilder& builder) {
+  constexpr uint8_t kPim = 103;      // with CONFIG_IP_PIMSM
+  constexpr uint8_t kUdpLite = 136;  // until 7.0
+  const uint8_t protocol = builder.Byte();
+  return protocol == kPim || protocol == kUdpLite ? uint8_t{0xfd} : protocol;
+}
+
 // A packet that is answered where its header is right: echo, or UDP to a closed port.
 void Send(CaseBuilder& builder, const Station& peer, const IpSpec& spec, MacAddress to) {
   wire::FrameBuilder frame = builder.Ethernet(peer, to);
@@ -45,7 +53,7 @@ void Spoil(CaseBuilder& builder, IpSpec* spec) {
       spec->keep |= wire::kKeepChecksum;
       break;
     case 3:
-      spec->protocol = builder.Byte();
+      spec->protocol = SomeProtocol(builder);
       spec->keep |= wire::kKeepProtocol;
       break;
     case 4:
