@@ -91,9 +91,10 @@ int RunSs(SsFlags& flags) {
 Run AddSsCommand(CLI::App& app, CLI::App** subcommand) {
   const auto flags = std::make_shared<SsFlags>();
   CLI::App* const sub = app.add_subcommand(
-      "ss",
-      "Plays captures or scripts and prints the sockets that the host has at the end, as ss does:\n"
-      "listeners, connections, requests, time-wait sockets, and those of UDP.");
+      "ss", "Print the sockets that a host has at the end of a capture or script");
+  sub->footer(
+      "As ss does: listeners, connections, requests, time-wait sockets, and those of UDP.\n"
+      "Exit codes: 0 the run held, 1 it did not, 2 wrong flags or input.");
   AddInspectFlags(sub, &flags->inspect);
   sub->add_flag("-t,--tcp", flags->tcp, "Only TCP");
   sub->add_flag("-u,--udp", flags->udp, "Only UDP");

@@ -97,8 +97,8 @@ int RunStat(const StatFlags& flags) {
 Run AddStatCommand(CLI::App& app, CLI::App** subcommand) {
   const auto flags = std::make_shared<StatFlags>();
   CLI::App* const sub = app.add_subcommand(
-      "stat",
-      "Plays captures or scripts and prints the host's counters, as nstat does.\n\n"
+      "stat", "Print the counters that a capture or script leaves, as nstat does");
+  sub->footer(
       "With --proc NAME it prints that file of /proc/net as it reads at the end of the run, in\n"
       "Linux's format.");
   AddInspectFlags(sub, &flags->inspect);

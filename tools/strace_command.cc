@@ -47,9 +47,9 @@ int RunStrace(const StraceFlags& flags) {
 
 Run AddStraceCommand(CLI::App& app, CLI::App** subcommand) {
   const auto flags = std::make_shared<StraceFlags>();
-  CLI::App* const sub = app.add_subcommand(
-      "strace",
-      "Plays captures or scripts and logs the system calls of the host's applications.\n\n"
+  CLI::App* const sub =
+      app.add_subcommand("strace", "Log the system calls of a capture's or script's applications");
+  sub->footer(
       "One line a call, as `strace -f -ttt -T` prints them: thread, virtual time of its entry, "
       "call,\n"
       "result and how long it took. A call that never ended is <unfinished ...>.");

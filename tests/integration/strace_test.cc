@@ -1,0 +1,58 @@
+// System calls as strace writes them.
+#include "replay/lab/strace.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "stack/core/uapi.h"
+
+namespace tapedeck {
+namespace {
+
+constexpr size_t kStringBytes = 4;
+
+TEST(StraceTest, ArgumentsHaveTheirNames) {
+  SyscallArgs args;
+  args.number = SyscallNumber::kSocket;
+  args.a = kAfInet6;
+  args.b = int{SOCK_STREAM} | static_cast<int>(SOCK_NONBLOCK);
+  args.c = 6;
+  EXPECT_EQ(StraceCallText(args, 3, kStringBytes),
+            "socket(AF_INET6, SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP)");
+}
+
+TEST(StraceTest, DataAreCutAndAddressesSpelt) {
+  char data[] = "ab\ncdef";
+  SyscallArgs args;
+  args.number = SyscallNumber::kSendto;
+  args.fd = 3;
+  args.buffer.iov_base = reinterpret_cast<uint8_t*>(data);
+  args.buffer.iov_len = std::strlen(data);
+  args.has_address = true;
+  args.address = SockAddr(Endpoint{IpAddress(Ipv4Address(10, 0, 0, 2)), be16(53)});
+  EXPECT_EQ(StraceCallText(args, 7, kStringBytes),
+            "sendto(3, \"ab\\nc\"..., 7, 0, {sa_family=AF_INET, sin_port=htons(53), "
+            "sin_addr=inet_addr(\"10.0.0.2\")}, 16)");
+}
+
+TEST(StraceTest, OptionsHaveTheirNames) {
+  int32_t one = 1;
+  SyscallArgs args;
+  args.number = SyscallNumber::kSetsockopt;
+  args.fd = 4;
+  args.a = 6;
+  args.b = 1;
+  args.memory = &one;
+  args.length = sizeof(one);
+  EXPECT_EQ(StraceCallText(args, 0, kStringBytes), "setsockopt(4, SOL_TCP, TCP_NODELAY, [1], 4)");
+}
+
+TEST(StraceTest, ResultsAreNumbersOrErrors) {
+  EXPECT_EQ(StraceResultText(7), "7");
+  EXPECT_EQ(StraceResultText(-EAGAIN), "-1 EAGAIN");
+}
+
+}  // namespace
+}  // namespace tapedeck
