@@ -69,7 +69,8 @@ std::string CheckNames(const std::vector<std::string>& names) {
     std::string all;
     for (const proc_net_file& file : proc_net_files()) {
       known = known || name == file.name;
-      all += std::string(all.empty() ? "" : ", ") + file.name;
+      if (!all.empty()) all += ", ";
+      all += file.name;
     }
     if (!known) return "--proc " + name + ": no such file, there are " + all;
   }
