@@ -65,6 +65,12 @@ int InspectCapture(const std::string& command, const std::string& file, const In
   return result->violations.empty() ? kExitHeld : kExitFailed;
 }
 
+int InspectFile(const std::string& command, const std::string& file, const InspectFlags& flags,
+                const Inspection& inspection) {
+  const bool script = file.size() > 4 && file.compare(file.size() - 4, 4, ".pkt") == 0;
+  return (script ? InspectScript : InspectCapture)(command, file, flags, inspection);
+}
+
 }  // namespace
 
 void AddInspectFlags(CLI::App* sub, InspectFlags* flags) {
@@ -75,12 +81,6 @@ void AddInspectFlags(CLI::App* sub, InspectFlags* flags) {
   sub->add_option("--frames", flags->frames_max, "Look after so many frames of a capture [all]");
   sub->add_option("--mode", flags->mode, "IP version of a script: ipv4, ipv6, ipv4-mapped-ipv6");
   sub->add_flag("--tolerance", flags->tolerance, "Judge a script's times as packetdrill does");
-}
-
-int InspectFile(const std::string& command, const std::string& file, const InspectFlags& flags,
-                const Inspection& inspection) {
-  const bool script = file.size() > 4 && file.compare(file.size() - 4, 4, ".pkt") == 0;
-  return (script ? InspectScript : InspectCapture)(command, file, flags, inspection);
 }
 
 int InspectFiles(const std::string& command, const InspectFlags& flags,

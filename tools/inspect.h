@@ -27,11 +27,9 @@ struct Inspection {
   std::function<void(Host& host)> host_made;
   std::function<void(Host& host)> ended;
 };
-// Plays `file`: a packetdrill script where its name ends in .pkt, else a capture. What is wrong
-// with it is said on stderr after `command`. The exit code.
-int InspectFile(const std::string& command, const std::string& file, const InspectFlags& flags,
-                const Inspection& inspection);
-// All files of the flags, each under a heading where there are several.
+// Plays the files of the flags, each under a heading where there are several: as packetdrill
+// scripts those whose names end in .pkt, else as captures. What is wrong with one is said on stderr
+// after `command`. The exit code.
 int InspectFiles(const std::string& command, const InspectFlags& flags,
                  const Inspection& inspection);
 

@@ -98,11 +98,8 @@ struct ipv6_pinfo {
 inline ipv6_pinfo* inet6_sk(sock* sk) { return inet_sk(sk)->pinet6; }
 inline const ipv6_pinfo* inet6_sk(const sock* sk) { return inet_sk(sk)->pinet6; }
 inline bool ipv6_only_sock(const sock* sk) { return sk->sk_ipv6only; }
-// The peer's / own address as 16 bytes (mapped where the socket speaks IPv4).
+// The peer's address as 16 bytes (mapped where the socket speaks IPv4).
 inline const Ipv6Address& sk_v6_daddr(const sock* sk) { return inet_sk(sk)->inet_daddr.v6(); }
-inline const Ipv6Address& sk_v6_rcv_saddr(const sock* sk) {
-  return inet_sk(sk)->inet_rcv_saddr.v6();
-}
 
 // Gives a new AF_INET6 socket its ipv6_pinfo with the host's defaults (part of inet6_create).
 // 0 or -ENOBUFS. inet6_sock_init REQUIRES: none there yet.

@@ -25,10 +25,6 @@ void ndisc_send_na(net_device* dev, const Ipv6Address& daddr, const Ipv6Address&
 void ndisc_send_rs(net_device* dev, const Ipv6Address& saddr, const Ipv6Address& daddr);
 // Tells the sender of a packet that is being forwarded of the better next hop `target`.
 void ndisc_send_redirect(sk_buff* skb, const Ipv6Address& target);
-// The neighbour of `addr` on `dev`, with a reference.
-inline neighbour* __ipv6_neigh_lookup(net_device* dev, const Ipv6Address& addr, neigh_table* tbl) {
-  return neigh_lookup(tbl, addr.bytes().data(), dev);
-}
 // What addrconf's notifier calls behind addrconf_notify: entries of a device that goes down or
 // changes its address are forgotten, new addresses announced (sysctl ndisc_notify).
 void ndisc_netdev_event(net_device* dev, NetdevEvent event);

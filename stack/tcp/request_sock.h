@@ -30,11 +30,6 @@ struct request_sock_ops {
   // reference, or nullptr.
   dst_entry* (*route_req)(const sock* sk, sk_buff* skb, flowi* fl, request_sock* req,
                           uint32_t tw_isn);
-  // A SYN cookie as ISN; *mss becomes what it can carry.
-  uint32_t (*cookie_init_seq)(const sk_buff* skb, uint16_t* mss);
-  // ISN and timestamp offset of the connection that an arriving segment belongs to.
-  uint32_t (*init_seq)(net& net, const sk_buff* skb);
-  uint32_t (*init_ts_off)(net& net, const sk_buff* skb);
   // Builds and sends a SYN-ACK; `dst` may be nullptr (routed then). 0 or -errno.
   int (*send_synack)(const sock* sk, dst_entry* dst, flowi* fl, request_sock* req,
                      tcp_fastopen_cookie* foc, tcp_synack_type type, sk_buff* syn_skb);

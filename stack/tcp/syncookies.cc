@@ -9,6 +9,7 @@
 #include "stack/tcp/tcp_cong.h"
 #include "stack/tcp/tcp_ecn.h"
 #include "stack/tcp/tcp_input.h"
+#include "stack/tcp/tcp_ipv4.h"
 #include "stack/tcp/tcp_output.h"
 #include "stack/tcp/tcp_segment.h"
 
@@ -41,17 +42,8 @@ uint32_t CookieHash(const sk_buff* skb, uint32_t count, int which) {
   const net& net = *skb->owner;
   const wire::TcpHeader& th = *tcp_hdr(skb);
   const uint32_t ports = uint32_t{th.source.host()} << 16 | th.dest.host();
-  const SipHashKey& key = net.tcp->syncookie_secret[which];
-  if (tcp_is_v4(skb)) {
-    const wire::Ipv4Header& iph = *ip_hdr(skb);
-    const uint32_t words[] = {iph.saddr.host(), iph.daddr.host(), ports, count};
-    return static_cast<uint32_t>(SipHash24(words, key));
-  }
-  const Ipv6Address& from = ipv6_hdr(skb)->saddr;
-  const Ipv6Address& to = ipv6_hdr(skb)->daddr;
-  const uint32_t words[] = {from.word(0), from.word(1), from.word(2), from.word(3), to.word(0),
-                            to.word(1),   to.word(2),   to.word(3),   ports,        count};
-  return static_cast<uint32_t>(SipHash24(words, key));
+  return static_cast<uint32_t>(tcp_secure_hash(net.tcp->syncookie_secret[which], tcp_saddr(skb),
+                                               tcp_daddr(skb), ports, count));
 }
 
 uint32_t CookieTime(const net& net) {
@@ -113,7 +105,7 @@ request_sock* MakeRequest(sock* sk, sk_buff* skb, bool* is_cookie) {
   tcp_parse_options(net, skb, &opt, false, nullptr);
   uint32_t ts_off = 0;
   if (opt.saw_tstamp && opt.rcv_tsecr != 0) {
-    ts_off = ops.init_ts_off(net, skb);
+    ts_off = tcp_init_seq_and_ts_off(skb).ts_off;
     opt.rcv_tsecr -= ts_off;
   }
   if (!DecodeTimestamp(tcp_sysctl(sk), &opt)) return nullptr;

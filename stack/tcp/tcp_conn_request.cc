@@ -112,14 +112,16 @@ bool BacklogAllows(const Syn& syn, request_sock* req, const dst_entry* dst) {
 
 // ISN and timestamp offset. False where the SYN is to be dropped after all.
 bool ChooseNumbers(Syn* syn, request_sock* req, const dst_entry* dst) {
-  net& net = syn->host_net();
+  const bool has_isn = syn->want_cookie || syn->isn != 0;
+  if (has_isn && !req->tstamp_ok) return true;
+  const tcp_seq_and_ts_off numbers = tcp_init_seq_and_ts_off(syn->skb);
   if (req->tstamp_ok) {
     req->req_usec_ts = dst_tcp_usec_ts(dst);
-    req->ts_off = syn->ops->init_ts_off(net, syn->skb);
+    req->ts_off = numbers.ts_off;
   }
-  if (syn->want_cookie || syn->isn != 0) return true;
+  if (has_isn) return true;
   if (!BacklogAllows(*syn, req, dst)) return false;
-  syn->isn = syn->ops->init_seq(net, syn->skb);
+  syn->isn = numbers.seq;
   return true;
 }
 
@@ -201,7 +203,7 @@ int tcp_conn_request(const request_sock_ops* ops, sock* sk, sk_buff* skb) {
   req->txhash = net_tx_rndhash(sk->sk_net);
   InitRequest(req, ParseOptions(&syn), skb, sk);
   if (syn.want_cookie) {
-    syn.isn = ops->cookie_init_seq(skb, &req->mss);
+    syn.isn = cookie_init_sequence(skb, &req->mss);
     // The full socket, which will know the cookie alone, takes the same way out.
     req->txhash = syn.isn;
   }

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 
+#include "stack/base/hash.h"
 #include "stack/ipv4/ip_options.h"
 #include "stack/tcp/tcp_minisocks.h"
 #include "stack/tcp/tcp_sock.h"
@@ -46,6 +47,8 @@ void tcp_listendrop(sock* sk);
 int tcp_conn_request(const request_sock_ops* ops, sock* sk, sk_buff* skb);
 sk_buff* tcp_make_synack(const sock* sk, dst_entry* dst, request_sock* req,
                          tcp_fastopen_cookie* foc, tcp_synack_type type, sk_buff* syn_skb);
+// TOS or traffic class of a SYN-ACK: the listener's `own`, or the SYN's where the host reflects it.
+uint8_t tcp_synack_dsfield(const sock* sk, const request_sock* req, uint8_t own);
 int tcp_rtx_synack(const sock* sk, request_sock* req);
 void tcp_openreq_init_rwin(request_sock* req, const sock* sk_listener, const dst_entry* dst);
 
@@ -60,6 +63,12 @@ struct tcp_seq_and_ts_off {
 };
 tcp_seq_and_ts_off secure_tcp_seq_and_ts_off(net& net, const IpAddress& saddr,
                                              const IpAddress& daddr, be16 sport, be16 dport);
+// Those of the connection that an arriving segment belongs to, seen from us.
+tcp_seq_and_ts_off tcp_init_seq_and_ts_off(const sk_buff* skb);
+// Two addresses and two words, as the kernel hashes them for each family: words of four bytes for
+// IPv4, for IPv6 the addresses before them.
+uint64_t tcp_secure_hash(const SipHashKey& key, const IpAddress& saddr, const IpAddress& daddr,
+                         uint32_t a, uint32_t b);
 // Where a search for a local port begins, by destination.
 uint64_t secure_port_ephemeral(net& net, const IpAddress& saddr, const IpAddress& daddr,
                                be16 dport);

@@ -4,7 +4,6 @@
 #include "stack/core/net.h"
 #include "stack/ipv4/ip.h"
 #include "stack/tcp/netns_tcp.h"
-#include "stack/tcp/syncookies.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_ecn.h"
 #include "stack/tcp/tcp_ipv4.h"
@@ -32,21 +31,6 @@ dst_entry* tcp_v4_route_req(const sock* sk, sk_buff* skb, flowi* fl, request_soc
   return inet_csk_route_req(sk, &fl->ip4, req);
 }
 
-tcp_seq_and_ts_off SeqAndTsOff(net& net, const sk_buff* skb) {
-  const wire::Ipv4Header* const iph = ip_hdr(skb);
-  const wire::TcpHeader* const th = tcp_hdr(skb);
-  return secure_tcp_seq_and_ts_off(net, iph->daddr, iph->saddr, th->dest, th->source);
-}
-uint32_t InitSeq(net& net, const sk_buff* skb) { return SeqAndTsOff(net, skb).seq; }
-uint32_t InitTsOff(net& net, const sk_buff* skb) { return SeqAndTsOff(net, skb).ts_off; }
-
-// TOS of the SYN-ACK: the listener's, or the SYN's where the host reflects it.
-uint8_t SynackTos(const sock* sk, const request_sock* req) {
-  const uint8_t tos = inet_sk(sk)->tos;
-  if (tcp_sysctl(sk).reflect_tos == 0) return tos;
-  return static_cast<uint8_t>((req->syn_tos & ~INET_ECN_MASK) | (tos & INET_ECN_MASK));
-}
-
 int tcp_v4_send_synack(const sock* sk, dst_entry* dst, flowi* fl, request_sock* req,
                        tcp_fastopen_cookie* foc, tcp_synack_type type, sk_buff* syn_skb) {
   if (dst == nullptr) dst = inet_csk_route_req(sk, &fl->ip4, req);
@@ -58,7 +42,7 @@ int tcp_v4_send_synack(const sock* sk, dst_entry* dst, flowi* fl, request_sock* 
   const Ipv4Address daddr = req->node.daddr.v4();
   __tcp_v4_send_check(skb, saddr, daddr);
   const int err = ip_build_and_send_pkt(skb, sk, saddr, daddr, req->has_opt ? &req->opt : nullptr,
-                                        SynackTos(sk, req));
+                                        tcp_synack_dsfield(sk, req, inet_sk(sk)->tos));
   return net_xmit_eval(err);
 }
 
@@ -90,9 +74,6 @@ const request_sock_ops tcp_request_sock_ipv4_ops = {
     .family = kAfInet,
     .mss_clamp = TCP_MSS_DEFAULT,
     .route_req = tcp_v4_route_req,
-    .cookie_init_seq = cookie_init_sequence,
-    .init_seq = InitSeq,
-    .init_ts_off = InitTsOff,
     .send_synack = tcp_v4_send_synack,
 };
 

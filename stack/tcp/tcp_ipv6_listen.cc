@@ -3,7 +3,6 @@
 #include "stack/ipv6/ipv6.h"
 #include "stack/tcp/inet_connection_sock.h"
 #include "stack/tcp/netns_tcp.h"
-#include "stack/tcp/syncookies.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_ecn.h"
 #include "stack/tcp/tcp_ipv4.h"
@@ -39,21 +38,6 @@ dst_entry* tcp_v6_route_req(const sock* sk, sk_buff* skb, flowi* fl, request_soc
   return inet6_csk_route_req(sk, &fl->ip6, req);
 }
 
-tcp_seq_and_ts_off SeqAndTsOffV6(net& net, const sk_buff* skb) {
-  const wire::Ipv6Header* const hdr = ipv6_hdr(skb);
-  const wire::TcpHeader* const th = tcp_hdr(skb);
-  return secure_tcp_seq_and_ts_off(net, hdr->daddr, hdr->saddr, th->dest, th->source);
-}
-uint32_t InitSeqV6(net& net, const sk_buff* skb) { return SeqAndTsOffV6(net, skb).seq; }
-uint32_t InitTsOffV6(net& net, const sk_buff* skb) { return SeqAndTsOffV6(net, skb).ts_off; }
-
-// Traffic class of the SYN-ACK: the listener's, or the SYN's where the host reflects it.
-uint8_t SynackTclass(const sock* sk, const request_sock* req) {
-  const uint8_t tclass = inet6_sk(sk)->tclass;
-  if (tcp_sysctl(sk).reflect_tos == 0) return tclass;
-  return static_cast<uint8_t>((req->syn_tos & ~INET_ECN_MASK) | (tclass & INET_ECN_MASK));
-}
-
 int tcp_v6_send_synack(const sock* sk, dst_entry* dst, flowi* fl, request_sock* req,
                        tcp_fastopen_cookie* foc, tcp_synack_type type, sk_buff* syn_skb) {
   flowi6* const fl6 = &fl->ip6;
@@ -67,8 +51,8 @@ int tcp_v6_send_synack(const sock* sk, dst_entry* dst, flowi* fl, request_sock* 
   fl6->daddr = req->node.daddr.v6();
   if (np->repflow && req->pktopts != nullptr) fl6->flowlabel = ipv6_hdr(req->pktopts)->flow_label();
   const uint32_t mark = skb->mark != 0 ? skb->mark : sk->sk_mark;
-  return net_xmit_eval(
-      ip6_xmit(sk, skb, fl6, mark, np->opt, SynackTclass(sk, req), sk->sk_priority));
+  return net_xmit_eval(ip6_xmit(sk, skb, fl6, mark, np->opt,
+                                tcp_synack_dsfield(sk, req, np->tclass), sk->sk_priority));
 }
 
 // The child's IPv6 side.
@@ -103,9 +87,6 @@ const request_sock_ops tcp_request_sock_ipv6_ops = {
     .family = kAfInet6,
     .mss_clamp = kIpv6MinMss,
     .route_req = tcp_v6_route_req,
-    .cookie_init_seq = cookie_init_sequence,
-    .init_seq = InitSeqV6,
-    .init_ts_off = InitTsOffV6,
     .send_synack = tcp_v6_send_synack,
 };
 

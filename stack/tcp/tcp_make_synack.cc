@@ -82,6 +82,11 @@ sk_buff* tcp_make_synack(const sock* sk, dst_entry* dst, request_sock* req,
   return skb;
 }
 
+uint8_t tcp_synack_dsfield(const sock* sk, const request_sock* req, uint8_t own) {
+  if (tcp_sysctl(sk).reflect_tos == 0) return own;
+  return static_cast<uint8_t>((req->syn_tos & ~INET_ECN_MASK) | (own & INET_ECN_MASK));
+}
+
 int tcp_rtx_synack(const sock* sk, request_sock* req) {
   if (sk->sk_txrehash == SOCK_TXREHASH_ENABLED) req->txhash = net_tx_rndhash(sk->sk_net);
   flowi fl;

@@ -3,6 +3,7 @@
 #include "stack/tcp/netns_tcp.h"
 #include "stack/tcp/tcp_clock.h"
 #include "stack/tcp/tcp_ipv4.h"
+#include "stack/tcp/tcp_segment.h"
 
 namespace tapedeck {
 namespace {
@@ -16,10 +17,15 @@ SipHashKey DrawKey(Prng& prng) {
   return key;
 }
 
-// Two addresses and two words, as the kernel hashes them for each family: words of four bytes for
-// IPv4, for IPv6 the addresses before them.
-uint64_t Hash(const SipHashKey& key, const IpAddress& saddr, const IpAddress& daddr, uint32_t a,
-              uint32_t b) {
+// The ISN moves on with a clock of 64 ns (seq_scale).
+uint32_t SeqScale(net& net, uint32_t seq) {
+  return seq + static_cast<uint32_t>(tcp_clock_ns(net) >> 6);
+}
+
+}  // namespace
+
+uint64_t tcp_secure_hash(const SipHashKey& key, const IpAddress& saddr, const IpAddress& daddr,
+                         uint32_t a, uint32_t b) {
   if (saddr.is_v4()) {
     const uint32_t words[] = {saddr.v4().host(), daddr.v4().host(), a, b};
     return SipHash24(words, key);
@@ -31,13 +37,6 @@ uint64_t Hash(const SipHashKey& key, const IpAddress& saddr, const IpAddress& da
   return SipHash24(words, key);
 }
 
-// The ISN moves on with a clock of 64 ns (seq_scale).
-uint32_t SeqScale(net& net, uint32_t seq) {
-  return seq + static_cast<uint32_t>(tcp_clock_ns(net) >> 6);
-}
-
-}  // namespace
-
 void tcp_secrets_init(netns_tcp& ns) {
   ns.net_secret = DrawKey(ns.prng);
   for (SipHashKey& key : ns.syncookie_secret) key = DrawKey(ns.prng);
@@ -47,17 +46,23 @@ tcp_seq_and_ts_off secure_tcp_seq_and_ts_off(net& net, const IpAddress& saddr,
                                              const IpAddress& daddr, be16 sport, be16 dport) {
   const netns_tcp& ns = net_tcp(net);
   const uint32_t ports = uint32_t{sport.host()} << 16 | dport.host();
-  const uint64_t hash = Hash(ns.net_secret, saddr, daddr, ports, 0);
+  const uint64_t hash = tcp_secure_hash(ns.net_secret, saddr, daddr, ports, 0);
   const auto ts_off = static_cast<uint32_t>(hash >> 32);
   return {.seq = SeqScale(net, static_cast<uint32_t>(hash)),
           .ts_off = ns.settings.timestamps == 1 ? ts_off : 0};
+}
+
+tcp_seq_and_ts_off tcp_init_seq_and_ts_off(const sk_buff* skb) {
+  const wire::TcpHeader* const th = tcp_hdr(skb);
+  return secure_tcp_seq_and_ts_off(*skb->owner, tcp_daddr(skb), tcp_saddr(skb), th->dest,
+                                   th->source);
 }
 
 uint64_t secure_port_ephemeral(net& net, const IpAddress& saddr, const IpAddress& daddr,
                                be16 dport) {
   const netns_tcp& ns = net_tcp(net);
   const auto period = static_cast<uint32_t>(net.jiffies() / (kPortShufflePeriodS * ns.ticks.hz));
-  return Hash(ns.net_secret, saddr, daddr, dport.host(), period + 1);
+  return tcp_secure_hash(ns.net_secret, saddr, daddr, dport.host(), period + 1);
 }
 
 }  // namespace tapedeck
