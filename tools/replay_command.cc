@@ -16,10 +16,10 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "replay/lab/raw_replay.h"
-#include "replay/trace/capture_output.h"
 #include "replay/trace/trace_printer.h"
 #include "stack/kernel/cost.h"
 #include "tools/commands.h"
+#include "tools/run_outputs.h"
 
 namespace tapedeck::tools {
 
@@ -45,7 +45,7 @@ struct ReplayFlags {
   uint64_t restore_after = 0;
   double settle_s = 5;
   int verbose = 0;
-  std::string out;
+  OutputFlags outputs;
   bool json = false;
 };
 
@@ -221,12 +221,40 @@ void PrintJson(const RawReplayResult& run, double wall_s) {
   PrintJsonLine(json);
 }
 
+report::ReportInput MakeReplayReport(const ReplayFlags& flags, const RawReplayResult& run) {
+  report::ReportInput input;
+  input.title = FileName(run.file);
+  input.held = run.violations.empty();
+  input.verdict = input.held ? "every frame is accounted for, nothing is left, no driver bug"
+                             : "the run broke a promise";
+  input.digest = run.digest;
+  input.command =
+      absl::StrFormat("tapedeck replay --host %s --seed %s --costs %s --hz %d %s",
+                      run.host.ToString(), flags.seed, flags.costs, flags.hz, input.title);
+  input.figures = {{"frames in", absl::StrCat(run.frames_in)},
+                   {"delivered", absl::StrCat(run.delivered)},
+                   {"dropped", absl::StrCat(Total(run.dropped))},
+                   {"frames out", absl::StrCat(run.frames_out)},
+                   {"interrupts", absl::StrCat(run.interrupts)},
+                   {"polls", absl::StrCat(run.polls)},
+                   {"events", absl::StrCat(run.events)},
+                   {"virtual time",
+                    absl::StrFormat("%.6f s", static_cast<double>(run.virtual_time.ns()) * 1e-9)}};
+  input.settings = {SettingsLine(flags, run)};
+  for (const auto& [reason, records] : run.skipped) {
+    input.warnings.push_back(absl::StrFormat("%d records skipped: %s", records, reason));
+  }
+  input.warnings.insert(input.warnings.end(), run.warnings.begin(), run.warnings.end());
+  input.violations = run.violations;
+  return input;
+}
+
 // One file; the exit code.
 int ReplayFile(const ReplayFlags& flags, const std::string& file, const RawReplayOptions& options) {
   TracePrinter printer(stdout, flags.verbose >= 3   ? TracePrinter::Detail::kAll
                                : flags.verbose == 2 ? TracePrinter::Detail::kFrames
                                                     : TracePrinter::Detail::kChanges);
-  std::optional<CaptureOutput> output;
+  RunOutputs outputs(flags.outputs);
   RawReplayHooks hooks;
   hooks.started = [&](const RawReplayResult& run, Recorder& recorder) {
     if (!flags.json) {
@@ -236,16 +264,10 @@ int ReplayFile(const ReplayFlags& flags, const std::string& file, const RawRepla
       printer.PrintHeader();
       recorder.AddObserver(&printer);
     }
-    if (!flags.out.empty()) {
-      CaptureOutput::Options out_options;
-      out_options.comments = {SettingsLine(flags, run)};
-      out_options.epoch_ns = run.capture_start_ns;
-      absl::StatusOr<CaptureOutput> created = CaptureOutput::Create(flags.out, out_options);
-      if (!created.ok()) return created.status();
-      output.emplace(*std::move(created));
-      recorder.AddObserver(&*output);
-    }
-    return absl::OkStatus();
+    CaptureOutput::Options capture;
+    capture.comments = {SettingsLine(flags, run)};
+    capture.epoch_ns = run.capture_start_ns;
+    return outputs.Start(recorder, capture);
   };
   Progress progress;
   hooks.progress = [&](double done, uint64_t frames) { progress(done, frames); };
@@ -257,12 +279,10 @@ int ReplayFile(const ReplayFlags& flags, const std::string& file, const RawRepla
     if (flags.json) PrintJsonError(file, run.status());
     return kExitUsage;
   }
-  if (output.has_value()) {
-    const absl::Status closed = output->Close();
-    if (!closed.ok()) {
-      ComplainOfReplay(std::string(closed.message()));
-      return kExitUsage;
-    }
+  const absl::Status written = outputs.Finish(MakeReplayReport(flags, *run));
+  if (!written.ok()) {
+    ComplainOfReplay(std::string(written.message()));
+    return kExitUsage;
   }
   for (const std::string& warning : run->warnings)
     ComplainOfReplay(absl::StrCat("warning: ", warning));
@@ -280,8 +300,8 @@ int RunReplay(const ReplayFlags& flags) {
     ComplainOfReplay(std::string(options.status().message()));
     return kExitUsage;
   }
-  if (!flags.out.empty() && flags.files.size() > 1) {
-    ComplainOfReplay("--out takes the run of one file, and several were given");
+  if (flags.outputs.any() && flags.files.size() > 1) {
+    ComplainOfReplay("files are written of the run of one capture, and several were given");
     return kExitUsage;
   }
   int exit_code = kExitHeld;
@@ -371,9 +391,7 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
   sub->add_option("--frames", flags->frames_max, "Play only so many frames [all]")->type_name("N");
   sub->add_flag("-v", flags->verbose,
                 "Print state changes and drops; -vv frames too; -vvv all events");
-  sub->add_option("-o,--out", flags->out,
-                  "Write both directions as pcapng, each frame with what became of it")
-      ->type_name("FILE");
+  AddOutputFlags(sub, &flags->outputs);
   sub->add_flag("--json", flags->json, "One JSON object a file instead of text");
   sub->add_option("--fill", flags->fill,
                   "Byte that unused memory is filled with; the digest does not depend on it")

@@ -14,9 +14,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "replay/lab/script_run.h"
-#include "replay/trace/capture_output.h"
 #include "replay/trace/trace_printer.h"
 #include "tools/commands.h"
+#include "tools/run_outputs.h"
 #include "tools/worker_processes.h"
 
 namespace tapedeck::tools {
@@ -40,7 +40,7 @@ struct RunFlags {
   std::string seed = "5eed0001";
   bool no_leftovers = false;
   int verbose = 0;
-  std::string out;
+  OutputFlags outputs;
   bool json = false;
 };
 
@@ -110,6 +110,20 @@ class TextFile {
   std::FILE* file_;
 };
 
+report::ReportInput MakeScriptReport(const RunFlags& flags, const std::string& path,
+                                     const ScriptRunResult& result) {
+  report::ReportInput input;
+  input.title = FileName(path);
+  input.held = result.outcome != Outcome::kFailed;
+  input.verdict = result.outcome == Outcome::kPassed    ? "the script's expectations are met"
+                  : result.outcome == Outcome::kSkipped ? "skipped: " + result.message
+                                                        : result.message;
+  input.digest = result.digest;
+  input.command = absl::StrCat("tapedeck run --seed ", flags.seed, " ", input.title);
+  input.figures = {{"steps", absl::StrCat(result.steps)}};
+  return input;
+}
+
 // One script, with its trace printed and written as the flags say.
 void RunOne(const RunFlags& flags, const std::string& path, ScriptRunOptions options, Arena* arena,
             Run1* run) {
@@ -117,30 +131,25 @@ void RunOne(const RunFlags& flags, const std::string& path, ScriptRunOptions opt
   TracePrinter printer(text.file(), flags.verbose >= 3   ? TracePrinter::Detail::kAll
                                     : flags.verbose == 2 ? TracePrinter::Detail::kFrames
                                                          : TracePrinter::Detail::kChanges);
-  std::optional<CaptureOutput> output;
-  if (flags.verbose > 0 || !flags.out.empty()) {
+  RunOutputs outputs(flags.outputs);
+  if (flags.verbose > 0 || flags.outputs.any()) {
     options.observe = [&](Recorder& recorder, SimTime) {
       if (flags.verbose > 0) {
         printer.PrintHeader();
         recorder.AddObserver(&printer);
       }
-      if (flags.out.empty()) return absl::OkStatus();
-      CaptureOutput::Options out_options;
-      out_options.comments = {path};
-      out_options.bare_ip = true;
-      absl::StatusOr<CaptureOutput> created = CaptureOutput::Create(flags.out, out_options);
-      if (!created.ok()) return created.status();
-      output.emplace(*std::move(created));
-      recorder.AddObserver(&*output);
-      return absl::OkStatus();
+      CaptureOutput::Options capture;
+      capture.comments = {path};
+      capture.bare_ip = true;
+      return outputs.Start(recorder, capture);
     };
   }
   const Clock::time_point start = Clock::now();
   run->result = RunScriptFile(path, options, arena);
   run->wall_s = std::chrono::duration<double>(Clock::now() - start).count();
-  if (output.has_value()) {
-    const absl::Status closed = output->Close();
-    if (!closed.ok() && run->result.ok()) run->result = closed;
+  if (run->result.ok()) {
+    const absl::Status written = outputs.Finish(MakeScriptReport(flags, path, *run->result));
+    if (!written.ok()) run->result = written;
   }
   run->trace = text.Take();
 }
@@ -223,8 +232,8 @@ int RunScripts(RunFlags flags) {
     ComplainOfRun(std::string(status.message()));
     return kExitUsage;
   }
-  if (!flags.out.empty() && files->size() > 1) {
-    ComplainOfRun("--out takes the run of one script, and several were given");
+  if (flags.outputs.any() && files->size() > 1) {
+    ComplainOfRun("files are written of the run of one script, and several were given");
     return kExitUsage;
   }
   if (flags.jobs == 0) flags.jobs = std::max(1U, std::thread::hardware_concurrency());
@@ -328,8 +337,7 @@ Run AddRunCommand(CLI::App& app, CLI::App** subcommand) {
                 "Do not take the host down afterwards to see whether anything is left");
   sub->add_flag("-v", flags->verbose,
                 "Print state changes and drops; -vv packets too; -vvv all events");
-  sub->add_option("-o,--out", flags->out, "Write the packets of both directions as pcapng")
-      ->type_name("FILE");
+  AddOutputFlags(sub, &flags->outputs);
   sub->add_flag("--json", flags->json, "One JSON object a script, and one that sums up");
   return [flags] { return RunScripts(*flags); };
 }
