@@ -23,8 +23,9 @@ constexpr size_t kSegmentsMax = 10'000;
 constexpr size_t kLadderRowsMax = 400;
 constexpr size_t kFlowsMax = 500;
 constexpr size_t kBuckets = 240;
-// A difference from frame to frame is of interest, not the last bit of a double.
-double Microseconds(SimTime time) { return static_cast<double>(time.ps) / 1e6; }
+// The unit of the plots. What is of interest is what happens between two frames, not a double's
+// last bit.
+double PlotTime(SimTime time) { return static_cast<double>(time.ps) / 1e6; }
 
 std::string Escaped(const std::string& text) {
   return absl::StrReplaceAll(
@@ -38,7 +39,7 @@ ordered_json StepsJson(const std::vector<TimeSequence::Step>& steps) {
   for (size_t i = 0; i < steps.size(); ++i) {
     const bool turns = i == 0 || i + 1 == steps.size() || steps[i].value != steps[i - 1].value;
     if (turns && list.size() < kSegmentsMax) {
-      list.push_back({Microseconds(steps[i].time), steps[i].value});
+      list.push_back({PlotTime(steps[i].time), steps[i].value});
     }
   }
   return list;
@@ -53,8 +54,7 @@ ordered_json SideJson(const RunLog& log, const Flow& flow, int side) {
   for (size_t i = 0; i < shown; ++i) {
     const TimeSequence::Segment& segment = sequence.segments[i];
     const int kind = segment.lost ? 2 : segment.resent ? 1 : 0;
-    segments.push_back(
-        {Microseconds(segment.time), segment.first, segment.end, kind, segment.event});
+    segments.push_back({PlotTime(segment.time), segment.first, segment.end, kind, segment.event});
   }
   json["segments"] = std::move(segments);
   json["acks"] = StepsJson(sequence.acks);
@@ -62,7 +62,7 @@ ordered_json SideJson(const RunLog& log, const Flow& flow, int side) {
   ordered_json sacks = ordered_json::array();
   for (size_t i = 0; i < std::min(sequence.sacks.size(), kSegmentsMax); ++i) {
     const TimeSequence::Sack& sack = sequence.sacks[i];
-    sacks.push_back({Microseconds(sack.time), sack.first, sack.end});
+    sacks.push_back({PlotTime(sack.time), sack.first, sack.end});
   }
   json["sacks"] = std::move(sacks);
   json["thinned"] =
@@ -104,7 +104,7 @@ class Buckets {
   ordered_json Json() const {
     ordered_json points = ordered_json::array();
     for (size_t i = 0; i < counts_.size(); ++i) {
-      points.push_back({Microseconds({start_.ps + i * width_ps_}), counts_[i]});
+      points.push_back({PlotTime({start_.ps + i * width_ps_}), counts_[i]});
     }
     return points;
   }
@@ -141,7 +141,7 @@ ordered_json TimelinesJson(const RunLog& log) {
   for (int host = 0; host < log.hosts(); ++host) {
     ordered_json points = ordered_json::array();
     for (const QueuedStep& step : QueuedFrames(log, static_cast<uint8_t>(host))) {
-      points.push_back({Microseconds(step.time), step.frames});
+      points.push_back({PlotTime(step.time), step.frames});
     }
     list.push_back({{"name", absl::StrFormat("frames in hand, host %d", host)},
                     {"color", "--series-3"},
@@ -171,7 +171,7 @@ std::string DataJson(const RunLog& log, const std::vector<size_t>& order) {
   json["flows"] = ordered_json::array();
   for (const size_t i : order) json["flows"].push_back(FlowJson(log, log.flows()[i]));
   json["busiest"] = 0;
-  json["span"] = {Microseconds(log.start()), Microseconds(log.end())};
+  json["span"] = {PlotTime(log.start()), PlotTime(log.end())};
   json["timelines"] = TimelinesJson(log);
   const std::string text = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   // "</script>" must not end the element.
