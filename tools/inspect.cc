@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <memory>
 
-#include "replay/lab/raw_replay.h"
-#include "replay/lab/script_run.h"
+#include "absl/strings/str_cat.h"
+#include "replay/case/case.h"
+#include "replay/case/case_run.h"
 #include "tools/commands.h"
 
 namespace tapedeck::tools {
@@ -15,80 +17,87 @@ void ComplainOfInspection(const std::string& command, const std::string& line) {
   std::fprintf(stderr, "tapedeck %s: %s\n", command.c_str(), line.c_str());
 }
 
-int InspectScript(const std::string& command, const std::string& file, const InspectFlags& flags,
-                  const Inspection& inspection) {
-  ScriptRunOptions options;
-  options.tolerance = flags.tolerance ? TolerancePolicy::kKernel : TolerancePolicy::kExact;
-  options.check_leftovers = false;
-  options.host_made = inspection.host_made;
-  options.ended = inspection.ended;
-  if (!flags.mode.empty()) {
-    const absl::Status set = options.script.Set("ip_version", flags.mode);
-    if (!set.ok()) {
-      ComplainOfInspection(command, std::string(set.message()));
-      return kExitUsage;
-    }
-  }
-  Arena arena{Arena::Options{}};
-  const absl::StatusOr<ScriptRunResult> result = RunScriptFile(file, options, &arena);
-  if (!result.ok()) {
-    ComplainOfInspection(command, std::string(result.status().message()));
-    return kExitUsage;
-  }
-  if (result->outcome == ScriptRunResult::Outcome::kPassed) return kExitHeld;
-  ComplainOfInspection(command, result->message);
-  return kExitFailed;
+// What is to be skipped is no mistake of the caller's, but no run that held either.
+int Refuse(const std::string& command, const absl::Status& status) {
+  ComplainOfInspection(command, std::string(status.message()));
+  return absl::IsFailedPrecondition(status) ? kExitFailed : kExitUsage;
 }
 
-int InspectCapture(const std::string& command, const std::string& file, const InspectFlags& flags,
-                   const Inspection& inspection) {
-  RawReplayOptions options;
-  options.lab.hosts = {LabHostOptions{}};
-  options.frames_max = flags.frames_max;
+absl::StatusOr<CaseOptions> MakeCaseOptions(const InspectFlags& flags) {
+  CaseOptions options;
+  options.tolerance = flags.tolerance ? TolerancePolicy::kKernel : TolerancePolicy::kExact;
+  options.check_leftovers = false;
+  options.capture.frames_max = flags.frames_max;
+  if (!flags.kind.empty()) {
+    const absl::StatusOr<CaseKind> kind = ParseCaseKind(flags.kind);
+    if (!kind.ok()) return kind.status();
+    options.kind = *kind;
+  }
+  if (!flags.mode.empty()) {
+    const absl::Status set = options.script.Set("ip_version", flags.mode);
+    if (!set.ok()) return set;
+  }
   if (!flags.host.empty()) {
-    options.host = IpAddress::Parse(flags.host);
-    if (!options.host.has_value()) {
-      ComplainOfInspection(command, "--host " + flags.host + ": expected an IPv4 or IPv6 address");
-      return kExitUsage;
+    options.capture.host = IpAddress::Parse(flags.host);
+    if (!options.capture.host.has_value()) {
+      return absl::InvalidArgumentError("--host " + flags.host +
+                                        ": expected an IPv4 or IPv6 address");
     }
   }
-  RawReplayHooks hooks;
-  hooks.host_made = inspection.host_made;
-  hooks.ended = inspection.ended;
-  const absl::StatusOr<RawReplayResult> result = RawReplay(file, options, hooks);
-  if (!result.ok()) {
-    ComplainOfInspection(command, std::string(result.status().message()));
-    return kExitUsage;
-  }
-  for (const std::string& warning : result->warnings) ComplainOfInspection(command, warning);
-  for (const std::string& violation : result->violations) ComplainOfInspection(command, violation);
-  return result->violations.empty() ? kExitHeld : kExitFailed;
+  return options;
 }
 
 int InspectFile(const std::string& command, const std::string& file, const InspectFlags& flags,
-                const Inspection& inspection) {
-  const bool script = file.size() > 4 && file.compare(file.size() - 4, 4, ".pkt") == 0;
-  return (script ? InspectScript : InspectCapture)(command, file, flags, inspection);
+                const CaseOptions& options, const Inspection& inspection) {
+  const absl::StatusOr<std::unique_ptr<Case>> what = OpenCase(file, options);
+  if (!what.ok()) return Refuse(command, what.status());
+  Arena arena{Arena::Options{}};
+  const absl::StatusOr<std::unique_ptr<CaseRun>> started = CaseRun::Start(**what, &arena);
+  if (!started.ok()) return Refuse(command, started.status());
+  CaseRun& run = **started;
+  for (int i = 0; inspection.host_made && i < run.hosts(); ++i) inspection.host_made(run.host(i));
+  if (flags.event != 0 && flags.event < run.event()) {
+    return Refuse(command,
+                  absl::InvalidArgumentError(absl::StrCat(
+                      "--event ", flags.event, ": the run begins behind event ", run.event())));
+  }
+  const bool there = flags.event != 0 && run.RunToEvent(flags.event);
+  if (flags.event != 0 && !there) {
+    return Refuse(command, absl::InvalidArgumentError(absl::StrCat("--event ", flags.event, ": ",
+                                                                   file, " has ", run.event())));
+  }
+  if (!there) run.RunToEnd();
+  for (int i = 0; inspection.ended && i < run.hosts(); ++i) inspection.ended(run.host(i));
+  if (there) return kExitHeld;
+  const PlaybackResult result = run.Finish();
+  for (const std::string& warning : result.warnings) ComplainOfInspection(command, warning);
+  for (const std::string& problem : result.problems) ComplainOfInspection(command, problem);
+  return result.outcome == PlaybackResult::Outcome::kHeld ? kExitHeld : kExitFailed;
 }
 
 }  // namespace
 
 void AddInspectFlags(CLI::App* sub, InspectFlags* flags) {
-  sub->add_option("FILE", flags->files, "Captures, and scripts whose names end in .pkt")
-      ->required();
+  sub->add_option("FILE", flags->files, "Captures, scripts (*.pkt), fuzzers' inputs")->required();
+  sub->add_option("--as", flags->kind, "What FILE is: capture, script, bytes [by its name]")
+      ->type_name("KIND");
   sub->add_option("--host", flags->host,
                   "Address of the host under test in a capture [the busiest receiver]");
   sub->add_option("--frames", flags->frames_max, "Look after so many frames of a capture [all]");
+  sub->add_option("--event", flags->event, "Look right behind this event [the end]")
+      ->type_name("N");
   sub->add_option("--mode", flags->mode, "IP version of a script: ipv4, ipv6, ipv4-mapped-ipv6");
   sub->add_flag("--tolerance", flags->tolerance, "Judge a script's times as packetdrill does");
 }
 
 int InspectFiles(const std::string& command, const InspectFlags& flags,
                  const Inspection& inspection) {
+  const absl::StatusOr<CaseOptions> options = MakeCaseOptions(flags);
+  if (!options.ok()) return Refuse(command, options.status());
   int exit_code = kExitHeld;
   for (const std::string& file : flags.files) {
     if (flags.files.size() > 1) std::printf("==> %s <==\n", file.c_str());
-    exit_code = std::max(exit_code, InspectFile(command, file, flags, inspection));
+    exit_code = std::max(exit_code, InspectFile(command, file, flags, *options, inspection));
   }
   return exit_code;
 }

@@ -1,4 +1,4 @@
-// Runs captures and scripts for those who want to look at the host itself: `stat`, `ss`, `strace`.
+// Runs cases for those who want to look at the host itself: `stat`, `ss`, `strace`.
 #ifndef TAPEDECK_TOOLS_INSPECT_H_
 #define TAPEDECK_TOOLS_INSPECT_H_
 
@@ -16,6 +16,8 @@ struct InspectFlags {
   std::vector<std::string> files;
   std::string host;
   std::string mode;
+  std::string kind;
+  uint64_t event = 0;  // to look behind; 0: at the end
   uint64_t frames_max = UINT64_MAX;
   bool tolerance = false;
 };
@@ -27,9 +29,8 @@ struct Inspection {
   std::function<void(Host& host)> host_made;
   std::function<void(Host& host)> ended;
 };
-// Plays the files of the flags, each under a heading where there are several: as packetdrill
-// scripts those whose names end in .pkt, else as captures. What is wrong with one is said on stderr
-// after `command`. The exit code.
+// Plays the cases that the flags name (replay/case), each under a heading where there are several.
+// What is wrong with one is said on stderr after `command`. The exit code.
 int InspectFiles(const std::string& command, const InspectFlags& flags,
                  const Inspection& inspection);
 

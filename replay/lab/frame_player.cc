@@ -9,56 +9,30 @@ FramePlayer::FramePlayer(World& world, CapturePort& port, FrameSource& source, S
       source_(source),
       start_(start),
       frames_max_(frames_max),
-      event_(EventKind::kWire, world.NewEventSource(), &FramePlayer::OnTime),
-      last_time_(start) {
-  event_.player = this;
+      event_(world.arena().New<PlayEvent>(EventKind::kWire, world.NewEventSource(),
+                                          &FramePlayer::OnTime)) {
+  state_.last_time = start;
+  event_->player = this;
   Fetch();
-  Resume();
+  Schedule();
 }
 
-void FramePlayer::Resume() {
-  if (!done_) world_.device_events().Schedule(&event_, start_ + frame_.time.since_start());
+void FramePlayer::Schedule() {
+  if (!state_.done) world_.device_events().Schedule(event_, next_time());
 }
 
 void FramePlayer::Fetch() {
-  if (next_kept_ < kept_.size()) {
-    frame_ = kept_[next_kept_].frame;
-    frame_.bytes = kept_[next_kept_].bytes;
-    ++next_kept_;
-    return;
-  }
-  if (frames_ == frames_max_ || !source_.Next(&frame_)) {
-    done_ = true;
-    return;
-  }
-  if (!keeping_) return;
-  kept_.push_back({frame_, {frame_.bytes.begin(), frame_.bytes.end()}});
-  next_kept_ = kept_.size();
-}
-
-void FramePlayer::Mark() {
-  keeping_ = true;
-  kept_.clear();
-  if (!done_) kept_.push_back({frame_, {frame_.bytes.begin(), frame_.bytes.end()}});
-  next_kept_ = kept_.size();
-  frames_at_mark_ = frames_;
-}
-
-void FramePlayer::Rewind() {
-  keeping_ = false;
-  next_kept_ = 0;
-  frames_ = frames_at_mark_;
-  done_ = false;
-  Fetch();
+  if (state_.frames == frames_max_ || !source_.Next(&state_.frame)) state_.done = true;
 }
 
 void FramePlayer::Inject() {
-  last_time_ = start_ + frame_.time.since_start();
-  if (frame_.bytes.size() > PacketPool::kMaxBytes) {
-    ++oversize_;
+  state_.last_time = next_time();
+  const TimedFrame& frame = state_.frame;
+  if (frame.bytes.size() > PacketPool::kMaxBytes) {
+    ++state_.oversize;
   } else {
-    port_.Inject(last_time_, frame_.bytes, frame_.stable, 0);
-    ++frames_;
+    port_.Inject(state_.last_time, frame.bytes, frame.stable, 0);
+    ++state_.frames;
   }
   Fetch();
 }
@@ -68,15 +42,15 @@ void FramePlayer::OnTime(Event* event, SimTime now) {
   player->Inject();
   // Frames before anything else can happen go onto the wire at once; what they cause lies behind
   // them.
-  while (!player->done_) {
-    const SimTime next = player->start_ + player->frame_.time.since_start();
+  while (!player->state_.done) {
+    const SimTime next = player->next_time();
     const bool first = next < player->world_.device_events().next_time() &&
                        next < player->world_.cpu_events().next_time() &&
                        next - now < Duration::Milliseconds(1);
     if (!first || !player->world_.idle()) break;
     player->Inject();
   }
-  player->Resume();
+  player->Schedule();
 }
 
 }  // namespace tapedeck

@@ -4,7 +4,6 @@
 #define TAPEDECK_REPLAY_LAB_FRAME_PLAYER_H_
 
 #include <cstdint>
-#include <vector>
 
 #include "replay/lab/cable.h"
 #include "replay/script/frame_source.h"
@@ -22,53 +21,47 @@ class FramePlayer {
               uint64_t frames_max);
   FramePlayer(const FramePlayer&) = delete;
   FramePlayer& operator=(const FramePlayer&) = delete;
-  ~FramePlayer() { world_.device_events().Cancel(&event_); }
+  ~FramePlayer() { world_.device_events().Cancel(event_); }
 
-  // For a checkpoint of the Lab, which must not hold the player's event: between Pause and Resume
-  // nothing is played. From Mark on the frames are kept, and Rewind (paused) goes back to the first
-  // of them.
-  void Pause() { world_.device_events().Cancel(&event_); }
-  void Resume();
-  void Mark();
-  void Rewind();
+  // Where it is; its event is the Lab's. What the source gives next is the caller's to put back.
+  // REQUIRES of Restore: frames of the source are stable, and the Lab is restored too.
+  struct State {
+    TimedFrame frame;
+    SimTime last_time;
+    uint64_t frames = 0;
+    uint64_t oversize = 0;
+    bool done = false;
+  };
+  const State& state() const { return state_; }
+  void Restore(const State& state) { state_ = state; }
 
   // All frames are on the wire.
-  bool done() const { return done_; }
+  bool done() const { return state_.done; }
   // The time of the last frame so far.
-  SimTime last_time() const { return last_time_; }
-  uint64_t frames() const { return frames_; }
+  SimTime last_time() const { return state_.last_time; }
+  uint64_t frames() const { return state_.frames; }
   // Frames longer than any NIC takes; they were left out.
-  uint64_t oversize() const { return oversize_; }
+  uint64_t oversize() const { return state_.oversize; }
 
  private:
   struct PlayEvent : Event {
     using Event::Event;
     FramePlayer* player = nullptr;
   };
-  struct Kept {
-    TimedFrame frame;
-    std::vector<uint8_t> bytes;
-  };
   static void OnTime(Event* event, SimTime now);
-  // Reads the next frame into frame_; done_ where there is none.
+  // Reads the next frame into state_; done where there is none.
   void Fetch();
   void Inject();
+  SimTime next_time() const { return start_ + state_.frame.time.since_start(); }
+  void Schedule();
 
   World& world_;
   CapturePort& port_;
   FrameSource& source_;
   SimTime start_;
   uint64_t frames_max_;
-  PlayEvent event_;
-  TimedFrame frame_;
-  SimTime last_time_;
-  uint64_t frames_ = 0;
-  uint64_t oversize_ = 0;
-  bool done_ = false;
-  bool keeping_ = false;
-  std::vector<Kept> kept_;
-  size_t next_kept_ = 0;  // below kept_.size(): frames that are played again
-  uint64_t frames_at_mark_ = 0;
+  PlayEvent* event_;  // in the arena
+  State state_;
 };
 
 }  // namespace tapedeck

@@ -2,11 +2,8 @@
 
 #include <cerrno>
 
-#ifdef TAPEDECK_CANARY
-#include <unordered_set>
-#endif
-
 #include "absl/strings/str_format.h"
+#include "replay/lab/canary.h"
 
 namespace tapedeck {
 
@@ -14,34 +11,13 @@ Lab::Lab(const LabOptions& options, Arena* arena)
     : own_arena_(arena == nullptr ? std::make_unique<Arena>(options.arena) : nullptr),
       arena_(arena == nullptr ? own_arena_.get() : arena) {
   if (arena != nullptr) arena->Reset();
+  if (options.observer != nullptr) recorder_.AddObserver(options.observer);
   Build(options);
   Connect(options);
-  PlantCanary();
+  SingCanary(*world_);
 }
 
 Lab::~Lab() = default;
-
-#ifdef TAPEDECK_CANARY
-void Lab::PlantCanary() {
-  std::unordered_set<const void*> table;
-  std::vector<std::unique_ptr<int>> things;
-  for (int i = 0; i < 8; ++i) {
-    things.push_back(std::make_unique<int>(i));
-    table.insert(things.back().get());
-  }
-  // Bucket by bucket, as a walk over an open table would go: where a bucket lies is the address's
-  // remainder.
-  for (size_t bucket = 0; bucket < table.bucket_count(); ++bucket) {
-    for (auto thing = table.begin(bucket); thing != table.end(bucket); ++thing) {
-      world_->Trace({.time = world_->now(),
-                     .kind = TraceKind::kStateDigest,
-                     .args = {static_cast<uint64_t>(*static_cast<const int*>(*thing))}});
-    }
-  }
-}
-#else
-void Lab::PlantCanary() {}
-#endif
 
 void Lab::Build(const LabOptions& options) {
   world_ = arena_->New<World>(*arena_, options.seed, options.trace ? &recorder_ : nullptr);

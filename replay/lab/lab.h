@@ -51,6 +51,8 @@ struct LabOptions {
   // What lies between them: [0] from host 0 to host 1, [1] the way back.
   LinkOptions links[2];
   bool trace = true;
+  // Sees the building of the Lab, too, which later observers of the recorder do not. May be null.
+  TraceObserver* observer = nullptr;
 };
 
 class Lab {
@@ -96,9 +98,6 @@ class Lab {
     net_device* device = nullptr;
   };
   void Build(const LabOptions& options);
-  // In the canary build only: lets the order of pointers reach the trace, which the determinism
-  // test must notice.
-  void PlantCanary();
   void Connect(const LabOptions& options);
 
   std::unique_ptr<Arena> own_arena_;

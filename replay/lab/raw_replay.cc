@@ -18,6 +18,7 @@
 #include "replay/lab/udp_sink.h"
 #include "replay/script/capture_source.h"
 #include "replay/script/capture_summary.h"
+#include "replay/script/frame_tape.h"
 
 namespace tapedeck {
 
@@ -180,91 +181,173 @@ void Account(Lab& lab, RawReplayResult* result) {
   result->digest = recorder.digest().ToString();
 }
 
-// Runs until the player is done and the time behind its last frame is over.
-void RunToEnd(Lab& lab, const FramePlayer& player, Duration settle, uint64_t file_bytes,
-              const capture::CaptureReader& reader, const RawReplayHooks& hooks) {
-  World& world = lab.world();
-  uint64_t next_report = 0;
-  while (!player.done()) {
-    world.Step(SimTime::Never());
-    if (hooks.progress && player.frames() >= next_report) {
-      next_report = player.frames() + 4096;
-      const double done = file_bytes == 0 ? 0
-                                          : static_cast<double>(reader.offset_bytes()) /
-                                                static_cast<double>(file_bytes);
-      hooks.progress(done, player.frames());
-    }
+}  // namespace
+
+// What a run is made of, in the order in which it is made.
+struct RawPlayback::Parts {
+  Parts(CaptureSummary summary_in, capture::CaptureReader reader_in, const LabOptions& options,
+        Arena* arena)
+      : summary(std::move(summary_in)),
+        neighbours(summary),
+        reader(std::move(reader_in)),
+        source(reader),
+        lab(options, arena) {}
+
+  CaptureSummary summary;
+  CaptureNeighbours neighbours;
+  capture::CaptureReader reader;
+  CaptureSource source;
+  std::optional<FrameTape> tape;  // of the source, where the run can be taken back
+  Lab lab;
+  std::optional<UdpSinks> udp_sinks;
+  std::optional<TcpSinks> tcp_sinks;
+  std::optional<FramePlayer> player;
+};
+
+struct RawPlayback::Seam final : Playback::State {
+  size_t bytes() const override { return lab.memory.bytes(); }
+  Lab::Checkpoint lab;
+  FramePlayer::State player;
+  size_t tape_position = 0;
+  std::optional<SimTime> end;
+};
+
+RawPlayback::RawPlayback() = default;
+RawPlayback::~RawPlayback() = default;
+
+absl::StatusOr<std::unique_ptr<RawPlayback>> RawPlayback::Open(const std::string& file,
+                                                               const RawReplayOptions& options,
+                                                               Arena* arena) {
+  std::unique_ptr<RawPlayback> run(new RawPlayback);
+  run->options_ = options;
+  RawReplayResult& result = run->result_;
+  result.file = file;
+  const CaptureInput input(file);
+  absl::StatusOr<CaptureSummary> summary = Survey(input);
+  if (!summary.ok()) return summary.status();
+  result.capture_start_ns = std::max<int64_t>(summary->first_ns, 0);
+  const absl::Status chosen = ChooseHost(*summary, options, &result);
+  if (!chosen.ok()) return chosen;
+  absl::StatusOr<capture::CaptureReader> reader = input.Read();
+  if (!reader.ok()) return reader.status();
+
+  const LabOptions lab_options = MakeLabOptions(*summary, options, result);
+  run->parts_ =
+      std::make_unique<Parts>(*std::move(summary), *std::move(reader), lab_options, arena);
+  Parts& parts = *run->parts_;
+  Lab& lab = parts.lab;
+  if (options.answer_arp) lab.port(0).AnswerArp(&parts.neighbours, options.arp_delay);
+  const IpAddress any = result.host.is_v6() ? IpAddress(kIpv6Any) : IpAddress(kIpv4Any);
+  parts.udp_sinks.emplace(lab.host(0), result.udp_ports, any);
+  parts.tcp_sinks.emplace(lab.host(0), result.tcp_ports, any);
+  run->start_ = lab.world().now();
+  FrameSource* frames = &parts.source;
+  if (options.rewindable || options.restore_after_frames != 0) {
+    frames = &parts.tape.emplace(parts.source);
   }
-  world.RunUntil(Later(player.last_time(), world.now()) + settle);
+  parts.player.emplace(lab.world(), lab.port(0), *frames, run->start_, options.frames_max);
+  return run;
 }
 
+World& RawPlayback::world() { return parts_->lab.world(); }
+Recorder& RawPlayback::recorder() { return parts_->lab.recorder(); }
+Host& RawPlayback::host(int i) { return parts_->lab.host(i); }
+uint64_t RawPlayback::frames() const { return parts_->player->frames(); }
+bool RawPlayback::all_sent() const { return parts_->player->done(); }
+
+double RawPlayback::share() const {
+  const auto bytes = static_cast<double>(parts_->reader.size_bytes());
+  return bytes == 0 ? 0 : static_cast<double>(parts_->reader.offset_bytes()) / bytes;
+}
+
+// The time behind the last frame begins once that is on the wire.
+bool RawPlayback::Advance() {
+  if (!all_sent()) return world().Step(SimTime::Never());
+  if (!end_.has_value()) {
+    end_ = Later(parts_->player->last_time(), world().now()) + options_.settle;
+  }
+  if (world().Step(*end_)) return true;
+  world().RunUntil(*end_);
+  return false;
+}
+
+std::unique_ptr<Playback::State> RawPlayback::Take() {
+  if (!parts_->tape.has_value()) return nullptr;
+  auto seam = std::make_unique<Seam>();
+  parts_->lab.Take(&seam->lab);
+  seam->player = parts_->player->state();
+  seam->tape_position = parts_->tape->position();
+  seam->end = end_;
+  return seam;
+}
+
+void RawPlayback::Restore(const State& state) {
+  const auto& seam = static_cast<const Seam&>(state);
+  parts_->lab.Restore(seam.lab);
+  parts_->player->Restore(seam.player);
+  parts_->tape->Seek(seam.tape_position);
+  end_ = seam.end;
+}
+
+PlaybackResult RawPlayback::Finish() {
+  Lab& lab = parts_->lab;
+  result_.virtual_time = lab.world().now() - start_;
+  result_.udp_datagrams_read = parts_->udp_sinks->datagrams();
+  result_.tcp_connections = parts_->tcp_sinks->connections();
+  result_.tcp_bytes_read = parts_->tcp_sinks->bytes();
+  Account(lab, &result_);
+  Report(result_.file, parts_->reader, parts_->source, *parts_->player, &result_);
+  // The end of the Lab is not part of the run.
+  lab.world().set_trace_sink(nullptr);
+  lab.Shutdown();
+  const uint64_t faults = lab.host(0).kernel().bus().faults();
+  if (faults != 0) {
+    result_.violations.push_back(
+        absl::StrFormat("%d accesses by the device that the driver did not allow", faults));
+  }
+  for (std::string& left : lab.Leftovers()) result_.violations.push_back(std::move(left));
+  using Outcome = PlaybackResult::Outcome;
+  return {.outcome = result_.violations.empty() ? Outcome::kHeld : Outcome::kFailed,
+          .digest = result_.digest,
+          .events = result_.events,
+          .problems = result_.violations,
+          .warnings = result_.warnings,
+          .output = ""};
+}
+
+namespace {
+
 // Goes `frames` further, back to where it was, and leaves the run as if nothing had happened.
-void CheckRestore(Lab& lab, FramePlayer& player, uint64_t frames) {
-  World& world = lab.world();
-  while (!player.done() && player.frames() < frames) world.Step(SimTime::Never());
-  player.Pause();
-  Lab::Checkpoint checkpoint;
-  lab.Take(&checkpoint);
-  player.Mark();
-  player.Resume();
-  const uint64_t until = player.frames() + frames;
-  while (!player.done() && player.frames() < until) world.Step(SimTime::Never());
-  player.Pause();
-  lab.Restore(checkpoint);
-  player.Rewind();
-  player.Resume();
+void CheckRestore(RawPlayback& run, uint64_t frames) {
+  while (!run.all_sent() && run.frames() < frames) run.Advance();
+  const std::unique_ptr<Playback::State> state = run.Take();
+  const uint64_t until = run.frames() + frames;
+  while (!run.all_sent() && run.frames() < until) run.Advance();
+  run.Restore(*state);
 }
 
 }  // namespace
 
 absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawReplayOptions& options,
                                           const RawReplayHooks& hooks) {
-  RawReplayResult result;
-  result.file = file;
-  const CaptureInput input(file);
-  const absl::StatusOr<CaptureSummary> summary = Survey(input);
-  if (!summary.ok()) return summary.status();
-  result.capture_start_ns = std::max<int64_t>(summary->first_ns, 0);
-  absl::Status chosen = ChooseHost(*summary, options, &result);
-  if (!chosen.ok()) return chosen;
-
-  absl::StatusOr<capture::CaptureReader> reader = input.Read();
-  if (!reader.ok()) return reader.status();
-  Lab lab(MakeLabOptions(*summary, options, result));
+  absl::StatusOr<std::unique_ptr<RawPlayback>> opened = RawPlayback::Open(file, options);
+  if (!opened.ok()) return opened.status();
+  RawPlayback& run = **opened;
   if (hooks.started) {
-    absl::Status started = hooks.started(result, lab.recorder());
+    const absl::Status started = hooks.started(run.result(), run.recorder());
     if (!started.ok()) return started;
   }
-  if (hooks.host_made) hooks.host_made(lab.host(0));
-  const CaptureNeighbours neighbours(*summary);
-  if (options.answer_arp) lab.port(0).AnswerArp(&neighbours, options.arp_delay);
-  const IpAddress any = result.host.is_v6() ? IpAddress(kIpv6Any) : IpAddress(kIpv4Any);
-  const UdpSinks udp_sinks(lab.host(0), result.udp_ports, any);
-  const TcpSinks tcp_sinks(lab.host(0), result.tcp_ports, any);
-
-  const SimTime start = lab.world().now();
-  CaptureSource source(*reader);
-  FramePlayer player(lab.world(), lab.port(0), source, start, options.frames_max);
-  if (options.restore_after_frames != 0) CheckRestore(lab, player, options.restore_after_frames);
-  RunToEnd(lab, player, options.settle, reader->size_bytes(), *reader, hooks);
-  result.virtual_time = lab.world().now() - start;
-  result.udp_datagrams_read = udp_sinks.datagrams();
-  result.tcp_connections = tcp_sinks.connections();
-  result.tcp_bytes_read = tcp_sinks.bytes();
-
-  if (hooks.ended) hooks.ended(lab.host(0));
-  Account(lab, &result);
-  Report(file, *reader, source, player, &result);
-  // The end of the Lab is not part of the run.
-  lab.world().set_trace_sink(nullptr);
-  lab.Shutdown();
-  const uint64_t faults = lab.host(0).kernel().bus().faults();
-  if (faults != 0) {
-    result.violations.push_back(
-        absl::StrFormat("%d accesses by the device that the driver did not allow", faults));
+  if (hooks.host_made) hooks.host_made(run.host(0));
+  if (options.restore_after_frames != 0) CheckRestore(run, options.restore_after_frames);
+  uint64_t next_report = 0;
+  while (run.Advance()) {
+    if (!hooks.progress || run.all_sent() || run.frames() < next_report) continue;
+    next_report = run.frames() + 4096;
+    hooks.progress(run.share(), run.frames());
   }
-  for (std::string& left : lab.Leftovers()) result.violations.push_back(std::move(left));
-  return result;
+  if (hooks.ended) hooks.ended(run.host(0));
+  run.Finish();
+  return run.result();
 }
 
 }  // namespace tapedeck

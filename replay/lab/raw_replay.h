@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "replay/lab/lab.h"
+#include "replay/lab/playback.h"
 #include "replay/trace/recorder.h"
 #include "stack/base/ip_address.h"
 #include "stack/base/time.h"
@@ -36,6 +38,8 @@ struct RawReplayOptions {
   // How long the run goes on behind the last frame: beyond three ARP probes a second apart.
   Duration settle = Duration::Seconds(5);
   uint64_t frames_max = UINT64_MAX;
+  // The run can be taken back (Playback::Take): keeps what was read of the capture.
+  bool rewindable = false;
   // Snapshot after so many frames, run on for a while, restore, and go on: the digest must not
   // change. 0: never.
   uint64_t restore_after_frames = 0;
@@ -68,6 +72,47 @@ struct RawReplayResult {
   // Empty: it holds.
   std::vector<std::string> violations;
   int64_t capture_start_ns = 0;
+};
+
+// One raw replay in pieces of one step of the Lab's main loop.
+class RawPlayback final : public Playback {
+ public:
+  // Chooses the host and builds its Lab: nothing has been played then. With `arena` that memory is
+  // used. An error: nothing of the file could be used (one line, with file and offset).
+  static absl::StatusOr<std::unique_ptr<RawPlayback>> Open(const std::string& file,
+                                                           const RawReplayOptions& options,
+                                                           Arena* arena = nullptr);
+  ~RawPlayback() override;
+
+  World& world() override;
+  Recorder& recorder() override;
+  int hosts() const override { return 1; }
+  Host& host(int i) override;
+  bool Advance() override;
+  // nullptr unless RawReplayOptions::rewindable.
+  std::unique_ptr<State> Take() override;
+  void Restore(const State& state) override;
+  PlaybackResult Finish() override;
+
+  // At first only who is under test; all of it after Finish.
+  const RawReplayResult& result() const { return result_; }
+  uint64_t frames() const;
+  // All frames are on the wire; what follows is the time behind them.
+  bool all_sent() const;
+  // The share of the file that has been read, 0 to 1.
+  double share() const;
+
+ private:
+  struct Parts;
+  struct Seam;
+  RawPlayback();
+
+  RawReplayOptions options_;
+  RawReplayResult result_;
+  std::unique_ptr<Parts> parts_;
+  SimTime start_;
+  // Once all is sent: when the run ends.
+  std::optional<SimTime> end_;
 };
 
 // What is told while a run goes on.

@@ -47,16 +47,27 @@ ScriptPlayer::~ScriptPlayer() {
 }
 
 void ScriptPlayer::Play() {
-  for (size_t i = 0; i < script_.steps.size(); ++i) {
-    const Step& step = script_.steps[i];
-    now_ = (step.base == TimeBase::kStart ? start_ : now_) + step.delay;
-    lab_.world().RunUntil(Later(now_, lab_.world().now()));
-    FreeEnded();
-    if (step.host >= lab_.hosts()) continue;
-    std::visit([&](const auto& what) { Do(step, what, i); }, step.what);
+  while (PlayNext()) {
   }
-  lab_.world().RunUntil(Later(last_return_, lab_.world().now()));
+}
+
+bool ScriptPlayer::PlayNext() {
+  const size_t number = next_;
+  if (number > script_.steps.size()) return false;
+  ++next_;
+  if (number == script_.steps.size()) {
+    lab_.world().RunUntil(Later(last_return_, lab_.world().now()));
+    FreeEnded();
+    return true;
+  }
+  const Step& step = script_.steps[number];
+  now_ = (step.base == TimeBase::kStart ? start_ : now_) + step.delay;
+  lab_.world().RunUntil(Later(now_, lab_.world().now()));
   FreeEnded();
+  if (step.host < lab_.hosts()) {
+    std::visit([&](const auto& what) { Do(step, what, number); }, step.what);
+  }
+  return true;
 }
 
 void ScriptPlayer::Do(const Step& step, const FrameStep& frame, size_t) {

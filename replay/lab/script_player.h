@@ -40,6 +40,9 @@ class ScriptPlayer {
   // so.
   void Play();
 
+  // The same a step at a time: false once all is played.
+  bool PlayNext();
+
   // Whether all expectations were met. Where it was more than one that was not, the first to be so
   // in time.
   Verdict verdict() const;
@@ -81,6 +84,7 @@ class ScriptPlayer {
   FdNames names_;
   SimTime start_;
   SimTime now_;          // of the present step
+  size_t next_ = 0;      // which step comes next; one behind the last: all is played
   SimTime last_return_;  // when the last call that blocks should be back
   uint64_t frames_ = 0;
   std::vector<uint8_t> repaired_;           // a frame, for a moment

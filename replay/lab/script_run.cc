@@ -2,17 +2,12 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <string_view>
+#include <memory>
 #include <utility>
-#include <variant>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "replay/lab/lab.h"
-#include "replay/lab/script_hosts.h"
-#include "replay/lab/script_player.h"
-#include "replay/lab/tun_lab.h"
-#include "replay/lab/tun_player.h"
+#include "replay/lab/playback.h"
+#include "replay/lab/script_playback.h"
 #include "replay/script/text.h"
 
 namespace tapedeck {
@@ -21,125 +16,72 @@ namespace {
 
 using Outcome = ScriptRunResult::Outcome;
 
-// Frames and hosts are what the packetdrill language does not know: such a script is for hosts with
-// NICs.
-bool IsRaw(const Script& script) {
-  return std::any_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
-    return step.host != 0 || std::holds_alternative<FrameStep>(step.what);
-  });
+ScriptPlaybackOptions MakePlaybackOptions(const std::string& path,
+                                          const ScriptRunOptions& options) {
+  ScriptPlaybackOptions playback;
+  playback.name = path;
+  playback.tolerance = options.tolerance;
+  playback.ip_version = options.script.ip_version;
+  playback.seed = options.seed;
+  playback.check_leftovers = options.check_leftovers;
+  playback.trace = options.observe != nullptr;
+  return playback;
 }
 
-void Judge(const std::string& path, const Verdict& verdict, ScriptRunResult* result) {
-  if (verdict.held()) return;
-  result->outcome = Outcome::kFailed;
-  result->message = verdict.line == 0
-                        ? absl::StrCat(path, ": ", verdict.difference)
-                        : absl::StrCat(path, ":", verdict.line, ": ", verdict.difference);
-}
-
-void JudgeLeftovers(const std::string& path, const std::vector<std::string>& leftovers,
-                    ScriptRunResult* result) {
-  if (leftovers.empty() || result->outcome != Outcome::kPassed) return;
-  result->outcome = Outcome::kFailed;
-  result->message =
-      absl::StrCat(path, ": after its end the host still holds ", absl::StrJoin(leftovers, ", "));
-}
-
-absl::Status PlayOnTun(const std::string& path, const Script& script,
-                       const ScriptRunOptions& options, Arena* arena, ScriptRunResult* result) {
-  const absl::StatusOr<PlaySettings> settings = MakePlaySettings(script.options, options.tolerance);
-  if (!settings.ok()) {
-    result->outcome = Outcome::kFailed;
-    result->message = absl::StrCat(path, ": ", settings.status().message());
-    return absl::OkStatus();
-  }
-  if (settings->ip_version != options.script.ip_version.value_or(settings->ip_version)) {
-    result->outcome = Outcome::kSkipped;
-    result->message =
-        absl::StrCat(path, ": is for ", std::string(IpVersionName(settings->ip_version)), " only");
-    return absl::OkStatus();
-  }
-  TunLabOptions lab_options;
-  lab_options.seed = options.seed;
-  lab_options.trace = options.observe != nullptr;
-  TunLab lab(*settings, lab_options, arena);
+absl::Status PlayScript(Playback& run, const ScriptRunOptions& options, ScriptRunResult* result) {
   if (options.observe != nullptr) {
-    const absl::Status status = options.observe(lab.recorder(), TunLab::kScriptStart);
+    const absl::Status status = options.observe(run.recorder(), run.world().now());
     if (!status.ok()) return status;
   }
-  if (options.host_made) options.host_made(lab.host());
-  {
-    TunPlayer player(lab, script, *settings);
-    Judge(path, player.Play(), result);
-    result->output = absl::StrCat(player.warnings(), player.output());
-    if (options.ended) options.ended(lab.host());
+  for (int host = 0; options.host_made && host < run.hosts(); ++host) {
+    options.host_made(run.host(host));
   }
-  if (options.check_leftovers) {
-    lab.Shutdown();
-    JudgeLeftovers(path, lab.Leftovers(), result);
+  while (run.Advance()) {
   }
-  if (lab_options.trace) result->digest = lab.recorder().digest().ToString();
-  return absl::OkStatus();
-}
-
-absl::Status PlayOnNics(const std::string& path, const Script& script,
-                        const ScriptRunOptions& options, Arena* arena, ScriptRunResult* result) {
-  uint8_t hosts = 1;
-  for (const Step& step : script.steps) {
-    hosts = std::max(hosts, static_cast<uint8_t>(step.host + 1));
-  }
-  LabOptions lab_options;
-  lab_options.seed = options.seed;
-  lab_options.trace = options.observe != nullptr;
-  for (uint8_t host = 0; host < hosts; ++host) lab_options.hosts.push_back(ScriptHostOptions(host));
-  const ScriptPeers peers;
-  Lab lab(lab_options, arena);
-  for (int host = 0; host < lab.hosts(); ++host) {
-    lab.port(host).AnswerArp(&peers, Duration::Microseconds(50));
-  }
-  if (options.observe != nullptr) {
-    const absl::Status status = options.observe(lab.recorder(), lab.world().now());
-    if (!status.ok()) return status;
-  }
-  for (int host = 0; host < lab.hosts(); ++host) {
-    if (options.host_made) options.host_made(lab.host(host));
-  }
-  {
-    ScriptPlayer player(lab, script);
-    player.Play();
-    Judge(path, player.verdict(), result);
-    for (int host = 0; host < lab.hosts(); ++host) {
-      if (options.ended) options.ended(lab.host(host));
-    }
-  }
-  if (options.check_leftovers) {
-    lab.Shutdown();
-    JudgeLeftovers(path, lab.Leftovers(), result);
-  }
-  if (lab_options.trace) result->digest = lab.recorder().digest().ToString();
+  for (int host = 0; options.ended && host < run.hosts(); ++host) options.ended(run.host(host));
+  PlaybackResult played = run.Finish();
+  result->output = std::move(played.output);
+  result->digest = std::move(played.digest);
+  if (played.outcome == PlaybackResult::Outcome::kHeld) return absl::OkStatus();
+  result->outcome = Outcome::kFailed;
+  result->message = std::move(played.problems.front());
   return absl::OkStatus();
 }
 
 }  // namespace
 
+absl::StatusOr<Script> ReadScript(const std::string& path, const ScriptOptions& options) {
+  const absl::StatusOr<std::string> text = ReadScriptFile(path);
+  if (!text.ok()) return absl::NotFoundError(text.status().message());
+  ParseOptions parse;
+  parse.options = options;
+  parse.read_file = ReadScriptFile;
+  absl::StatusOr<Script> script = ParseScript(*text, path, parse);
+  if (!script.ok()) return absl::InvalidArgumentError(script.status().message());
+  return script;
+}
+
 absl::StatusOr<ScriptRunResult> RunScriptFile(const std::string& path,
                                               const ScriptRunOptions& options, Arena* arena) {
-  const absl::StatusOr<std::string> text = ReadScriptFile(path);
-  if (!text.ok()) return text.status();
   ScriptRunResult result;
-  ParseOptions parse;
-  parse.options = options.script;
-  parse.read_file = ReadScriptFile;
-  const absl::StatusOr<Script> script = ParseScript(*text, path, parse);
+  absl::StatusOr<Script> script = ReadScript(path, options.script);
   if (!script.ok()) {
+    if (absl::IsNotFound(script.status())) return script.status();
     result.outcome = Outcome::kFailed;
     result.message = std::string(script.status().message());
     return result;
   }
   result.steps = script->steps.size();
-  absl::Status status = IsRaw(*script) ? PlayOnNics(path, *script, options, arena, &result)
-                                       : PlayOnTun(path, *script, options, arena, &result);
-  if (!status.ok()) return status;
+  const absl::StatusOr<std::unique_ptr<Playback>> run =
+      OpenScriptPlayback(*std::move(script), MakePlaybackOptions(path, options), arena);
+  if (!run.ok()) {
+    result.outcome =
+        absl::IsFailedPrecondition(run.status()) ? Outcome::kSkipped : Outcome::kFailed;
+    result.message = std::string(run.status().message());
+    return result;
+  }
+  const absl::Status played = PlayScript(**run, options, &result);
+  if (!played.ok()) return played;
   return result;
 }
 

@@ -43,6 +43,10 @@ struct ScriptRunResult {
   std::string digest;  // of a run that was observed
 };
 
+// The script of the file `path`. NotFound where it cannot be read, InvalidArgument where it is no
+// script; both begin with its name (and line).
+absl::StatusOr<Script> ReadScript(const std::string& path, const ScriptOptions& options);
+
 // Plays the script of the file `path`. `arena` is reset and used. An error that is the caller's
 // (the file cannot be read, `observe` failed) is a Status; what is wrong inside the script is a
 // result.

@@ -18,6 +18,7 @@ TunLab::TunLab(const PlaySettings& settings, const TunLabOptions& options, Arena
     : own_arena_(arena == nullptr ? std::make_unique<Arena>(options.arena) : nullptr),
       arena_(arena == nullptr ? own_arena_.get() : arena) {
   if (arena != nullptr) arena->Reset();
+  if (options.observer != nullptr) recorder_.AddObserver(options.observer);
   world_ = arena_->New<World>(*arena_, options.seed, options.trace ? &recorder_ : nullptr);
   KernelOptions kernel_options;
   kernel_options.hz = kHz;

@@ -31,6 +31,8 @@ struct TunLabOptions {
   Arena::Options arena;
   // Wanted where somebody looks at the recorder: the digest's observers, the frame ledger.
   bool trace = false;
+  // Sees the building of the Lab, too. May be null.
+  TraceObserver* observer = nullptr;
 };
 
 class TunLab : private TunReader {

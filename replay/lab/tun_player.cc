@@ -63,34 +63,54 @@ TunPlayer::~TunPlayer() {
 }
 
 Verdict TunPlayer::Play() {
+  while (PlayNext()) {
+  }
+  return verdict_;
+}
+
+bool TunPlayer::PlayNext() {
+  if (over_) return false;
+  if (!begun_) {
+    Begin();
+  } else if (verdict_.held() && number_ < script_.steps.size()) {
+    PlayStep(script_.steps[number_]);
+  } else {
+    End();
+  }
+  return true;
+}
+
+void TunPlayer::Begin() {
+  begun_ = true;
   if (script_.init.has_value()) {
     const absl::Status status = commands_.Run(*script_.init);
     if (!status.ok()) {
       Fail(0, std::string(status.message()));
-      return verdict_;
+      over_ = true;
+      return;
     }
   }
   const Duration tick = lab_.host().kernel().tick();
   const uint64_t ticks = (lab_.world().now().ps + tick.ps - 1) / tick.ps;
   start_ = now_ = SimTime::At(tick * ticks);
-  bool held = true;
-  for (size_t i = 0; held && i < script_.steps.size(); ++i) {
-    const Step& step = script_.steps[i];
-    number_ = i + 1;
-    const When when = TimeOf(step);
-    held = std::visit([&](const auto& what) { return Do(step, what, when); }, step.what) &&
-           CollectEnded();
-    last_time_ = when.time;
-    const auto* const packet = std::get_if<PacketStep>(&step.what);
-    last_inbound_ = packet != nullptr && packet->inbound();
-    now_ = now_ + settings_.step_time;
-  }
-  if (held) FinishCalls();
-  if (script_.cleanup.has_value()) {
-    const absl::Status status = commands_.Run(*script_.cleanup);
-    if (!status.ok()) Fail(script_.steps.size(), std::string(status.message()));
-  }
-  return verdict_;
+}
+
+void TunPlayer::PlayStep(const Step& step) {
+  ++number_;
+  const When when = TimeOf(step);
+  if (std::visit([&](const auto& what) { return Do(step, what, when); }, step.what)) CollectEnded();
+  last_time_ = when.time;
+  const auto* const packet = std::get_if<PacketStep>(&step.what);
+  last_inbound_ = packet != nullptr && packet->inbound();
+  now_ = now_ + settings_.step_time;
+}
+
+void TunPlayer::End() {
+  over_ = true;
+  if (verdict_.held()) FinishCalls();
+  if (!script_.cleanup.has_value()) return;
+  const absl::Status status = commands_.Run(*script_.cleanup);
+  if (!status.ok()) Fail(script_.steps.size(), std::string(status.message()));
 }
 
 // --- Time. ---

@@ -42,6 +42,9 @@ class TunPlayer {
 
   // Plays all of the script, or up to its first difference.
   Verdict Play();
+  // The same a step at a time: false once there is none left.
+  bool PlayNext();
+  const Verdict& verdict() const { return verdict_; }
 
   // What the script's print() wrote.
   const std::string& output() const { return code_.output(); }
@@ -60,6 +63,10 @@ class TunPlayer {
     LivePacket packet;  // in the numbers of the script
     SimTime time;
   };
+
+  void Begin();
+  void PlayStep(const Step& step);
+  void End();
 
   When TimeOf(const Step& step) const;
   // Runs until `when` and says whether that is now.
@@ -114,8 +121,10 @@ class TunPlayer {
   // Of the step before: when the script has it, and whether it was a packet that came in.
   std::optional<SimTime> last_time_;
   bool last_inbound_ = false;
-  SimTime last_expected_;                           // when the packet under comparison should come
-  size_t number_ = 0;                               // of the present step
+  SimTime last_expected_;  // when the packet under comparison should come
+  size_t number_ = 0;      // of the present step
+  bool begun_ = false;
+  bool over_ = false;
   std::vector<std::unique_ptr<ScriptCall>> calls_;  // all; data of zero-copy sends must stay
   std::vector<ScriptCall*> waiting_;
   std::vector<Thread*> idle_;

@@ -1,0 +1,68 @@
+// One run of something that can be played (a capture, a script), in pieces, so that somebody can
+// look between them: what every kind of case offers to those who stop, rewind, watch or compare
+// runs (replay/case).
+#ifndef TAPEDECK_REPLAY_LAB_PLAYBACK_H_
+#define TAPEDECK_REPLAY_LAB_PLAYBACK_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "replay/trace/recorder.h"
+#include "stack/host.h"
+#include "stack/kernel/world.h"
+
+namespace tapedeck {
+
+// What came of a run.
+struct PlaybackResult {
+  enum class Outcome : uint8_t { kHeld, kFailed, kSkipped };
+  Outcome outcome = Outcome::kHeld;
+  std::string digest;
+  uint64_t events = 0;
+  std::vector<std::string> problems;  // why it did not hold or was skipped; each may span lines
+  std::vector<std::string> warnings;
+  std::string output;  // what the case itself printed
+};
+
+class Playback {
+ public:
+  // Where a run is, the state of its Lab included. Good for the Playback that it was taken from, as
+  // often as wanted.
+  class State {
+   public:
+    State() = default;
+    virtual ~State() = default;
+    State(const State&) = delete;
+    State& operator=(const State&) = delete;
+    // What it takes to keep, in bytes.
+    virtual size_t bytes() const = 0;
+  };
+
+  Playback() = default;
+  virtual ~Playback() = default;
+  Playback(const Playback&) = delete;
+  Playback& operator=(const Playback&) = delete;
+
+  virtual World& world() = 0;
+  virtual Recorder& recorder() = 0;
+  virtual int hosts() const = 0;
+  virtual Host& host(int i) = 0;
+
+  // Plays on to the next seam: a moment when nothing is under way, neither of the stack nor of the
+  // player. A piece is as small as the kind of case can make it; events may happen in it or not.
+  // False where the run was over already.
+  virtual bool Advance() = 0;
+
+  // At a seam. nullptr where the state cannot be copied: playing the case again from its start
+  // leads there, too.
+  virtual std::unique_ptr<State> Take() = 0;
+  virtual void Restore(const State& state) = 0;
+
+  // The run is over: judges it. Nothing is recorded any more; to be called once.
+  virtual PlaybackResult Finish() = 0;
+};
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_LAB_PLAYBACK_H_

@@ -1,0 +1,167 @@
+#include "replay/lab/script_playback.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "replay/lab/lab.h"
+#include "replay/lab/script_hosts.h"
+#include "replay/lab/script_player.h"
+#include "replay/lab/tun_lab.h"
+#include "replay/lab/tun_player.h"
+
+namespace tapedeck {
+
+namespace {
+
+// Frames and hosts are what the packetdrill language does not know: such a script is for hosts with
+// NICs.
+bool IsRaw(const Script& script) {
+  return std::any_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
+    return step.host != 0 || std::holds_alternative<FrameStep>(step.what);
+  });
+}
+
+// What came of a script that is over, for both kinds of Lab. `player` is gone afterwards.
+template <typename AnyLab, typename Player>
+PlaybackResult JudgeScript(const ScriptPlaybackOptions& options, AnyLab& lab,
+                           std::optional<Player>* player) {
+  PlaybackResult result;
+  const Verdict verdict = (*player)->verdict();
+  if (!verdict.held()) {
+    result.problems.push_back(
+        verdict.line == 0
+            ? absl::StrCat(options.name, ": ", verdict.difference)
+            : absl::StrCat(options.name, ":", verdict.line, ": ", verdict.difference));
+  }
+  if (options.trace) result.digest = lab.recorder().digest().ToString();
+  result.events = lab.recorder().digest().events();
+  // The end of the Lab is not part of the run.
+  lab.world().set_trace_sink(nullptr);
+  player->reset();
+  if (options.check_leftovers) {
+    lab.Shutdown();
+    const std::vector<std::string> left = lab.Leftovers();
+    if (!left.empty() && result.problems.empty()) {
+      result.problems.push_back(absl::StrCat(options.name, ": after its end the host still holds ",
+                                             absl::StrJoin(left, ", ")));
+    }
+  }
+  if (!result.problems.empty()) result.outcome = PlaybackResult::Outcome::kFailed;
+  return result;
+}
+
+// What the script of a Playback needs and what nobody can do with it.
+class ScriptPlaybackBase : public Playback {
+ public:
+  std::unique_ptr<State> Take() override { return nullptr; }
+  void Restore(const State&) override { CHECK(false); }
+
+ protected:
+  ScriptPlaybackBase(Script script, const ScriptPlaybackOptions& options)
+      : script_(std::move(script)), options_(options) {}
+  const Script script_;
+  const ScriptPlaybackOptions options_;
+};
+
+TunLabOptions TunOptions(const ScriptPlaybackOptions& options) {
+  TunLabOptions lab;
+  lab.seed = options.seed;
+  lab.trace = options.trace;
+  lab.observer = options.observer;
+  return lab;
+}
+
+class TunPlayback final : public ScriptPlaybackBase {
+ public:
+  TunPlayback(Script script, const PlaySettings& settings, const ScriptPlaybackOptions& options,
+              Arena* arena)
+      : ScriptPlaybackBase(std::move(script), options),
+        settings_(settings),
+        lab_(settings_, TunOptions(options), arena) {
+    player_.emplace(lab_, script_, settings_);
+  }
+
+  World& world() override { return lab_.world(); }
+  Recorder& recorder() override { return lab_.recorder(); }
+  int hosts() const override { return 1; }
+  Host& host(int) override { return lab_.host(); }
+  bool Advance() override { return player_->PlayNext(); }
+  PlaybackResult Finish() override {
+    std::string output = absl::StrCat(player_->warnings(), player_->output());
+    PlaybackResult result = JudgeScript(options_, lab_, &player_);
+    result.output = std::move(output);
+    return result;
+  }
+
+ private:
+  const PlaySettings settings_;
+  TunLab lab_;
+  std::optional<TunPlayer> player_;
+};
+
+LabOptions NicLabOptions(const Script& script, const ScriptPlaybackOptions& options) {
+  uint8_t hosts = 1;
+  for (const Step& step : script.steps) {
+    hosts = std::max(hosts, static_cast<uint8_t>(step.host + 1));
+  }
+  LabOptions lab;
+  lab.seed = options.seed;
+  lab.trace = options.trace;
+  lab.observer = options.observer;
+  for (uint8_t host = 0; host < hosts; ++host) {
+    lab.hosts.push_back(ScriptHostOptions(host));
+    if (options.nics) lab.hosts.back().address6 = HostIpv6(host);
+  }
+  return lab;
+}
+
+class NicPlayback final : public ScriptPlaybackBase {
+ public:
+  NicPlayback(Script script, const ScriptPlaybackOptions& options, Arena* arena)
+      : ScriptPlaybackBase(std::move(script), options),
+        lab_(NicLabOptions(script_, options), arena) {
+    for (int host = 0; host < lab_.hosts(); ++host) {
+      lab_.port(host).AnswerArp(&peers_, Duration::Microseconds(50));
+    }
+    player_.emplace(lab_, script_);
+  }
+
+  World& world() override { return lab_.world(); }
+  Recorder& recorder() override { return lab_.recorder(); }
+  int hosts() const override { return lab_.hosts(); }
+  Host& host(int i) override { return lab_.host(i); }
+  bool Advance() override { return player_->PlayNext(); }
+  PlaybackResult Finish() override { return JudgeScript(options_, lab_, &player_); }
+
+ private:
+  const ScriptPeers peers_;
+  Lab lab_;
+  std::optional<ScriptPlayer> player_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Playback>> OpenScriptPlayback(Script script,
+                                                             const ScriptPlaybackOptions& options,
+                                                             Arena* arena) {
+  if (options.nics || IsRaw(script)) {
+    return std::make_unique<NicPlayback>(std::move(script), options, arena);
+  }
+  const absl::StatusOr<PlaySettings> settings = MakePlaySettings(script.options, options.tolerance);
+  if (!settings.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(options.name, ": ", settings.status().message()));
+  }
+  if (settings->ip_version != options.ip_version.value_or(settings->ip_version)) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        options.name, ": is for ", std::string(IpVersionName(settings->ip_version)), " only"));
+  }
+  return std::make_unique<TunPlayback>(std::move(script), *settings, options, arena);
+}
+
+}  // namespace tapedeck
