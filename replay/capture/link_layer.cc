@@ -182,6 +182,86 @@ SkipReason FromSll2(Bytes bytes, EthernetFrame& frame) {
                     frame);
 }
 
+constexpr uint16_t kPppIpv4 = 0x0021;
+constexpr uint16_t kPppIpv6 = 0x0057;
+constexpr size_t kPppoeHeaderBytes = 6;
+
+// PPP from its protocol field on, `offset` into `bytes`. The field has one byte where it was
+// compressed (RFC 1661 6.5): the last byte of a protocol number is odd, the others are even.
+SkipReason FromPppProtocol(size_t offset, Bytes bytes, EthernetFrame& frame) {
+  if (bytes.size() < offset + 1) return SkipReason::kTruncatedLinkHeader;
+  uint16_t protocol = bytes[offset++];
+  if (protocol % 2 == 0) {
+    if (bytes.size() < offset + 1) return SkipReason::kTruncatedLinkHeader;
+    protocol = static_cast<uint16_t>(protocol << 8 | bytes[offset++]);
+  }
+  const uint16_t ethertype = EthertypeOfPpp(protocol);
+  if (ethertype == 0) return SkipReason::kPppControl;
+  return Synthesise({offset, ethertype, false}, bytes, frame);
+}
+
+// Address and control, ff 03, may be left out (RFC 1662 3.1, RFC 1661 6.6).
+SkipReason FromPpp(Bytes bytes, EthernetFrame& frame) {
+  const bool has_address = bytes.size() >= 2 && bytes[0] == 0xff && bytes[1] == 0x03;
+  return FromPppProtocol(has_address ? 2 : 0, bytes, frame);
+}
+
+// LINKTYPE_PPP_PPPD: the first byte tells the direction where the address field has none.
+SkipReason FromPppWithDirection(Bytes bytes, EthernetFrame& frame) {
+  if (frame.direction == Direction::kUnknown) {
+    frame.direction = bytes[0] == 0 ? Direction::kInbound : Direction::kOutbound;
+  }
+  const bool has_address = bytes.size() >= 3 && bytes[1] == 0xff && bytes[2] == 0x03;
+  return FromPppProtocol(has_address ? 3 : 1, bytes, frame);
+}
+
+SkipReason FromPppoe(Bytes bytes, EthernetFrame& frame) {
+  if (bytes.size() < kPppoeHeaderBytes) return SkipReason::kTruncatedLinkHeader;
+  return FromPppProtocol(kPppoeHeaderBytes, bytes, frame);
+}
+
+// Attributes of NFLOG, in the byte order of the machine that captured (linux/netfilter/
+// nfnetlink_log.h): length with its header, type, value, padded to 4.
+constexpr size_t kNflogHeaderBytes = 4;
+constexpr size_t kAttributeHeaderBytes = 4;
+constexpr uint16_t kNflogPayload = 9;
+
+// The packet among the attributes, and its offset; `load` reads 16 bits in one byte order. Empty if
+// there is none.
+Bytes FindNflogPayload(Bytes bytes, uint16_t (*load)(const uint8_t*), size_t& offset) {
+  offset = kNflogHeaderBytes;
+  while (bytes.size() - offset >= kAttributeHeaderBytes) {
+    const size_t length = load(bytes.data() + offset);
+    const uint16_t type = load(bytes.data() + offset + 2);
+    if (length < kAttributeHeaderBytes) return {};
+    if ((type & 0x7fff) == kNflogPayload) {
+      offset += kAttributeHeaderBytes;
+      return bytes.subspan(offset, std::min(length - kAttributeHeaderBytes, bytes.size() - offset));
+    }
+    const size_t padded = (length + 3) & ~size_t{3};
+    if (padded > bytes.size() - offset) return {};
+    offset += padded;
+  }
+  return {};
+}
+
+SkipReason FromNflog(Bytes bytes, EthernetFrame& frame) {
+  if (bytes.size() < kNflogHeaderBytes) return SkipReason::kTruncatedLinkHeader;
+  const uint16_t ethertype = EthertypeOfFamily(bytes[0]);
+  if (ethertype == 0) return SkipReason::kNotIp;
+  const auto little = [](const uint8_t* p) { return LoadLe16(p); };
+  const auto big = [](const uint8_t* p) { return LoadBe16(p); };
+  size_t offset = 0;
+  Bytes packet = FindNflogPayload(bytes, little, offset);
+  if (packet.empty()) packet = FindNflogPayload(bytes, big, offset);
+  if (packet.empty()) return SkipReason::kNoPayload;
+  // Attributes behind the packet are no part of it.
+  const size_t behind = bytes.size() - offset - packet.size();
+  frame.original_length_bytes -=
+      static_cast<uint32_t>(std::min<size_t>(behind, frame.original_length_bytes));
+  return Synthesise({offset, ethertype, false}, bytes.first(offset + packet.size()), frame);
+}
+
 // The captured bytes of `record` without its FCS, of which a cut frame may hold a part. Takes the
 // stripped bytes off the original length as well.
 Bytes WithoutFcs(const Record& record, EthernetFrame& frame) {
@@ -219,10 +299,17 @@ SkipReason ToEthernet(const Record& record, EthernetFrame& frame) {
     case LinkType::kLinuxSll2:
       return FromSll2(bytes, frame);
     case LinkType::kPpp:
+    case LinkType::kPppHdlc:
+      return FromPpp(bytes, frame);
+    case LinkType::kPppPppd:
+      return FromPppWithDirection(bytes, frame);
     case LinkType::kPppEther:
+      return FromPppoe(bytes, frame);
+    case LinkType::kNflog:
+      return FromNflog(bytes, frame);
     case LinkType::kIeee80211:
     case LinkType::kIeee80211Radiotap:
-    case LinkType::kNflog:
+      return SkipReason::kWireless;
     case LinkType::kIpoib:
     case LinkType::kUpperPdu:
       break;
@@ -240,6 +327,11 @@ void EthernetFrame::CopyTo(std::span<uint8_t> destination) const {
   if (!payload.empty()) {
     std::memcpy(destination.data() + written_bytes, payload.data(), payload.size());
   }
+}
+
+uint16_t EthertypeOfPpp(uint16_t protocol) {
+  if (protocol == kPppIpv4) return kEthertypeIpv4;
+  return protocol == kPppIpv6 ? kEthertypeIpv6 : uint16_t{0};
 }
 
 MacAddress MacFromIpv4(const uint8_t* address) {
@@ -270,6 +362,12 @@ const char* SkipReasonName(SkipReason reason) {
       return "not_ip";
     case SkipReason::kNoEthertype:
       return "no_ethertype";
+    case SkipReason::kWireless:
+      return "wireless";
+    case SkipReason::kPppControl:
+      return "ppp_control";
+    case SkipReason::kNoPayload:
+      return "no_payload";
     case SkipReason::kCount:
       break;
   }
@@ -292,6 +390,13 @@ const char* SkipReasonText(SkipReason reason) {
       return "is no IP packet, though its link type carries nothing else";
     case SkipReason::kNoEthertype:
       return "its cooked header names no Ethernet type";
+    case SkipReason::kWireless:
+      return "it is an 802.11 frame; capture behind the access point, or on the station as "
+             "Ethernet";
+    case SkipReason::kPppControl:
+      return "its PPP protocol carries no IP";
+    case SkipReason::kNoPayload:
+      return "its NFLOG record holds no packet";
     case SkipReason::kCount:
       break;
   }

@@ -6,9 +6,10 @@
 // address, but never the receiver's; mixing real and made-up ones would give every host two, so
 // both are made up there too.
 //
-// Sources: https://www.tcpdump.org/linktypes.html, LINKTYPE_LINUX_SLL2.html, RFC 1112 6.4, RFC
-// 2464 7. Left out, with a reason: PPP, PPPoE without Ethernet, 802.11, NFLOG, InfiniBand and all
-// other link types.
+// Sources: https://www.tcpdump.org/linktypes.html, LINKTYPE_LINUX_SLL2.html, LINKTYPE_NFLOG.html,
+// RFC 1112 6.4, RFC 1661 2, RFC 1662 3.1, RFC 2464 7, RFC 2516 4. Left out, with a reason: 802.11
+// (what the air carries is encrypted, aggregated and acknowledged apart), InfiniBand and all other
+// link types.
 #ifndef TAPEDECK_REPLAY_CAPTURE_LINK_LAYER_H_
 #define TAPEDECK_REPLAY_CAPTURE_LINK_LAYER_H_
 
@@ -34,6 +35,9 @@ enum class SkipReason : uint8_t {
   kTruncatedIpHeader,    // cut before the addresses from which an Ethernet header would be made
   kNotIp,                // a link type for IP alone, and no IP version in the first nibble
   kNoEthertype,          // a cooked frame whose protocol field is no Ethernet type
+  kWireless,             // 802.11, with or without radiotap
+  kPppControl,           // PPP that carries no IP: LCP, IPCP, compressed, ...
+  kNoPayload,            // NFLOG without the packet
   kCount,
 };
 
@@ -63,6 +67,9 @@ struct EthernetFrame {
 // Turns `record` into `frame` and returns kNone, or returns why that is impossible and leaves
 // `frame` unspecified.
 SkipReason ToEthernet(const Record& record, EthernetFrame& frame);
+
+// The Ethernet type of what a PPP protocol number (RFC 1661 2) announces, or 0: no IP.
+uint16_t EthertypeOfPpp(uint16_t protocol);
 
 // 02:00 and the address: locally administered, unicast, and readable. REQUIRES: 4 bytes.
 MacAddress MacFromIpv4(const uint8_t* address);

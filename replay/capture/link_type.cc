@@ -14,6 +14,10 @@ std::string LinkTypeName(LinkType link_type) {
       return "RAW(12)";
     case LinkType::kRaw14:
       return "RAW(14)";
+    case LinkType::kPppHdlc:
+      return "PPP_SERIAL";
+    case LinkType::kPppPppd:
+      return "PPP_PPPD";
     case LinkType::kPppEther:
       return "PPP_ETHER";
     case LinkType::kRaw:

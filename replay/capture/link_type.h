@@ -15,12 +15,14 @@ enum class LinkType : uint16_t {
   kPpp = 9,
   kRaw12 = 12,     // raw IP as most systems number DLT_RAW
   kRaw14 = 14,     // raw IP as OpenBSD numbers it
+  kPppHdlc = 50,   // PPP in HDLC-like framing
   kPppEther = 51,  // PPPoE session without its Ethernet header
   kRaw = 101,      // raw IP, version from the first nibble
   kIeee80211 = 105,
   kLoop = 108,  // OpenBSD loopback: as kNull, in network byte order
   kLinuxSll = 113,
   kIeee80211Radiotap = 127,
+  kPppPppd = 166,  // PPP behind Linux's pppd: the first address byte tells the direction
   kIpv4 = 228,
   kIpv6 = 229,
   kNflog = 239,
