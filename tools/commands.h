@@ -22,6 +22,9 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand);
 // tapedeck run SCRIPT...
 Run AddRunCommand(CLI::App& app, CLI::App** subcommand);
 
+// tapedeck regress [DIR...]
+Run AddRegressCommand(CLI::App& app, CLI::App** subcommand);
+
 // tapedeck strace|stat|ss FILE...
 Run AddStraceCommand(CLI::App& app, CLI::App** subcommand);
 Run AddStatCommand(CLI::App& app, CLI::App** subcommand);

@@ -211,7 +211,7 @@ bool CanRun(const Plan& plan, std::string* why) {
     return judge.ok() ? std::string() : std::string(judge.status().message());
   };
   RunInProcesses(1, 1, probe, [&](size_t, const TaskResult& result) {
-    *why = result.signal != 0 ? "it crashed" : result.answer;
+    *why = result.crashed() ? "it crashed" : result.answer;
     can = why->empty();
   });
   return can;
@@ -244,7 +244,7 @@ int RunDifferential(Flags flags) {
     return ToAnswer(TryCases(*plan, *judge, first, std::min(first + kChunkCases, plan->cases)));
   };
   const auto done = [&](size_t i, const TaskResult& result) {
-    if (result.signal == 0) return tally.Add(FromAnswer(result.answer));
+    if (!result.crashed()) return tally.Add(FromAnswer(result.answer));
     crashed = true;
     absl::PrintF("CRASHED among cases %d to %d\n", i * kChunkCases, (i + 1) * kChunkCases - 1);
   };

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -194,11 +193,11 @@ std::string ToAnswer(const std::string& file, const Run1& run) {
 }
 
 // What is known of a script that ended its process.
-nlohmann::ordered_json CrashJson(const std::string& file, int signal) {
+nlohmann::ordered_json CrashJson(const std::string& file, const TaskResult& result) {
   nlohmann::ordered_json json;
   json["file"] = file;
   json["outcome"] = OutcomeName(Outcome::kFailed);
-  json["message"] = absl::StrCat(file, ": it crashed: ", strsignal(signal));
+  json["message"] = absl::StrCat(file, ": it crashed: ", result.CrashText());
   return json;
 }
 
@@ -248,8 +247,8 @@ int RunScripts(RunFlags flags) {
   const auto done = [&](size_t i, const TaskResult& result) {
     nlohmann::ordered_json json;
     std::string trace;
-    if (result.signal != 0) {
-      json = CrashJson((*files)[i], result.signal);
+    if (result.crashed()) {
+      json = CrashJson((*files)[i], result);
     } else {
       const auto answer = nlohmann::ordered_json::parse(result.answer);
       json = answer["json"];

@@ -34,8 +34,8 @@ int main(int argc, char** argv) {
     Run run;
   };
   std::vector<Command> commands;
-  for (const auto add :
-       {AddReplayCommand, AddRunCommand, AddStraceCommand, AddStatCommand, AddSsCommand}) {
+  for (const auto add : {AddReplayCommand, AddRunCommand, AddRegressCommand, AddStraceCommand,
+                         AddStatCommand, AddSsCommand}) {
     Command command;
     command.run = add(app, &command.app);
     commands.push_back(command);

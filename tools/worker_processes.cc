@@ -2,10 +2,12 @@
 
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
@@ -43,11 +45,24 @@ bool WriteAll(int fd, const void* data, size_t bytes) {
   return true;
 }
 
+// What has been written to the file, which is empty afterwards.
+std::string TakeErrors(int fd) {
+  std::string text;
+  const off_t bytes = lseek(fd, 0, SEEK_END);
+  if (bytes <= 0) return text;
+  text.resize(static_cast<size_t>(bytes));
+  const ssize_t read = pread(fd, text.data(), text.size(), 0);
+  text.resize(read < 0 ? 0 : static_cast<size_t>(read));
+  lseek(fd, 0, SEEK_SET);
+  if (ftruncate(fd, 0) != 0) text += "(these lines may come again)\n";
+  return text;
+}
+
 class Pool {
  public:
   Pool(size_t count, const std::function<std::string(size_t)>& task,
-       const std::function<void(size_t, const TaskResult&)>& done)
-      : count_(count), task_(task), done_(done) {}
+       const std::function<void(size_t, const TaskResult&)>& done, bool catch_errors)
+      : count_(count), task_(task), done_(done), catch_errors_(catch_errors) {}
 
   bool Run(unsigned workers) {
     void* const memory =
@@ -67,12 +82,14 @@ class Pool {
   struct Worker {
     pid_t pid = -1;
     int fd = -1;           // what it answers
+    int errors_fd = -1;    // what its task has written to stderr, where that is caught
     std::string received;  // of it, and not understood yet
   };
 
   bool Start(unsigned i) {
     int ends[2];
     if (pipe(ends) != 0) return false;
+    const int errors_fd = catch_errors_ ? memfd_create("stderr", MFD_CLOEXEC) : -1;
     // What is still in our buffer is ours to print.
     std::fflush(nullptr);
     const pid_t pid = fork();
@@ -81,24 +98,33 @@ class Pool {
         if (other.fd >= 0) close(other.fd);
       }
       close(ends[0]);
-      Work(i, ends[1]);
+      // Nobody waits for the tasks of a parent that is gone.
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      Work(i, ends[1], errors_fd);
     }
     close(ends[1]);
     if (pid < 0) {
       close(ends[0]);
+      if (errors_fd >= 0) close(errors_fd);
       return false;
     }
-    workers_[i] = {pid, ends[0], {}};
+    workers_[i] = {pid, ends[0], errors_fd, {}};
     return true;
   }
 
-  [[noreturn]] void Work(unsigned i, int fd) {
+  [[noreturn]] void Work(unsigned i, int fd, int errors_fd) {
+    const int stderr_fd = errors_fd >= 0 ? dup(STDERR_FILENO) : -1;
+    if (errors_fd >= 0) dup2(errors_fd, STDERR_FILENO);
     while (true) {
       const size_t task = shared_->next++;
       if (task >= count_) _exit(0);
       shared_->current[i] = task;
       const std::string answer = task_(task);
       std::fflush(nullptr);
+      if (errors_fd >= 0) {
+        const std::string errors = TakeErrors(errors_fd);
+        WriteAll(stderr_fd, errors.data(), errors.size());
+      }
       const AnswerHeader header{task, answer.size()};
       if (!WriteAll(fd, &header, sizeof(header)) || !WriteAll(fd, answer.data(), answer.size())) {
         _exit(1);
@@ -137,8 +163,15 @@ class Pool {
     worker.fd = -1;
     int status = 0;
     waitpid(worker.pid, &status, 0);
-    if (!WIFSIGNALED(status)) return;
-    Note(shared_->current[i], {{}, WTERMSIG(status)});
+    TaskResult result;
+    if (worker.errors_fd >= 0) {
+      result.errors = TakeErrors(worker.errors_fd);
+      close(worker.errors_fd);
+    }
+    if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
+    if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
+    if (!result.crashed()) return;
+    Note(shared_->current[i], std::move(result));
     Start(i);
   }
 
@@ -149,7 +182,7 @@ class Pool {
     const size_t whole = sizeof(header) + static_cast<size_t>(header.bytes);
     if (worker.received.size() < whole) return false;
     Note(static_cast<size_t>(header.task),
-         {worker.received.substr(sizeof(header), static_cast<size_t>(header.bytes)), 0});
+         {worker.received.substr(sizeof(header), static_cast<size_t>(header.bytes)), 0, 0, {}});
     worker.received.erase(0, whole);
     return true;
   }
@@ -166,6 +199,7 @@ class Pool {
   size_t count_;
   const std::function<std::string(size_t)>& task_;
   const std::function<void(size_t, const TaskResult&)>& done_;
+  bool catch_errors_;
   Shared* shared_ = nullptr;
   std::vector<Worker> workers_;
   std::map<size_t, TaskResult> results_;  // those that others must come before
@@ -174,9 +208,14 @@ class Pool {
 
 }  // namespace
 
+std::string TaskResult::CrashText() const {
+  if (signal != 0) return strsignal(signal);
+  return exit_code != 0 ? "exit code " + std::to_string(exit_code) : "";
+}
+
 bool RunInProcesses(size_t count, unsigned workers, const std::function<std::string(size_t)>& task,
-                    const std::function<void(size_t, const TaskResult&)>& done) {
-  Pool pool(count, task, done);
+                    const std::function<void(size_t, const TaskResult&)>& done, bool catch_errors) {
+  Pool pool(count, task, done, catch_errors);
   return pool.Run(workers < kWorkersMax ? workers : kWorkersMax);
 }
 

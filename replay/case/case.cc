@@ -48,6 +48,7 @@ class ScriptCase final : public Case {
     options_.seed = options.seed;
     options_.check_leftovers = options.check_leftovers;
     options_.nics = kind == CaseKind::kBytes;
+    options_.judged = kind != CaseKind::kBytes;
   }
   const std::string& name() const override { return path_; }
   CaseKind kind() const override { return kind_; }

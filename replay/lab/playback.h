@@ -23,6 +23,8 @@ struct PlaybackResult {
   std::vector<std::string> problems;  // why it did not hold or was skipped; each may span lines
   std::vector<std::string> warnings;
   std::string output;  // what the case itself printed
+  // What only this kind of case counts, a line each: "read 3 datagrams, ...".
+  std::vector<std::string> summary;
 };
 
 class Playback {
@@ -43,6 +45,9 @@ class Playback {
   virtual ~Playback() = default;
   Playback(const Playback&) = delete;
   Playback& operator=(const Playback&) = delete;
+
+  // What decides how it is played, in one line: mode, hosts, sockets.
+  virtual std::string Settings() const { return ""; }
 
   virtual World& world() = 0;
   virtual Recorder& recorder() = 0;

@@ -12,6 +12,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "replay/capture/capture_reader.h"
 #include "replay/lab/frame_player.h"
 #include "replay/lab/tcp_sink.h"
@@ -27,6 +28,24 @@ namespace {
 // Captures name no host of ours where they hold no IP at all; then it is one of the documentation
 // range.
 constexpr Ipv4Address kNoHost{192, 0, 2, 1};
+
+uint32_t HzOf(const RawReplayOptions& options) {
+  return options.lab.hosts.empty() ? LabHostOptions{}.hz : options.lab.hosts[0].hz;
+}
+
+// What a capture has beside frames: PlaybackResult::summary.
+std::vector<std::string> Summary(const RawReplayResult& result) {
+  std::vector<std::string> lines;
+  std::string skipped;
+  for (const auto& [reason, count] : result.skipped) {
+    absl::StrAppend(&skipped, " ", reason, " ", count);
+  }
+  if (!skipped.empty()) lines.push_back(absl::StrCat("records skipped:", skipped));
+  lines.push_back(absl::StrFormat("read %d datagrams, %d connections, %d bytes of TCP",
+                                  result.udp_datagrams_read, result.tcp_connections,
+                                  result.tcp_bytes_read));
+  return lines;
+}
 
 // The MAC addresses that a capture shows.
 class CaptureNeighbours : public Neighbours {
@@ -289,6 +308,17 @@ void RawPlayback::Restore(const State& state) {
   end_ = seam.end;
 }
 
+std::string RawPlayback::Settings() const {
+  const auto ports = [](const std::vector<uint16_t>& list) {
+    return list.empty() ? std::string("-") : absl::StrJoin(list, ",");
+  };
+  return absl::StrFormat("raw  host %s  mac %s  udp %s  tcp %s  arp %s  hz %d  settle %d ms",
+                         result_.host.ToString(), result_.host_mac.ToString(),
+                         ports(result_.udp_ports), ports(result_.tcp_ports),
+                         options_.answer_arp ? "answered" : "silent", HzOf(options_),
+                         options_.settle.ns() / 1'000'000);
+}
+
 PlaybackResult RawPlayback::Finish() {
   Lab& lab = parts_->lab;
   result_.virtual_time = lab.world().now() - start_;
@@ -312,7 +342,8 @@ PlaybackResult RawPlayback::Finish() {
           .events = result_.events,
           .problems = result_.violations,
           .warnings = result_.warnings,
-          .output = ""};
+          .output = "",
+          .summary = Summary(result_)};
 }
 
 namespace {

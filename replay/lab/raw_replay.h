@@ -84,6 +84,7 @@ class RawPlayback final : public Playback {
                                                            Arena* arena = nullptr);
   ~RawPlayback() override;
 
+  std::string Settings() const override;
   World& world() override;
   Recorder& recorder() override;
   int hosts() const override { return 1; }

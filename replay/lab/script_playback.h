@@ -26,6 +26,8 @@ struct ScriptPlaybackOptions {
   uint64_t seed = 0x5eed0001;
   // Everything that the script has made must be gone after its end.
   bool check_leftovers = true;
+  // What its steps expect counts. Nothing does of scripts in bytes: fuzzers choose results, too.
+  bool judged = true;
   // On hosts with NICs whatever it holds, and these speak IPv6 too: scripts in bytes.
   bool nics = false;
   // Events are recorded; without, there is no digest.
