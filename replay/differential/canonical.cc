@@ -7,9 +7,11 @@
 #include "stack/base/checksum.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/icmp.h"
+#include "stack/wire/icmpv6.h"
 #include "stack/wire/ip_protocol.h"
 #include "stack/wire/ipv4.h"
 #include "stack/wire/ipv4_options.h"
+#include "stack/wire/ipv6.h"
 #include "stack/wire/pseudo_header.h"
 #include "stack/wire/tcp.h"
 #include "stack/wire/udp.h"
@@ -19,6 +21,7 @@ namespace tapedeck::differential {
 namespace {
 
 constexpr size_t kEthernetBytes = sizeof(wire::EthernetHeader);
+constexpr uint32_t kFlowLabelMask = 0xfffff;
 constexpr uint16_t kRight = 0;
 constexpr uint16_t kWrong = 0xbad0;
 constexpr uint16_t kEphemeral = 0xeeee;
@@ -59,7 +62,11 @@ void MarkFirstFragment(std::span<uint8_t> piece) {
 Canonical::Canonical(const Case& played) : fixed_acks_{0} {
   for (const Step& step : played.steps) {
     const auto* const frame = std::get_if<FrameStep>(&step);
-    if (frame == nullptr || FollowsIsn(*frame)) continue;
+    if (frame == nullptr) continue;
+    if (frame->bytes.size() >= kEthernetBytes + sizeof(wire::Ipv6Header)) {
+      given_labels_.insert(LoadBe32(frame->bytes.data() + kEthernetBytes) & kFlowLabelMask);
+    }
+    if (FollowsIsn(*frame)) continue;
     const std::optional<TcpPlace> place = FindTcp(frame->bytes);
     if (place.has_value()) fixed_acks_.insert(LoadBe32(frame->bytes.data() + place->offset + 8));
   }
@@ -73,6 +80,9 @@ std::vector<uint8_t> Canonical::Of(const Reply& reply) {
   if (tcp.has_value()) Tcp(bytes, *tcp);
   if (LoadBe16(bytes.data() + 12) == wire::kEtherTypeIpv4) {
     Ipv4(std::span<uint8_t>(bytes).subspan(kEthernetBytes));
+  }
+  if (LoadBe16(bytes.data() + 12) == wire::kEtherTypeIpv6) {
+    Ipv6(std::span<uint8_t>(bytes).subspan(kEthernetBytes));
   }
   return bytes;
 }
@@ -100,6 +110,42 @@ void Canonical::Ipv4(std::span<uint8_t> packet) {
   OptionTimes(packet.first(ip->header_bytes()));
   ip->id = IdLabel(ip->id.host());
   ip->check = right ? kRight : kWrong;
+}
+
+void Canonical::Ipv6(std::span<uint8_t> packet) {
+  const wire::Parsed<wire::Ipv6View> view = wire::ParseIpv6(packet);
+  if (!view.ok()) return;
+  const wire::Parsed<wire::Ipv6UpperLayer> upper = wire::FindUpperLayer(*view);
+  auto* const ip = reinterpret_cast<wire::Ipv6Header*>(packet.data());
+  if (upper.ok()) {
+    const std::span<uint8_t> payload =
+        packet.subspan(sizeof(wire::Ipv6Header) + upper->offset, upper->payload.size());
+    const bool whole = upper->fragment == nullptr;
+    if (whole && upper->protocol == wire::kIpProtoIcmpv6 &&
+        payload.size() >= sizeof(wire::Icmpv6Header)) {
+      const wire::PseudoHeader pseudo(ip->saddr, *upper->final_daddr);
+      MarkChecksum(payload.data() + 2, pseudo.Checksum(wire::kIpProtoIcmpv6, payload));
+    }
+    if (whole && upper->protocol == wire::kIpProtoUdp) {
+      MarkUdp({ip->saddr, *upper->final_daddr}, payload);
+    }
+    if (!whole) {
+      const size_t id_at = static_cast<size_t>(
+          reinterpret_cast<const uint8_t*>(&upper->fragment->identification) - packet.data());
+      if (upper->fragment->offset_bytes() == 0 && upper->protocol == wire::kIpProtoUdp) {
+        MarkFirstFragment(payload);
+      }
+      StoreBe32(packet.data() + id_at, Label(LoadBe32(packet.data() + id_at), &ids6_));
+    }
+  }
+  const uint32_t first = ip->ver_tc_flow.host();
+  if (given_labels_.contains(first & kFlowLabelMask)) return;
+  ip->ver_tc_flow = (first & ~kFlowLabelMask) | Label(first & kFlowLabelMask, &flow_labels_);
+}
+
+uint32_t Canonical::Label(uint32_t value, std::map<uint32_t, uint32_t>* labels) {
+  if (value == 0) return 0;
+  return labels->try_emplace(value, static_cast<uint32_t>(labels->size() + 1)).first->second;
 }
 
 void Canonical::Icmp(std::span<uint8_t> message) {

@@ -2,6 +2,7 @@
 // replaced by its relation to other frames, not blotted out:
 //
 //   IPv4 identification   numbered in the order in which values are first seen; 0 stays 0
+//   IPv6's of fragments, and flow labels that no frame of the case had: the same
 //   TCP sequence          counted from the connection's initial number
 //   TCP timestamp value   there or not
 //   checksums             right or wrong
@@ -34,6 +35,7 @@ class Canonical {
 
  private:
   void Ipv4(std::span<uint8_t> packet);
+  void Ipv6(std::span<uint8_t> packet);
   void Icmp(std::span<uint8_t> message);
   // The options of a header that is being sent, and of one that is quoted.
   static void OptionTimes(std::span<uint8_t> header);
@@ -41,9 +43,14 @@ class Canonical {
   void Tcp(std::span<uint8_t> frame, const TcpPlace& place);
   uint32_t Sequence(uint32_t seq, const Flow& flow) const;
   uint16_t IdLabel(uint16_t id);
+  // The number of `value` in the order in which values are first seen.
+  static uint32_t Label(uint32_t value, std::map<uint32_t, uint32_t>* labels);
 
   LiveNumbers live_;
   std::map<uint16_t, uint16_t> ids_;
+  std::map<uint32_t, uint32_t> ids6_;
+  std::map<uint32_t, uint32_t> flow_labels_;
+  std::set<uint32_t> given_labels_;  // that frames of the case have: answers may repeat them
   // Numbers that frames of the case acknowledge as they are: a reset that answers one repeats it.
   // And 0, which it has in answer to a segment that acknowledges nothing.
   std::set<uint32_t> fixed_acks_;

@@ -99,10 +99,14 @@ inline constexpr uint32_t kPlaces = 7'000;
 
 struct Case {
   std::string kind;
+  // Whether the stacks that play it speak IPv6 (and IPv4).
+  AddressFamily family = AddressFamily::kIpv4;
   uint64_t seed = 0;
   uint64_t number = 0;
   // Which set of neighbours and ports it uses, so that it does not meet what others have left.
   uint32_t place = 0;
+  // It has the host learn addresses and routes, which have to be taken back.
+  bool teaches_routes = false;
   std::vector<Setting> settings;
   std::vector<Step> steps;
 };

@@ -2,14 +2,17 @@
 
 #include <algorithm>
 
+#include "stack/base/check.h"
 #include "stack/base/mib.h"
 #include "stack/core/net.h"
+#include "stack/ipv6/netns_ipv6.h"
 
 namespace tapedeck::differential {
 
 namespace {
 
 constexpr std::string_view kChangingGroup = "IcmpMsg";
+constexpr size_t kMessageTypes = 256;  // that each direction has a counter for
 
 template <typename Item>
 void AppendNames(const char* group, std::vector<std::string>* names) {
@@ -33,6 +36,14 @@ std::vector<std::string> MakeNames() {
   AppendNames<UdpMib>("Udp", &names);
   AppendNames<TcpMib>("Tcp", &names);
   AppendNames<TcpExtMib>("TcpExt", &names);
+  AppendNames<Ip6Mib>("Ip6", &names);
+  AppendNames<Icmp6Mib>("Icmp6", &names);
+  AppendNames<UdpMib>("Udp6", &names);
+  for (const char* const direction : {"In", "Out"}) {
+    for (size_t type = 0; type < kMessageTypes; ++type) {
+      names.push_back(std::string("Icmp6.") + direction + "Type" + std::to_string(type));
+    }
+  }
   return names;
 }
 
@@ -42,6 +53,15 @@ std::string_view TakeLine(std::string_view* text) {
   const std::string_view line = text->substr(0, end);
   text->remove_prefix(std::min(end + 1, text->size()));
   return line;
+}
+
+// Takes the decimal number at `*at`.
+uint64_t TakeNumber(const char** at, const char* end) {
+  uint64_t value = 0;
+  while (*at != end && **at >= '0' && **at <= '9') {
+    value = value * 10 + static_cast<uint64_t>(*(*at)++ - '0');
+  }
+  return value;
 }
 
 // The kernel prints some counters under other names, or in the other part of the IP group.
@@ -54,12 +74,19 @@ std::string OurName(std::string_view group, std::string_view name) {
 
 }  // namespace
 
+size_t CounterIndex(std::string_view name) {
+  const std::vector<std::string>& names = CounterNames();
+  const auto found = std::find(names.begin(), names.end(), name);
+  CHECK(found != names.end());
+  return static_cast<size_t>(found - names.begin());
+}
+
 const std::vector<std::string>& CounterNames() {
   static const auto* const kNames = new std::vector<std::string>(MakeNames());
   return *kNames;
 }
 
-void ReadCounters(const net& net, std::vector<uint64_t>* values) {
+void ReadCounters(net& net, std::vector<uint64_t>* values) {
   values->clear();
   AppendValues(net.ip_mib, values);
   AppendValues(net.ip_ext_mib, values);
@@ -67,15 +94,20 @@ void ReadCounters(const net& net, std::vector<uint64_t>* values) {
   AppendValues(net.udp_mib, values);
   AppendValues(net.tcp_mib, values);
   AppendValues(net.tcp_ext_mib, values);
+  AppendValues(net.ip6_mib, values);
+  AppendValues(net.icmp6_mib, values);
+  AppendValues(net.udp6_mib, values);
+  const netns_ipv6& ns = net_ipv6(net);
+  values->insert(values->end(), std::begin(ns.icmpv6msg_in), std::end(ns.icmpv6msg_in));
+  values->insert(values->end(), std::begin(ns.icmpv6msg_out), std::end(ns.icmpv6msg_out));
 }
 
 CounterText::CounterText(std::string_view text) : known_(CounterNames().size(), false) {
   const std::vector<std::string>& ours = CounterNames();
-  while (!text.empty()) {
+  while (text.substr(0, text.find('\n')).find(':') != std::string_view::npos) {
     std::string_view names = TakeLine(&text);
     TakeLine(&text);
     const size_t colon = names.find(':');
-    if (colon == std::string_view::npos) break;
     const std::string_view group = names.substr(0, colon);
     names.remove_prefix(colon + 1);
     if (group == kChangingGroup) continue;
@@ -90,6 +122,22 @@ CounterText::CounterText(std::string_view text) : known_(CounterNames().size(), 
       names.remove_prefix(end);
     }
   }
+  if (!text.empty()) LearnLines(text);
+}
+
+void CounterText::LearnLines(std::string_view text) {
+  const std::vector<std::string>& ours = CounterNames();
+  for (size_t i = 0; i < ours.size(); ++i) {
+    const size_t dot = ours[i].find('.');
+    if (dot == 0 || ours[i][dot - 1] != '6') continue;
+    const std::string name = ours[i].substr(0, dot) + ours[i].substr(dot + 1);
+    by_line_.emplace_back(name, i);
+    // Those of message types are there once there was one.
+    known_[i] = name.find("Type") != std::string::npos ||
+                text.find(name + ' ') != std::string_view::npos ||
+                text.find(name + '\t') != std::string_view::npos;
+  }
+  std::sort(by_line_.begin(), by_line_.end());
 }
 
 void CounterText::Read(std::string_view text, std::vector<uint64_t>* values) const {
@@ -106,12 +154,25 @@ void CounterText::Read(std::string_view text, std::vector<uint64_t>* values) con
       if (at != end) ++at;
       const bool negative = at != end && *at == '-';
       if (negative) ++at;
-      uint64_t value = 0;
-      while (at != end && *at >= '0' && *at <= '9') {
-        value = value * 10 + static_cast<uint64_t>(*at++ - '0');
-      }
+      const uint64_t value = TakeNumber(&at, end);
       if (counter >= 0) (*values)[static_cast<size_t>(counter)] = negative ? 0 - value : value;
     }
+  }
+  ReadLines(text, values);
+}
+
+void CounterText::ReadLines(std::string_view text, std::vector<uint64_t>* values) const {
+  while (!text.empty()) {
+    const std::string_view line = TakeLine(&text);
+    const size_t name_end = std::min(line.find_first_of(" \t"), line.size());
+    const std::string_view name = line.substr(0, name_end);
+    const auto found = std::lower_bound(
+        by_line_.begin(), by_line_.end(), name,
+        [](const std::pair<std::string, size_t>& a, std::string_view b) { return a.first < b; });
+    if (found == by_line_.end() || found->first != name) continue;
+    const size_t number = std::min(line.find_first_not_of(" \t", name_end), line.size());
+    const char* at = line.data() + number;
+    (*values)[found->second] = TakeNumber(&at, line.data() + line.size());
   }
 }
 

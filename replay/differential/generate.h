@@ -39,6 +39,14 @@ void GenerateUdp(CaseBuilder& builder);
 void GenerateTcpHandshake(CaseBuilder& builder);
 void GenerateTcpState(CaseBuilder& builder);
 void GenerateErrno(CaseBuilder& builder);
+void GenerateNd(CaseBuilder& builder);
+void GenerateNdRedirect(CaseBuilder& builder);
+void GenerateNdRouter(CaseBuilder& builder);
+void GenerateIcmpv6(CaseBuilder& builder);
+void GenerateIp6Header(CaseBuilder& builder);
+void GenerateIp6Extension(CaseBuilder& builder);
+void GenerateOddAddresses6(CaseBuilder& builder);
+void GenerateForward6(CaseBuilder& builder);
 
 }  // namespace tapedeck::differential
 

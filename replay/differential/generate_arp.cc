@@ -103,7 +103,7 @@ void GenerateArp(CaseBuilder& builder) {
         builder.Echo(peer, builder.Spec(peer), 8);
         break;
       case 1:
-        builder.AnswerArp(peer);
+        builder.Answer(peer);
         break;
       default:
         RandomArp(builder, peer);

@@ -25,7 +25,7 @@ Endpoint SomeEndpoint(CaseBuilder& builder) {
   Endpoint endpoint;
   switch (builder.Below(6)) {
     case 0:
-      endpoint.address = kIpv4Any;
+      endpoint.address = builder.Any();
       break;
     case 1:
       endpoint.address = builder.OddAddress();
@@ -34,7 +34,7 @@ Endpoint SomeEndpoint(CaseBuilder& builder) {
       endpoint.address = builder.Peer().address;
       break;
     case 3:
-      endpoint.address = kIpv4Loopback;
+      endpoint.address = builder.is_v4() ? IpAddress(kIpv4Loopback) : IpAddress(kIpv6Loopback);
       break;
     default:
       endpoint.address = builder.Us().address;

@@ -95,8 +95,8 @@ void GenerateForward(CaseBuilder& builder) {
   const uint32_t frames = 1 + builder.Below(4);
   for (uint32_t i = 0; i < frames; ++i) {
     Send(builder, builder.OneIn(5) ? builder.Peer(1, 0) : builder.Peer(0, 0));
-    if (builder.OneIn(8)) builder.AnswerArp(builder.Peer(1, 0));
-    if (builder.OneIn(16)) builder.AnswerArp(Gateway(static_cast<int>(builder.Below(2))));
+    if (builder.OneIn(8)) builder.Answer(builder.Peer(1, 0));
+    if (builder.OneIn(16)) builder.Answer(Gateway(static_cast<int>(builder.Below(2))));
   }
 }
 

@@ -1,9 +1,11 @@
-// Datagrams in pieces (RFC 791 3.2, 815, 5722's attacks): in any order, twice, overlapping, short
-// of one, beyond the end, with options, through a router.
+// Datagrams in pieces (RFC 791 3.2, 815, 8200 4.5, 5722's attacks): in any order, twice,
+// overlapping, short of one, beyond the end, with options, through a router.
 #include <algorithm>
+#include <utility>
 
 #include "replay/differential/generate.h"
-#include "stack/wire/icmp.h"
+#include "stack/base/byteorder.h"
+#include "stack/wire/ip_protocol.h"
 
 namespace tapedeck::differential {
 
@@ -26,16 +28,14 @@ std::vector<uint8_t> WholePayload(CaseBuilder& builder, const IpSpec& spec, size
     udp.source = uint16_t{1000};
     udp.dest = builder.OwnPort();
     whole.Udp(udp);
-    *protocol = 17;
+    *protocol = wire::kIpProtoUdp;
   } else {
-    wire::IcmpHeader icmp;
-    icmp.type = wire::kIcmpEcho;
-    icmp.set_id(builder.Word());
-    whole.Icmp(icmp);
-    *protocol = 1;
+    builder.EchoRequest(whole, builder.Word(), 0);
+    *protocol = builder.is_v4() ? wire::kIpProtoIcmp : wire::kIpProtoIcmpv6;
   }
   const std::span<const uint8_t> packet = whole.CountingPayload(bytes).Build();
-  const size_t header_bytes = (packet[0] & 15U) * size_t{4};
+  const size_t header_bytes =
+      builder.is_v4() ? (packet[0] & 15U) * size_t{4} : sizeof(wire::Ipv6Header);
   return {packet.begin() + static_cast<ptrdiff_t>(header_bytes), packet.end()};
 }
 
@@ -97,26 +97,71 @@ void Disturb(CaseBuilder& builder, std::vector<Piece>* pieces) {
   }
 }
 
-void SendPiece(CaseBuilder& builder, const Station& peer, IpSpec spec,
-               const std::vector<uint8_t>& payload, const Piece& piece) {
-  spec.keep |= wire::kKeepProtocol;
-  spec.frag_off = static_cast<uint16_t>((piece.begin / 8 & 0x1fffU) | (piece.more ? 0x2000U : 0U));
+// What `piece` has of the payload, and beyond its end.
+std::vector<uint8_t> BytesOf(const std::vector<uint8_t>& payload, const Piece& piece) {
   std::vector<uint8_t> bytes(piece.end - piece.begin, 0xaa);
   const size_t from = std::min<size_t>(piece.begin, payload.size());
   const size_t to = std::min<size_t>(piece.end, payload.size());
   std::copy(payload.begin() + static_cast<ptrdiff_t>(from),
             payload.begin() + static_cast<ptrdiff_t>(to), bytes.begin());
+  return bytes;
+}
+
+void SendPiece6(CaseBuilder& builder, const Station& peer, IpSpec spec,
+                const std::vector<uint8_t>& payload, const Piece& piece) {
+  ExtensionSpec fragment{wire::kIpProtoFragment, std::vector<uint8_t>(8)};
+  const uint32_t offset = piece.begin & 0xfff8U;
+  StoreBe16(fragment.bytes.data() + 2, static_cast<uint16_t>(offset | (piece.more ? 1U : 0U)));
+  StoreBe32(fragment.bytes.data() + 4, spec.id);
+  if (builder.OneIn(16)) fragment.bytes[1] = builder.Byte();
+  const uint8_t protocol = spec.protocol;
+  spec.extensions.push_back(std::move(fragment));
+  // Now and then the headers in front are not those of the other pieces.
+  if (builder.OneIn(20)) {
+    spec.extensions.insert(spec.extensions.begin(),
+                           {wire::kIpProtoDestOptions, {0, 0, 1, 4, 0, 0, 0, 0}});
+  }
   wire::FrameBuilder frame = builder.Ethernet(peer);
-  CaseBuilder::Ip(frame, spec).Payload(bytes);
+  CaseBuilder::Ip(frame, spec).Payload(BytesOf(payload, piece));
+  if (builder.OneIn(8)) frame.PadTo();
+  const std::span<uint8_t> bytes = frame.Build();
+  if (bytes.empty()) return;
+  // Nothing that the frame's builder knows follows the fragment header.
+  size_t header = sizeof(wire::EthernetHeader) + sizeof(wire::Ipv6Header);
+  for (const ExtensionSpec& extension : spec.extensions) header += extension.bytes.size();
+  bytes[header - sizeof(wire::Ipv6FragmentHeader)] = protocol;
+  builder.Frame(peer.port, bytes);
+}
+
+void SendPiece(CaseBuilder& builder, const Station& peer, IpSpec spec,
+               const std::vector<uint8_t>& payload, const Piece& piece) {
+  if (!builder.is_v4()) return SendPiece6(builder, peer, std::move(spec), payload, piece);
+  spec.keep |= wire::kKeepProtocol;
+  spec.frag_off = static_cast<uint16_t>((piece.begin / 8 & 0x1fffU) | (piece.more ? 0x2000U : 0U));
+  wire::FrameBuilder frame = builder.Ethernet(peer);
+  CaseBuilder::Ip(frame, spec).Payload(BytesOf(payload, piece));
   if (builder.OneIn(8)) frame.PadTo();
   builder.Frame(peer, frame);
+}
+
+// Whether an IPv6 host complains of the fragment itself. In 7.2 that ends its datagram, which it
+// therefore has to itself.
+bool IsRefused(const Piece& piece) {
+  constexpr uint32_t kEndMax = 65'535;
+  return (piece.more && piece.end % 8 != 0) || piece.end > kEndMax;
 }
 
 void SendDatagram(CaseBuilder& builder, const Station& peer) {
   IpSpec spec = builder.Spec(peer);
   spec.id = builder.Word();
   if (builder.OneIn(6)) spec.tos = static_cast<uint8_t>(builder.Below(4));
-  if (builder.OneIn(8)) spec.options = {7, 7, 4, 0, 0, 0, 0};
+  if (builder.OneIn(8)) {
+    if (builder.is_v4()) {
+      spec.options = {7, 7, 4, 0, 0, 0, 0};
+    } else {
+      spec.extensions = {{wire::kIpProtoHopByHop, {0, 0, 5, 2, 0, 0, 1, 0}}};
+    }
+  }
   if (builder.OneIn(8)) spec.dst = builder.Peer(1, 0).address;
   if (builder.OneIn(8)) spec.ttl = 1;
   const size_t most = builder.OneIn(30) ? 65'515 : builder.OneIn(5) ? 4'000 : 300;
@@ -130,6 +175,8 @@ void SendDatagram(CaseBuilder& builder, const Station& peer) {
     IpSpec one = spec;
     if (builder.OneIn(20)) one.tos = static_cast<uint8_t>(builder.Below(4));
     if (builder.OneIn(30)) one.protocol ^= 1;
+    if (builder.OneIn(30)) one.flow_label = builder.Below(1 << 20);
+    if (!builder.is_v4() && IsRefused(piece)) ++one.id;
     SendPiece(builder, peer, one, payload, piece);
   }
 }
@@ -137,15 +184,21 @@ void SendDatagram(CaseBuilder& builder, const Station& peer) {
 }  // namespace
 
 void GenerateFragments(CaseBuilder& builder) {
-  if (builder.OneIn(4)) builder.Set("net/ipv4/ip_forward", "1");
-  if (builder.OneIn(12)) builder.Set("net/ipv4/ipfrag_max_dist", std::to_string(builder.Below(3)));
+  if (builder.is_v4()) {
+    if (builder.OneIn(4)) builder.Set("net/ipv4/ip_forward", "1");
+    if (builder.OneIn(12)) {
+      builder.Set("net/ipv4/ipfrag_max_dist", std::to_string(builder.Below(3)));
+    }
+  } else if (builder.OneIn(4)) {
+    builder.Set("net/ipv6/conf/all/forwarding", "1");
+  }
   const Station peer = builder.Peer();
   builder.Introduce(peer);
   if (builder.OneIn(4)) builder.Introduce(builder.Peer(1, 0));
   const bool listens = builder.OneIn(2);
   if (listens) {
     builder.Call(CallName::kSocket, 0, builder.domain(), SOCK_DGRAM, 0);
-    builder.CallWith(CallName::kBind, 0, {kIpv4Any, builder.OwnPort()});
+    builder.CallWith(CallName::kBind, 0, {builder.Any(), builder.OwnPort()});
   }
   const uint32_t datagrams = 1 + builder.Below(2);
   for (uint32_t i = 0; i < datagrams; ++i) SendDatagram(builder, peer);

@@ -1,7 +1,9 @@
 // UDP (RFC 768, 1122 4.1): ports open, closed and connected; checksums and lengths that lie; errors
 // that come back.
+#include "replay/differential/extension_headers.h"
 #include "replay/differential/generate.h"
 #include "stack/wire/icmp.h"
+#include "stack/wire/icmpv6.h"
 
 namespace tapedeck::differential {
 
@@ -26,10 +28,7 @@ void Datagram(CaseBuilder& builder, const Station& peer, uint16_t dest) {
     keep |= wire::kKeepLength;
     udp.len = builder.Pick<uint16_t>({0, 7, 8, 9, 65535, builder.Word()});
   }
-  const MacAddress to = spec.dst.IsMulticast()          ? MacAddress::ForMulticast(spec.dst.v4())
-                        : ipv4_is_lbcast(spec.dst.v4()) ? kMacBroadcast
-                                                        : builder.Us(peer.port).mac;
-  wire::FrameBuilder frame = builder.Ethernet(peer, to);
+  wire::FrameBuilder frame = builder.Ethernet(peer, builder.MacOf(peer, spec.dst));
   CaseBuilder::Ip(frame, spec).Udp(udp, keep).CountingPayload(builder.Length(1472), builder.Byte());
   if (builder.OneIn(4)) frame.PadTo();
   std::span<const uint8_t> bytes = frame.Build();
@@ -37,39 +36,65 @@ void Datagram(CaseBuilder& builder, const Station& peer, uint16_t dest) {
   builder.Frame(peer.port, bytes);
 }
 
-// An ICMP error about a datagram that the socket might have sent. Unless it is `sure` that there is
-// a socket of OwnPort() none speaks of the path's MTU: since 7.0 the host learns that whoever has
-// sent the datagram (udp_err_update_exception), before only from the socket's.
-void ErrorAbout(CaseBuilder& builder, const Station& peer, bool sure) {
+// The header of an error. That the path's MTU is small is told only where the host is sure to learn
+// it.
+void AppendError(CaseBuilder& builder, wire::FrameBuilder& frame, bool sure) {
+  const auto mtu = builder.Pick<uint16_t>({0, 68, 576, 1279, 1280, 1400, 1500});
+  if (!builder.is_v4()) {
+    wire::Icmpv6Header icmp;
+    icmp.type = builder.Pick<uint8_t>({wire::kIcmpv6DestUnreachable, wire::kIcmpv6DestUnreachable,
+                                       wire::kIcmpv6PacketTooBig, wire::kIcmpv6TimeExceeded,
+                                       wire::kIcmpv6ParameterProblem, builder.Byte()});
+    if (!sure && icmp.type == wire::kIcmpv6PacketTooBig) icmp.type = wire::kIcmpv6TimeExceeded;
+    if (icmp.type > wire::kIcmpv6EchoReply) icmp.type = wire::kIcmpv6EchoReply;
+    icmp.code = static_cast<uint8_t>(builder.Below(8));
+    if (icmp.type == wire::kIcmpv6PacketTooBig || builder.OneIn(3)) icmp.set_mtu(mtu);
+    frame.Icmpv6(icmp);
+    return;
+  }
   wire::IcmpHeader icmp;
   icmp.type = builder.Pick<uint8_t>({wire::kIcmpDestUnreachable, wire::kIcmpDestUnreachable,
                                      wire::kIcmpTimeExceeded, wire::kIcmpParameterProblem,
                                      wire::kIcmpSourceQuench});
   icmp.code = static_cast<uint8_t>(builder.Below(18));
   if (!sure && icmp.code == wire::kIcmpFragmentationNeeded) icmp.code = wire::kIcmpPortUnreachable;
-  if (builder.OneIn(3)) icmp.set_next_hop_mtu(builder.Pick<uint16_t>({0, 68, 576, 1400, 1500}));
+  if (builder.OneIn(3)) icmp.set_next_hop_mtu(mtu);
+  frame.Icmp(icmp);
+}
+
+// An ICMP error about a datagram that the socket might have sent. Unless it is `sure` that there is
+// a socket of OwnPort() none speaks of the path's MTU: since 7.0 the host learns that whoever has
+// sent the datagram (udp_err_update_exception), before only from the socket's.
+void ErrorAbout(CaseBuilder& builder, const Station& peer, bool sure) {
   IpSpec quoted;
   quoted.src = !sure && builder.OneIn(10) ? builder.OddAddress() : builder.Us(peer.port).address;
   quoted.dst = !sure && builder.OneIn(10) ? builder.OddAddress() : peer.address;
   wire::FrameBuilder frame = builder.Ethernet(peer);
-  CaseBuilder::Ip(frame, builder.Spec(peer)).Icmp(icmp);
+  AppendError(builder, CaseBuilder::Ip(frame, builder.Spec(peer)), sure);
+  if (!builder.is_v4() && builder.OneIn(8)) AppendExtensions(builder, &quoted);
   CaseBuilder::Ip(frame, quoted)
       .Udp({.source = !sure && builder.OneIn(10) ? uint16_t{9} : builder.OwnPort(),
             .dest = kPeerPort})
       .CountingPayload(builder.Below(32));
   std::span<const uint8_t> bytes = frame.Build();
-  if (builder.OneIn(6)) bytes = bytes.first(42 + builder.Below(28));
+  if (builder.OneIn(6)) bytes = bytes.first(42 + builder.Below(builder.is_v4() ? 28 : 68));
   builder.Frame(peer.port, bytes);
+}
+
+// IP_RECVERR, IPV6_RECVERR.
+void RecvError(CaseBuilder& builder, int slot) {
+  if (!builder.OneIn(3)) return;
+  builder.SetOption(slot, builder.is_v4() ? 0 : 41, builder.is_v4() ? 11 : 25, 1);
 }
 
 void OpenSocket(CaseBuilder& builder, int slot, const Station& peer) {
   builder.Call(CallName::kSocket, slot, builder.domain(), SOCK_DGRAM, 0);
-  if (builder.OneIn(4)) builder.SetOption(slot, 1, 2, 1);   // SO_REUSEADDR
-  if (builder.OneIn(4)) builder.SetOption(slot, 1, 6, 1);   // SO_BROADCAST
-  if (builder.OneIn(3)) builder.SetOption(slot, 0, 11, 1);  // IP_RECVERR
+  if (builder.OneIn(4)) builder.SetOption(slot, 1, 2, 1);  // SO_REUSEADDR
+  if (builder.OneIn(4)) builder.SetOption(slot, 1, 6, 1);  // SO_BROADCAST
+  RecvError(builder, slot);
   const IpAddress own = builder.OneIn(3)    ? builder.Us(peer.port).address
                         : builder.OneIn(10) ? builder.OddAddress()
-                                            : IpAddress(kIpv4Any);
+                                            : builder.Any();
   builder.CallWith(CallName::kBind, slot, {own, builder.OwnPort()});
   if (builder.OneIn(3)) {
     builder.CallWith(CallName::kConnect, slot,
@@ -136,8 +161,8 @@ void GenerateIcmpError(CaseBuilder& builder) {
   const bool sure = builder.OneIn(3);
   if (sure) {
     builder.Call(CallName::kSocket, 0, builder.domain(), SOCK_DGRAM, 0);
-    if (builder.OneIn(3)) builder.SetOption(0, 0, 11, 1);  // IP_RECVERR
-    builder.CallWith(CallName::kBind, 0, {kIpv4Any, builder.OwnPort()});
+    RecvError(builder, 0);
+    builder.CallWith(CallName::kBind, 0, {builder.Any(), builder.OwnPort()});
   } else {
     OpenSocket(builder, 0, peer);
   }

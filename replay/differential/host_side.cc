@@ -20,15 +20,15 @@ constexpr Duration kAtOnce = Duration::Microseconds(1);
 
 }  // namespace
 
-HostSide::HostSide(const std::vector<Setting>& settings) {
-  Build(settings);
+HostSide::HostSide(AddressFamily family, const std::vector<Setting>& settings) {
+  Build(family, settings);
   Run(kUptime);
   for (Reader& reader : readers_) reader.frames.clear();
   ReadCounters(host_->network(), &counters_at_begin_);
   arena_.Take(&snapshot_);
 }
 
-void HostSide::Build(const std::vector<Setting>& settings) {
+void HostSide::Build(AddressFamily family, const std::vector<Setting>& settings) {
   world_ = arena_.New<World>(arena_, kSeed, nullptr);
   KernelOptions options;
   host_ = arena_.New<Host>(*world_, options, FreeCostTable());
@@ -49,10 +49,27 @@ void HostSide::Build(const std::vector<Setting>& settings) {
   }
   for (const SettingPlan& setting : kSettingPlans) Set({setting.path, setting.value});
   for (const Setting& setting : settings) Set(setting);
+  if (family == AddressFamily::kIpv6) SetUpIpv6();
   thread_ = host_->kernel().NewThread(0);
 }
 
-void HostSide::Begin() {
+void HostSide::SetUpIpv6() {
+  for (const SettingPlan& setting : kSetting6Plans) CHECK(Set({setting.path, setting.value}));
+  for (int i = 0; i < kPorts; ++i) {
+    const PortPlan& plan = kPortPlans[i];
+    CHECK_EQ(ports_[i]->ifindex, kFirstIfindex + i);
+    for (const SettingPlan& setting : kDeviceSetting6Plans) {
+      CHECK(Set({absl::StrCat("net/ipv6/conf/", plan.name, "/", setting.path), setting.value}));
+    }
+    CHECK_EQ(host_->AddAddress(ports_[i], plan.address6, kPrefixBits6), 0);
+  }
+  CHECK(Set({"net/ipv6/conf/lo/disable_ipv6", "0"}));
+  for (const Route6Plan& route : kRoute6Plans) {
+    CHECK_EQ(host_->AddRoute(ports_[route.port], route.network, kPrefixBits6, route.gateway), 0);
+  }
+}
+
+void HostSide::Begin(const Case& /*played*/) {
   arena_.Restore(snapshot_);
   for (Reader& reader : readers_) reader.frames.clear();
   for (int& slot : slots_) slot = -1;

@@ -22,11 +22,11 @@ namespace tapedeck::differential {
 class HostSide : public Side {
  public:
   // `settings`: further ones, which the machine gives and the kernel side has.
-  explicit HostSide(const std::vector<Setting>& settings);
+  HostSide(AddressFamily family, const std::vector<Setting>& settings);
   HostSide(const HostSide&) = delete;
   HostSide& operator=(const HostSide&) = delete;
 
-  void Begin() override;
+  void Begin(const Case& played) override;
   bool Set(const Setting& setting) override;
   void Write(int port, std::span<const uint8_t> frame) override;
   void Call(const CallStep& call, CallResult* result) override;
@@ -44,7 +44,8 @@ class HostSide : public Side {
     std::vector<std::vector<uint8_t>> frames;
   };
 
-  void Build(const std::vector<Setting>& settings);
+  void Build(AddressFamily family, const std::vector<Setting>& settings);
+  void SetUpIpv6();
   // Runs what happens now and at once.
   void Settle();
   void Run(Duration time);

@@ -9,19 +9,29 @@ namespace tapedeck::differential {
 
 absl::StatusOr<std::unique_ptr<Judge>> Judge::Create(KnownDifferences known) {
   std::unique_ptr<Judge> judge(new Judge(std::move(known)));
-  const std::vector<Setting> settings = KernelSide::MachineSettings();
-  absl::StatusOr<std::unique_ptr<KernelSide>> kernel = KernelSide::Create();
-  if (!kernel.ok()) return kernel.status();
-  judge->kernel_ = *std::move(kernel);
-  judge->host_ = std::make_unique<HostSide>(settings);
-  for (size_t i = 0; i < CounterNames().size(); ++i) {
-    judge->has_counter_.push_back(judge->kernel_->has_counter(i));
+  for (const AddressFamily family : {AddressFamily::kIpv4, AddressFamily::kIpv6}) {
+    const absl::Status opened = judge->Open(family);
+    if (!opened.ok()) return opened;
   }
   return judge;
 }
 
+absl::Status Judge::Open(AddressFamily family) {
+  Sides& sides = SidesOf(family);
+  const std::vector<Setting> settings = KernelSide::MachineSettings();
+  absl::StatusOr<std::unique_ptr<KernelSide>> kernel = KernelSide::Create(family);
+  if (!kernel.ok()) return kernel.status();
+  sides.kernel = *std::move(kernel);
+  sides.host = std::make_unique<HostSide>(family, settings);
+  for (size_t i = 0; i < CounterNames().size(); ++i) {
+    sides.has_counter.push_back(sides.kernel->has_counter(i));
+  }
+  return absl::OkStatus();
+}
+
 Case Judge::Make(const Source& source, const Selection* selection) {
-  Case made = Generate(*source.kind, source.seed, source.number, kernel_->NextPlace());
+  const uint32_t place = SidesOf(source.kind->family).kernel->NextPlace();
+  Case made = Generate(*source.kind, source.seed, source.number, place);
   if (selection == nullptr) return made;
   Case selected = made;
   selected.steps.clear();
@@ -36,9 +46,10 @@ Case Judge::Make(const Source& source, const Selection* selection) {
 }
 
 std::vector<Difference> Judge::Differences(const Case& played, bool* explained) {
-  our_run_ = Play(played, host_.get());
-  kernel_run_ = Play(played, kernel_.get());
-  std::vector<Difference> differences = Compare(played, our_run_, kernel_run_, has_counter_);
+  const Sides& sides = SidesOf(played.family);
+  our_run_ = Play(played, sides.host.get());
+  kernel_run_ = Play(played, sides.kernel.get());
+  std::vector<Difference> differences = Compare(played, our_run_, kernel_run_, sides.has_counter);
   const size_t all = differences.size();
   std::erase_if(differences, [&](const Difference& difference) {
     return known_.Find(played.kind, difference.signature) >= 0;
@@ -52,7 +63,7 @@ Judge::Verdict Judge::Try(const Source& source) {
   if (Differences(Make(source, nullptr), &verdict.explained).empty()) return verdict;
   // What other cases left behind (limits by peer, what was learnt of routes) may be to blame.
   const bool steady = !Differences(Make(source, nullptr)).empty();
-  if (steady) kernel_->Renew();
+  if (steady) SidesOf(source.kind->family).kernel->Renew();
   const Case whole = Make(source, nullptr);
   const std::vector<Difference> again = Differences(whole);
   if (!steady || again.empty()) {

@@ -66,10 +66,17 @@ class Judge {
   Selection Minimise(const Source& source, const Case& whole, const std::string& signature);
   bool StillDiffers(const Source& source, const Selection& selection, const std::string& signature);
 
+  // The two stacks, for cases of one family.
+  struct Sides {
+    std::unique_ptr<KernelSide> kernel;
+    std::unique_ptr<HostSide> host;
+    std::vector<bool> has_counter;
+  };
+  absl::Status Open(AddressFamily family);
+  Sides& SidesOf(AddressFamily family) { return sides_[family == AddressFamily::kIpv6 ? 1 : 0]; }
+
   KnownDifferences known_;
-  std::unique_ptr<KernelSide> kernel_;
-  std::unique_ptr<HostSide> host_;
-  std::vector<bool> has_counter_;
+  Sides sides_[2];
   std::set<std::string> found_;
   // Of the last case.
   Run our_run_;

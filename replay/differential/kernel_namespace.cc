@@ -16,10 +16,21 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "stack/base/check.h"
 
 namespace tapedeck::differential {
 
 namespace {
+
+constexpr size_t kCounterFileBytes = 32768;
+constexpr useconds_t kSettlingMicroseconds = 40'000;
+
+// <linux/ipv6.h> and <linux/ipv6_route.h> clash with <net/route.h>.
+struct in6_ifreq {
+  struct in6_addr ifr6_addr;
+  uint32_t ifr6_prefixlen;
+  int ifr6_ifindex;
+};
 
 absl::Status ErrnoStatus(absl::string_view what) {
   return absl::UnavailableError(absl::StrCat(what, ": ", strerror(errno)));
@@ -34,6 +45,12 @@ struct sockaddr SockaddrOf(uint32_t host_order) {
   return address;
 }
 
+struct in6_addr In6AddrOf(const Ipv6Address& address) {
+  struct in6_addr in6 = {};
+  std::memcpy(&in6, address.bytes().data(), sizeof(in6));
+  return in6;
+}
+
 uint32_t MaskOf(uint8_t prefix_bits) { return ~uint32_t{0} << (32 - prefix_bits); }
 
 struct ifreq RequestFor(const char* name) {
@@ -43,10 +60,6 @@ struct ifreq RequestFor(const char* name) {
 }
 
 }  // namespace
-
-OwnFd::~OwnFd() {
-  if (fd_ >= 0) close(fd_);
-}
 
 absl::Status WriteSetting(const Setting& setting) {
   const std::string path = absl::StrCat("/proc/sys/", setting.path);
@@ -66,36 +79,70 @@ absl::StatusOr<std::string> ReadSetting(const std::string& path) {
   return std::string(absl::StripSuffix(absl::string_view(text, static_cast<size_t>(bytes)), "\n"));
 }
 
-absl::StatusOr<std::unique_ptr<KernelNamespace>> KernelNamespace::Create() {
+absl::StatusOr<std::unique_ptr<KernelNamespace>> KernelNamespace::Create(AddressFamily family) {
   if (unshare(CLONE_NEWNET) != 0) {
     return absl::PermissionDeniedError(
         absl::StrCat("a network namespace of its own: ", strerror(errno)));
   }
-  std::unique_ptr<KernelNamespace> made(new KernelNamespace);
+  std::unique_ptr<KernelNamespace> made(new KernelNamespace(family));
   const absl::Status status = made->SetUp();
   if (!status.ok()) return status;
   return made;
 }
 
 absl::Status KernelNamespace::SetUp() {
+  self_ = OwnFd(open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+  if (self_.get() < 0) return ErrnoStatus("/proc/thread-self/ns/net");
   control_ = OwnFd(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (control_.get() < 0) return ErrnoStatus("socket");
   absl::Status status;
   for (const char* const scope : {"all", "default"}) {
     // Absent where the kernel has no IPv6.
-    (void)WriteSetting({absl::StrCat("net/ipv6/conf/", scope, "/disable_ipv6"), "1"});
+    (void)WriteSetting(
+        {absl::StrCat("net/ipv6/conf/", scope, "/disable_ipv6"), speaks_ipv6_ ? "0" : "1"});
   }
   for (const SettingPlan& setting : kSettingPlans) {
     status.Update(WriteSetting({setting.path, setting.value}));
+  }
+  if (speaks_ipv6_) {
+    for (const SettingPlan& setting : kSetting6Plans) {
+      status.Update(WriteSetting({setting.path, setting.value}));
+    }
+    for (const SettingPlan& setting : kDeviceSetting6Plans) {
+      status.Update(
+          WriteSetting({absl::StrCat("net/ipv6/conf/default/", setting.path), setting.value}));
+    }
   }
   status.Update(SetFlags("lo", IFF_UP));
   for (int port = 0; port < kPorts; ++port) status.Update(OpenTap(port));
   if (!status.ok()) return status;
   for (const RoutePlan& route : kRoutePlans) status.Update(AddRoute(route));
-  snmp_ = OwnFd(open("/proc/thread-self/net/snmp", O_RDONLY | O_CLOEXEC));
-  netstat_ = OwnFd(open("/proc/thread-self/net/netstat", O_RDONLY | O_CLOEXEC));
-  if (snmp_.get() < 0 || netstat_.get() < 0) return ErrnoStatus("/proc/net/snmp");
+  if (speaks_ipv6_) status.Update(SetUpIpv6());
+  status.Update(OpenCounterFiles());
   return status;
+}
+
+absl::Status KernelNamespace::OpenCounterFiles() {
+  std::vector<const char*> names = {"snmp", "netstat"};
+  if (speaks_ipv6_) names.push_back("snmp6");
+  for (const char* const name : names) {
+    const std::string path = absl::StrCat("/proc/thread-self/net/", name);
+    counter_files_.emplace_back(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (counter_files_.back().get() < 0) return ErrnoStatus(path);
+  }
+  return absl::OkStatus();
+}
+
+void KernelNamespace::Enter() const { CHECK_EQ(setns(self_.get(), CLONE_NEWNET), 0); }
+
+void KernelNamespace::ReadCounterFiles(std::string* text) const {
+  for (const OwnFd& file : counter_files_) {
+    const size_t before = text->size();
+    text->resize(before + kCounterFileBytes);
+    const ssize_t bytes = pread(file.get(), text->data() + before, kCounterFileBytes, 0);
+    CHECK(bytes > 0);
+    text->resize(before + static_cast<size_t>(bytes));
+  }
 }
 
 absl::Status KernelNamespace::SetInterface(const char* name, unsigned long request,
@@ -153,9 +200,48 @@ absl::Status KernelNamespace::AddRoute(const RoutePlan& route) {
   return absl::OkStatus();
 }
 
-void KernelNamespace::FlushNeighbours() {
+absl::Status KernelNamespace::SetUpIpv6() {
+  const OwnFd control6(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  if (control6.get() < 0) return ErrnoStatus("socket(AF_INET6)");
+  absl::Status status = netlink_.Open();
+  for (int port = 0; port < kPorts; ++port) status.Update(AddAddress6(control6.get(), port));
+  for (const Route6Plan& route : kRoute6Plans) status.Update(AddRoute6(control6.get(), route));
+  // Addresses come into use, and groups are reported, a moment later.
+  usleep(kSettlingMicroseconds);
+  netlink_.RememberRoutes();
+  return status;
+}
+
+absl::Status KernelNamespace::AddAddress6(int control6, int port) {
+  struct in6_ifreq request = {};
+  request.ifr6_addr = In6AddrOf(kPortPlans[port].address6);
+  request.ifr6_prefixlen = kPrefixBits6;
+  request.ifr6_ifindex = kFirstIfindex + port;
+  if (ioctl(control6, SIOCSIFADDR, &request) != 0) return ErrnoStatus("IPv6 address");
+  return absl::OkStatus();
+}
+
+absl::Status KernelNamespace::AddRoute6(int control6, const Route6Plan& route) {
+  struct in6_rtmsg entry = {};
+  entry.rtmsg_dst = In6AddrOf(route.network);
+  entry.rtmsg_dst_len = kPrefixBits6;
+  entry.rtmsg_gateway = In6AddrOf(route.gateway);
+  entry.rtmsg_ifindex = kFirstIfindex + route.port;
+  entry.rtmsg_metric = 1024;
+  entry.rtmsg_flags = RTF_UP | RTF_GATEWAY;
+  if (ioctl(control6, SIOCADDRT, &entry) != 0) return ErrnoStatus("SIOCADDRT of IPv6");
+  return absl::OkStatus();
+}
+
+void KernelNamespace::Forget(bool routes) {
+  if (speaks_ipv6_) {
+    netlink_.ForgetNeighbours();
+    if (routes) netlink_.ForgetRoutes();
+    return;
+  }
   // A device that begins or ends to do without ARP loses all it knows (arp_netdev_event), and the
-  // change makes the routes' caches void (fib_netdev_event).
+  // change makes the routes' caches void (fib_netdev_event). Of IPv6 it would report all groups
+  // again.
   for (int port = 0; port < kPorts; ++port) {
     (void)SetFlags(kPortPlans[port].name, flags_[port] | IFF_NOARP);
     (void)SetFlags(kPortPlans[port].name, flags_[port]);

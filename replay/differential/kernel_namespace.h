@@ -5,63 +5,56 @@
 
 #include <memory>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "replay/differential/case.h"
+#include "replay/differential/kernel_netlink.h"
+#include "replay/differential/own_fd.h"
 #include "replay/differential/topology.h"
 
 namespace tapedeck::differential {
 
-// Owns a descriptor of this process.
-class OwnFd {
- public:
-  OwnFd() = default;
-  explicit OwnFd(int fd) : fd_(fd) {}
-  OwnFd(OwnFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  OwnFd& operator=(OwnFd&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  OwnFd(const OwnFd&) = delete;
-  OwnFd& operator=(const OwnFd&) = delete;
-  ~OwnFd();
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
-
 class KernelNamespace {
  public:
   // Makes one, and moves the calling process, which must have a single thread, into it for good.
-  // PermissionDenied, Unavailable: what was refused, and by which error.
-  static absl::StatusOr<std::unique_ptr<KernelNamespace>> Create();
+  // One for AddressFamily::kIpv6 speaks both families, one for kIpv4 that alone. PermissionDenied,
+  // Unavailable: what was refused, and by which error.
+  static absl::StatusOr<std::unique_ptr<KernelNamespace>> Create(AddressFamily family);
+
+  // Moves the process into this one.
+  void Enter() const;
 
   // Written to, the device receives a frame; read from, it has sent one. Never blocks.
   int tap(int port) const { return taps_[port].get(); }
-  // /proc/net/snmp and /proc/net/netstat.
-  int snmp() const { return snmp_.get(); }
-  int netstat() const { return netstat_.get(); }
+  // Appends /proc/net/snmp, /proc/net/netstat and, for IPv6, /proc/net/snmp6.
+  void ReadCounterFiles(std::string* text) const;
 
-  // Forgets all neighbours and cached routes.
-  void FlushNeighbours();
+  // Forgets all neighbours and cached routes; with `routes` also addresses and routes that were
+  // learnt.
+  void Forget(bool routes);
 
  private:
-  KernelNamespace() = default;
+  explicit KernelNamespace(AddressFamily family) : speaks_ipv6_(family == AddressFamily::kIpv6) {}
   absl::Status SetUp();
+  absl::Status OpenCounterFiles();
+  absl::Status SetUpIpv6();
+  absl::Status AddAddress6(int control6, int port);
+  absl::Status AddRoute6(int control6, const Route6Plan& route);
   absl::Status OpenTap(int port);
   absl::Status SetInterface(const char* name, unsigned long request, const void* value,
                             const char* what);
   absl::Status AddRoute(const RoutePlan& route);
   absl::Status SetFlags(const char* name, int flags);
 
+  bool speaks_ipv6_;
+  OwnFd self_;     // the namespace
   OwnFd control_;  // a socket, for ioctls
   OwnFd taps_[kPorts];
-  OwnFd snmp_;
-  OwnFd netstat_;
+  std::vector<OwnFd> counter_files_;
+  KernelNetlink netlink_;
   int flags_[kPorts] = {};
 };
 

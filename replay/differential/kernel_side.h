@@ -28,7 +28,7 @@ namespace tapedeck::differential {
 class KernelSide : public Side {
  public:
   // Moves the process into a namespace of its own; see KernelNamespace.
-  static absl::StatusOr<std::unique_ptr<KernelSide>> Create();
+  static absl::StatusOr<std::unique_ptr<KernelSide>> Create(AddressFamily family);
 
   // The next case has a namespace to itself.
   void Renew() { places_ = kPlaces; }
@@ -38,7 +38,7 @@ class KernelSide : public Side {
   static std::vector<Setting> MachineSettings();
   bool has_counter(size_t counter) const { return counter_text_->has(counter); }
 
-  void Begin() override;
+  void Begin(const Case& played) override;
   bool Set(const Setting& setting) override;
   void Write(int port, std::span<const uint8_t> frame) override;
   void Call(const CallStep& call, CallResult* result) override;
@@ -50,14 +50,16 @@ class KernelSide : public Side {
  private:
   using Clock = std::chrono::steady_clock;
 
-  KernelSide() = default;
+  explicit KernelSide(AddressFamily family) : family_(family) {}
   absl::Status Open();
   void ReadCounterText(std::vector<uint64_t>* values);
   void PutSettingsBack();
 
+  AddressFamily family_;
   std::unique_ptr<KernelNamespace> namespace_;
   Clock::time_point opened_at_;
   uint32_t places_ = 0;                   // that were used
+  bool routes_taught_ = false;            // by the case that is played
   std::vector<Setting> settings_before_;  // of this case, in the order in which they were changed
   std::optional<CounterText> counter_text_;
   std::string text_;  // of the counters' files

@@ -1,5 +1,6 @@
 #include "replay/differential/side.h"
 
+#include "replay/differential/listener_reports.h"
 #include "replay/differential/live_numbers.h"
 
 namespace tapedeck::differential {
@@ -11,7 +12,7 @@ class Player {
   Player(const Case& played, Side* side) : played_(played), side_(*side) {}
 
   Run Play() {
-    side_.Begin();
+    side_.Begin(played_);
     for (const Setting& setting : played_.settings) side_.Set(setting);
     for (const Step& step : played_.steps) {
       run_.steps.emplace_back();
@@ -20,8 +21,12 @@ class Player {
     }
     run_.steps.emplace_back();
     side_.CloseAll();
-    Drain();
-    side_.CountersSinceBegin(&run_.counters);
+    // What comes of itself while they are read may be in the counters or not.
+    do {
+      Drain();
+      side_.CountersSinceBegin(&run_.counters);
+    } while (Drain());
+    TakeOutListenerReports(&run_);
     return std::move(run_);
   }
 
@@ -35,10 +40,13 @@ class Player {
   void Do(const CallStep& call) { side_.Call(call, &run_.steps.back().call); }
   void Do(const WaitStep& wait) { side_.Wait(wait.milliseconds); }
 
-  void Drain() {
+  // Whether there was something.
+  bool Drain() {
     std::vector<Reply>& replies = run_.steps.back().replies;
+    const size_t before = replies.size();
     side_.Drain(&replies);
-    for (const Reply& reply : replies) live_.See(reply.bytes);
+    for (size_t i = before; i < replies.size(); ++i) live_.See(replies[i].bytes);
+    return replies.size() > before;
   }
 
   const Case& played_;

@@ -16,7 +16,7 @@ class Side {
   virtual ~Side() = default;
 
   // Forgets the case before. Afterwards no frame waits.
-  virtual void Begin() = 0;
+  virtual void Begin(const Case& played) = 0;
   // True where the value was taken.
   virtual bool Set(const Setting& setting) = 0;
   // A frame reaches the device of `port`. What the stack answers at once can be drained when this

@@ -95,6 +95,7 @@ void skb_set_owner_w(sk_buff* skb, sock* sk) {
   skb_orphan(skb);
   skb->sk = sk;
   skb->destructor = sock_wfree;
+  skb_set_hash_from_sk(skb, sk);
   sk->sk_wmem_alloc += skb->truesize;
 }
 

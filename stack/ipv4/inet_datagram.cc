@@ -67,6 +67,7 @@ int __ip4_datagram_connect(inet_sock* sk, const void* addr, uint32_t addr_len) {
   if (sk->inet_saddr.IsAny()) sk->inet_saddr = fl4->saddr;
   if (sk->inet_rcv_saddr.IsAny()) sk->inet_rcv_saddr = fl4->saddr;
   sk_set_state(sk, TCP_ESTABLISHED);
+  sk_set_txhash(sk);
   sk->inet_id = static_cast<uint16_t>(net_ipv4(sk->sk_net).prng.Next32());
   sk_dst_set(sk, rt);
   return 0;

@@ -123,7 +123,10 @@ uint32_t HashOfFlow(net& net, const sk_buff* skb, const flowi6& fl6) {
   if (skb->hash != 0) return skb->hash;
   const Ipv6Address& s = fl6.saddr;
   const Ipv6Address& d = fl6.daddr;
-  const uint32_t ports = uint32_t{fl6.sport.host()} << 16 | fl6.dport.host();
+  // A message's type and code lie where other protocols have the source port (struct flowi_uli).
+  const bool icmp = fl6.proto == wire::kIpProtoIcmpv6;
+  const uint32_t ports = icmp ? uint32_t{fl6.icmp_type} << 24 | uint32_t{fl6.icmp_code} << 16
+                              : uint32_t{fl6.sport.host()} << 16 | fl6.dport.host();
   const uint32_t words[] = {s.word(0), s.word(1), s.word(2), s.word(3), d.word(0),
                             d.word(1), d.word(2), d.word(3), ports,     fl6.proto};
   const auto hash = static_cast<uint32_t>(SipHash24(words, net_ipv6(net).ip_id_key));

@@ -11,7 +11,7 @@
 
 namespace tapedeck {
 
-void tcp_v4_send_reply(sk_buff* skb, std::span<const uint8_t> segment,
+bool tcp_v4_send_reply(sk_buff* skb, std::span<const uint8_t> segment,
                        const tcp_reply_sender& sender, uint8_t tos) {
   net& net = *skb->owner;
   const wire::Ipv4Header* const iph = ip_hdr(skb);
@@ -29,6 +29,7 @@ void tcp_v4_send_reply(sk_buff* skb, std::span<const uint8_t> segment,
   ctl_sk->sk_priority = sender.priority;
   ip_send_unicast_reply(ctl_sk, skb, tcp_v4_ipcb(skb)->opt, iph->saddr, iph->daddr, arg, bytes);
   TCP_INC_STATS(net, TcpMib::kOutSegs);
+  return true;
 }
 
 void __tcp_v4_send_check(sk_buff* skb, Ipv4Address saddr, Ipv4Address daddr) {

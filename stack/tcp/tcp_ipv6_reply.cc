@@ -40,11 +40,11 @@ flowi6 ReplyFlowV6(const sk_buff* skb, const tcp_reply_sender& sender) {
 
 }  // namespace
 
-void tcp_v6_send_reply(sk_buff* skb, std::span<const uint8_t> segment,
+bool tcp_v6_send_reply(sk_buff* skb, std::span<const uint8_t> segment,
                        const tcp_reply_sender& sender, uint8_t tclass) {
   net& net = *skb->owner;
   sk_buff* const reply = alloc_skb(net, MAX_TCP_HEADER);
-  if (reply == nullptr) return;
+  if (reply == nullptr) return false;
   skb_reserve(reply, MAX_TCP_HEADER);
   std::memcpy(skb_push(reply, static_cast<uint32_t>(segment.size())), segment.data(),
               segment.size());
@@ -60,11 +60,12 @@ void tcp_v6_send_reply(sk_buff* skb, std::span<const uint8_t> segment,
   dst_entry* const dst = ip6_dst_lookup_flow(net, routed_for, &fl6, nullptr, &err);
   if (dst == nullptr) {
     kfree_skb_reason(reply, SKB_DROP_REASON_IP_OUTNOROUTES);
-    return;
+    return false;
   }
   skb_dst_set(reply, dst);
   ip6_xmit(ctl_sk, reply, &fl6, fl6.mark, nullptr, tclass, sender.priority);
   TCP_INC_STATS(net, TcpMib::kOutSegs);
+  return true;
 }
 
 void __tcp_v6_send_check(sk_buff* skb, const Ipv6Address& saddr, const Ipv6Address& daddr) {

@@ -88,9 +88,10 @@ tcp_reply_sender SenderOf(const inet_timewait_sock* tw) {
           .transparent = tw->tw_transparent};
 }
 
-void Send(sk_buff* skb, const Reply& reply, const tcp_reply_sender& sender, uint8_t tos) {
+// Whether it counts as sent.
+bool Send(sk_buff* skb, const Reply& reply, const tcp_reply_sender& sender, uint8_t tos) {
   const std::span<const uint8_t> segment(reinterpret_cast<const uint8_t*>(&reply), reply.bytes());
-  (tcp_is_v4(skb) ? tcp_v4_send_reply : tcp_v6_send_reply)(skb, segment, sender, tos);
+  return (tcp_is_v4(skb) ? tcp_v4_send_reply : tcp_v6_send_reply)(skb, segment, sender, tos);
 }
 
 // RFC 9293 3.10.7.1: the reset that makes sense to the sender of `skb`.
@@ -126,8 +127,8 @@ const tcp_md5sig_key* KeyOfLostConnection(const sk_buff* skb, const uint8_t* md5
 void SendReset(sk_buff* skb, const tcp_reply_sender& sender, const tcp_md5sig_key* key) {
   Reply reset = ResetFor(skb);
   if (key != nullptr) reset.Sign(key, skb);
-  Send(skb, reset, sender, static_cast<uint8_t>(tcp_dsfield(skb) & ~INET_ECN_MASK));
-  TCP_INC_STATS(*skb->owner, TcpMib::kOutRsts);
+  const auto tos = static_cast<uint8_t>(tcp_dsfield(skb) & ~INET_ECN_MASK);
+  if (Send(skb, reset, sender, tos)) TCP_INC_STATS(*skb->owner, TcpMib::kOutRsts);
 }
 
 struct AckNumbers {

@@ -32,10 +32,11 @@ struct tcp_reply_sender {
   bool transparent = false;
 };
 // Sends a segment without data, `segment`, whose checksum is still to be made, back to where `skb`
-// came from. `tos`: TOS or traffic class.
-void tcp_v4_send_reply(sk_buff* skb, std::span<const uint8_t> segment,
+// came from. `tos`: TOS or traffic class. Whether it counts as sent: over IPv6 it does not where
+// no route leads back.
+bool tcp_v4_send_reply(sk_buff* skb, std::span<const uint8_t> segment,
                        const tcp_reply_sender& sender, uint8_t tos);
-void tcp_v6_send_reply(sk_buff* skb, std::span<const uint8_t> segment,
+bool tcp_v6_send_reply(sk_buff* skb, std::span<const uint8_t> segment,
                        const tcp_reply_sender& sender, uint8_t tos);
 
 }  // namespace tapedeck

@@ -10,6 +10,8 @@
 #include "replay/differential/field_name.h"
 #include "replay/differential/generate.h"
 #include "replay/differential/known_differences.h"
+#include "replay/differential/listener_reports.h"
+#include "stack/wire/frame_builder.h"
 
 namespace tapedeck::differential {
 namespace {
@@ -68,6 +70,43 @@ TEST(CounterTextTest, GroupsAreFoundByTheirNames) {
   };
   EXPECT_EQ(value("Ip.InReceives"), 5U);
   EXPECT_EQ(value("Tcp.InSegs"), 7U);
+}
+
+TEST(CounterTextTest, BehindTheGroupsEachCounterOfIpv6IsALine) {
+  const CounterText counters("Ip: InReceives\nIp: 0\nIp6InReceives   \t0\nUdpLite6NoPorts \t0\n");
+  std::vector<uint64_t> values;
+  counters.Read("Ip: x\nIp: 5\nIp6InReceives   \t6\nIcmp6InType128  \t7\n", &values);
+  EXPECT_EQ(values[CounterIndex("Ip.InReceives")], 5U);
+  EXPECT_EQ(values[CounterIndex("Ip6.InReceives")], 6U);
+  EXPECT_EQ(values[CounterIndex("Icmp6.InType128")], 7U);
+  EXPECT_TRUE(counters.has(CounterIndex("Icmp6.OutType3")));
+  EXPECT_FALSE(counters.has(CounterIndex("Udp6.NoPorts")));
+}
+
+TEST(ListenerReportsTest, AReportIsTakenOutWithWhatItCounts) {
+  std::vector<uint8_t> buffer(200);
+  const std::vector<uint8_t> hop_by_hop = {0, 0, 5, 2, 0, 0, 1, 0};
+  wire::FrameBuilder builder(buffer);
+  wire::Ipv6Header ip;
+  ip.daddr = kIpv6AllRouters;
+  wire::Icmpv6Header icmp;
+  icmp.type = wire::kIcmpv6ListenerReport2;
+  builder.Ethernet(MacAddress(), MacAddress()).Ipv6(ip).Ipv6Extension(0, hop_by_hop).Icmpv6(icmp);
+  const std::span<uint8_t> report = builder.Build();
+  differential::Run run;
+  run.counters.assign(CounterNames().size(), 0);
+  run.counters[CounterIndex("Ip6.OutRequests")] = 2;
+  run.counters[CounterIndex("Ip6.OutOctets")] = 100;
+  run.counters[CounterIndex("Icmp6.OutType143")] = 1;
+  run.steps.resize(1);
+  run.steps[0].replies.push_back({0, {report.begin(), report.end()}});
+  run.steps[0].replies.push_back({0, {1, 2, 3}});
+  TakeOutListenerReports(&run);
+  ASSERT_EQ(run.steps[0].replies.size(), 1U);
+  EXPECT_EQ(run.steps[0].replies[0].bytes.size(), 3U);
+  EXPECT_EQ(run.counters[CounterIndex("Ip6.OutRequests")], 1);
+  EXPECT_EQ(run.counters[CounterIndex("Ip6.OutOctets")], 100 - 40 - 8 - 8);
+  EXPECT_EQ(run.counters[CounterIndex("Icmp6.OutType143")], 0);
 }
 
 TEST(FieldNameTest, ShapesHaveNoNumbers) {

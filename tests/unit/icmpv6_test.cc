@@ -125,6 +125,17 @@ TEST_F(Icmpv6Test, ErrorQuotesNoMoreThanTheSmallestMtuHolds) {
   EXPECT_EQ(sent[0].size(), kIcmpAt + 8 + 40 + 8 + 100);
 }
 
+TEST_F(Icmpv6Test, MessagesOfTwoTypesAreTwoFlows) {
+  const auto label = [](const Bytes& frame) { return LoadBe32(&frame[kIpAt]) & 0xfffff; };
+  host.Receive(ToClosedPort());
+  host.Receive(ToClosedPort());
+  host.Receive(Message(wire::kIcmpv6EchoRequest, BytesFrom("data")));
+  const std::vector<Bytes> sent = host.TakeSent();
+  ASSERT_EQ(sent.size(), 3U);
+  EXPECT_EQ(label(sent[0]), label(sent[1]));
+  EXPECT_NE(label(sent[0]), label(sent[2]));
+}
+
 TEST_F(Icmpv6Test, CodesMeanErrnos) {
   int err = 0;
   EXPECT_FALSE(icmpv6_err_convert(wire::kIcmpv6DestUnreachable, 0, &err));

@@ -50,6 +50,26 @@ class TcpResetTest : public ::testing::Test {
   SocketHost host;
 };
 
+// tcp_v6_send_response; tcp_v4_send_reset counts it all the same.
+TEST(TcpResetIpv6Test, AResetThatHasNoWayBackDoesNotCount) {
+  SocketHost host(FreeCostTable(), true);
+  Bytes buffer(200);
+  wire::FrameBuilder builder(buffer);
+  wire::Ipv6Header ip;
+  ip.hop_limit = 64;
+  ip.saddr = *Ipv6Address::Parse("2001:db8:ffff::1");
+  ip.daddr = kUs6;
+  wire::TcpHeader th;
+  th.dest = uint16_t{80};
+  th.set_flags(wire::kTcpSyn);
+  builder.Ethernet(kOurMac, kPeerMac).Ipv6(ip).Tcp(th);
+  const std::span<uint8_t> frame = builder.Build();
+  host.Receive({frame.begin(), frame.end()});
+  EXPECT_EQ(host.n.tcp_mib.Get(TcpMib::kInSegs), 1U);
+  EXPECT_EQ(host.n.tcp_mib.Get(TcpMib::kOutRsts), 0U);
+  EXPECT_EQ(host.n.tcp_mib.Get(TcpMib::kOutSegs), 0U);
+}
+
 TEST_F(TcpResetTest, ASynIsAnsweredWithRstAck) {
   Receive(Segment(wire::kTcpSyn));
   const wire::TcpHeader reset = TakeReset();

@@ -218,6 +218,19 @@ TEST_F(Udp6Test, ErrorQueueHasTheOffenderAndTheDestination) {
   EXPECT_EQ(ee.ee_type, wire::kIcmpv6DestUnreachable);
 }
 
+// skb_set_owner_w: all that a connected socket sends has its hash.
+TEST_F(Udp6Test, AConnectedSocketHasOneFlowLabelWhereverItSends) {
+  const int fd = host.Socket6();
+  EXPECT_EQ(host.Connect(fd, At(kPeer6, kPort)), 0);
+  EXPECT_EQ(host.Send(fd, BytesFrom("a")), 1);
+  EXPECT_EQ(host.Sendto(fd, BytesFrom("b"), At(kIpv6AllNodes, kPort)), 1);
+  Settle();
+  const std::vector<Bytes> sent = host.TakeSent();
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(LoadBe32(&sent[0][14]), LoadBe32(&sent[1][14]));
+  EXPECT_NE(LoadBe32(&sent[0][14]) & 0xfffff, 0U);
+}
+
 TEST_F(Udp6Test, NobodyListensAndTheSenderIsTold) {
   host.Receive(FrameFromPeer(kUs6, 1000, kPort, "x"));
   const std::vector<Bytes> sent = host.TakeSent();
