@@ -323,7 +323,7 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       "DMA, interrupt,\n"
       "softirq, NAPI and protocol; the host's answers travel back out. The host takes the address "
       "of the busiest\n"
-      "receiver in the capture. Reads pcap and pcapng, plain or gzipped; \"-\" is standard input.\n"
+      "receiver in the capture. Reads pcap and pcapng, plain, .gz or .zst; \"-\" is standard input.\n"
       "\n"
       "Output: the settings, then one line a state change or drop with -v (frames with -vv, "
       "everything with -vvv), then\n"

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "stack/base/byteorder.h"
 
 namespace tapedeck::capture {
 namespace {
@@ -88,6 +90,57 @@ class GzipStream {
   bool ready_ = false;
 };
 
+// zstd's state for a stream of frames, freed when it goes out of scope.
+class ZstdStream {
+ public:
+  explicit ZstdStream(std::span<const uint8_t> packed)
+      : input_{packed.data(), packed.size(), 0}, stream_(ZSTD_createDStream(), ZSTD_freeDStream) {}
+
+  // As GzipStream::Step().
+  bool Step(std::vector<uint8_t>& out, std::string& damage) {
+    if (stream_ == nullptr) {
+      damage = "zstd has no memory";
+      return false;
+    }
+    // At the end of a frame nothing is wanted any more; another may follow.
+    if (input_.pos == input_.size && !is_within_frame_) return false;
+    const size_t old_size = out.size();
+    out.resize(old_size + kReadBytes);
+    ZSTD_outBuffer output = {out.data() + old_size, kReadBytes, 0};
+    const size_t before = input_.pos;
+    const size_t wanted = ZSTD_decompressStream(stream_.get(), &output, &input_);
+    out.resize(old_size + output.pos);
+    if (ZSTD_isError(wanted) != 0) {
+      damage = absl::StrCat("zstd stream is damaged: ", ZSTD_getErrorName(wanted));
+      return false;
+    }
+    is_within_frame_ = wanted != 0;
+    if (is_within_frame_ && output.pos == 0 && input_.pos == before) {
+      damage = "zstd stream is cut short";
+      return false;
+    }
+    return true;
+  }
+
+ private:
+  ZSTD_inBuffer input_;
+  std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream_;
+  bool is_within_frame_ = false;
+};
+
+// Appends what `stream` unpacks to `out`; what was wrong, empty if nothing.
+template <typename Stream>
+std::string UnpackAll(Stream&& stream, uint64_t unpacked_bytes_max, std::vector<uint8_t>& out) {
+  std::string damage;
+  while (stream.Step(out, damage)) {
+    if (out.size() > unpacked_bytes_max) {
+      return absl::StrCat("stream unpacks to more than ", unpacked_bytes_max,
+                          " bytes; unpack it to a file first");
+    }
+  }
+  return damage;
+}
+
 }  // namespace
 
 absl::StatusOr<ByteSource> ByteSource::Open(const std::string& path, uint64_t read_bytes_max) {
@@ -139,21 +192,17 @@ absl::StatusOr<ByteSource> ByteSource::ReadAll(int fd, uint64_t bytes_max,
   return ByteSource(*bytes, bytes);
 }
 
-bool ByteSource::IsGzip() const {
-  return bytes_.size() >= 2 && bytes_[0] == 0x1f && bytes_[1] == 0x8b;
+Packing ByteSource::packing() const {
+  if (bytes_.size() >= 2 && bytes_[0] == 0x1f && bytes_[1] == 0x8b) return Packing::kGzip;
+  const bool is_zstd = bytes_.size() >= 4 && LoadLe32(bytes_.data()) == ZSTD_MAGICNUMBER;
+  return is_zstd ? Packing::kZstd : Packing::kNone;
 }
 
 absl::Status ByteSource::Unpack(uint64_t unpacked_bytes_max, ByteSource& unpacked) const {
   auto out = std::make_shared<std::vector<uint8_t>>();
-  GzipStream stream(bytes_);
-  std::string damage;
-  while (stream.Step(*out, damage)) {
-    if (out->size() > unpacked_bytes_max) {
-      damage = absl::StrCat("gzip stream unpacks to more than ", unpacked_bytes_max,
-                            " bytes; unpack it with gunzip first");
-      break;
-    }
-  }
+  const std::string damage = packing() == Packing::kZstd
+                                 ? UnpackAll(ZstdStream(bytes_), unpacked_bytes_max, *out)
+                                 : UnpackAll(GzipStream(bytes_), unpacked_bytes_max, *out);
   unpacked = ByteSource(*out, out);
   return damage.empty() ? absl::OkStatus() : absl::DataLossError(damage);
 }

@@ -1,5 +1,5 @@
 // The bytes of a capture, wherever they come from: a mapped file, a pipe read to its end, a gzip
-// stream unpacked, memory.
+// or zstd stream unpacked, memory.
 #ifndef TAPEDECK_REPLAY_CAPTURE_BYTE_SOURCE_H_
 #define TAPEDECK_REPLAY_CAPTURE_BYTE_SOURCE_H_
 
@@ -12,6 +12,8 @@
 #include "absl/status/statusor.h"
 
 namespace tapedeck::capture {
+
+enum class Packing : uint8_t { kNone, kGzip, kZstd };
 
 // Read-only bytes that stay where they are while any copy of the source lives.
 class ByteSource {
@@ -27,11 +29,11 @@ class ByteSource {
 
   std::span<const uint8_t> bytes() const { return bytes_; }
 
-  // True where the bytes begin as a gzip stream does.
-  bool IsGzip() const;
-  // Unpacks all members of a gzip stream into `unpacked`. When the stream is damaged or longer than
-  // `unpacked_bytes_max`, `unpacked` gets what came before and the status says why there is no
-  // more.
+  // How the bytes are packed, by what they begin with.
+  Packing packing() const;
+  // Unpacks all members of a gzip stream, or all frames of a zstd one, into `unpacked`. When the
+  // stream is damaged or longer than `unpacked_bytes_max`, `unpacked` gets what came before and the
+  // status says why there is no more. REQUIRES: packing() != kNone.
   absl::Status Unpack(uint64_t unpacked_bytes_max, ByteSource& unpacked) const;
 
  private:

@@ -16,7 +16,7 @@ struct KnownFormat {
 };
 
 constexpr KnownFormat kKnownFormats[] = {
-    {{"\x28\xb5\x2f\xfd", 4}, "a zstd stream; unpack it with zstd -d"},
+    {{"\x28\xb5\x2f\xfd", 4}, "a zstd stream inside another; unpack it with zstd -d"},
     {{"\xfd"
       "7zXZ",
       5},
@@ -41,7 +41,7 @@ std::string Describe(std::span<const uint8_t> bytes) {
   for (const uint8_t byte : bytes.first(std::min<size_t>(bytes.size(), 4))) {
     absl::StrAppendFormat(&first, " %02x", byte);
   }
-  return absl::StrCat("begins with", first, ", which is neither pcap nor pcapng nor gzip");
+  return absl::StrCat("begins with", first, ", which is neither pcap nor pcapng, gzip or zstd");
 }
 
 }  // namespace
@@ -62,7 +62,7 @@ absl::StatusOr<CaptureReader> CaptureReader::FromBytes(std::span<const uint8_t> 
 absl::StatusOr<CaptureReader> CaptureReader::FromSource(ByteSource source, std::string name,
                                                         const CaptureReaderOptions& options) {
   absl::Status source_damage;
-  if (source.IsGzip()) {
+  if (source.packing() != Packing::kNone) {
     ByteSource unpacked = ByteSource::View({});
     source_damage = source.Unpack(options.unpacked_bytes_max, unpacked);
     source = std::move(unpacked);

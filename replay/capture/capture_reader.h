@@ -1,5 +1,5 @@
-// Reads a capture file of any kind the project knows: pcap and pcapng, plain or gzipped, from a
-// file, a pipe or memory.
+// Reads a capture file of any kind the project knows: pcap and pcapng, plain or packed by gzip or
+// zstd, from a file, a pipe or memory.
 //
 //   absl::StatusOr<CaptureReader> reader = CaptureReader::Open(path);
 //   if (!reader.ok()) ...                           // no such file, no capture, unreadable header
@@ -27,7 +27,7 @@
 namespace tapedeck::capture {
 
 struct CaptureReaderOptions {
-  // How much a gzip stream or a pipe may hold; it is kept in memory.
+  // How much a packed stream or a pipe may hold; it is kept in memory.
   uint64_t unpacked_bytes_max = uint64_t{1} << 30;
   // Collect the pcapng blocks without frames in other_blocks(), for writing them out again.
   bool keep_other_blocks = false;
@@ -72,7 +72,7 @@ class CaptureReader {
   // Records whose time lies before that of the record ahead of them.
   const TimeDisorder& disorder() const { return disorder_; }
 
-  // What messages call the file. Offsets into a gzipped file count unpacked bytes, and its name
+  // What messages call the file. Offsets into a packed file count unpacked bytes, and its name
   // says so.
   const std::string& name() const { return findings_->name(); }
   // All interfaces seen so far, over all sections; Record::interface_index counts in here. A pcap

@@ -24,11 +24,18 @@ std::string Resolved(const std::string& path) {
   return real == nullptr ? path : std::string(real.get());
 }
 
+// With the slash at its end; empty for a path without one.
+std::string DirectoryOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? "" : path.substr(0, slash + 1);
+}
+
+// By which an open file can be named, as open(2) advises for O_TMPFILE.
+std::string ProcName(int fd) { return absl::StrCat("/proc/self/fd/", fd); }
+
 // A name in the directory of `path` that is unlikely to be taken.
 std::string TemporaryName(const std::string& path, int attempt) {
-  const size_t slash = path.rfind('/');
-  const std::string directory = slash == std::string::npos ? "" : path.substr(0, slash + 1);
-  return absl::StrCat(directory, ".tapedeck-", getpid(), "-", attempt, ".tmp");
+  return absl::StrCat(DirectoryOf(path), ".tapedeck-", getpid(), "-", attempt, ".tmp");
 }
 
 }  // namespace
@@ -48,16 +55,50 @@ absl::StatusOr<OutputFile> OutputFile::Create(const std::string& path) {
     if (file.fd_ < 0) return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot write"));
     return file;
   }
+  if (file.OpenUnnamed() || file.OpenTemporary()) return file;
+  return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot create"));
+}
+
+bool OutputFile::OpenUnnamed() {
+  const std::string directory = DirectoryOf(path_);
+  const int fd =
+      open(directory.empty() ? "." : directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0666);
+  if (fd < 0) return false;
+  // Without /proc it could not be named later.
+  if (access(ProcName(fd).c_str(), F_OK) != 0) {
+    close(fd);
+    return false;
+  }
+  fd_ = fd;
+  is_unnamed_ = true;
+  return true;
+}
+
+bool OutputFile::OpenTemporary() {
   for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
-    const std::string name = TemporaryName(file.path_, attempt);
-    file.fd_ = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (file.fd_ >= 0) {
-      file.temporary_path_ = name;
-      return file;
+    const std::string name = TemporaryName(path_, attempt);
+    fd_ = open(name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd_ >= 0) {
+      temporary_path_ = name;
+      return true;
     }
     if (errno != EEXIST) break;
   }
-  return absl::ErrnoToStatus(errno, absl::StrCat(path, ": cannot create"));
+  return false;
+}
+
+// There is no system call that puts a nameless file in the place of another, hence the two steps.
+absl::Status OutputFile::Name() {
+  for (int attempt = 0; attempt < kAttemptsMax; ++attempt) {
+    const std::string name = TemporaryName(path_, attempt);
+    if (linkat(AT_FDCWD, ProcName(fd_).c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      temporary_path_ = name;
+      is_unnamed_ = false;
+      return absl::OkStatus();
+    }
+    if (errno != EEXIST) break;
+  }
+  return Fail("cannot name");
 }
 
 OutputFile OutputFile::InMemory(std::vector<uint8_t>& bytes) {
@@ -69,6 +110,7 @@ OutputFile OutputFile::InMemory(std::vector<uint8_t>& bytes) {
 OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_path_(std::exchange(other.temporary_path_, {})),
+      is_unnamed_(std::exchange(other.is_unnamed_, false)),
       fd_(std::exchange(other.fd_, -1)),
       buffer_(std::move(other.buffer_)),
       memory_(std::exchange(other.memory_, nullptr)),
@@ -113,6 +155,7 @@ absl::Status OutputFile::Close() {
   }
   CHECK_GE(fd_, 0);
   Flush().IgnoreError();  // kept in status_
+  if (is_unnamed_ && status_.ok()) Name().IgnoreError();
   const int fd = std::exchange(fd_, -1);
   // A network file system may tell of a full disk only here.
   if (fd > STDERR_FILENO && close(fd) != 0 && status_.ok()) return Fail("cannot write");

@@ -12,10 +12,11 @@
 
 namespace tapedeck::capture {
 
-// Buffered bytes on their way to a file. They go to a temporary file beside it, which Close()
-// renames; without Close() the destructor removes it, so that nothing half-written ever bears the
-// name. What is no regular file ("-" for standard output, a pipe, /dev/null) cannot be renamed over
-// and is written to directly.
+// Buffered bytes on their way to a file. They go to a file without a name in its directory
+// (O_TMPFILE), which Close() puts in its place; without Close(), however the program ends, nothing
+// stays behind. Where the file system has no such files they go to one with a temporary name, which
+// the destructor removes. So nothing half-written ever bears the name. What is no regular file ("-"
+// for standard output, a pipe, /dev/null) cannot be renamed over and is written to directly.
 //
 // An error of the disk is kept: every later call returns it, and so does Close().
 class OutputFile {
@@ -35,11 +36,18 @@ class OutputFile {
 
  private:
   OutputFile() = default;
+  // Opens a file without a name in the directory of path_. False where there are none.
+  bool OpenUnnamed();
+  // Opens a file under a temporary name beside path_. False with errno.
+  bool OpenTemporary();
+  // Gives a file without a name a temporary one.
+  absl::Status Name();
   absl::Status Flush();
   absl::Status Fail(const char* what);
 
   std::string path_;            // where the file goes; empty for memory
-  std::string temporary_path_;  // what it is called until then; empty when written to directly
+  std::string temporary_path_;  // what it is called until then; empty when it has no name yet
+  bool is_unnamed_ = false;  // a file without a name; else and without temporary, written directly
   int fd_ = -1;
   std::vector<uint8_t> buffer_;
   std::vector<uint8_t>* memory_ = nullptr;

@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -128,6 +129,45 @@ TEST_F(CaptureFile, GzipBombIsStopped) {
   EXPECT_EQ(result, ReadResult::kDamaged);
 }
 
+std::vector<uint8_t> Zstd(std::span<const uint8_t> bytes) {
+  std::vector<uint8_t> out(ZSTD_compressBound(bytes.size()));
+  const size_t size = ZSTD_compress(out.data(), out.size(), bytes.data(), bytes.size(), 3);
+  EXPECT_EQ(ZSTD_isError(size), 0U);
+  out.resize(size);
+  return out;
+}
+
+TEST_F(CaptureFile, ZstdIsUnpackedFrameAfterFrame) {
+  const std::span<const uint8_t> all = two_records_.get();
+  std::vector<uint8_t> packed = Zstd(all.first(30));
+  const std::vector<uint8_t> second = Zstd(all.subspan(30));
+  packed.insert(packed.end(), second.begin(), second.end());
+  EXPECT_EQ(CountRecords(Save("a.pcap.zst", packed)), 2u);
+  EXPECT_EQ(end_, ReadResult::kEnd);
+}
+
+TEST_F(CaptureFile, ZstdThatUnpacksToMoreThanOneStepIsWhole) {
+  Bytes file = PcapBytes().Header().Record(0, 0, std::string(300'000, 'x'));
+  EXPECT_EQ(CountRecords(Save("a.zst", Zstd(file.get()))), 1u);
+  EXPECT_EQ(end_, ReadResult::kEnd);
+}
+
+TEST_F(CaptureFile, ZstdCutShortOrDamagedIsTold) {
+  std::vector<uint8_t> packed = Zstd(two_records_.get());
+  packed.resize(packed.size() - 3);
+  EXPECT_THAT(OpenError(Save("cut", packed)), HasSubstr("zstd stream is cut short"));
+  EXPECT_THAT(OpenError(Save("magic", Bytes().U32(0xfd2fb528).U32(0x00070a20).U64(0).get())),
+              HasSubstr("zstd stream is damaged: "));
+  Bytes bomb = PcapBytes().Header().Record(0, 0, "abc");
+  bomb.Raw(std::string(1 << 20, '\0'));
+  CaptureReaderOptions options;
+  options.unpacked_bytes_max = 100'000;
+  absl::StatusOr<CaptureReader> reader =
+      CaptureReader::Open(Save("bomb", Zstd(bomb.get())), options);
+  ASSERT_TRUE(reader.ok());
+  EXPECT_LT(reader->size_bytes(), 200'000u);
+}
+
 TEST_F(CaptureFile, StreamWithoutEndIsStopped) {
   CaptureReaderOptions options;
   options.unpacked_bytes_max = 100'000;
@@ -143,9 +183,8 @@ TEST_F(CaptureFile, WhatIsNoCaptureIsRefusedInOneLine) {
               HasSubstr("begins with d4, which is neither"));
   EXPECT_THAT(
       OpenError(Save("magic", Bytes().U32(0xa1b2c3d5).get())),
-      HasSubstr("magic:0: begins with d5 c3 b2 a1, which is neither pcap nor pcapng nor gzip"));
-  EXPECT_THAT(OpenError(Save("zst", Bytes().U32(0xfd2fb528).get())),
-              HasSubstr("this is a zstd stream"));
+      HasSubstr(
+          "magic:0: begins with d5 c3 b2 a1, which is neither pcap nor pcapng, gzip or zstd"));
   EXPECT_THAT(OpenError(Save("snoop", Bytes().Raw(std::string("snoop\0\0\0", 8)).get())),
               HasSubstr("this is a Solaris snoop capture"));
 }

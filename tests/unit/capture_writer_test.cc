@@ -1,8 +1,11 @@
 // What the writers write, read back by our reader and, where they are installed, by capinfos and
 // tshark.
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
@@ -281,9 +284,27 @@ TEST_F(OutputFileTest, LeavesNothingWhenAbandoned) {
   {
     absl::StatusOr<OutputFile> file = OutputFile::Create(Path("out"));
     ASSERT_TRUE(file->Append(BytesOf(std::string(1 << 20, 'x'))).ok());
-    EXPECT_THAT(Files(), SizeIs(1));
+    EXPECT_THAT(Files(), testing::Not(testing::Contains("out")));
   }
   EXPECT_THAT(Files(), IsEmpty());
+}
+
+TEST_F(OutputFileTest, AWriterThatIsKilledLeavesTheOldFileAndNothingElse) {
+  std::ofstream(Path("out")) << "old";
+  const pid_t child = fork();
+  if (child == 0) {
+    absl::StatusOr<OutputFile> file = OutputFile::Create(Path("out"));
+    if (file.ok()) file->Append(BytesOf(std::string(1 << 20, 'x'))).IgnoreError();
+    raise(SIGKILL);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  ASSERT_TRUE(WIFSIGNALED(status));
+  EXPECT_EQ(Contents(Path("out")), "old");
+  const int unnamed = open(Path("").c_str(), O_TMPFILE | O_WRONLY, 0600);
+  if (unnamed < 0) GTEST_SKIP() << "the file system has no O_TMPFILE: a temporary file stays";
+  close(unnamed);
+  EXPECT_THAT(Files(), ElementsAre("out"));
 }
 
 TEST_F(OutputFileTest, TwoAtOnceDoNotMeet) {
