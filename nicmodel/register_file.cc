@@ -1,5 +1,7 @@
 #include "nicmodel/register_file.h"
 
+#include <algorithm>
+#include <cstring>
 #include <iterator>
 
 namespace tapedeck::nic {
@@ -145,9 +147,11 @@ void RegisterFile::Reset(SimTime at) {
   ctrl_ = 0;
   reset_done_ = at + config_.reset_time;
   eec_request_ = eerd_ = swsm_ = sw_fw_sync_ = 0;
+  std::memset(plain_, 0, sizeof(*plain_) * PlainWords());
   uint32_t word = 0;
   for (const PlainRange& range : kPlain) {
-    for (uint32_t i = 0; i < range.count; ++i) plain_[word++] = range.reset;
+    if (range.reset != 0) std::fill_n(plain_ + word, range.count, range.reset);
+    word += range.count;
   }
 }
 

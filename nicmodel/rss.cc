@@ -1,6 +1,5 @@
 #include "nicmodel/rss.h"
 
-#include <bit>
 #include <cstring>
 
 #include "nicmodel/descriptors.h"
@@ -65,10 +64,12 @@ void Rss::BuildTable() {
     const uint64_t bits = LoadBe64(key + first_bit / 8) << (first_bit % 8);
     uint32_t* const add = table_->add[nibble];
     add[0] = 0;
-    for (uint32_t value = 1; value < 16; ++value) {
-      const uint32_t rest = value & (value - 1);
-      const int bit = 3 - std::countr_zero(value);  // from the left
-      add[value] = add[rest] ^ static_cast<uint32_t>(bits << bit >> 32);
+    for (uint32_t bit = 0; bit < 4; ++bit) {
+      const auto key_bits =
+          static_cast<uint32_t>(bits >> (29 + bit));  // bit 0 is the last of the four
+      for (uint32_t rest = 0; rest < 1U << bit; ++rest) {
+        add[(1U << bit) + rest] = add[rest] ^ key_bits;
+      }
     }
   }
 }

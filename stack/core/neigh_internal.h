@@ -26,8 +26,6 @@ neighbour* ___neigh_create(neigh_table* tbl, const void* key, net_device* dev, u
                            bool exempt_from_gc);
 // Forgets the proxied addresses of `dev`; nullptr: all.
 void pneigh_ifdown(neigh_table* tbl, const net_device* dev, bool skip_permanent);
-// Registers the files of `parms`, under `dev_name`.
-void RegisterParms(neigh_table* tbl, neigh_parms* parms, const char* dev_name);
 // Defaults in jiffies.
 void InitDefaultParms(neigh_table* tbl);
 // The reachable time, drawn anew every five minutes as neigh_periodic_work does it.

@@ -1,10 +1,11 @@
 // Settings of neighbour tables (net/ipv4/neigh, net/ipv6/neigh).
-#include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstring>
 #include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "stack/core/neigh_internal.h"
 #include "stack/core/neighbour.h"
@@ -54,13 +55,6 @@ constexpr Setting kSettings[] = {
     {"base_reachable_time_ms", Unit::kMilliseconds, &neigh_parms::base_reachable_time},
 };
 
-// What a file needs to know when it has been written.
-struct SettingFile {
-  neigh_table* tbl;
-  neigh_parms* parms;
-  uint32_t setting;  // index of kSettings
-};
-
 // A device that was given one of two files of a setting has a value of its own for both.
 bool HasOwnValue(const neigh_parms& parms, uint32_t setting) {
   for (uint32_t i = 0; i < std::size(kSettings); ++i) {
@@ -72,33 +66,19 @@ bool HasOwnValue(const neigh_parms& parms, uint32_t setting) {
 }
 
 // A default is followed by each device that has no value of its own (neigh_copy_dflt_parms).
-void SettingChanged(void* context) {
-  const auto* const file = static_cast<SettingFile*>(context);
-  const Setting& setting = kSettings[file->setting];
+void SettingChanged(neigh_parms* parms, uint32_t index) {
+  const Setting& setting = kSettings[index];
   const bool reachable = setting.field == &neigh_parms::base_reachable_time;
-  neigh_parms* const parms = file->parms;
   if (reachable) neigh_set_reach_time(parms);
-  if (parms != &file->tbl->parms) {
-    parms->data_state |= 1U << file->setting;
+  if (parms != &parms->tbl->parms) {
+    parms->data_state |= 1U << index;
     return;
   }
-  for (neigh_parms& p : file->tbl->parms_list) {
-    if (HasOwnValue(p, file->setting)) continue;
+  for (neigh_parms& p : parms->tbl->parms_list) {
+    if (HasOwnValue(p, index)) continue;
     p.*setting.field = parms->*setting.field;
     if (reachable) neigh_set_reach_time(&p);
   }
-}
-
-// Every device has some forty of these: with printf they took a tenth of the time in which a host
-// comes up.
-const char* PathOf(neigh_table* tbl, std::string_view dev_name, std::string_view name) {
-  const std::string_view parts[] = {tbl->sysctl_prefix, "/", dev_name, "/", name};
-  size_t bytes = 1;
-  for (const std::string_view part : parts) bytes += part.size();
-  char* const path = tbl->host_net.world.arena().NewArray<char>(bytes);
-  char* end = path;
-  for (const std::string_view part : parts) end = std::copy(part.begin(), part.end(), end);
-  return path;
 }
 
 // One step of a file's number in units of the variable, as a fraction.
@@ -111,48 +91,73 @@ Scale ScaleOf(net& net, Unit unit) {
   return {net.kernel.hz(), kUserTicks};
 }
 
-void ReadScaled(void* context, std::string* text) {
-  const auto* const file = static_cast<const SettingFile*>(context);
-  const Setting& setting = kSettings[file->setting];
-  const Scale scale = ScaleOf(file->tbl->host_net, setting.unit);
-  *text = std::to_string(int64_t{file->parms->*setting.field} * scale.den / scale.num);
-}
+// The functions of one setting's file; their context is the neigh_parms.
+template <uint32_t kIndex>
+struct SettingFile {
+  static constexpr const Setting& kSetting = kSettings[kIndex];
 
-int WriteScaled(void* context, std::string_view text) {
-  auto* const file = static_cast<SettingFile*>(context);
-  const Setting& setting = kSettings[file->setting];
-  const Scale scale = ScaleOf(file->tbl->host_net, setting.unit);
-  int32_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (parsed.ec != std::errc()) return -EINVAL;
-  const int64_t value = number * scale.num / scale.den;
-  if (value < 0 || value > INT32_MAX) return -EINVAL;
-  file->parms->*setting.field = static_cast<int32_t>(value);
-  SettingChanged(file);
-  return 0;
-}
+  static void Changed(void* context) { SettingChanged(static_cast<neigh_parms*>(context), kIndex); }
 
-void RegisterSetting(SysctlTree& tree, const char* path, SettingFile* file) {
-  const Setting& setting = kSettings[file->setting];
-  int32_t* const value = &(file->parms->*setting.field);
-  SysctlEntry* entry = nullptr;
-  switch (setting.unit) {
-    case Unit::kNumber:
-      entry = tree.RegisterInt(path, value, 0);
-      break;
-    case Unit::kSeconds:
-      entry = tree.RegisterJiffies(path, value);
-      break;
-    case Unit::kMilliseconds:
-      entry = tree.RegisterMsJiffies(path, value);
-      break;
-    case Unit::kUserHz:
-    case Unit::kPackets:
-      tree.RegisterText(path, ReadScaled, WriteScaled, file);
-      return;
+  static void ReadScaled(void* context, std::string* text) {
+    const auto* const parms = static_cast<const neigh_parms*>(context);
+    const Scale scale = ScaleOf(parms->tbl->host_net, kSetting.unit);
+    *text = std::to_string(int64_t{parms->*kSetting.field} * scale.den / scale.num);
   }
-  entry->changed = SettingChanged;
-  entry->context = file;
+
+  static int WriteScaled(void* context, std::string_view text) {
+    auto* const parms = static_cast<neigh_parms*>(context);
+    const Scale scale = ScaleOf(parms->tbl->host_net, kSetting.unit);
+    int32_t number = 0;
+    const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (parsed.ec != std::errc()) return -EINVAL;
+    const int64_t value = number * scale.num / scale.den;
+    if (value < 0 || value > INT32_MAX) return -EINVAL;
+    parms->*kSetting.field = static_cast<int32_t>(value);
+    Changed(parms);
+    return 0;
+  }
+
+  static void Add(SysctlFiles& files, neigh_parms* parms) {
+    int32_t* const value = &(parms->*kSetting.field);
+    SysctlEntry* entry = nullptr;
+    switch (kSetting.unit) {
+      case Unit::kNumber:
+        entry = files.AddInt(kSetting.name, value, 0);
+        break;
+      case Unit::kSeconds:
+        entry = files.AddJiffies(kSetting.name, value);
+        break;
+      case Unit::kMilliseconds:
+        entry = files.AddMsJiffies(kSetting.name, value);
+        break;
+      case Unit::kUserHz:
+      case Unit::kPackets:
+        files.AddText(kSetting.name, ReadScaled, WriteScaled, parms);
+        return;
+    }
+    entry->changed = Changed;
+    entry->context = parms;
+  }
+};
+
+template <size_t... kIndices>
+void AddSettings(SysctlFiles& files, neigh_parms* parms, std::index_sequence<kIndices...>) {
+  (SettingFile<kIndices>::Add(files, parms), ...);
+}
+
+void ListParms(SysctlFiles& files, void* owner) {
+  AddSettings(files, static_cast<neigh_parms*>(owner),
+              std::make_index_sequence<std::size(kSettings)>());
+}
+
+// The defaults' directory holds the table's own files too.
+void ListTable(SysctlFiles& files, void* owner) {
+  auto* const tbl = static_cast<neigh_table*>(owner);
+  ListParms(files, &tbl->parms);
+  files.AddJiffies("gc_interval", &tbl->gc_interval);
+  files.AddInt("gc_thresh1", &tbl->gc_thresh1, 0);
+  files.AddInt("gc_thresh2", &tbl->gc_thresh2, 0);
+  files.AddInt("gc_thresh3", &tbl->gc_thresh3, 0);
 }
 
 }  // namespace
@@ -181,22 +186,7 @@ void InitDefaultParms(neigh_table* tbl) {
   p.locktime = hz;
   neigh_set_reach_time(&p);
   tbl->gc_interval = 30 * hz;
-  RegisterParms(tbl, &p, "default");
-  SysctlTree& tree = tbl->host_net.kernel.sysctl();
-  tree.RegisterJiffies(PathOf(tbl, "default", "gc_interval"), &tbl->gc_interval);
-  tree.RegisterInt(PathOf(tbl, "default", "gc_thresh1"), &tbl->gc_thresh1, 0);
-  tree.RegisterInt(PathOf(tbl, "default", "gc_thresh2"), &tbl->gc_thresh2, 0);
-  tree.RegisterInt(PathOf(tbl, "default", "gc_thresh3"), &tbl->gc_thresh3, 0);
-}
-
-void RegisterParms(neigh_table* tbl, neigh_parms* parms, const char* dev_name) {
-  SysctlTree& tree = tbl->host_net.kernel.sysctl();
-  uint32_t index = 0;
-  for (const Setting& setting : kSettings) {
-    auto* const file = tbl->host_net.world.arena().New<SettingFile>(SettingFile{tbl, parms, index});
-    RegisterSetting(tree, PathOf(tbl, dev_name, setting.name), file);
-    ++index;
-  }
+  tbl->host_net.kernel.sysctl().AddOwner(ListTable, tbl, tbl->sysctl_prefix, "default");
 }
 
 }  // namespace neigh_internal
@@ -216,7 +206,8 @@ neigh_parms* neigh_parms_alloc(net_device* dev, neigh_table* tbl) {
   parms->dev = dev;
   neigh_set_reach_time(parms);
   tbl->parms_list.PushBack(parms);
-  neigh_internal::RegisterParms(tbl, parms, dev->name);
+  std::memcpy(parms->dev_name, dev->name, sizeof(parms->dev_name));
+  tbl->host_net.kernel.sysctl().AddOwner(ListParms, parms, tbl->sysctl_prefix, parms->dev_name);
   return parms;
 }
 

@@ -98,8 +98,9 @@ struct neigh_parms : ListNode<> {
   int32_t locktime = 0;              // 1 s: for so long a new address is not replaced
   uint32_t data_state =
       0;  // settings that were written for this device: the defaults no longer follow
-  Jiffies reachable_time = 0;  // drawn from 0.5 to 1.5 times base_reachable_time
-  Jiffies last_rand = 0;       // when it was drawn
+  Jiffies reachable_time = 0;        // drawn from 0.5 to 1.5 times base_reachable_time
+  Jiffies last_rand = 0;             // when it was drawn
+  char dev_name[kIfNameBytes] = {};  // whose files these are
 };
 
 // On its table's list of entries that may be collected, longest unchanged first.

@@ -73,7 +73,10 @@ void ixgbe_alloc_rx_buffers(Adapter& adapter, uint16_t count) {
       break;
     }
     RxBuffer& slot = ring.buffers[ring.next_to_use];
-    slot.buffer = buffer;
+    // Word by word: what was just stored in words cannot be loaded whole without waiting.
+    slot.buffer.data = buffer.data;
+    slot.buffer.bytes = buffer.bytes;
+    slot.buffer.slab = buffer.slab;
     slot.dma = adapter.bus->dma_map_single(adapter.slot, buffer.data + NET_SKB_PAD,
                                            adapter.rx_packet_bytes, DmaDirection::kFromDevice);
     RxDesc& desc = ring.desc[ring.next_to_use];

@@ -197,6 +197,24 @@ void OnConfChanged(void* context) {
   rt_cache_flush(static_cast<ipv4_devconf*>(context)->ns->host_net);
 }
 
+void ListConf(SysctlFiles& files, void* owner) {
+  auto* const conf = static_cast<ipv4_devconf*>(owner);
+  struct File {
+    const char* name;
+    int32_t ipv4_devconf::* member;
+  };
+  static constexpr File kFiles[] = {
+#define X(member, file, value) {file, &ipv4_devconf::member},
+      TAPEDECK_IPV4_DEVCONF(X)
+#undef X
+  };
+  for (const File& file : kFiles) {
+    SysctlEntry* const entry = files.AddInt(file.name, &(conf->*file.member));
+    entry->changed = file.member == &ipv4_devconf::forwarding ? OnForwardingChanged : OnConfChanged;
+    entry->context = conf;
+  }
+}
+
 void BringUp(in_device* in_dev) {
   net_device* const dev = in_dev->dev;
   ip_mc_up(in_dev);
@@ -237,37 +255,14 @@ in_dev_conf::in_dev_conf(const in_device* in_dev)
     : dev(*in_dev->conf), all(dev_ipv4(in_dev->dev).devconf_all) {}
 
 void devinet_sysctl_register(net& net, ipv4_devconf* conf, std::string_view name) {
-  struct File {
-    const char* name;
-    int32_t ipv4_devconf::* member;
-  };
-  static constexpr File kFiles[] = {
-#define X(member, file, value) {file, &ipv4_devconf::member},
-      TAPEDECK_IPV4_DEVCONF(X)
-#undef X
-  };
-  static constexpr std::string_view kPrefix = "net/ipv4/conf/";
   name.copy(conf->name, kIfNameBytes - 1);
-  for (const File& file : kFiles) {
-    const size_t file_len = std::strlen(file.name);
-    const size_t bytes = kPrefix.size() + name.size() + 1 + file_len + 1;
-    char* const path = net.world.arena().NewArray<char>(bytes);
-    char* at = path + kPrefix.copy(path, kPrefix.size());
-    at += name.copy(at, name.size());
-    *at++ = '/';
-    std::memcpy(at, file.name, file_len + 1);
-    SysctlEntry* const entry = net.kernel.sysctl().RegisterInt(path, &(conf->*file.member));
-    entry->changed = file.member == &ipv4_devconf::forwarding ? OnForwardingChanged : OnConfChanged;
-    entry->context = conf;
-  }
+  net.kernel.sysctl().AddOwner(ListConf, conf, "net/ipv4/conf", conf->name);
 }
 
-void devinet_sysctl_register_forward(net& net) {
-  ipv4_devconf* const all = &net_ipv4(net).devconf_all;
-  SysctlEntry* const entry =
-      net.kernel.sysctl().RegisterInt("net/ipv4/ip_forward", &all->forwarding);
+void devinet_sysctl_list_forward(SysctlFiles& files, netns_ipv4& ns) {
+  SysctlEntry* const entry = files.AddInt("net/ipv4/ip_forward", &ns.devconf_all.forwarding);
   entry->changed = OnForwardingChanged;
-  entry->context = all;
+  entry->context = &ns.devconf_all;
 }
 
 in_device* inetdev_init(net_device* dev) {

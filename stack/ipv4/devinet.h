@@ -224,7 +224,7 @@ int inetdev_event(net_device* dev, NetdevEvent event);
 // The files net/ipv4/conf/<name>/*.
 void devinet_sysctl_register(net& net, ipv4_devconf* conf, std::string_view name);
 // The file net/ipv4/ip_forward: forwarding of all.
-void devinet_sysctl_register_forward(net& net);
+void devinet_sysctl_list_forward(SysctlFiles& files, netns_ipv4& ns);
 
 }  // namespace tapedeck
 

@@ -329,14 +329,20 @@ void ip_mc_destroy_dev(in_device* in_dev) {
   }
 }
 
+namespace {
+
+void ListIgmpSettings(SysctlFiles& files, void* owner) {
+  ipv4_settings& s = *static_cast<ipv4_settings*>(owner);
+  files.AddInt("net/ipv4/igmp_max_memberships", &s.igmp_max_memberships);
+  files.AddInt("net/ipv4/igmp_max_msf", &s.igmp_max_msf);
+  files.AddInt("net/ipv4/igmp_qrv", &s.igmp_qrv, 1, INT32_MAX);
+  files.AddInt("net/ipv4/igmp_link_local_mcast_reports", &s.igmp_link_local_mcast_reports, 0, 255);
+}
+
+}  // namespace
+
 void igmp_init(net& net) {
-  SysctlTree& tree = net.kernel.sysctl();
-  ipv4_settings& s = net_ipv4(net).settings;
-  tree.RegisterInt("net/ipv4/igmp_max_memberships", &s.igmp_max_memberships);
-  tree.RegisterInt("net/ipv4/igmp_max_msf", &s.igmp_max_msf);
-  tree.RegisterInt("net/ipv4/igmp_qrv", &s.igmp_qrv, 1, INT32_MAX);
-  tree.RegisterInt("net/ipv4/igmp_link_local_mcast_reports", &s.igmp_link_local_mcast_reports, 0,
-                   255);
+  net.kernel.sysctl().AddOwner(ListIgmpSettings, &net_ipv4(net).settings);
   inet_add_protocol(net, &kIgmpProtocol, wire::kIpProtoIgmp);
 }
 

@@ -87,12 +87,6 @@ void InsertRun(inet_frag_queue* queue, sk_buff* previous, sk_buff* skb) {
   if (zone == nullptr || Cb(zone)->offset < Cb(skb)->offset) zone = skb;
 }
 
-void BoundThresholds(void* context) {
-  auto* const dir = static_cast<fqdir*>(context);
-  dir->high_thresh_file->min = dir->low_thresh;
-  dir->low_thresh_file->max = dir->high_thresh;
-}
-
 // Joins one more behind the head: its bytes, where they fit or its buffer can be a page of the head
 // and `coalesce` allows it, else in the frag_list, whose end is `last`. What the two held of
 // checksums adds up where both are of one kind.
@@ -129,16 +123,11 @@ fqdir::fqdir(net& its_net, const char* cache_name, uint32_t queue_bytes,
       queue_logical_bytes(queue_bytes),
       expire(on_expire) {}
 
-void fqdir_sysctl_register(fqdir& dir, const char* high_thresh, const char* low_thresh,
-                           const char* time) {
-  SysctlTree& tree = dir.host_net.kernel.sysctl();
-  dir.high_thresh_file = tree.RegisterInt(high_thresh, &dir.high_thresh, dir.low_thresh, INT32_MAX);
-  dir.low_thresh_file = tree.RegisterInt(low_thresh, &dir.low_thresh, 0, dir.high_thresh);
-  for (SysctlEntry* file : {dir.high_thresh_file, dir.low_thresh_file}) {
-    file->context = &dir;
-    file->changed = BoundThresholds;
-  }
-  tree.RegisterJiffies(time, &dir.timeout);
+void fqdir_sysctl_list(SysctlFiles& files, fqdir& dir, const char* high_thresh,
+                       const char* low_thresh, const char* time) {
+  files.AddInt(high_thresh, &dir.high_thresh, dir.low_thresh, INT32_MAX);
+  files.AddInt(low_thresh, &dir.low_thresh, 0, dir.high_thresh);
+  files.AddJiffies(time, &dir.timeout);
 }
 
 inet_frag_queue* inet_frag_find(fqdir& dir, const inet_frag_key& key) {

@@ -14,11 +14,11 @@
 #include "stack/base/list.h"
 #include "stack/core/skbuff.h"
 #include "stack/kernel/slab.h"
+#include "stack/kernel/sysctl.h"
 #include "stack/kernel/timer.h"
 
 namespace tapedeck {
 
-struct SysctlEntry;
 struct fqdir;
 struct net;
 
@@ -89,14 +89,12 @@ struct fqdir {
   int32_t high_thresh = 4 * 1024 * 1024;
   int32_t low_thresh = 3 * 1024 * 1024;
   int32_t timeout = 0;  // jiffies
-  SysctlEntry* high_thresh_file = nullptr;
-  SysctlEntry* low_thresh_file = nullptr;
-  uint32_t mem = 0;  // truesize of fragments, and the queues
+  uint32_t mem = 0;     // truesize of fragments, and the queues
 };
 
 // The three files of the settings. Each threshold bounds what may be written to the other.
-void fqdir_sysctl_register(fqdir& dir, const char* high_thresh, const char* low_thresh,
-                           const char* time);
+void fqdir_sysctl_list(SysctlFiles& files, fqdir& dir, const char* high_thresh,
+                       const char* low_thresh, const char* time);
 
 // The queue of a fragment, made where there was none, with its timer. nullptr where the limits
 // forbid another fragment or memory failed.

@@ -137,12 +137,16 @@ int inet_set_local_port_range(inet_sock* sk, uint32_t range) {
   return 0;
 }
 
-void inet_ports_init(net& net) {
-  netns_ipv4& ns = net_ipv4(net);
-  SysctlTree& tree = net.kernel.sysctl();
-  tree.RegisterText("net/ipv4/ip_local_port_range", ReadRange, WriteRange, &ns);
-  tree.RegisterText("net/ipv4/ip_local_reserved_ports", ReadReserved, WriteReserved, &ns);
+namespace {
+
+void ListPortSettings(SysctlFiles& files, void* ns) {
+  files.AddText("net/ipv4/ip_local_port_range", ReadRange, WriteRange, ns);
+  files.AddText("net/ipv4/ip_local_reserved_ports", ReadReserved, WriteReserved, ns);
 }
+
+}  // namespace
+
+void inet_ports_init(net& net) { net.kernel.sysctl().AddOwner(ListPortSettings, net.ipv4); }
 
 void inet_ports_exit(net& net) {
   netns_ipv4& ns = net_ipv4(net);

@@ -41,43 +41,40 @@ void SetTimes(netns_ipv4& ns) {
   ns.frags.timeout = Ms(net, 30'000);
 }
 
-void RegisterSettings(netns_ipv4& ns) {
-  SysctlTree& tree = ns.host_net.kernel.sysctl();
+void ListSettings(SysctlFiles& files, void* owner) {
+  netns_ipv4& ns = *static_cast<netns_ipv4*>(owner);
   ipv4_settings& s = ns.settings;
-  tree.RegisterInt("net/ipv4/ip_default_ttl", &s.ip_default_ttl, 1, 255);
-  tree.RegisterInt("net/ipv4/ip_no_pmtu_disc", &s.ip_no_pmtu_disc, 0, 3);
-  tree.RegisterInt("net/ipv4/ip_forward_use_pmtu", &s.ip_forward_use_pmtu, 0, 255);
-  tree.RegisterInt("net/ipv4/ip_forward_update_priority", &s.ip_forward_update_priority, 0, 1);
-  tree.RegisterInt("net/ipv4/ip_nonlocal_bind", &s.ip_nonlocal_bind, 0, 255);
-  tree.RegisterInt("net/ipv4/ip_early_demux", &s.ip_early_demux, 0, 255);
-  tree.RegisterInt("net/ipv4/ip_dynaddr", &s.ip_dynaddr, 0, 255);
-  tree.RegisterInt("net/ipv4/fwmark_reflect", &s.fwmark_reflect, 0, 255);
-  tree.RegisterInt("net/ipv4/icmp_echo_ignore_all", &s.icmp_echo_ignore_all, 0, 1);
-  tree.RegisterInt("net/ipv4/icmp_echo_ignore_broadcasts", &s.icmp_echo_ignore_broadcasts, 0, 1);
-  tree.RegisterInt("net/ipv4/icmp_ignore_bogus_error_responses",
-                   &s.icmp_ignore_bogus_error_responses, 0, 1);
-  tree.RegisterInt("net/ipv4/icmp_errors_use_inbound_ifaddr", &s.icmp_errors_use_inbound_ifaddr, 0,
-                   1);
-  tree.RegisterMsJiffies("net/ipv4/icmp_ratelimit", &s.icmp_ratelimit);
-  tree.RegisterInt("net/ipv4/icmp_ratemask", &s.icmp_ratemask);
-  tree.RegisterInt("net/ipv4/icmp_msgs_per_sec", &s.icmp_msgs_per_sec, 0, INT32_MAX);
-  tree.RegisterInt("net/ipv4/icmp_msgs_burst", &s.icmp_msgs_burst, 0, INT32_MAX);
-  tree.RegisterInt("net/ipv4/fib_multipath_hash_policy", &s.fib_multipath_hash_policy, 0, 1);
-  tree.RegisterInt("net/ipv4/route/min_pmtu", &s.route_min_pmtu, 0, INT32_MAX);
-  tree.RegisterInt("net/ipv4/route/min_adv_mss", &s.route_min_advmss);
-  tree.RegisterJiffies("net/ipv4/route/mtu_expires", &s.route_mtu_expires);
-  tree.RegisterInt("net/ipv4/route/redirect_load", &s.route_redirect_load);
-  tree.RegisterInt("net/ipv4/route/redirect_number", &s.route_redirect_number, 0, 31);
-  tree.RegisterInt("net/ipv4/route/redirect_silence", &s.route_redirect_silence);
-  tree.RegisterInt("net/ipv4/route/error_cost", &s.route_error_cost);
-  tree.RegisterInt("net/ipv4/route/error_burst", &s.route_error_burst);
-  fqdir_sysctl_register(ns.frags, "net/ipv4/ipfrag_high_thresh", "net/ipv4/ipfrag_low_thresh",
-                        "net/ipv4/ipfrag_time");
-  tree.RegisterInt("net/ipv4/ipfrag_max_dist", &ns.frags.max_dist, 0, INT32_MAX);
-  tree.RegisterInt("net/ipv4/inet_peer_threshold", &ns.peers.threshold, 1, INT32_MAX);
-  devinet_sysctl_register(ns.host_net, &ns.devconf_all, "all");
-  devinet_sysctl_register(ns.host_net, &ns.devconf_dflt, "default");
-  devinet_sysctl_register_forward(ns.host_net);
+  files.AddInt("net/ipv4/ip_default_ttl", &s.ip_default_ttl, 1, 255);
+  files.AddInt("net/ipv4/ip_no_pmtu_disc", &s.ip_no_pmtu_disc, 0, 3);
+  files.AddInt("net/ipv4/ip_forward_use_pmtu", &s.ip_forward_use_pmtu, 0, 255);
+  files.AddInt("net/ipv4/ip_forward_update_priority", &s.ip_forward_update_priority, 0, 1);
+  files.AddInt("net/ipv4/ip_nonlocal_bind", &s.ip_nonlocal_bind, 0, 255);
+  files.AddInt("net/ipv4/ip_early_demux", &s.ip_early_demux, 0, 255);
+  files.AddInt("net/ipv4/ip_dynaddr", &s.ip_dynaddr, 0, 255);
+  files.AddInt("net/ipv4/fwmark_reflect", &s.fwmark_reflect, 0, 255);
+  files.AddInt("net/ipv4/icmp_echo_ignore_all", &s.icmp_echo_ignore_all, 0, 1);
+  files.AddInt("net/ipv4/icmp_echo_ignore_broadcasts", &s.icmp_echo_ignore_broadcasts, 0, 1);
+  files.AddInt("net/ipv4/icmp_ignore_bogus_error_responses", &s.icmp_ignore_bogus_error_responses,
+               0, 1);
+  files.AddInt("net/ipv4/icmp_errors_use_inbound_ifaddr", &s.icmp_errors_use_inbound_ifaddr, 0, 1);
+  files.AddMsJiffies("net/ipv4/icmp_ratelimit", &s.icmp_ratelimit);
+  files.AddInt("net/ipv4/icmp_ratemask", &s.icmp_ratemask);
+  files.AddInt("net/ipv4/icmp_msgs_per_sec", &s.icmp_msgs_per_sec, 0, INT32_MAX);
+  files.AddInt("net/ipv4/icmp_msgs_burst", &s.icmp_msgs_burst, 0, INT32_MAX);
+  files.AddInt("net/ipv4/fib_multipath_hash_policy", &s.fib_multipath_hash_policy, 0, 1);
+  files.AddInt("net/ipv4/route/min_pmtu", &s.route_min_pmtu, 0, INT32_MAX);
+  files.AddInt("net/ipv4/route/min_adv_mss", &s.route_min_advmss);
+  files.AddJiffies("net/ipv4/route/mtu_expires", &s.route_mtu_expires);
+  files.AddInt("net/ipv4/route/redirect_load", &s.route_redirect_load);
+  files.AddInt("net/ipv4/route/redirect_number", &s.route_redirect_number, 0, 31);
+  files.AddInt("net/ipv4/route/redirect_silence", &s.route_redirect_silence);
+  files.AddInt("net/ipv4/route/error_cost", &s.route_error_cost);
+  files.AddInt("net/ipv4/route/error_burst", &s.route_error_burst);
+  fqdir_sysctl_list(files, ns.frags, "net/ipv4/ipfrag_high_thresh", "net/ipv4/ipfrag_low_thresh",
+                    "net/ipv4/ipfrag_time");
+  files.AddInt("net/ipv4/ipfrag_max_dist", &ns.frags.max_dist, 0, INT32_MAX);
+  files.AddInt("net/ipv4/inet_peer_threshold", &ns.peers.threshold, 1, INT32_MAX);
+  devinet_sysctl_list_forward(files, ns);
 }
 
 sock* ControlSockAlloc(net& net, uint16_t family) {
@@ -143,7 +140,9 @@ void ipv4_init(net& net) {
   ns->fib.main = fib_new_table(*ns, RT_TABLE_MAIN);
   ns->fib.deflt = fib_new_table(*ns, RT_TABLE_DEFAULT);
   SetTimes(*ns);
-  RegisterSettings(*ns);
+  net.kernel.sysctl().AddOwner(ListSettings, ns);
+  devinet_sysctl_register(net, &ns->devconf_all, "all");
+  devinet_sysctl_register(net, &ns->devconf_dflt, "default");
   inet_ports_init(net);
   arp_init(net);
   ns->icmp_sk = inet_ctl_sock_create(net, wire::kIpProtoIcmp);

@@ -108,7 +108,6 @@ struct ipv6_devconf : ListNode<> {
   // What the last change of these settings took effect as; a write is compared with it.
   int32_t forwarding_applied = 0;
   int32_t disable_ipv6_applied = 0;
-  SysctlEntry* mtu_entry = nullptr;  // its maximum is the device's MTU
   char name[kIfNameBytes] = {};
 };
 

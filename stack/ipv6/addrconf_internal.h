@@ -3,6 +3,7 @@
 #define TAPEDECK_STACK_IPV6_ADDRCONF_INTERNAL_H_
 
 #include <cstdint>
+#include <string_view>
 
 #include "stack/core/net.h"
 #include "stack/ipv4/devinet.h"
@@ -116,7 +117,7 @@ void addrconf_ifdown(net_device* dev, bool unregister);
 // --- addrconf_sysctl.cc ---
 
 // The files net/ipv6/conf/<name>/*.
-void addrconf_sysctl_register(net& net, ipv6_devconf* conf, const char* name);
+void addrconf_sysctl_register(net& net, ipv6_devconf* conf, std::string_view name);
 void dev_forward_change(inet6_dev* idev);
 
 }  // namespace tapedeck::addrconf_internal

@@ -46,7 +46,6 @@ void CopyDefaults(ipv6_devconf* to, const ipv6_devconf& from) {
 
 void ConfigureDevice(net_device* dev, ipv6_devconf* conf) {
   conf->dev = dev;
-  conf->mtu_entry->max = dev->mtu;
   conf->mtu6 = static_cast<int32_t>(dev->mtu);
   if (conf->stable_secret_set) conf->addr_gen_mode = IN6_ADDR_GEN_MODE_STABLE_PRIVACY;
   if ((dev->flags & (IFF_NOARP | IFF_LOOPBACK)) != 0) conf->accept_dad = -1;
@@ -169,7 +168,6 @@ void OnMtuChange(net_device* dev) {
     return;
   }
   if (inet6_dev* const idev = __in6_dev_get(dev); idev != nullptr) {
-    idev->cnf->mtu_entry->max = dev->mtu;
     rt6_mtu_change(dev, dev->mtu);
     idev->cnf->mtu6 = static_cast<int32_t>(dev->mtu);
     return;

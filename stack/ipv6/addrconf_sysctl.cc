@@ -1,7 +1,7 @@
 // The files net/ipv6/conf/<dev>/* and what a write to them starts.
 #include <cerrno>
 #include <charconv>
-#include <cstring>
+#include <cstdio>
 #include <string>
 #include <string_view>
 
@@ -208,60 +208,45 @@ constexpr File kMillisecondsFiles[] = {
     {"mldv2_unsolicited_report_interval", &Conf::mldv2_unsolicited_report_interval},
 };
 
-// "net/ipv6/conf/<dev>/<file>", which lives as long as the host.
-const char* PathOf(net& net, const char* name, const char* file) {
-  static constexpr std::string_view kPrefix = "net/ipv6/conf/";
-  const size_t name_len = std::strlen(name);
-  const size_t file_len = std::strlen(file);
-  char* const path = net.world.arena().NewArray<char>(kPrefix.size() + name_len + 1 + file_len + 1);
-  char* at = path + kPrefix.copy(path, kPrefix.size());
-  std::memcpy(at, name, name_len);
-  at[name_len] = '/';
-  std::memcpy(at + name_len + 1, file, file_len + 1);
-  return path;
-}
-
-SysctlEntry* RegisterNumber(net& net, Conf* conf, const char* path, const File& file) {
-  SysctlTree& tree = net.kernel.sysctl();
+SysctlEntry* AddNumber(SysctlFiles& files, Conf* conf, const File& file) {
   if (file.member == &Conf::ra_defrtr_metric || file.member == &Conf::ioam6_id_wide) {
     auto* const value = reinterpret_cast<uint32_t*>(&(conf->*file.member));
-    return tree.RegisterUnsigned(path, value, file.member == &Conf::ra_defrtr_metric ? 1 : 0);
+    return files.AddUnsigned(file.name, value, file.member == &Conf::ra_defrtr_metric ? 1 : 0);
   }
   for (const File& special : kSpecialFiles) {
     if (special.member != file.member) continue;
     SysctlEntry* const entry =
-        tree.RegisterInt(path, &(conf->*file.member), special.min, special.max);
+        files.AddInt(file.name, &(conf->*file.member), special.min, special.max);
     entry->changed = special.changed;
     entry->context = conf;
     return entry;
   }
-  return tree.RegisterInt(path, &(conf->*file.member));
+  return files.AddInt(file.name, &(conf->*file.member));
 }
 
-void RegisterFile(net& net, Conf* conf, const File& file) {
-  const char* const path = PathOf(net, conf->name, file.name);
+void AddFile(SysctlFiles& files, Conf* conf, const File& file) {
   if (file.member == &Conf::addr_gen_mode) {
-    net.kernel.sysctl().RegisterText(path, ReadAddrGenMode, WriteAddrGenMode, conf);
+    files.AddText(file.name, ReadAddrGenMode, WriteAddrGenMode, conf);
     return;
   }
-  SysctlEntry* const entry = RegisterNumber(net, conf, path, file);
-  if (file.member == &Conf::mtu6) conf->mtu_entry = entry;
+  SysctlEntry* const entry = AddNumber(files, conf, file);
+  if (file.member == &Conf::mtu6 && conf->dev != nullptr) entry->max = conf->dev->mtu;
+}
+
+void ListConf(SysctlFiles& files, void* owner) {
+  auto* const conf = static_cast<Conf*>(owner);
+  for (const File& file : kFiles) AddFile(files, conf, file);
+  for (const File& file : kSecondsFiles) files.AddJiffies(file.name, &(conf->*file.member));
+  for (const File& file : kMillisecondsFiles) files.AddMsJiffies(file.name, &(conf->*file.member));
+  files.AddText("stable_secret", ReadStableSecret, WriteStableSecret, conf);
 }
 
 }  // namespace
 
-void addrconf_sysctl_register(net& net, ipv6_devconf* conf, const char* name) {
-  SysctlTree& tree = net.kernel.sysctl();
+void addrconf_sysctl_register(net& net, ipv6_devconf* conf, std::string_view name) {
   conf->ns = &net_ipv6(net);
-  std::strncpy(conf->name, name, kIfNameBytes - 1);
-  for (const File& file : kFiles) RegisterFile(net, conf, file);
-  for (const File& file : kSecondsFiles) {
-    tree.RegisterJiffies(PathOf(net, name, file.name), &(conf->*file.member));
-  }
-  for (const File& file : kMillisecondsFiles) {
-    tree.RegisterMsJiffies(PathOf(net, name, file.name), &(conf->*file.member));
-  }
-  tree.RegisterText(PathOf(net, name, "stable_secret"), ReadStableSecret, WriteStableSecret, conf);
+  name.copy(conf->name, kIfNameBytes - 1);
+  net.kernel.sysctl().AddOwner(ListConf, conf, "net/ipv6/conf", conf->name);
 }
 
 void dev_forward_change(inet6_dev* idev) {

@@ -72,10 +72,19 @@ int WriteRatemask(void* context, std::string_view text) {
   return 0;
 }
 
+void ListIcmpSettings(SysctlFiles& files, void* owner) {
+  ipv6_settings& s = *static_cast<ipv6_settings*>(owner);
+  files.AddMsJiffies("net/ipv6/icmp/ratelimit", &s.icmp_ratelimit);
+  files.AddText("net/ipv6/icmp/ratemask", ReadRatemask, WriteRatemask, &s);
+  files.AddInt("net/ipv6/icmp/echo_ignore_all", &s.icmp_echo_ignore_all, 0, 255);
+  files.AddInt("net/ipv6/icmp/echo_ignore_multicast", &s.icmp_echo_ignore_multicast, 0, 255);
+  files.AddInt("net/ipv6/icmp/echo_ignore_anycast", &s.icmp_echo_ignore_anycast, 0, 255);
+  files.AddInt("net/ipv6/icmp/error_anycast_as_unicast", &s.icmp_error_anycast_as_unicast, 0, 1);
+}
+
 }  // namespace
 
 void icmpv6_sysctl_register(net& net) {
-  SysctlTree& tree = net.kernel.sysctl();
   ipv6_settings& s = net_ipv6(net).settings;
   s.icmp_ratelimit = static_cast<int32_t>(net.kernel.hz());
   // Errors are limited but for packet too big, on which path MTU discovery lives.
@@ -83,14 +92,7 @@ void icmpv6_sysctl_register(net& net) {
   mask.Set(0, kErrorTypes - 1);
   mask.words[0] &= ~(1U << wire::kIcmpv6PacketTooBig);
   std::memcpy(s.icmp_ratemask, mask.words, sizeof(mask.words));
-
-  tree.RegisterMsJiffies("net/ipv6/icmp/ratelimit", &s.icmp_ratelimit);
-  tree.RegisterText("net/ipv6/icmp/ratemask", ReadRatemask, WriteRatemask, &s);
-  tree.RegisterInt("net/ipv6/icmp/echo_ignore_all", &s.icmp_echo_ignore_all, 0, 255);
-  tree.RegisterInt("net/ipv6/icmp/echo_ignore_multicast", &s.icmp_echo_ignore_multicast, 0, 255);
-  tree.RegisterInt("net/ipv6/icmp/echo_ignore_anycast", &s.icmp_echo_ignore_anycast, 0, 255);
-  tree.RegisterInt("net/ipv6/icmp/error_anycast_as_unicast", &s.icmp_error_anycast_as_unicast, 0,
-                   1);
+  net.kernel.sysctl().AddOwner(ListIcmpSettings, &s);
 }
 
 }  // namespace tapedeck

@@ -20,26 +20,25 @@ namespace {
 // of IPv4 alone draw what they drew without it.
 constexpr uint64_t kPrngStream = uint64_t{0x697076} << 40 | uint64_t{6} << 32;
 
-void RegisterSettings(netns_ipv6& ns) {
-  SysctlTree& tree = ns.host_net.kernel.sysctl();
-  ipv6_settings& s = ns.settings;
-  tree.RegisterInt("net/ipv6/bindv6only", &s.bindv6only, 0, 255);
-  tree.RegisterInt("net/ipv6/anycast_src_echo_reply", &s.anycast_src_echo_reply, 0, 255);
-  tree.RegisterInt("net/ipv6/auto_flowlabels", &s.auto_flowlabels, 0, 3);
-  tree.RegisterInt("net/ipv6/flowlabel_consistency", &s.flowlabel_consistency, 0, 255);
-  tree.RegisterInt("net/ipv6/flowlabel_state_ranges", &s.flowlabel_state_ranges, 0, 255);
-  tree.RegisterInt("net/ipv6/flowlabel_reflect", &s.flowlabel_reflect, 0, 7);
-  tree.RegisterInt("net/ipv6/fwmark_reflect", &s.fwmark_reflect, 0, 255);
-  tree.RegisterInt("net/ipv6/idgen_retries", &s.idgen_retries);
-  tree.RegisterJiffies("net/ipv6/idgen_delay", &s.idgen_delay);
-  tree.RegisterInt("net/ipv6/ip_nonlocal_bind", &s.ip_nonlocal_bind, 0, 255);
-  tree.RegisterInt("net/ipv6/mld_max_msf", &s.mld_max_msf);
-  tree.RegisterInt("net/ipv6/mld_qrv", &s.mld_qrv, 1, INT32_MAX);
-  tree.RegisterInt("net/ipv6/max_dst_opts_number", &s.max_dst_opts_number);
-  tree.RegisterInt("net/ipv6/max_hbh_opts_number", &s.max_hbh_opts_number);
-  tree.RegisterInt("net/ipv6/max_dst_opts_length", &s.max_dst_opts_length);
-  tree.RegisterInt("net/ipv6/max_hbh_length", &s.max_hbh_length);
-  tree.RegisterInt("net/ipv6/fib_multipath_hash_policy", &s.fib_multipath_hash_policy, 0, 1);
+void ListIpv6Settings(SysctlFiles& files, void* owner) {
+  ipv6_settings& s = *static_cast<ipv6_settings*>(owner);
+  files.AddInt("net/ipv6/bindv6only", &s.bindv6only, 0, 255);
+  files.AddInt("net/ipv6/anycast_src_echo_reply", &s.anycast_src_echo_reply, 0, 255);
+  files.AddInt("net/ipv6/auto_flowlabels", &s.auto_flowlabels, 0, 3);
+  files.AddInt("net/ipv6/flowlabel_consistency", &s.flowlabel_consistency, 0, 255);
+  files.AddInt("net/ipv6/flowlabel_state_ranges", &s.flowlabel_state_ranges, 0, 255);
+  files.AddInt("net/ipv6/flowlabel_reflect", &s.flowlabel_reflect, 0, 7);
+  files.AddInt("net/ipv6/fwmark_reflect", &s.fwmark_reflect, 0, 255);
+  files.AddInt("net/ipv6/idgen_retries", &s.idgen_retries);
+  files.AddJiffies("net/ipv6/idgen_delay", &s.idgen_delay);
+  files.AddInt("net/ipv6/ip_nonlocal_bind", &s.ip_nonlocal_bind, 0, 255);
+  files.AddInt("net/ipv6/mld_max_msf", &s.mld_max_msf);
+  files.AddInt("net/ipv6/mld_qrv", &s.mld_qrv, 1, INT32_MAX);
+  files.AddInt("net/ipv6/max_dst_opts_number", &s.max_dst_opts_number);
+  files.AddInt("net/ipv6/max_hbh_opts_number", &s.max_hbh_opts_number);
+  files.AddInt("net/ipv6/max_dst_opts_length", &s.max_dst_opts_length);
+  files.AddInt("net/ipv6/max_hbh_length", &s.max_hbh_length);
+  files.AddInt("net/ipv6/fib_multipath_hash_policy", &s.fib_multipath_hash_policy, 0, 1);
 }
 
 }  // namespace
@@ -63,7 +62,7 @@ void ipv6_init(net& net) {
   CHECK(net.ipv6 == nullptr);
   auto* const ns = net.world.arena().New<netns_ipv6>(net);
   net.ipv6 = ns;
-  RegisterSettings(*ns);
+  net.kernel.sysctl().AddOwner(ListIpv6Settings, &ns->settings);
   CHECK_EQ(icmpv6_init(net), 0);
   CHECK_EQ(ndisc_init(net), 0);
   CHECK_EQ(igmp6_init(net), 0);

@@ -259,12 +259,20 @@ int ipv6_frag_rcv(sk_buff* skb) {
   return Enqueue(queue, skb);
 }
 
+namespace {
+
+void ListFragSettings(SysctlFiles& files, void* owner) {
+  fqdir_sysctl_list(files, *static_cast<ip6_frags*>(owner), "net/ipv6/ip6frag_high_thresh",
+                    "net/ipv6/ip6frag_low_thresh", "net/ipv6/ip6frag_time");
+}
+
+}  // namespace
+
 int ipv6_frag_init(net& net) {
   netns_ipv6& ns = net_ipv6(net);
   CHECK(ns.frags == nullptr);
   ns.frags = net.world.arena().New<ip6_frags>(net);
-  fqdir_sysctl_register(*ns.frags, "net/ipv6/ip6frag_high_thresh", "net/ipv6/ip6frag_low_thresh",
-                        "net/ipv6/ip6frag_time");
+  net.kernel.sysctl().AddOwner(ListFragSettings, ns.frags);
   return inet6_add_protocol(net, &kFragmentProtocol, wire::kIpProtoFragment);
 }
 

@@ -85,7 +85,26 @@ void FlushWritten(void* context) {
   fib6_run_gc(ns, delay <= 0 ? 0 : static_cast<Jiffies>(delay));
 }
 
-void RegisterRouteSettings(netns_ipv6& ns) {
+void ListRouteSettings(SysctlFiles& files, void* owner) {
+  netns_ipv6& ns = *static_cast<netns_ipv6*>(owner);
+  fib6_state& fib = *ns.fib;
+  SysctlEntry* const flush = files.AddInt("net/ipv6/route/flush", &fib.flush_delay);
+  flush->changed = FlushWritten;
+  flush->context = &ns;
+  files.AddInt("net/ipv6/route/gc_thresh", &fib.gc_thresh);
+  files.AddInt("net/ipv6/route/max_size", &fib.max_size);
+  files.AddJiffies("net/ipv6/route/gc_min_interval", &fib.gc_min_interval);
+  files.AddMsJiffies("net/ipv6/route/gc_min_interval_ms", &fib.gc_min_interval);
+  files.AddJiffies("net/ipv6/route/gc_timeout", &fib.gc_timeout);
+  files.AddJiffies("net/ipv6/route/gc_interval", &fib.gc_interval);
+  files.AddInt("net/ipv6/route/gc_elasticity", &fib.gc_elasticity, 0, 31);
+  files.AddJiffies("net/ipv6/route/mtu_expires", &ns.settings.route_mtu_expires);
+  files.AddInt("net/ipv6/route/min_adv_mss", &ns.settings.route_min_advmss);
+  files.AddInt("net/ipv6/route/skip_notify_on_dev_down", &ns.settings.skip_notify_on_dev_down, 0,
+               1);
+}
+
+void SetRouteDefaults(netns_ipv6& ns) {
   net& net = ns.host_net;
   fib6_state& fib = *ns.fib;
   fib.gc_min_interval = Seconds(net, 1) / 2;
@@ -93,21 +112,6 @@ void RegisterRouteSettings(netns_ipv6& ns) {
   fib.gc_interval = Seconds(net, 30);
   fib.gc_expire = Seconds(net, 30);
   ns.settings.route_mtu_expires = Seconds(net, 600);
-  SysctlTree& tree = net.kernel.sysctl();
-  SysctlEntry* const flush = tree.RegisterInt("net/ipv6/route/flush", &fib.flush_delay);
-  flush->changed = FlushWritten;
-  flush->context = &ns;
-  tree.RegisterInt("net/ipv6/route/gc_thresh", &fib.gc_thresh);
-  tree.RegisterInt("net/ipv6/route/max_size", &fib.max_size);
-  tree.RegisterJiffies("net/ipv6/route/gc_min_interval", &fib.gc_min_interval);
-  tree.RegisterMsJiffies("net/ipv6/route/gc_min_interval_ms", &fib.gc_min_interval);
-  tree.RegisterJiffies("net/ipv6/route/gc_timeout", &fib.gc_timeout);
-  tree.RegisterJiffies("net/ipv6/route/gc_interval", &fib.gc_interval);
-  tree.RegisterInt("net/ipv6/route/gc_elasticity", &fib.gc_elasticity, 0, 31);
-  tree.RegisterJiffies("net/ipv6/route/mtu_expires", &ns.settings.route_mtu_expires);
-  tree.RegisterInt("net/ipv6/route/min_adv_mss", &ns.settings.route_min_advmss);
-  tree.RegisterInt("net/ipv6/route/skip_notify_on_dev_down", &ns.settings.skip_notify_on_dev_down,
-                   0, 1);
 }
 
 }  // namespace
@@ -178,7 +182,8 @@ int ip6_route_init(net& net) {
   netns_ipv6& ns = net_ipv6(net);
   fib6_init(ns);
   ip6_route_init_special_entries(ns);
-  RegisterRouteSettings(ns);
+  SetRouteDefaults(ns);
+  net.kernel.sysctl().AddOwner(ListRouteSettings, &ns);
   ns.fib->notifier.call = RouteNotifier::Call;
   register_netdevice_notifier(net, &ns.fib->notifier);
   return 0;

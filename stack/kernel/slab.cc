@@ -1,5 +1,7 @@
 #include "stack/kernel/slab.h"
 
+#include <algorithm>
+
 namespace tapedeck {
 
 namespace {
@@ -10,6 +12,11 @@ constexpr size_t kObjectsPerSlabMax = 64;
 // A slab's header stands at the start of its hot pages; pool slabs have theirs in the hot part,
 // apart from the packets.
 constexpr size_t kHeaderBytes = AlignUp(sizeof(Slab), kObjectAlign);
+
+// A first slab holds what fits this, or one object; where an object is larger than half a page the
+// first slab is as all others.
+constexpr size_t kFirstSlabBytes = 1024;
+constexpr size_t kFirstObjectBytesMax = kPageBytes / 2;
 
 }  // namespace
 
@@ -51,7 +58,24 @@ void KmemCache::ChooseHotSlab() {
   objects_per_slab_ = 1;
 }
 
+Slab* KmemCache::NewFirstSlab() {
+  const size_t fitting = (kFirstSlabBytes - kHeaderBytes) / stride_bytes_;
+  const size_t objects = std::clamp(fitting, size_t{1}, size_t{objects_per_slab_});
+  const size_t bytes = kHeaderBytes + objects * stride_bytes_;
+  first_ = new (arena_.Allocate(bytes, kObjectAlign)) Slab;
+  first_bytes_ = static_cast<uint16_t>(bytes);
+  first_->cache = this;
+  first_->base = reinterpret_cast<uint8_t*>(first_) + kHeaderBytes;
+  first_->free_bits = ~uint64_t{0} >> (64 - objects);
+  first_->listed = true;
+  PoisonMemory(first_->base, objects * stride_bytes_);
+  return first_;
+}
+
 Slab* KmemCache::NewSlab() {
+  if (place_ == Place::kHot && first_ == nullptr && stride_bytes_ <= kFirstObjectBytesMax) {
+    return NewFirstSlab();
+  }
   Slab* slab = nullptr;
   if (place_ == Place::kHot) {
     auto* const pages = static_cast<uint8_t*>(arena_.AllocateHotPages(slab_pages_, align_pages_));

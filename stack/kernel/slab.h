@@ -1,6 +1,9 @@
 // Slab caches over the arena, as kmem_cache: objects of one size in slabs of a few pages, found and
 // freed in O(1), with a count of live objects for the ledgers. Which objects are free is kept in a
 // bit map beside them, never inside them.
+//
+// A cache's first slab in the hot part holds few objects and shares its page with others: most
+// caches of a small Lab never need a second, and a page for each would be most of its hot state.
 #ifndef TAPEDECK_STACK_KERNEL_SLAB_H_
 #define TAPEDECK_STACK_KERNEL_SLAB_H_
 
@@ -78,18 +81,21 @@ class KmemCache {
 
   const char* name() const { return name_; }
   size_t object_bytes() const { return object_bytes_; }
-  // Objects in one slab: for tests and reports, as it differs between builds.
+  // Objects in a slab that is not the first: for tests and reports, as it differs between builds.
   uint32_t objects_per_slab() const { return objects_per_slab_; }
   uint64_t live_objects() const { return live_objects_; }
 
  private:
   Slab* NewSlab();
+  Slab* NewFirstSlab();
   // SlabOf finds the header from an object's address: at the start of the aligned slab, which for a
-  // single object is the start of the object's page.
+  // single object is the start of the object's page; or where the first slab begins.
   Slab* SlabOf(const void* object) const {
     CHECK(place_ == Place::kHot);
+    const auto address = reinterpret_cast<uintptr_t>(object);
+    if (address - reinterpret_cast<uintptr_t>(first_) < first_bytes_) return first_;
     const uintptr_t mask = align_pages_ * kPageBytes - 1;
-    return reinterpret_cast<Slab*>(reinterpret_cast<uintptr_t>(object) & ~mask);
+    return reinterpret_cast<Slab*>(address & ~mask);
   }
   void Rest(void* object, Slab* slab);
   void Release(void* object, Slab* slab) {
@@ -121,22 +127,23 @@ class KmemCache {
     uint32_t next = 0;
   };
 
-  // What Alloc and Free read fits one cache line.
+  // What Alloc reads fits one cache line.
   Slab* partial_ = nullptr;
   uint64_t fail_nth_ = 0;
   uint64_t live_objects_ = 0;
   uint32_t object_bytes_;
   uint32_t stride_bytes_;
-  uint32_t stride_inverse_;  // 2^32 / stride, rounded up: index = offset * inverse >> 32
+  uint32_t stride_inverse_;   // 2^32 / stride, rounded up: index = offset * inverse >> 32
+  uint16_t first_bytes_ = 0;  // of the slab that shares its page, with its header
   uint16_t slab_pages_ = 1;
-  uint8_t objects_per_slab_ = 1;
+  uint8_t objects_per_slab_ = 1;  // of every slab but that one
   uint8_t align_pages_ : 4 = 1;
   Place place_ : 4;
+  Slab* first_ = nullptr;  // in the hot part
   Arena& arena_;
   const char* name_;
   Quarantine* quarantine_ = nullptr;
 };
-static_assert(sizeof(KmemCache) == 64);
 
 // A cache of T.
 template <typename T>

@@ -15,16 +15,22 @@ bool EndsNumber(char c) { return c == ' ' || c == '\t' || c == '\n'; }
 
 // sysctl(8)'s spellings: "net/ipv4/conf/eth0.5/x" as it stands; where the first separator is a dot,
 // dots and slashes are exchanged, as in "net.ipv4.conf.eth0/5.x".
-bool PathsEqual(std::string_view entry, std::string_view path) {
+std::string CanonicalPath(std::string_view path) {
   if (path.starts_with(kProcSys)) path.remove_prefix(kProcSys.size());
-  if (entry.size() != path.size()) return false;
+  std::string canonical(path);
   const size_t separator = path.find_first_of("./");
-  const bool dotted = separator != std::string_view::npos && path[separator] == '.';
-  for (size_t i = 0; i < entry.size(); ++i) {
-    char c = path[i];
-    if (dotted && (c == '.' || c == '/')) c = c == '.' ? '/' : '.';
-    if (c != entry[i]) return false;
+  if (separator == std::string_view::npos || path[separator] == '/') return canonical;
+  for (char& c : canonical) {
+    if (c == '.' || c == '/') c = c == '.' ? '/' : '.';
   }
+  return canonical;
+}
+
+// Takes "<directory>/" from the front of `path`. False where it begins with something else.
+bool TakeDirectory(std::string_view* path, std::string_view directory) {
+  if (!path->starts_with(directory)) return false;
+  if (path->size() == directory.size() || (*path)[directory.size()] != '/') return false;
+  path->remove_prefix(directory.size() + 1);
   return true;
 }
 
@@ -105,56 +111,88 @@ bool ToVariable(SysctlKind kind, uint32_t hz, const Number& number, int64_t* val
 
 }  // namespace
 
-SysctlEntry* SysctlTree::Add(const SysctlEntry& entry) {
-  auto* const added = arena_.New<SysctlEntry>(entry);
-  *last_ = added;
-  last_ = &added->next;
-  return added;
+SysctlEntry* SysctlFiles::Add(const SysctlEntry& entry) {
+  if (paths_ != nullptr) paths_->emplace_back(entry.path);
+  if (found_ || wanted_ != entry.path) {
+    other_entry_ = entry;
+    return &other_entry_;
+  }
+  found_ = true;
+  wanted_entry_ = entry;
+  return &wanted_entry_;
 }
 
-SysctlEntry* SysctlTree::RegisterInt(const char* path, int32_t* value, int64_t min, int64_t max,
-                                     uint32_t count) {
-  return Add({path, SysctlKind::kInt, value, count, min, max, false, nullptr, nullptr, nullptr});
+SysctlEntry* SysctlFiles::AddInt(const char* path, int32_t* value, int64_t min, int64_t max,
+                                 uint32_t count) {
+  return Add({path, SysctlKind::kInt, value, count, min, max});
 }
 
-SysctlEntry* SysctlTree::RegisterUnsigned(const char* path, uint32_t* value, int64_t min,
-                                          int64_t max) {
-  return Add({path, SysctlKind::kUnsigned, value, 1, min, max, false, nullptr, nullptr, nullptr});
+SysctlEntry* SysctlFiles::AddUnsigned(const char* path, uint32_t* value, int64_t min, int64_t max) {
+  return Add({path, SysctlKind::kUnsigned, value, 1, min, max});
 }
 
-SysctlEntry* SysctlTree::RegisterJiffies(const char* path, int32_t* value) {
-  return Add({path, SysctlKind::kJiffies, value, 1, INT32_MIN, INT32_MAX, false, nullptr, nullptr,
-              nullptr});
+SysctlEntry* SysctlFiles::AddJiffies(const char* path, int32_t* value) {
+  return Add({path, SysctlKind::kJiffies, value, 1, INT32_MIN, INT32_MAX});
 }
 
-SysctlEntry* SysctlTree::RegisterMsJiffies(const char* path, int32_t* value) {
-  return Add({path, SysctlKind::kMsJiffies, value, 1, INT32_MIN, INT32_MAX, false, nullptr, nullptr,
-              nullptr});
+SysctlEntry* SysctlFiles::AddMsJiffies(const char* path, int32_t* value) {
+  return Add({path, SysctlKind::kMsJiffies, value, 1, INT32_MIN, INT32_MAX});
 }
 
-SysctlEntry* SysctlTree::RegisterString(const char* path, char* value, uint32_t bytes) {
-  return Add({path, SysctlKind::kString, value, bytes, 0, 0, false, nullptr, nullptr, nullptr});
+SysctlEntry* SysctlFiles::AddString(const char* path, char* value, uint32_t bytes) {
+  return Add({path, SysctlKind::kString, value, bytes});
 }
 
-SysctlEntry* SysctlTree::RegisterText(const char* path, SysctlReadText read, SysctlWriteText write,
-                                      void* context) {
-  SysctlEntry* const entry =
-      Add({path, SysctlKind::kText, nullptr, 0, 0, 0, write == nullptr, nullptr, context, nullptr});
+SysctlEntry* SysctlFiles::AddText(const char* path, SysctlReadText read, SysctlWriteText write,
+                                  void* context) {
+  SysctlEntry* const entry = Add({path, SysctlKind::kText, nullptr, 0});
+  entry->read_only = write == nullptr;
+  entry->context = context;
   entry->read_text = read;
   entry->write_text = write;
   return entry;
 }
 
-SysctlEntry* SysctlTree::Find(std::string_view path) const {
-  for (SysctlEntry* entry = first_; entry != nullptr; entry = entry->next) {
-    if (PathsEqual(entry->path, path)) return entry;
+void SysctlTree::AddOwner(SysctlList list, void* owner, const char* parent, const char* name) {
+  auto* const added = arena_.New<Owner>(Owner{list, owner, parent, name, nullptr});
+  *last_ = added;
+  last_ = &added->next;
+}
+
+std::optional<SysctlEntry> SysctlTree::Find(std::string_view path) const {
+  const std::string canonical = CanonicalPath(path);
+  for (const Owner* owner = first_; owner != nullptr; owner = owner->next) {
+    SysctlFiles files;
+    files.wanted_ = canonical;
+    if (owner->parent != nullptr && (!TakeDirectory(&files.wanted_, owner->parent) ||
+                                     !TakeDirectory(&files.wanted_, owner->name))) {
+      continue;
+    }
+    owner->list(files, owner->owner);
+    if (files.found_) return files.wanted_entry_;
   }
-  return nullptr;
+  return std::nullopt;
+}
+
+std::vector<std::string> SysctlTree::Paths() const {
+  std::vector<std::string> all;
+  for (const Owner* owner = first_; owner != nullptr; owner = owner->next) {
+    SysctlFiles files;
+    std::vector<std::string> paths;
+    files.paths_ = &paths;
+    owner->list(files, owner->owner);
+    for (const std::string& path : paths) {
+      all.push_back(owner->parent == nullptr
+                        ? path
+                        : std::string(owner->parent) + "/" + owner->name + "/" + path);
+    }
+  }
+  return all;
 }
 
 int SysctlTree::Read(std::string_view path, std::string* text) const {
-  const SysctlEntry* const entry = Find(path);
-  if (entry == nullptr) return -ENOENT;
+  const std::optional<SysctlEntry> entry = Find(path);
+  if (!entry.has_value()) return -ENOENT;
   text->clear();
   if (entry->kind == SysctlKind::kText) {
     entry->read_text(entry->context, text);
@@ -181,8 +219,8 @@ void SysctlTree::ReadNumbers(const SysctlEntry& entry, std::string* text) const 
 }
 
 int SysctlTree::Write(std::string_view path, std::string_view text) {
-  SysctlEntry* const entry = Find(path);
-  if (entry == nullptr) return -ENOENT;
+  const std::optional<SysctlEntry> entry = Find(path);
+  if (!entry.has_value()) return -ENOENT;
   if (entry->read_only) return -EACCES;
   if (text.empty()) return 0;
   if (entry->kind == SysctlKind::kText) {

@@ -1,14 +1,18 @@
 // The sysctl tree: settings by their /proc/sys paths, read and written as text with Linux's
 // parsing, ranges and errors. An entry points at the variable that the stack reads, so a write
 // takes effect at once.
+//
+// The tree keeps owners, not files: whoever has settings lists them each time a path is looked up.
+// A host has some six hundred files, and one that nobody opens takes no memory and no time.
 #ifndef TAPEDECK_STACK_KERNEL_SYSCTL_H_
 #define TAPEDECK_STACK_KERNEL_SYSCTL_H_
 
 #include <cstddef>
 #include <cstdint>
-#include <span>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "stack/kernel/arena.h"
 
@@ -30,36 +34,56 @@ using SysctlReadText = void (*)(void* context, std::string* text);
 using SysctlWriteText = int (*)(void* context, std::string_view text);
 
 struct SysctlEntry {
-  const char* path;  // "net/ipv4/ip_forward", below /proc/sys
+  const char* path;  // "net/ipv4/ip_forward", below /proc/sys and its owner's directory
   SysctlKind kind;
   void* value;
   uint32_t count;  // elements; bytes of a string's buffer
-  int64_t min;
-  int64_t max;
-  bool read_only;
+  int64_t min = 0;
+  int64_t max = 0;
+  bool read_only = false;
   // Called after a successful write; may be null.
-  void (*changed)(void* context);
-  void* context;
-  SysctlEntry* next;
+  void (*changed)(void* context) = nullptr;
+  void* context = nullptr;
   SysctlReadText read_text = nullptr;  // kText
   SysctlWriteText write_text = nullptr;
 };
+
+// Where an owner lists its files. Each call returns the entry, which may be completed until the
+// next call.
+class SysctlFiles {
+ public:
+  SysctlEntry* AddInt(const char* path, int32_t* value, int64_t min = INT32_MIN,
+                      int64_t max = INT32_MAX, uint32_t count = 1);
+  SysctlEntry* AddUnsigned(const char* path, uint32_t* value, int64_t min = 0,
+                           int64_t max = UINT32_MAX);
+  SysctlEntry* AddJiffies(const char* path, int32_t* value);
+  SysctlEntry* AddMsJiffies(const char* path, int32_t* value);
+  SysctlEntry* AddString(const char* path, char* value, uint32_t bytes);
+  // Read-only where `write` is null.
+  SysctlEntry* AddText(const char* path, SysctlReadText read, SysctlWriteText write, void* context);
+
+ private:
+  friend class SysctlTree;
+  SysctlEntry* Add(const SysctlEntry& entry);
+
+  std::string_view wanted_;
+  bool found_ = false;
+  SysctlEntry wanted_entry_{};
+  SysctlEntry other_entry_{};
+  std::vector<std::string>* paths_ = nullptr;  // where all are wanted
+};
+
+// Lists the files of `owner`.
+using SysctlList = void (*)(SysctlFiles& files, void* owner);
 
 class SysctlTree {
  public:
   SysctlTree(Arena& arena, uint32_t hz) : arena_(arena), hz_(hz) {}
 
-  // `path` and the variable must live as long as the tree.
-  SysctlEntry* RegisterInt(const char* path, int32_t* value, int64_t min = INT32_MIN,
-                           int64_t max = INT32_MAX, uint32_t count = 1);
-  SysctlEntry* RegisterUnsigned(const char* path, uint32_t* value, int64_t min = 0,
-                                int64_t max = UINT32_MAX);
-  SysctlEntry* RegisterJiffies(const char* path, int32_t* value);
-  SysctlEntry* RegisterMsJiffies(const char* path, int32_t* value);
-  SysctlEntry* RegisterString(const char* path, char* value, uint32_t bytes);
-  // Read-only where `write` is null.
-  SysctlEntry* RegisterText(const char* path, SysctlReadText read, SysctlWriteText write,
-                            void* context);
+  // Files of `owner`, below "<parent>/<name>/" where these are given ("net/ipv4/conf", "eth0").
+  // Strings and owner must live as long as the tree.
+  void AddOwner(SysctlList list, void* owner, const char* parent = nullptr,
+                const char* name = nullptr);
 
   // The file's text with its newline. 0, or -ENOENT.
   int Read(std::string_view path, std::string* text) const;
@@ -69,19 +93,26 @@ class SysctlTree {
   // "/proc/sys/net/ipv4/x" or "net.ipv4.x".
   int Write(std::string_view path, std::string_view text);
 
-  const SysctlEntry* first() const { return first_; }
+  // All files, owner by owner.
+  std::vector<std::string> Paths() const;
 
  private:
-  SysctlEntry* Add(const SysctlEntry& entry);
-  SysctlEntry* Find(std::string_view path) const;
+  struct Owner {
+    SysctlList list;
+    void* owner;
+    const char* parent;
+    const char* name;
+    Owner* next;
+  };
+  std::optional<SysctlEntry> Find(std::string_view path) const;
   static void WriteString(const SysctlEntry& entry, std::string_view text);
   void ReadNumbers(const SysctlEntry& entry, std::string* text) const;
   int WriteNumbers(const SysctlEntry& entry, std::string_view text) const;
 
   Arena& arena_;
   uint32_t hz_;
-  SysctlEntry* first_ = nullptr;
-  SysctlEntry** last_ = &first_;
+  Owner* first_ = nullptr;
+  Owner** last_ = &first_;
 };
 
 }  // namespace tapedeck

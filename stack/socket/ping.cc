@@ -364,14 +364,22 @@ const proto ping_prot = PingProt();
 
 netns_ping::netns_ping(net& its_net) : host_net(its_net), sockets(its_net.world.arena(), "PING") {}
 
+namespace {
+
+void ListPingSettings(SysctlFiles& files, void* owner) {
+  ipv4_settings& settings = *static_cast<ipv4_settings*>(owner);
+  SysctlEntry* const range =
+      files.AddInt("net/ipv4/ping_group_range", settings.ping_group_range, 0, INT32_MAX, 2);
+  range->changed = NormaliseGroupRange;
+  range->context = &settings;
+}
+
+}  // namespace
+
 void ping_init(net& net) {
   CHECK(net.ping == nullptr);
   net.ping = net.world.arena().New<netns_ping>(net);
-  ipv4_settings& settings = net_ipv4(net).settings;
-  SysctlEntry* const range = net.kernel.sysctl().RegisterInt(
-      "net/ipv4/ping_group_range", settings.ping_group_range, 0, INT32_MAX, 2);
-  range->changed = NormaliseGroupRange;
-  range->context = &settings;
+  net.kernel.sysctl().AddOwner(ListPingSettings, &net_ipv4(net).settings);
   inet_set_ping_hooks(net, {.rcv = ping_rcv, .err = ping_err});
   if (net.ipv6 != nullptr) ping_register_ipv6(net);
 }

@@ -150,53 +150,37 @@ void OnChange(SysctlEntry* entry, void (*changed)(void* context), netns_tcp& ns)
 }
 
 // tcp_reordering may be at most tcp_max_reordering is at the time.
-struct ReorderingBound {
-  SysctlEntry* reordering;
-  const int32_t* max;
-};
-void MaxReorderingChanged(void* context) {
-  const auto* const bound = static_cast<const ReorderingBound*>(context);
-  bound->reordering->max = *bound->max;
+void ListReordering(SysctlFiles& files, netns_tcp& ns) {
+  tcp_settings& s = ns.settings;
+  files.AddInt("net/ipv4/tcp_reordering", &s.reordering, 1, s.max_reordering);
+  files.AddInt("net/ipv4/tcp_max_reordering", &s.max_reordering, 1, INT_MAX);
 }
 
-void RegisterReordering(SysctlTree& tree, netns_tcp& ns) {
+void ListTimes(SysctlFiles& files, netns_tcp& ns) {
   tcp_settings& s = ns.settings;
-  SysctlEntry* const reordering =
-      tree.RegisterInt("net/ipv4/tcp_reordering", &s.reordering, 1, s.max_reordering);
-  SysctlEntry* const max =
-      tree.RegisterInt("net/ipv4/tcp_max_reordering", &s.max_reordering, 1, INT_MAX);
-  max->changed = MaxReorderingChanged;
-  max->context = ns.host_net.world.arena().New<ReorderingBound>(
-      ReorderingBound{reordering, &s.max_reordering});
-}
-
-void RegisterTimes(SysctlTree& tree, netns_tcp& ns) {
-  tcp_settings& s = ns.settings;
-  tree.RegisterJiffies("net/ipv4/tcp_keepalive_time", &s.keepalive_time);
-  tree.RegisterJiffies("net/ipv4/tcp_keepalive_intvl", &s.keepalive_intvl);
-  tree.RegisterJiffies("net/ipv4/tcp_fin_timeout", &s.fin_timeout);
-  tree.RegisterMsJiffies("net/ipv4/tcp_invalid_ratelimit", &s.invalid_ratelimit);
-  tree.RegisterUnsigned("net/ipv4/tcp_probe_interval", &s.probe_interval, 0,
-                        UINT32_MAX / ns.ticks.hz);
-  tree.RegisterUnsigned("net/ipv4/tcp_tw_reuse_delay", &s.tw_reuse_delay_ms, 1,
-                        TCP_PAWS_MSL_S * 1000);
-  OnChange(tree.RegisterInt("net/ipv4/tcp_fastopen_blackhole_timeout_sec",
-                            &s.fastopen_blackhole_timeout_s, 0, INT_MAX),
+  files.AddJiffies("net/ipv4/tcp_keepalive_time", &s.keepalive_time);
+  files.AddJiffies("net/ipv4/tcp_keepalive_intvl", &s.keepalive_intvl);
+  files.AddJiffies("net/ipv4/tcp_fin_timeout", &s.fin_timeout);
+  files.AddMsJiffies("net/ipv4/tcp_invalid_ratelimit", &s.invalid_ratelimit);
+  files.AddUnsigned("net/ipv4/tcp_probe_interval", &s.probe_interval, 0, UINT32_MAX / ns.ticks.hz);
+  files.AddUnsigned("net/ipv4/tcp_tw_reuse_delay", &s.tw_reuse_delay_ms, 1, TCP_PAWS_MSL_S * 1000);
+  OnChange(files.AddInt("net/ipv4/tcp_fastopen_blackhole_timeout_sec",
+                        &s.fastopen_blackhole_timeout_s, 0, INT_MAX),
            BlackholeTimeoutChanged, ns);
 }
 
-void RegisterSizes(SysctlTree& tree, netns_tcp& ns) {
+void ListSizes(SysctlFiles& files, netns_tcp& ns) {
   tcp_settings& s = ns.settings;
-  tree.RegisterInt("net/ipv4/tcp_wmem", s.wmem, 1, INT_MAX, 3);
-  tree.RegisterInt("net/ipv4/tcp_rmem", s.rmem, kRcvbufMin, INT_MAX, 3);
-  OnChange(tree.RegisterInt("net/ipv4/tcp_mem", s.mem_pages, 0, INT_MAX, 3), MemChanged, ns);
-  tree.RegisterUnsigned("net/ipv4/tcp_notsent_lowat", &s.notsent_lowat);
-  tree.RegisterUnsigned("net/ipv4/tcp_child_ehash_entries", &s.child_ehash_entries, 0, 1 << 24);
-  tree.RegisterInt("net/ipv4/tcp_ehash_entries", &s.ehash_entries)->read_only = true;
+  files.AddInt("net/ipv4/tcp_wmem", s.wmem, 1, INT_MAX, 3);
+  files.AddInt("net/ipv4/tcp_rmem", s.rmem, kRcvbufMin, INT_MAX, 3);
+  OnChange(files.AddInt("net/ipv4/tcp_mem", s.mem_pages, 0, INT_MAX, 3), MemChanged, ns);
+  files.AddUnsigned("net/ipv4/tcp_notsent_lowat", &s.notsent_lowat);
+  files.AddUnsigned("net/ipv4/tcp_child_ehash_entries", &s.child_ehash_entries, 0, 1 << 24);
+  files.AddInt("net/ipv4/tcp_ehash_entries", &s.ehash_entries)->read_only = true;
 }
 
 // What stands below /sys in Linux.
-void RegisterModuleParameters(SysctlTree& tree, netns_tcp& ns) {
+void ListModuleParameters(SysctlFiles& files, netns_tcp& ns) {
   struct Parameter {
     const char* path;
     int32_t tcp_settings::* value;
@@ -213,33 +197,37 @@ void RegisterModuleParameters(SysctlTree& tree, netns_tcp& ns) {
       {"module/tcp_cubic/parameters/tcp_friendliness", &tcp_settings::cubic_tcp_friendliness},
   };
   for (const Parameter& parameter : kCubic) {
-    tree.RegisterInt(parameter.path, &(ns.settings.*parameter.value));
+    files.AddInt(parameter.path, &(ns.settings.*parameter.value));
   }
-  tree.RegisterInt("module/tcp_cubic/parameters/bic_scale", &ns.settings.cubic_bic_scale)
-      ->read_only = true;
+  files.AddInt("module/tcp_cubic/parameters/bic_scale", &ns.settings.cubic_bic_scale)->read_only =
+      true;
 }
 
-void RegisterTexts(SysctlTree& tree, netns_tcp& ns) {
-  tree.RegisterText("net/ipv4/tcp_congestion_control", ReadCongestionControl,
-                    WriteCongestionControl, &ns);
-  tree.RegisterText("net/ipv4/tcp_available_congestion_control", ReadAvailable, nullptr, &ns);
-  tree.RegisterText("net/ipv4/tcp_allowed_congestion_control", ReadAllowed, WriteAllowed, &ns);
-  tree.RegisterText("net/ipv4/tcp_fastopen_key", ReadFastopenKey, WriteFastopenKey, &ns);
-  tree.RegisterText("net/ipv4/tcp_available_ulp", ReadNothing, nullptr, &ns);
+void ListTexts(SysctlFiles& files, netns_tcp& ns) {
+  files.AddText("net/ipv4/tcp_congestion_control", ReadCongestionControl, WriteCongestionControl,
+                &ns);
+  files.AddText("net/ipv4/tcp_available_congestion_control", ReadAvailable, nullptr, &ns);
+  files.AddText("net/ipv4/tcp_allowed_congestion_control", ReadAllowed, WriteAllowed, &ns);
+  files.AddText("net/ipv4/tcp_fastopen_key", ReadFastopenKey, WriteFastopenKey, &ns);
+  files.AddText("net/ipv4/tcp_available_ulp", ReadNothing, nullptr, &ns);
+}
+
+void ListTcpSettings(SysctlFiles& files, void* owner) {
+  netns_tcp& ns = *static_cast<netns_tcp*>(owner);
+  for (const IntSetting& setting : kIntSettings) {
+    files.AddInt(setting.path, &(ns.settings.*setting.value), setting.min, setting.max);
+  }
+  ListReordering(files, ns);
+  ListTimes(files, ns);
+  ListSizes(files, ns);
+  ListModuleParameters(files, ns);
+  ListTexts(files, ns);
 }
 
 }  // namespace
 
 void tcp_sysctl_register(netns_tcp& ns) {
-  SysctlTree& tree = ns.host_net.kernel.sysctl();
-  for (const IntSetting& setting : kIntSettings) {
-    tree.RegisterInt(setting.path, &(ns.settings.*setting.value), setting.min, setting.max);
-  }
-  RegisterReordering(tree, ns);
-  RegisterTimes(tree, ns);
-  RegisterSizes(tree, ns);
-  RegisterModuleParameters(tree, ns);
-  RegisterTexts(tree, ns);
+  ns.host_net.kernel.sysctl().AddOwner(ListTcpSettings, &ns);
 }
 
 }  // namespace tapedeck

@@ -70,15 +70,14 @@ void TakeMemSettings(void* context) {
   for (int i = 0; i < 3; ++i) ns->memory.sysctl_mem[i] = ns->udp_mem[i];
 }
 
-void RegisterSettings(net& net) {
-  SysctlTree& tree = net.kernel.sysctl();
-  netns_udp& ns = net_udp(net);
-  tree.RegisterInt("net/ipv4/udp_early_demux", &ns.early_demux, 0, 1);
-  SysctlEntry* const mem = tree.RegisterInt("net/ipv4/udp_mem", ns.udp_mem, 0, INT32_MAX, 3);
-  tree.RegisterInt("net/ipv4/udp_rmem_min", &ns.udp_rmem_min, 1, INT32_MAX);
-  tree.RegisterInt("net/ipv4/udp_wmem_min", &ns.udp_wmem_min, 1, INT32_MAX);
+void ListSettings(SysctlFiles& files, void* owner) {
+  netns_udp& ns = *static_cast<netns_udp*>(owner);
+  files.AddInt("net/ipv4/udp_early_demux", &ns.early_demux, 0, 1);
+  SysctlEntry* const mem = files.AddInt("net/ipv4/udp_mem", ns.udp_mem, 0, INT32_MAX, 3);
   mem->changed = TakeMemSettings;
   mem->context = &ns;
+  files.AddInt("net/ipv4/udp_rmem_min", &ns.udp_rmem_min, 1, INT32_MAX);
+  files.AddInt("net/ipv4/udp_wmem_min", &ns.udp_wmem_min, 1, INT32_MAX);
 }
 
 }  // namespace
@@ -181,7 +180,7 @@ netns_udp::netns_udp(net& its_net)
 void udp_init(net& net) {
   CHECK(net.udp == nullptr);
   net.udp = net.world.arena().New<netns_udp>(net);
-  RegisterSettings(net);
+  net.kernel.sysctl().AddOwner(ListSettings, net.udp);
   CHECK_EQ(inet_add_protocol(net, &kUdpProtocol, wire::kIpProtoUdp), 0);
 }
 

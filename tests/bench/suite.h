@@ -39,8 +39,10 @@ class Suite {
 
   // The program: --list prints `case NAME UNIT` and `figure NAME UNIT` lines; --serve answers each
   // line `run NAME SECONDS` on stdin with `OPERATIONS CPU_NANOSECONDS` on stdout, and `figure NAME`
-  // with its value, until stdin ends; --smoke does everything once, for a test; anything else is
-  // Google Benchmark's. Returns the exit code.
+  // with its value, until stdin ends; --smoke does everything once, for a test; --portion NAME does
+  // one portion after the first in MeasuredPortion(), for a profiler that counts what happens
+  // there, and prints how many operations it was; anything else is Google Benchmark's. Returns the
+  // exit code.
   int Main(int argc, char** argv);
 
  private:
@@ -60,6 +62,7 @@ class Suite {
   int Serve();
   // Makes each case, which does a portion, and drops it; a case's CHECKs are what can fail.
   int Smoke();
+  int Portion(const std::string& name);
   // Answers one line; false where it makes no sense.
   bool Answer(const std::string& line);
   int RunGoogleBenchmark(int argc, char** argv);

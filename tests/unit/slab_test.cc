@@ -123,6 +123,24 @@ TEST_P(SlabTest, WastesLittle) {
   }
 }
 
+// A small Lab has many caches with an object or two in each.
+TEST(SlabSharingTest, FirstSlabsOfManyCachesShareTheirPages) {
+  if (kAsanBuild) GTEST_SKIP() << "red zones take more";
+  Arena arena;
+  constexpr size_t kCaches = 32;
+  std::vector<KmemCache*> caches;
+  std::vector<void*> objects;
+  for (size_t i = 0; i < kCaches; ++i) {
+    caches.push_back(arena.New<KmemCache>(arena, "test", 64 + 24 * i));
+    objects.push_back(caches.back()->Alloc());
+  }
+  EXPECT_LE(arena.hot_used_bytes(), kCaches * kPageBytes / 4);
+  for (size_t i = 0; i < kCaches; ++i) {
+    caches[i]->Free(objects[i]);
+    EXPECT_EQ(caches[i]->live_objects(), 0U);
+  }
+}
+
 TEST(SlabCacheTest, ConstructsAndDestroys) {
   Arena arena;
   struct Counted {

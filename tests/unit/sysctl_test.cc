@@ -6,7 +6,11 @@
 
 #include <cerrno>
 #include <cstring>
+#include <deque>
+#include <functional>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace tapedeck {
 namespace {
@@ -18,6 +22,14 @@ class SysctlTest : public testing::Test {
     EXPECT_EQ(tree_.Read(path, &text), 0);
     return text;
   }
+  // What `list` lists is there as long as the test.
+  using Lister = std::function<void(SysctlFiles& files)>;
+  void Add(Lister list) {
+    owners_.push_back(std::move(list));
+    tree_.AddOwner([](SysctlFiles& files, void* owner) { (*static_cast<Lister*>(owner))(files); },
+                   &owners_.back());
+  }
+  std::deque<Lister> owners_;
   Arena arena_;
   SysctlTree& tree_ = *arena_.New<SysctlTree>(arena_, 250U);
 };
@@ -33,7 +45,7 @@ using std::literals::operator""sv;
 // net/ipv4/ip_forward: proc_dointvec over any int.
 TEST_F(SysctlTest, AnIntIsWrittenAsLinuxDoes) {
   int32_t value = 0;
-  tree_.RegisterInt("net/ipv4/ip_forward", &value);
+  Add([&](SysctlFiles& files) { files.AddInt("net/ipv4/ip_forward", &value); });
   for (const WriteCase& c : {WriteCase{"1\n"sv, 0, "1\n"},
                              {"0 1\n"sv, 0, "0\n"},
                              {"5"sv, 0, "5\n"},
@@ -66,7 +78,7 @@ TEST_F(SysctlTest, AnIntIsWrittenAsLinuxDoes) {
 // net/ipv4/tcp_rmem: three ints of at least 1, stored one by one.
 TEST_F(SysctlTest, AVectorIsWrittenAsLinuxDoes) {
   int32_t rmem[3] = {4096, 131072, 33554432};
-  tree_.RegisterInt("net/ipv4/tcp_rmem", rmem, 1, INT32_MAX, 3);
+  Add([&](SysctlFiles& files) { files.AddInt("net/ipv4/tcp_rmem", rmem, 1, INT32_MAX, 3); });
   for (const WriteCase& c : {WriteCase{"4096 131072 6291456\n"sv, 0, "4096\t131072\t6291456\n"},
                              {"5000"sv, 0, "5000\t131072\t6291456\n"},
                              {"4097 x"sv, -EINVAL, "4097\t131072\t6291456\n"},
@@ -80,7 +92,7 @@ TEST_F(SysctlTest, AVectorIsWrittenAsLinuxDoes) {
 // net/ipv4/tcp_syn_retries: 1 to 127.
 TEST_F(SysctlTest, RangesAreKept) {
   int32_t value = 6;
-  tree_.RegisterInt("net/ipv4/tcp_syn_retries", &value, 1, 127);
+  Add([&](SysctlFiles& files) { files.AddInt("net/ipv4/tcp_syn_retries", &value, 1, 127); });
   for (const char* const text : {"0", "128", "300", "-5"}) {
     EXPECT_EQ(tree_.Write("net/ipv4/tcp_syn_retries", text), -EINVAL) << text;
     EXPECT_EQ(value, 6);
@@ -92,7 +104,7 @@ TEST_F(SysctlTest, RangesAreKept) {
 // net/ipv4/tcp_keepalive_time: seconds in the file, jiffies behind it.
 TEST_F(SysctlTest, SecondsBecomeJiffies) {
   int32_t value = 7200 * 250;
-  tree_.RegisterJiffies("net/ipv4/tcp_keepalive_time", &value);
+  Add([&](SysctlFiles& files) { files.AddJiffies("net/ipv4/tcp_keepalive_time", &value); });
   for (const WriteCase& c : {WriteCase{"7000"sv, 0, "7000\n"},
                              {"-1"sv, 0, "-1\n"},
                              {"2147483"sv, 0, "2147483\n"},
@@ -106,7 +118,7 @@ TEST_F(SysctlTest, SecondsBecomeJiffies) {
 // net/ipv4/icmp_ratelimit: milliseconds in the file, rounded up to jiffies.
 TEST_F(SysctlTest, MillisecondsBecomeJiffies) {
   int32_t value = 250;
-  tree_.RegisterMsJiffies("net/ipv4/icmp_ratelimit", &value);
+  Add([&](SysctlFiles& files) { files.AddMsJiffies("net/ipv4/icmp_ratelimit", &value); });
   EXPECT_EQ(Read("net/ipv4/icmp_ratelimit"), "1000\n");
   EXPECT_EQ(tree_.Write("net/ipv4/icmp_ratelimit", "1001"), 0);
   EXPECT_EQ(Read("net/ipv4/icmp_ratelimit"), "1004\n");
@@ -118,7 +130,9 @@ TEST_F(SysctlTest, MillisecondsBecomeJiffies) {
 // even for nothing.
 TEST_F(SysctlTest, AnUnsignedIsWrittenAsLinuxDoes) {
   uint32_t value = 7;
-  tree_.RegisterUnsigned("net/ipv4/fib_multipath_hash_fields", &value, 1, 4095);
+  Add([&](SysctlFiles& files) {
+    files.AddUnsigned("net/ipv4/fib_multipath_hash_fields", &value, 1, 4095);
+  });
   for (const WriteCase& c : {WriteCase{"-1"sv, -EINVAL, "7\n"},
                              {"-0"sv, -EINVAL, "7\n"},
                              {"4096"sv, -EINVAL, "7\n"},
@@ -127,7 +141,7 @@ TEST_F(SysctlTest, AnUnsignedIsWrittenAsLinuxDoes) {
     EXPECT_EQ(Read("net/ipv4/fib_multipath_hash_fields"), c.after) << c.text;
   }
   uint32_t any = 0;
-  tree_.RegisterUnsigned("any", &any);
+  Add([&](SysctlFiles& files) { files.AddUnsigned("any", &any); });
   EXPECT_EQ(tree_.Write("any", "4294967295"), 0);
   EXPECT_EQ(Read("any"), "4294967295\n");
   EXPECT_EQ(tree_.Write("any", "4294967296"), -EINVAL);
@@ -136,7 +150,7 @@ TEST_F(SysctlTest, AnUnsignedIsWrittenAsLinuxDoes) {
 // kernel/hostname: proc_dostring ends at the first newline or NUL and cuts what is too long.
 TEST_F(SysctlTest, AStringIsWrittenAsLinuxDoes) {
   char value[8] = "vm";
-  tree_.RegisterString("kernel/hostname", value, sizeof(value));
+  Add([&](SysctlFiles& files) { files.AddString("kernel/hostname", value, sizeof(value)); });
   for (const WriteCase& c : {WriteCase{"abc\ndef"sv, 0, "abc\n"},
                              {"x\0y"sv, 0, "x\n"},
                              {"0123456789"sv, 0, "0123456\n"},
@@ -148,7 +162,7 @@ TEST_F(SysctlTest, AStringIsWrittenAsLinuxDoes) {
 
 TEST_F(SysctlTest, PathsAreSpelledAsSysctl8Does) {
   int32_t value = 3;
-  tree_.RegisterInt("net/ipv4/conf/eth0.5/forwarding", &value);
+  Add([&](SysctlFiles& files) { files.AddInt("net/ipv4/conf/eth0.5/forwarding", &value); });
   for (const char* const path :
        {"net/ipv4/conf/eth0.5/forwarding", "/proc/sys/net/ipv4/conf/eth0.5/forwarding",
         "net.ipv4.conf.eth0/5.forwarding"}) {
@@ -166,8 +180,10 @@ TEST_F(SysctlTest, PathsAreSpelledAsSysctl8Does) {
 // net/ipv4/tcp_available_congestion_control.
 TEST_F(SysctlTest, ReadOnlyFilesRefuseToBeWritten) {
   char value[32] = "reno cubic";
-  tree_.RegisterString("net/ipv4/tcp_available_congestion_control", value, sizeof(value))
-      ->read_only = true;
+  Add([&](SysctlFiles& files) {
+    files.AddString("net/ipv4/tcp_available_congestion_control", value, sizeof(value))->read_only =
+        true;
+  });
   EXPECT_EQ(tree_.Write("net/ipv4/tcp_available_congestion_control", "reno"), -EACCES);
   EXPECT_STREQ(value, "reno cubic");
 }
@@ -175,9 +191,11 @@ TEST_F(SysctlTest, ReadOnlyFilesRefuseToBeWritten) {
 TEST_F(SysctlTest, ChangesAreAnnouncedOnSuccessOnly) {
   int32_t value = 0;
   int changes = 0;
-  SysctlEntry* const entry = tree_.RegisterInt("a", &value, 0, 1);
-  entry->changed = [](void* context) { ++*static_cast<int*>(context); };
-  entry->context = &changes;
+  Add([&](SysctlFiles& files) {
+    SysctlEntry* const entry = files.AddInt("a", &value, 0, 1);
+    entry->changed = [](void* context) { ++*static_cast<int*>(context); };
+    entry->context = &changes;
+  });
   EXPECT_EQ(tree_.Write("a", "1"), 0);
   EXPECT_EQ(tree_.Write("a", "2"), -EINVAL);
   EXPECT_EQ(tree_.Write("a", "0"), 0);
@@ -194,8 +212,8 @@ TEST_F(SysctlTest, ATextIsMadeAndTakenByFunctions) {
     static_cast<std::string*>(context)->assign(text);
     return 0;
   };
-  tree_.RegisterText("name", read, write, &held);
-  tree_.RegisterText("fixed", read, nullptr, &held);
+  Add([&](SysctlFiles& files) { files.AddText("name", read, write, &held); });
+  Add([&](SysctlFiles& files) { files.AddText("fixed", read, nullptr, &held); });
   EXPECT_EQ(Read("name"), "cubic\n");
   EXPECT_EQ(tree_.Write("name", "reno\nrest"), 0);
   EXPECT_EQ(Read("name"), "reno\n");
@@ -204,13 +222,50 @@ TEST_F(SysctlTest, ATextIsMadeAndTakenByFunctions) {
   EXPECT_EQ(held, "reno");
 }
 
-TEST_F(SysctlTest, EntriesAreListedInOrderOfRegistration) {
+// What bounds a file may be another's value: it is looked at when the file is.
+TEST_F(SysctlTest, ARangeIsThatOfTheMoment) {
   int32_t value = 0;
-  tree_.RegisterInt("b", &value);
-  tree_.RegisterInt("a", &value);
-  std::string paths;
-  for (const SysctlEntry* e = tree_.first(); e != nullptr; e = e->next) paths += e->path;
-  EXPECT_EQ(paths, "ba");
+  int32_t max = 3;
+  Add([&](SysctlFiles& files) {
+    files.AddInt("value", &value, 0, max);
+    files.AddInt("max", &max);
+  });
+  EXPECT_EQ(tree_.Write("value", "4"), -EINVAL);
+  EXPECT_EQ(tree_.Write("max", "4"), 0);
+  EXPECT_EQ(tree_.Write("value", "4"), 0);
+}
+
+TEST_F(SysctlTest, AnOwnersFilesAreInItsDirectory) {
+  int32_t values[2] = {1, 2};
+  const auto list = [](SysctlFiles& files, void* owner) {
+    files.AddInt("mtu", static_cast<int32_t*>(owner));
+  };
+  tree_.AddOwner(list, &values[0], "net/ipv6/conf", "eth0");
+  tree_.AddOwner(list, &values[1], "net/ipv6/conf", "eth0.5");
+  EXPECT_EQ(Read("net/ipv6/conf/eth0/mtu"), "1\n");
+  EXPECT_EQ(Read("net/ipv6/conf/eth0.5/mtu"), "2\n");
+  EXPECT_EQ(Read("net.ipv6.conf.eth0/5.mtu"), "2\n");
+  std::string text;
+  for (const char* const path : {"mtu", "eth0/mtu", "net/ipv6/conf/eth/mtu", "net/ipv6/conf/eth0",
+                                 "net/ipv6/confeth0/mtu", "net/ipv6/conf/eth0//mtu"}) {
+    EXPECT_EQ(tree_.Read(path, &text), -ENOENT) << path;
+  }
+  EXPECT_EQ(tree_.Paths(),
+            (std::vector<std::string>{"net/ipv6/conf/eth0/mtu", "net/ipv6/conf/eth0.5/mtu"}));
+}
+
+// The first of two owners who list the same file has it.
+TEST_F(SysctlTest, FilesAreListedInOrder) {
+  int32_t first = 1;
+  int32_t second = 2;
+  Add([&](SysctlFiles& files) {
+    files.AddInt("b", &first);
+    files.AddInt("b", &second);
+  });
+  Add([&](SysctlFiles& files) { files.AddInt("a", &second); });
+  Add([&](SysctlFiles& files) { files.AddInt("b", &second); });
+  EXPECT_EQ(Read("b"), "1\n");
+  EXPECT_EQ(tree_.Paths(), (std::vector<std::string>{"b", "b", "a", "b"}));
 }
 
 }  // namespace
