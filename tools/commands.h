@@ -25,6 +25,9 @@ Run AddRunCommand(CLI::App& app, CLI::App** subcommand);
 // tapedeck regress [DIR...]
 Run AddRegressCommand(CLI::App& app, CLI::App** subcommand);
 
+// tapedeck live --tap NAME
+Run AddLiveCommand(CLI::App& app, CLI::App** subcommand);
+
 // tapedeck strace|stat|ss FILE...
 Run AddStraceCommand(CLI::App& app, CLI::App** subcommand);
 Run AddStatCommand(CLI::App& app, CLI::App** subcommand);

@@ -16,9 +16,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "replay/lab/raw_replay.h"
+#include "replay/recording/recording_replay.h"
 #include "replay/trace/trace_printer.h"
 #include "stack/kernel/cost.h"
 #include "tools/commands.h"
+#include "tools/recording.h"
 #include "tools/run_outputs.h"
 
 namespace tapedeck::tools {
@@ -294,6 +296,13 @@ int ReplayFile(const ReplayFlags& flags, const std::string& file, const RawRepla
   return run->violations.empty() ? kExitHeld : kExitFailed;
 }
 
+RecordingFlags RecordingFlagsOf(const ReplayFlags& flags) {
+  return {.verbose = flags.verbose,
+          .json = flags.json,
+          .fill = static_cast<uint8_t>(flags.fill),
+          .outputs = flags.outputs};
+}
+
 int RunReplay(const ReplayFlags& flags) {
   const absl::StatusOr<RawReplayOptions> options = MakeReplayOptions(flags);
   if (!options.ok()) {
@@ -306,7 +315,8 @@ int RunReplay(const ReplayFlags& flags) {
   }
   int exit_code = kExitHeld;
   for (const std::string& file : flags.files) {
-    const int code = ReplayFile(flags, file, *options);
+    const int code = IsRecording(file) ? ReplayRecordingFile(RecordingFlagsOf(flags), file)
+                                       : ReplayFile(flags, file, *options);
     if (code > exit_code) exit_code = code;
   }
   return exit_code;
@@ -324,6 +334,11 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       "softirq, NAPI and protocol; the host's answers travel back out. The host takes the address "
       "of the busiest\n"
       "receiver in the capture. Reads pcap and pcapng, plain, .gz or .zst; \"-\" is standard input.\n"
+      "\n"
+      "A recording of `tapedeck live` is recognised and made again with its own settings: every "
+      "frame that the host sends\n"
+      "and every digest must be as recorded. One that was cut short (FILE.part) is replayed as "
+      "far as it goes.\n"
       "\n"
       "Output: the settings, then one line a state change or drop with -v (frames with -vv, "
       "everything with -vvv), then\n"

@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
     Run run;
   };
   std::vector<Command> commands;
-  for (const auto add : {AddReplayCommand, AddRunCommand, AddRegressCommand, AddStraceCommand,
+  for (const auto add : {AddReplayCommand, AddRunCommand, AddLiveCommand, AddRegressCommand, AddStraceCommand,
                          AddStatCommand, AddSsCommand}) {
     Command command;
     command.run = add(app, &command.app);

@@ -101,6 +101,18 @@ absl::Status OutputFile::Name() {
   return Fail("cannot name");
 }
 
+absl::StatusOr<OutputFile> OutputFile::CreatePartial(const std::string& path) {
+  OutputFile file;
+  file.path_ = Resolved(path);
+  file.temporary_path_ = absl::StrCat(file.path_, ".part");
+  file.keep_partial_ = true;
+  file.fd_ = open(file.temporary_path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file.fd_ >= 0) return file;
+  const int error = errno;
+  const std::string name = std::exchange(file.temporary_path_, {});
+  return absl::ErrnoToStatus(error, absl::StrCat(name, ": cannot create"));
+}
+
 OutputFile OutputFile::InMemory(std::vector<uint8_t>& bytes) {
   OutputFile file;
   file.memory_ = &bytes;
@@ -111,14 +123,16 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_path_(std::exchange(other.temporary_path_, {})),
       is_unnamed_(std::exchange(other.is_unnamed_, false)),
+      keep_partial_(other.keep_partial_),
       fd_(std::exchange(other.fd_, -1)),
       buffer_(std::move(other.buffer_)),
       memory_(std::exchange(other.memory_, nullptr)),
       status_(std::move(other.status_)) {}
 
 OutputFile::~OutputFile() {
+  if (fd_ > STDERR_FILENO && keep_partial_) Flush().IgnoreError();
   if (fd_ > STDERR_FILENO) close(fd_);
-  if (!temporary_path_.empty()) unlink(temporary_path_.c_str());
+  if (!temporary_path_.empty() && !keep_partial_) unlink(temporary_path_.c_str());
 }
 
 absl::Status OutputFile::Append(std::span<const uint8_t> bytes) {
@@ -135,6 +149,7 @@ absl::Status OutputFile::Append(std::span<const uint8_t> bytes) {
 }
 
 absl::Status OutputFile::Flush() {
+  if (memory_ != nullptr) return absl::OkStatus();
   std::span<const uint8_t> rest = buffer_;
   while (status_.ok() && !rest.empty()) {
     const ssize_t n = write(fd_, rest.data(), rest.size());

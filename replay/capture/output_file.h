@@ -23,6 +23,9 @@ class OutputFile {
  public:
   // Errors are one line that begins with the path.
   static absl::StatusOr<OutputFile> Create(const std::string& path);
+  // The same for what is written over a long time and of use before it is whole: until Close() it
+  // is called `path`.part, and stays so where the program ends without. An error where that exists.
+  static absl::StatusOr<OutputFile> CreatePartial(const std::string& path);
   // Writes into `bytes`, which must outlive the file, instead of a file.
   static OutputFile InMemory(std::vector<uint8_t>& bytes);
 
@@ -31,6 +34,8 @@ class OutputFile {
   ~OutputFile();
 
   absl::Status Append(std::span<const uint8_t> bytes);
+  // Hands what was appended to the system: it is in the file even if the program is killed.
+  absl::Status Flush();
   // Writes what is left and gives the file its name. Nothing may be appended after it.
   absl::Status Close();
 
@@ -42,12 +47,12 @@ class OutputFile {
   bool OpenTemporary();
   // Gives a file without a name a temporary one.
   absl::Status Name();
-  absl::Status Flush();
   absl::Status Fail(const char* what);
 
   std::string path_;            // where the file goes; empty for memory
   std::string temporary_path_;  // what it is called until then; empty when it has no name yet
   bool is_unnamed_ = false;  // a file without a name; else and without temporary, written directly
+  bool keep_partial_ = false;  // without Close() it stays under its temporary name
   int fd_ = -1;
   std::vector<uint8_t> buffer_;
   std::vector<uint8_t>* memory_ = nullptr;

@@ -110,6 +110,7 @@ absl::Status PcapngWriter::Write(const InterfaceStatistics& statistics) {
   PutU32(statistics.interface_index);
   PutTime(statistics.time_ns);
   options_start_ = block_.size();
+  for (const std::string_view comment : statistics.comments) PutOption(kOptionComment, comment);
   PutOption64(kStatisticsReceived, statistics.received);
   PutOption64(kStatisticsInterfaceDropped, statistics.dropped);
   return End();

@@ -69,6 +69,7 @@ struct InterfaceStatistics {
   int64_t time_ns = 0;
   uint64_t received = 0;
   uint64_t dropped = 0;
+  std::span<const std::string_view> comments;
 };
 
 // The same calls give the same bytes. Every call returns the disk's error if there was one;
@@ -88,6 +89,8 @@ class PcapngWriter {
   // A block that a reader kept, as it is. False, with nothing written, when it came from a
   // big-endian section: the inside of a block that we do not know cannot be turned round.
   absl::StatusOr<bool> Write(const OtherBlock& block);
+  // Hands what was written to the system: it is in the file even if the program is killed.
+  absl::Status Flush() { return file_.Flush(); }
   absl::Status Close() { return file_.Close(); }
 
  private:

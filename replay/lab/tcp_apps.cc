@@ -50,11 +50,6 @@ class Stream {
   uint64_t word_;
 };
 
-void Fill(uint64_t stream, uint64_t position, std::span<uint8_t> bytes) {
-  Stream source(stream, position);
-  for (uint8_t& byte : bytes) byte = source.Next();
-}
-
 uint64_t CountWrong(uint64_t stream, uint64_t position, std::span<const uint8_t> bytes) {
   Stream source(stream, position);
   uint64_t wrong = 0;
@@ -95,7 +90,7 @@ Task<bool> SendAll(Thread& thread, Connection& c, std::span<const uint8_t> bytes
 Task<bool> SendStream(Thread& thread, Connection& c, uint64_t stream, uint64_t bytes) {
   for (uint64_t at = 0; at < bytes;) {
     const auto chunk = static_cast<size_t>(std::min<uint64_t>(bytes - at, c.write_bytes));
-    Fill(stream, at, std::span<uint8_t>(c.buffer).first(chunk));
+    FillAppBytes(stream, at, std::span<uint8_t>(c.buffer).first(chunk));
     if (!co_await SendAll(thread, c, std::span<const uint8_t>(c.buffer).first(chunk))) {
       co_return false;
     }
@@ -242,6 +237,11 @@ Task<> RunClient(Thread& thread, Host& host, Endpoint server, AppPlan plan, uint
 }  // namespace
 
 uint8_t AppByte(uint64_t stream, uint64_t position) { return Stream(stream, position).Next(); }
+
+void FillAppBytes(uint64_t stream, uint64_t position, std::span<uint8_t> bytes) {
+  Stream source(stream, position);
+  for (uint8_t& byte : bytes) byte = source.Next();
+}
 
 void StartTcpServer(Host& host, uint16_t port, AppCounts* counts, uint32_t receive_buffer_bytes) {
   host.kernel().Spawn(0, [&host, port, counts, receive_buffer_bytes](Thread& thread) {

@@ -8,6 +8,7 @@
 #define TAPEDECK_REPLAY_LAB_TCP_APPS_H_
 
 #include <cstdint>
+#include <span>
 
 #include "stack/base/ip_address.h"
 #include "stack/host.h"
@@ -51,6 +52,8 @@ void StartTcpClient(Host& host, const Endpoint& server, const AppPlan& plan, uin
 
 // Byte `position` of stream `stream`.
 uint8_t AppByte(uint64_t stream, uint64_t position);
+// Those of a stream from `position` on.
+void FillAppBytes(uint64_t stream, uint64_t position, std::span<uint8_t> bytes);
 
 }  // namespace tapedeck
 
