@@ -409,7 +409,7 @@ judged by its own verdict: frames accounted for, nothing leaked, a script's expe
 captures is a regression suite at once.
 
 Cases:
-  captures   *.pcap, *.pcapng, *.cap, each also with .gz, as `tapedeck replay` plays them
+  captures   *.pcap, *.pcapng, *.cap, each also with .gz or .zst, as `tapedeck replay` plays them
   scripts    *.pkt, as `tapedeck run` plays them
   inputs     files named as fuzzers name them, and files without a dot in a folder `fuzz` or `regress`
 

@@ -37,7 +37,7 @@ bool IsBelowFolderOfInputs(const fs::path& path) {
 std::optional<CaseFile::Kind> KindOfFile(const fs::path& path) {
   const std::string name = path.filename().string();
   fs::path stem = path.filename();
-  if (stem.extension() == ".gz") stem = stem.stem();
+  if (stem.extension() == ".gz" || stem.extension() == ".zst") stem = stem.stem();
   const fs::path extension = stem.extension();
   if (extension == ".pcap" || extension == ".pcapng" || extension == ".cap") {
     return CaseFile::Kind::kCapture;

@@ -20,7 +20,7 @@ struct CaseFile {
 
 // A case for each file of `arguments` and, of folders, for each file below that is one, sorted by
 // path:
-//   captures  *.pcap, *.pcapng, *.cap, each also with .gz
+//   captures  *.pcap, *.pcapng, *.cap, each also with .gz or .zst
 //   scripts   *.pkt
 //   inputs    names that fuzzers give (40 hexadecimal digits, crash-*, leak-*, oom-*, timeout-*,
 //             id:*), and names without a dot below a folder `fuzz` or `regress`

@@ -21,7 +21,9 @@ namespace {
 using Lines = std::span<const std::string>;
 
 constexpr size_t kContextBefore = 3;
-constexpr size_t kContextAfter = 6;
+constexpr size_t kRowsAfter = 8;
+constexpr size_t kLinesAligned =
+    32;  // of either side, so that the rows shown stand beside their own
 constexpr size_t kColumnWidth = 76;
 constexpr size_t kLookAhead = 64;  // lines in which a line that is missing is looked for
 
@@ -86,11 +88,13 @@ std::string ChangedWords(const std::string& before, const std::string& after) {
   return absl::StrCat("`", absl::StrJoin(gone, " "), "` is now `", absl::StrJoin(come, " "), "`");
 }
 
-bool ComesLater(const std::string& line, Lines lines) {
+// How many lines ahead what happens in `line` happens as well; kLookAhead where it does not.
+size_t Ahead(const std::string& line, Lines lines) {
   const Lines near = lines.first(std::min(lines.size(), kLookAhead));
-  return std::any_of(near.begin(), near.end(), [&](const std::string& candidate) {
+  const auto found = std::find_if(near.begin(), near.end(), [&](const std::string& candidate) {
     return WithoutTime(candidate) == WithoutTime(line);
   });
+  return found == near.end() ? kLookAhead : static_cast<size_t>(found - near.begin());
 }
 
 // What one line of the golden is and what stands in its place now.
@@ -101,8 +105,10 @@ std::string ChangeText(Lines golden, Lines now) {
     return absl::StrCat("`", before, "` comes at ", std::string(TimeOf(now[0])), " s instead of ",
                         std::string(TimeOf(golden[0])), " s");
   }
-  if (ComesLater(now[0], golden.subspan(1))) return absl::StrCat("missing: ", before);
-  if (ComesLater(golden[0], now.subspan(1))) return absl::StrCat("new: ", after);
+  const size_t missing = Ahead(now[0], golden.subspan(1));
+  const size_t added = Ahead(golden[0], now.subspan(1));
+  if (missing < added) return absl::StrCat("missing: ", before);
+  if (added < kLookAhead) return absl::StrCat("new: ", after);
   if (KindOf(golden[0]) != KindOf(now[0])) {
     return absl::StrCat("`", before, "` is now `", after, "`");
   }
@@ -141,13 +147,15 @@ void AppendRow(const std::string& before, char sign, const std::string& after, s
   absl::StrAppend(text, std::string(absl::StripTrailingAsciiWhitespace(row)), "\n");
 }
 
-// Removed and added lines that stand in each other's place share a row.
+// The first kRowsAfter rows. Removed and added lines that stand in each other's place share one.
 void AppendChanges(Lines golden, Lines now, std::string* text) {
   const std::vector<LineEdit> edits = AlignLines(golden, now);
-  for (size_t i = 0; i < edits.size();) {
+  size_t rows = 0;
+  for (size_t i = 0; i < edits.size() && rows < kRowsAfter;) {
     if (edits[i].kind == LineEdit::Kind::kSame) {
       AppendRow(golden[edits[i].before], ' ', now[edits[i].after], text);
       ++i;
+      ++rows;
       continue;
     }
     std::vector<size_t> removed;
@@ -156,7 +164,8 @@ void AppendChanges(Lines golden, Lines now, std::string* text) {
       if (edits[i].kind == LineEdit::Kind::kRemoved) removed.push_back(edits[i].before);
       if (edits[i].kind == LineEdit::Kind::kAdded) added.push_back(edits[i].after);
     }
-    for (size_t row = 0; row < std::max(removed.size(), added.size()); ++row) {
+    const size_t pairs = std::max(removed.size(), added.size());
+    for (size_t row = 0; row < pairs && rows < kRowsAfter; ++row, ++rows) {
       const bool left = row < removed.size();
       const bool right = row < added.size();
       AppendRow(left ? golden[removed[row]] : "",
@@ -177,8 +186,8 @@ std::string Columns(const Parting& parting, Lines golden, Lines now) {
   }
   const Lines old = golden.subspan(std::min(parting.golden, golden.size()));
   const Lines here = now.subspan(std::min(parting.now, now.size()));
-  AppendChanges(old.first(std::min(old.size(), kContextAfter)),
-                here.first(std::min(here.size(), kContextAfter)), &text);
+  AppendChanges(old.first(std::min(old.size(), kLinesAligned)),
+                here.first(std::min(here.size(), kLinesAligned)), &text);
   return text;
 }
 

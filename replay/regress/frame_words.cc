@@ -112,7 +112,7 @@ std::string FrameWords::Ipv4(std::span<const uint8_t> packet, bool sent) {
   absl::StrAppend(&text, Ecn(header.tos));
   if (!sent) return text;
   if (header.ttl != kUsualTtl) absl::StrAppend(&text, " ttl ", int{header.ttl});
-  if (!header.dont_fragment()) absl::StrAppend(&text, " nodf");
+  if (!header.dont_fragment() && !header.is_fragment()) absl::StrAppend(&text, " nodf");
   if (!ip->options.empty()) absl::StrAppend(&text, " ip options ", ip->options.size());
   const wire::PseudoHeader pseudo(header.saddr, header.daddr);
   const bool right =

@@ -222,6 +222,16 @@ TEST(Difference, SaysWhatIsMissingAndWhatIsNew) {
             "after frame 1, at 0.010001000 s: new: drop NO_SOCKET of an own packet, 40 B");
 }
 
+TEST(Difference, WhatHappensAgainLaterIsNotTakenForWhatWasThere) {
+  const std::string probe = "     +0.000001000 neigh 10.0.0.1 DELAY -> PROBE";
+  RunText before = SomeRun(3);
+  before.trace.push_back(probe);
+  RunText run = before;
+  run.trace.insert(run.trace.begin() + 2, probe);
+  EXPECT_EQ(FirstDifference(MakeGolden(before, nullptr, "r"), run),
+            "after frame 1, at 0.010001000 s: new: neigh 10.0.0.1 DELAY -> PROBE");
+}
+
 TEST(Difference, SaysThatARunEndsEarlyOrGoesOn) {
   EXPECT_EQ(FirstDifference(MakeGolden(SomeRun(3), nullptr, "r"), SomeRun(2)),
             "after frame 2, after 0.020002000 s: missing, and all behind it: "
