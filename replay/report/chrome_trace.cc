@@ -191,6 +191,7 @@ void AddEvents(const RunLog& log, TimelineWriter* out) {
         calls.Add(event);
         break;
       case TraceKind::kDeliver:
+      case TraceKind::kForward:
       case TraceKind::kDrop:
       case TraceKind::kNicDrop: {
         const auto frame_id = static_cast<uint32_t>(event.args[0]);

@@ -115,7 +115,8 @@ void RunLog::Observe(uint64_t number, const TraceEvent& event, const FrameLedger
   }
   const bool is_drop = event.kind == TraceKind::kDrop || event.kind == TraceKind::kNicDrop;
   if (is_drop) ++drops_[static_cast<DropReason>(event.args[1])];
-  if (is_drop || event.kind == TraceKind::kDeliver) Settle(event, ledger);
+  const bool arrived = event.kind == TraceKind::kDeliver || event.kind == TraceKind::kForward;
+  if (is_drop || arrived) Settle(event, ledger);
   if (events_.size() >= limits_.events) {
     ++events_left_out_;
     return;

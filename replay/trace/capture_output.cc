@@ -37,6 +37,7 @@ void CaptureOutput::Observe(uint64_t number, const TraceEvent& event, const Fram
       AddFrame(number, event);
       break;
     case TraceKind::kDeliver:
+    case TraceKind::kForward:
     case TraceKind::kDrop:
     case TraceKind::kNicDrop:
       Settle(static_cast<uint32_t>(event.args[0]), ledger);

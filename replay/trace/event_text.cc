@@ -107,6 +107,9 @@ std::string EventText(const TraceEvent& event) {
           static_cast<int32_t>(event.args[1]), static_cast<int64_t>(event.args[2]));
     case TraceKind::kTcpRetransmit:
       return RetransmitText(event);
+    case TraceKind::kForward:
+      return absl::StrFormat("%d B from device %d out through device %d (frame %d)", event.args[1],
+                             event.args[2], event.args[3], event.args[0]);
     case TraceKind::kLink:
       return absl::StrFormat("device %d %s", event.args[0], event.args[1] != 0 ? "up" : "down");
     case TraceKind::kDeviceFault:

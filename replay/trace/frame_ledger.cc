@@ -12,6 +12,8 @@ void FrameLedger::Add(const TraceEvent& event) {
       return;
     case TraceKind::kDeliver:
       return Settle(id, Fate::kDelivered, SKB_DROP_REASON_CONSUMED);
+    case TraceKind::kForward:
+      return Settle(id, Fate::kDelivered, SKB_DROP_REASON_CONSUMED, /*passed_on=*/true);
     case TraceKind::kDrop:
     case TraceKind::kNicDrop:
       return Settle(id, Fate::kDropped, static_cast<DropReason>(event.args[1]));
@@ -39,28 +41,26 @@ void FrameLedger::Grow() {
   ring_.swap(larger);
 }
 
-void FrameLedger::Settle(uint32_t id, Fate fate, DropReason reason) {
+void FrameLedger::Count(const Frame& frame, uint64_t by) {
+  if (frame.fate == Fate::kDelivered) delivered_ += by;
+  if (frame.fate != Fate::kDropped) return;
+  dropped_ += by;
+  by_reason_[static_cast<size_t>(frame.reason)] += by;
+}
+
+void FrameLedger::Settle(uint32_t id, Fate fate, DropReason reason, bool passed_on) {
   auto* const frame = const_cast<Frame*>(Find(id));
   if (frame == nullptr) {
     if (fate == Fate::kDropped) ++dropped_own_;
     return;
   }
   // A frame that several listeners got is delivered once, and a copy that one of them dropped does
-  // not undo that.
-  if (frame->fate == Fate::kDelivered) return;
-  if (frame->fate == Fate::kDropped) {
-    if (fate == Fate::kDropped) return;
-    --dropped_;
-    --by_reason_[static_cast<size_t>(frame->reason)];
-  }
-  frame->fate = fate;
-  frame->reason = reason;
-  if (fate == Fate::kDelivered) {
-    ++delivered_;
-  } else {
-    ++dropped_;
-    ++by_reason_[static_cast<size_t>(reason)];
-  }
+  // not undo that. Of several drops the first counts.
+  if (frame->fate == Fate::kDelivered && !(frame->passed_on && fate == Fate::kDropped)) return;
+  if (frame->fate == Fate::kDropped && fate == Fate::kDropped) return;
+  Count(*frame, ~uint64_t{0});  // takes one away
+  *frame = {.id = id, .fate = fate, .reason = reason, .passed_on = passed_on};
+  Count(*frame, 1);
 }
 
 }  // namespace tapedeck

@@ -1,6 +1,6 @@
-// What became of every frame of the input that entered a host: delivered, dropped for one reason,
-// or still on its way. Each frame is counted once, whatever the stack made of it: frames in ==
-// delivered + dropped + queued, always.
+// What became of every frame of the input that entered a host: delivered (to a user of the host, or
+// to another host), dropped for one reason, or still on its way. Each frame is counted once,
+// whatever the stack made of it: frames in == delivered + dropped + queued, always.
 #ifndef TAPEDECK_REPLAY_TRACE_FRAME_LEDGER_H_
 #define TAPEDECK_REPLAY_TRACE_FRAME_LEDGER_H_
 
@@ -19,9 +19,10 @@ class FrameLedger {
     uint32_t id = 0;
     Fate fate = Fate::kQueued;
     DropReason reason = SKB_DROP_REASON_CONSUMED;
+    bool passed_on = false;  // delivered in that it was forwarded; a drop behind that counts
   };
 
-  // Hears kWireRx, kDeliver, kDrop and kNicDrop; others are nothing to it.
+  // Hears kWireRx, kDeliver, kForward, kDrop and kNicDrop; others are nothing to it.
   void Add(const TraceEvent& event);
 
   uint64_t frames_in() const { return frames_in_; }
@@ -41,7 +42,8 @@ class FrameLedger {
 
  private:
   void Enter(uint32_t id);
-  void Settle(uint32_t id, Fate fate, DropReason reason);
+  void Settle(uint32_t id, Fate fate, DropReason reason, bool passed_on = false);
+  void Count(const Frame& frame, uint64_t by);
   void Grow();
 
   // Frames by the low bits of their id. A settled frame may be overwritten; the ring grows rather

@@ -20,6 +20,7 @@ TracePrinter::Detail DetailOf(TraceKind kind) {
     case TraceKind::kWireRx:
     case TraceKind::kWireTx:
     case TraceKind::kDeliver:
+    case TraceKind::kForward:
     case TraceKind::kSyscallEnter:
     case TraceKind::kSyscallExit:
       return TracePrinter::Detail::kFrames;

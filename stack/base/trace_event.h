@@ -37,7 +37,9 @@ namespace tapedeck {
   X(kNicDrop, "nic", "drop", "frame_id", "reason", "len", "")                                   \
   X(kStateDigest, "state", "digest", "hash", "draws", "objects", "")                            \
   /* Bytes are sent again, or a probe; `why` is a TcpRetransmitWhy. */                          \
-  X(kTcpRetransmit, "tcp", "retransmit", "sock_id", "seq", "len", "why")
+  X(kTcpRetransmit, "tcp", "retransmit", "sock_id", "seq", "len", "why")                        \
+  /* A packet for somebody else goes on its way.                                            */  \
+  X(kForward, "fwd", "forward", "frame_id", "len", "in_ifindex", "out_ifindex")
 
 // Of kWireRx's flags: the frame was made by what stands round the host (an answer to its ARP
 // request), not by the input.

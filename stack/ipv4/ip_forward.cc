@@ -30,6 +30,9 @@ void ip_decrease_ttl(wire::Ipv4Header* iph) {
 int ip_forward_finish(net& net, sk_buff* skb) {
   if (IPCB(skb)->opt.optlen != 0) ip_forward_options(skb);
   skb->tstamp = 0;
+  net.this_cpu().Trace(TraceKind::kForward, skb->frame_id, skb->len,
+                       static_cast<uint64_t>(skb->skb_iif),
+                       static_cast<uint64_t>(skb_dst(skb)->dev->ifindex));
   return dst_output(net, nullptr, skb);
 }
 

@@ -130,6 +130,9 @@ int Pass(net& net, sk_buff* skb) {
 
 int ip6_forward_finish(net& net, sock* sk, sk_buff* skb) {
   skb->tstamp = 0;
+  net.this_cpu().Trace(TraceKind::kForward, skb->frame_id, skb->len,
+                       static_cast<uint64_t>(skb->skb_iif),
+                       static_cast<uint64_t>(skb_dst(skb)->dev->ifindex));
   return dst_output(net, sk, skb);
 }
 

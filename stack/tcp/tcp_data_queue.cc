@@ -7,6 +7,7 @@
 #include "stack/tcp/tcp_input_internal.h"
 #include "stack/tcp/tcp_output.h"
 #include "stack/tcp/tcp_queues.h"
+#include "stack/wire/ip_protocol.h"
 
 namespace tapedeck {
 
@@ -68,6 +69,16 @@ bool IsBareFin(const sk_buff* skb) {
 
 }  // namespace
 
+void tcp_trace_deliver(const sock* sk, const sk_buff* skb) {
+  sk->sk_net.this_cpu().Trace(TraceKind::kDeliver, skb->frame_id, skb->len, wire::kIpProtoTcp,
+                              inet_sk(sk)->inet_num);
+}
+
+void tcp_consume_segment(const sock* sk, sk_buff* skb) {
+  tcp_trace_deliver(sk, skb);
+  consume_skb(skb);
+}
+
 void tcp_drop_reason(sock* sk, sk_buff* skb, DropReason reason) {
   sk->sk_drops += std::max<uint32_t>(1, skb_shinfo(skb)->gso_segs);
   kfree_skb_reason(skb, reason);
@@ -95,6 +106,7 @@ bool tcp_try_coalesce(sock* sk, sk_buff* to, sk_buff* from, bool* fragstolen) {
 }
 
 bool tcp_queue_rcv(sock* sk, sk_buff* skb, bool* fragstolen) {
+  tcp_trace_deliver(sk, skb);
   sk_buff* const tail = skb_peek_tail(&sk->sk_receive_queue);
   const bool eaten = tail != nullptr && tcp_try_coalesce(sk, tail, skb, fragstolen);
   tcp_rcv_nxt_update(tcp_sk(sk), TCP_SKB_CB(skb)->end_seq);
@@ -123,7 +135,7 @@ void tcp_data_queue(sock* sk, sk_buff* skb) {
   const SeqNum seq = TCP_SKB_CB(skb)->seq;
   const SeqNum end_seq = TCP_SKB_CB(skb)->end_seq;
   if (seq == end_seq) {
-    consume_skb(skb);
+    tcp_consume_segment(sk, skb);
     return;
   }
   tcp_cleanup_skb(skb);

@@ -46,7 +46,7 @@ void FastAck(sock* sk, sk_buff* skb, uint32_t flag) {
   tcp_sock* const tp = tcp_sk(sk);
   tcp_ecn_received_counters(sk, skb, 0);
   tcp_ack(sk, skb, flag);
-  consume_skb(skb);
+  tcp_consume_segment(sk, skb);
   tcp_data_snd_check(sk);
   // Without data it is no measurement of the round trip.
   tp->rcv_rtt_last_tsecr = tp->rx_opt.rcv_tsecr;

@@ -44,6 +44,10 @@ SynSentOutcome tcp_rcv_synsent_state_process(sock* sk, sk_buff* skb, const wire:
 
 // --- Queues. ---
 
+// The trace's word that the segment's data is queued, or that it did what it came for.
+void tcp_trace_deliver(const sock* sk, const sk_buff* skb);
+// Frees a segment that did: an acknowledgement, a SYN, a valid RST.
+void tcp_consume_segment(const sock* sk, sk_buff* skb);
 // A queued packet needs its route no more.
 inline void tcp_cleanup_skb(sk_buff* skb) { skb_dst_drop(skb); }
 // Puts in-order data at the end of the receive queue. True where it was merged with the last packet

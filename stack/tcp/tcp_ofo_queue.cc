@@ -191,6 +191,7 @@ void tcp_data_queue_ofo(sock* sk, sk_buff* skb) {
   const SeqNum end_seq = TCP_SKB_CB(skb)->end_seq;
   const bool first = tp->out_of_order_queue.empty();
   bool fragstolen = false;
+  tcp_trace_deliver(sk, skb);
   const Placed placed = first ? PlaceFirst(sk, skb) : Place(sk, skb, &fragstolen);
   // Without SACK the window does not grow: it stays the same in all ACKs, which makes them the
   // duplicates that the sender counts.

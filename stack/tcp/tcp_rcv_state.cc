@@ -50,7 +50,7 @@ DropReason ReceiveListen(sock* sk, sk_buff* skb, const wire::TcpHeader* th) {
   if (th->rst()) return Discard(sk, skb, SKB_DROP_REASON_TCP_RESET);
   if (!th->syn() || th->fin()) return Discard(sk, skb, SKB_DROP_REASON_TCP_FLAGS);
   inet_csk(sk)->icsk_af_ops->conn_request(sk, skb);
-  consume_skb(skb);
+  tcp_consume_segment(sk, skb);
   return SKB_DROP_REASON_CONSUMED;
 }
 
@@ -68,7 +68,7 @@ DropReason ReceiveSynSent(sock* sk, sk_buff* skb, const wire::TcpHeader* th) {
       break;
   }
   tcp_urg(sk, skb, th);
-  consume_skb(skb);
+  tcp_consume_segment(sk, skb);
   tcp_data_snd_check(sk);
   return SKB_DROP_REASON_CONSUMED;
 }
@@ -249,7 +249,7 @@ DropReason ReceiveSynchronized(sock* sk, sk_buff* skb, const wire::TcpHeader* th
     case Step::kGoOn:
       break;
     case Step::kConsumed:
-      consume_skb(skb);
+      tcp_consume_segment(sk, skb);
       return SKB_DROP_REASON_CONSUMED;
     case Step::kAbort:
       return SKB_DROP_REASON_TCP_ABORT_ON_DATA;

@@ -104,7 +104,7 @@ SynSentOutcome ReceiveSynAck(sock* sk, sk_buff* skb, const wire::TcpHeader* th,
   if (sk->sk_write_pending != 0 || icsk->icsk_accept_queue.rskq_defer_accept != 0 ||
       inet_csk_in_pingpong_mode(sk)) {
     DelayHandshakeAck(sk);
-    consume_skb(skb);
+    tcp_consume_segment(sk, skb);
     return SynSentOutcome::kConsumed;
   }
   tcp_send_ack_reflect_ect(sk, tcp_ecn_mode_accecn(tp));
@@ -126,7 +126,7 @@ void ReceiveCrossedSyn(sock* sk, sk_buff* skb, const wire::TcpHeader* th) {
   tcp_sync_mss(sk, inet_csk(sk)->icsk_pmtu_cookie);
   tcp_initialize_rcv_mss(sk);
   tcp_send_synack(sk);
-  consume_skb(skb);
+  tcp_consume_segment(sk, skb);
 }
 
 }  // namespace
@@ -157,7 +157,7 @@ SynSentOutcome tcp_rcv_synsent_state_process(sock* sk, sk_buff* skb, const wire:
     }
     if (th->rst()) {
       tcp_reset(sk, skb);
-      consume_skb(skb);
+      tcp_consume_segment(sk, skb);
       return SynSentOutcome::kConsumed;
     }
     if (th->syn()) return ReceiveSynAck(sk, skb, th, &foc);

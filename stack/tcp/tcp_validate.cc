@@ -158,7 +158,7 @@ bool tcp_validate_incoming(sock* sk, sk_buff* skb, const wire::TcpHeader* th, bo
       break;
     case Verdict::kReset:
       tcp_reset(sk, skb);
-      consume_skb(skb);
+      tcp_consume_segment(sk, skb);
       break;
     case Verdict::kSynChallenge:
       if (syn_inerr) TCP_INC_STATS(sk->sk_net, TcpMib::kInErrs);
