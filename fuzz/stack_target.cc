@@ -1,5 +1,5 @@
-// Frames, system calls and passing time against one host with one NIC, a bound UDP socket and a
-// ping socket.
+// Frames, TCP segments, system calls and passing time against one host with one NIC, a bound UDP
+// socket, a ping socket and a TCP listener.
 //
 // Input: the bytes spelling of a Script. Property: no CHECK fails and the promises of oracles.h
 // hold.
@@ -28,8 +28,8 @@ constexpr size_t kStepsMax = 256;
 // Beyond every timeout of the layers that exist; later delays are cut.
 constexpr Duration kTimeMax = Duration::Seconds(600);
 
-// Descriptor 3 is a UDP socket on the script's port, 4 a ping socket; routes to and from the first
-// peer are cached.
+// Descriptor 3 is a UDP socket on the script's port, 4 a ping socket, 5 a TCP listener on that
+// port; routes to and from the first peer are cached.
 constexpr std::string_view kPrelude = R"(
     0    socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
     +0   bind(3, ..., ...) = 0
@@ -46,6 +46,9 @@ constexpr std::string_view kPrelude = R"(
       0009 0009 0010 0001 0001 0203 0405 0607
     }
     +1ms recvfrom(3, ..., 100, 0, ..., ...) = 8
+    +0   socket(..., SOCK_STREAM, IPPROTO_TCP) = 5
+    +0   bind(5, ..., ...) = 0
+    +0   listen(5, 8) = 0
     +2   pause
 )";
 

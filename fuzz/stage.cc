@@ -29,6 +29,7 @@ Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configu
     player.Play();
     CHECK(player.verdict().held());
     names_ = player.names();
+    flows_ = player.flows();
   }
   lab_.recorder().Restore({});
   lab_.Take(&start_);
@@ -58,7 +59,7 @@ uint64_t Stage::Run(const Script& script) {
 }
 
 uint64_t Stage::Play(const Script& script) {
-  ScriptPlayer player(lab_, script, names_);
+  ScriptPlayer player(lab_, script, names_, flows_);
   player.Play();
   lab_.world().RunUntil(lab_.world().now() + kSettle);
   return player.frames();

@@ -7,10 +7,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "replay/lab/fd_names.h"
 #include "replay/lab/lab.h"
+#include "replay/lab/peer_flows.h"
 #include "replay/lab/script_hosts.h"
 #include "replay/script/script.h"
 #include "stack/base/time.h"
@@ -56,6 +58,7 @@ class Stage {
   ScriptPeers peers_;
   Lab lab_;
   FdNames names_;
+  std::optional<PeerFlows> flows_;
   Lab::Checkpoint start_;
   Holdings at_rest_;
 };

@@ -41,6 +41,7 @@ uint32_t CapturePort::Inject(SimTime first_bit, std::span<const uint8_t> bytes, 
 
 void CapturePort::Transmit(SimTime, SimTime last_bit, const nic::WireFrame& frame) {
   ++frames_out_;
+  if (listener_ != nullptr) listener_->OnFrame(host_, frame.bytes);
   if (neighbours_ != nullptr) MaybeAnswer(last_bit + arp_delay_, frame.bytes);
   if (frame.buffer.data != nullptr) world_.packets().Free(frame.buffer);
 }

@@ -36,6 +36,14 @@ class Neighbours {
   virtual bool Find(const IpAddress& address, MacAddress* mac) const = 0;
 };
 
+// Hears what a host sends.
+class FrameListener {
+ public:
+  virtual ~FrameListener() = default;
+  // `frame` has left host `host`; its bytes are valid only now.
+  virtual void OnFrame(uint8_t host, std::span<const uint8_t> frame) = 0;
+};
+
 // The far end of a cable whose other side is a player.
 class CapturePort : public nic::WireSink {
  public:
@@ -46,6 +54,13 @@ class CapturePort : public nic::WireSink {
   void AnswerArp(const Neighbours* neighbours, Duration delay) {
     neighbours_ = neighbours;
     arp_delay_ = delay;
+  }
+
+  // Every frame of the host's is told to `listener` (may be null) from now on. It must outlive the
+  // Lab or be taken back.
+  void Listen(FrameListener* listener, uint8_t host) {
+    listener_ = listener;
+    host_ = host;
   }
 
   // A frame's first bit enters the cable at `first_bit`, or when the wire is free after the frame
@@ -76,6 +91,8 @@ class CapturePort : public nic::WireSink {
   nic::Nic82599& nic_;
   const Neighbours* neighbours_ = nullptr;
   Duration arp_delay_;
+  FrameListener* listener_ = nullptr;
+  uint8_t host_ = 0;
   SlabCache<Reply> replies_;
   uint16_t event_source_;
   uint64_t frames_out_ = 0;

@@ -18,11 +18,12 @@ namespace tapedeck {
 
 namespace {
 
-// Frames and hosts are what the packetdrill language does not know: such a script is for hosts with
-// NICs.
+// Frames, segments and hosts are what the packetdrill language does not know: such a script is for
+// hosts with NICs.
 bool IsRaw(const Script& script) {
   return std::any_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
-    return step.host != 0 || std::holds_alternative<FrameStep>(step.what);
+    return step.host != 0 || std::holds_alternative<FrameStep>(step.what) ||
+           std::holds_alternative<SegmentStep>(step.what);
   });
 }
 

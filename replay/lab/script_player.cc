@@ -25,16 +25,21 @@ CallDefaults DefaultsOf(uint8_t host) {
 
 }  // namespace
 
-ScriptPlayer::ScriptPlayer(Lab& lab, const Script& script, FdNames names)
+ScriptPlayer::ScriptPlayer(Lab& lab, const Script& script, FdNames names,
+                           std::optional<PeerFlows> flows)
     : lab_(lab),
       script_(script),
       names_(std::move(names)),
+      flows_(flows.has_value() ? *std::move(flows) : PeerFlows(lab.hosts())),
       start_(lab.world().now()),
       now_(start_),
       last_return_(now_),
-      idle_(static_cast<size_t>(lab.hosts())) {}
+      idle_(static_cast<size_t>(lab.hosts())) {
+  for (int i = 0; i < lab.hosts(); ++i) lab.port(i).Listen(this, static_cast<uint8_t>(i));
+}
 
 ScriptPlayer::~ScriptPlayer() {
+  for (int i = 0; i < lab_.hosts(); ++i) lab_.port(i).Listen(nullptr, 0);
   FreeEnded();
   for (const Played& played : waiting_) {
     // The thread leaves the wait queue before the call gives up the socket that has it.
@@ -81,6 +86,12 @@ void ScriptPlayer::Do(const Step& step, const FrameStep& frame, size_t) {
   } else {
     port.Inject(at, frame.bytes, /*stable=*/true, flags);
   }
+  ++frames_;
+}
+
+void ScriptPlayer::Do(const Step& step, const SegmentStep& segment, size_t) {
+  const SimTime at = Later(now_, lab_.world().now());
+  lab_.port(step.host).Inject(at, flows_.Build(segment, step.host, at), /*stable=*/false, 0);
   ++frames_;
 }
 

@@ -17,6 +17,7 @@
 
 #include "replay/lab/fd_names.h"
 #include "replay/lab/lab.h"
+#include "replay/lab/peer_flows.h"
 #include "replay/lab/script_call.h"
 #include "replay/script/script.h"
 #include "replay/trace/verdict.h"
@@ -24,17 +25,18 @@
 
 namespace tapedeck {
 
-class ScriptPlayer {
+class ScriptPlayer : private FrameListener {
  public:
   // The script starts at the Lab's present. `names`: descriptors that an earlier script has left
-  // open. The player must be gone before the Lab is shut down or restored; the script only
-  // afterwards, as its frames may still be on the wire. REQUIRES: ValidateScript(script).ok(); the
-  // Lab is not back to back.
-  ScriptPlayer(Lab& lab, const Script& script, FdNames names = {});
+  // open; `flows`: its peers' connections. The player must be gone before the Lab is shut down or
+  // restored; the script only afterwards, as its frames may still be on the wire. REQUIRES:
+  // ValidateScript(script).ok(); the Lab is not back to back.
+  ScriptPlayer(Lab& lab, const Script& script, FdNames names = {},
+               std::optional<PeerFlows> flows = std::nullopt);
   ScriptPlayer(const ScriptPlayer&) = delete;
   ScriptPlayer& operator=(const ScriptPlayer&) = delete;
   // Calls that still wait end without a result.
-  ~ScriptPlayer();
+  ~ScriptPlayer() override;
 
   // Plays all steps, and runs on until every call that the script has return later should have done
   // so.
@@ -48,6 +50,7 @@ class ScriptPlayer {
   Verdict verdict() const;
 
   const FdNames& names() const { return names_; }
+  const PeerFlows& flows() const { return flows_; }
   // Frames put on the wire so far.
   uint64_t frames() const { return frames_; }
 
@@ -68,8 +71,12 @@ class ScriptPlayer {
   void Do(const Step&, const CommandStep&, size_t) {}
   void Do(const Step&, const CodeStep&, size_t) {}
   void Do(const Step& step, const FrameStep& frame, size_t number);
+  void Do(const Step& step, const SegmentStep& segment, size_t number);
   void Do(const Step& step, const SyscallStep& call, size_t number);
 
+  void OnFrame(uint8_t host, std::span<const uint8_t> frame) override {
+    flows_.Observe(host, frame);
+  }
   Thread* TakeThread(uint8_t host);
   // What follows from the result of a call that has ended.
   void NoteEnd(const Played& played);
@@ -82,6 +89,7 @@ class ScriptPlayer {
   Lab& lab_;
   const Script& script_;
   FdNames names_;
+  PeerFlows flows_;
   SimTime start_;
   SimTime now_;          // of the present step
   size_t next_ = 0;      // which step comes next; one behind the last: all is played

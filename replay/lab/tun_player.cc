@@ -167,6 +167,10 @@ bool TunPlayer::Do(const Step&, const FrameStep&, const When&) {
   return Fail("frames are for hosts with NICs; a tun device has packets only");
 }
 
+bool TunPlayer::Do(const Step&, const SegmentStep&, const When&) {
+  return Fail("frames are for hosts with NICs; a tun device has packets only");
+}
+
 bool TunPlayer::Do(const Step&, const CommandStep& command, const When& when) {
   if (!WaitUntil(when, "command")) return false;
   const absl::Status status = commands_.Run(command);

@@ -76,6 +76,7 @@ class TunPlayer {
 
   bool Do(const Step&, const PauseStep&, const When& when);
   bool Do(const Step& step, const FrameStep&, const When& when);
+  bool Do(const Step& step, const SegmentStep&, const When& when);
   bool Do(const Step& step, const PacketStep& packet, const When& when);
   bool Do(const Step& step, const SyscallStep& call, const When& when);
   bool Do(const Step& step, const CommandStep& command, const When& when);

@@ -9,6 +9,7 @@
 #include "replay/script/byte_record.h"
 #include "replay/script/call_bytes.h"
 #include "replay/script/frame_bytes.h"
+#include "replay/script/segment_bytes.h"
 #include "replay/script/text_bytes.h"
 #include "stack/base/check.h"
 
@@ -25,7 +26,8 @@ constexpr uint8_t kFrameBadFcs = 0x01;
 constexpr uint8_t kFrameRepair = 0x02;
 
 static_assert(kOpPause < kFrameOpBase);
-static_assert(kFrameOpBase + std::variant_size_v<FramePlan> <= kOpText);
+static_assert(kFrameOpBase + std::variant_size_v<FramePlan> <= kSegmentOp);
+static_assert(kSegmentOp < kOpText);
 static_assert(kOpText < kCallOpBase);
 static_assert(kCallOpBase + kSyscallNames <= kOpMask);
 
@@ -42,6 +44,9 @@ bool ReadFrame(RecordReader& reader, uint8_t op, uint8_t host, FrameStep& frame)
 }
 
 size_t FrameBytes(const Step& step) {
+  if (const auto* const segment = std::get_if<SegmentStep>(&step.what)) {
+    return segment->payload_bytes;
+  }
   const auto* const frame = std::get_if<FrameStep>(&step.what);
   return frame == nullptr ? 0 : frame->bytes.size();
 }
@@ -68,6 +73,10 @@ bool Decoder::ReadStep(uint8_t op, bool has_host, Step& step) {
   step.host = has_host ? reader_.U8() % kHostsMax : uint8_t{0};
   step.delay = reader_.Delay();
   if (op == kOpPause) return true;
+  if (op == kSegmentOp) {
+    ReadSegment(reader_, step.what.emplace<SegmentStep>());
+    return true;
+  }
   if (op < kCallOpBase) {
     return ReadFrame(reader_, op, step.host, step.what.emplace<FrameStep>());
   }
@@ -122,6 +131,12 @@ absl::Status WriteWhat(RecordWriter& writer, const Step& step, const FrameStep& 
   writer.U8((frame.bad_fcs ? kFrameBadFcs : uint8_t{0}) |
             (frame.repair_checksums ? kFrameRepair : uint8_t{0}));
   WriteFramePlan(writer, step.host, plan);
+  return absl::OkStatus();
+}
+
+absl::Status WriteWhat(RecordWriter& writer, const Step& step, const SegmentStep& segment) {
+  WriteHead(writer, kSegmentOp, step);
+  WriteSegment(writer, segment);
   return absl::OkStatus();
 }
 

@@ -4,8 +4,8 @@
 #include <array>
 #include <cstdint>
 #include <span>
-#include <string_view>
 
+#include "replay/script/hex_words.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/text.h"
 
@@ -16,18 +16,6 @@ using Bytes = std::span<const uint8_t>;
 
 constexpr size_t kRowBytes = 20;
 constexpr size_t kGroupBytes = 2;
-
-// Appends the bytes of a run of digits. False if it is none.
-bool AppendHex(std::string_view digits, std::vector<uint8_t>& bytes) {
-  if (digits.size() % 2 != 0) return false;
-  for (size_t i = 0; i < digits.size(); i += 2) {
-    const int high = HexDigitValue(digits[i]);
-    const int low = HexDigitValue(digits[i + 1]);
-    if (high < 0 || low < 0) return false;
-    bytes.push_back(static_cast<uint8_t>(high << 4 | low));
-  }
-  return true;
-}
 
 // Takes `count` bytes off the front of `rest`, fewer where there are fewer.
 Bytes TakeFront(Bytes& rest, size_t count) {
@@ -60,11 +48,7 @@ void ParseFrame(TextParser& parser, FrameStep& frame) {
     }
   }
   parser.Expect("{");
-  for (Token token = parser.TakeHex(); parser.ok() && !token.Is("}"); token = parser.TakeHex()) {
-    if (token.kind != TokenKind::kWord || !AppendHex(token.text, frame.bytes)) {
-      parser.FailAt(token, "pairs of hexadecimal digits or '}'");
-    }
-  }
+  ParseHexWords(parser, frame.bytes);
 }
 
 void PrintFrame(std::string& out, const FrameStep& frame) {

@@ -24,6 +24,22 @@ absl::Status CheckWhat(const FrameStep& frame) {
       absl::StrCat("a frame of ", frame.bytes.size(), " bytes, at most ", kFrameBytesMax));
 }
 
+absl::Status CheckWhat(const SegmentStep& segment) {
+  if (segment.flow >= kSegmentFlowsMax) {
+    return Invalid(absl::StrCat("flow ", static_cast<int>(segment.flow), ", at most ",
+                                static_cast<int>(kSegmentFlowsMax - 1)));
+  }
+  if (segment.payload_bytes > kSegmentPayloadMax) {
+    return Invalid(absl::StrCat("a segment with ", segment.payload_bytes, " bytes, at most ",
+                                kSegmentPayloadMax));
+  }
+  if ((segment.flags & ~wire::kTcpFlagsMask) != 0) return Invalid("TCP flags beyond 12 bits");
+  if ((segment.wrong & ~SegmentStep::kWrongMask) != 0) return Invalid("an unknown kind of wrong");
+  if (segment.sack.size() > wire::kTcpSackBlocksMax) return Invalid("more than four SACK blocks");
+  if (segment.raw_options.size() > wire::kTcpOptionsMax) return Invalid("options above 40 bytes");
+  return absl::OkStatus();
+}
+
 absl::Status CheckResult(const SyscallStep& step) {
   if (step.expected.has_value() && *step.expected < -1) {
     return Invalid(absl::StrCat("expected result ", *step.expected, " is below -1"));

@@ -19,6 +19,7 @@
 #include "replay/script/command.h"
 #include "replay/script/options.h"
 #include "replay/script/packet_step.h"
+#include "replay/script/segment_step.h"
 #include "replay/script/syscall_step.h"
 #include "stack/base/time.h"
 
@@ -81,7 +82,8 @@ struct Step {
   // only.
   std::optional<Duration> range = std::nullopt;
   uint8_t host = 0;
-  std::variant<PauseStep, FrameStep, PacketStep, SyscallStep, CommandStep, CodeStep> what = {};
+  std::variant<PauseStep, FrameStep, PacketStep, SyscallStep, CommandStep, CodeStep, SegmentStep>
+      what = {};
   uint32_t line = 0;  // where it stands in its text, from 1; 0: nowhere. For messages; not content
 
   friend bool operator==(const Step& a, const Step& b) {

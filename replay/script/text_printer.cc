@@ -6,6 +6,7 @@
 #include "absl/strings/str_format.h"
 #include "replay/script/code_text.h"
 #include "replay/script/frame_text.h"
+#include "replay/script/segment_text.h"
 #include "replay/script/packet_text.h"
 #include "replay/script/syscall_text.h"
 #include "replay/script/text.h"
@@ -47,6 +48,7 @@ void PrintCommand(std::string& out, const CommandStep& command) {
 
 void PrintWhat(std::string& out, const PauseStep&) { out += "pause"; }
 void PrintWhat(std::string& out, const FrameStep& frame) { PrintFrame(out, frame); }
+void PrintWhat(std::string& out, const SegmentStep& segment) { PrintSegment(out, segment); }
 void PrintWhat(std::string& out, const PacketStep& packet) { PrintPacket(out, packet); }
 void PrintWhat(std::string& out, const SyscallStep& call) { PrintSyscall(out, call); }
 void PrintWhat(std::string& out, const CommandStep& command) { PrintCommand(out, command); }

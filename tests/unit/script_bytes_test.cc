@@ -17,6 +17,8 @@
 namespace tapedeck {
 namespace {
 
+using ::testing::HasSubstr;
+
 using Bytes = std::vector<uint8_t>;
 
 Script Decode(std::initializer_list<uint8_t> bytes) { return DecodeScript(Bytes(bytes)); }
@@ -45,6 +47,36 @@ std::string Describe(const Script& script, size_t i) {
   return wire::DescribeFrame(FrameOf(script, i).bytes);
 }
 
+// --- Segments ---
+
+TEST(ScriptBytes, SegmentOfZerosIsAnAcknowledgement) {
+  EXPECT_EQ(TextOf({0x06}), "+0 segment 0 ACK\n");
+  EXPECT_EQ(TextOf({0x06, 0, 0, 2}), "+0 segment 0 SYN\n");
+}
+
+TEST(ScriptBytes, SegmentKeepsEveryField) {
+  const char* const text =
+      "+1ms segment 3 PSH|ACK v6 seq -7 ack 12 win 12345 len 77 urg 3 mss 999 wscale 9 sackok ts "
+      "-5 "
+      "600 sack 10 20 sack -1 99 options { 7e7d00 } wrong tcp_checksum|length\n";
+  const Script script = Parse(text);
+  EXPECT_EQ(DecodeScript(Encode(script)), script);
+  EXPECT_EQ(PrintScript(Parse(PrintScript(script))), PrintScript(script));
+  EXPECT_EQ(script, Parse(PrintScript(script)));
+}
+
+TEST(ScriptBytes, SegmentErrorsNameTheirPlace) {
+  EXPECT_THAT(ParseScript("+0 segment 16 ACK", "x").status().message(), HasSubstr("x:1:12: "));
+  EXPECT_THAT(ParseScript("+0 segment 0 ACK len 9000", "x").status().message(),
+              HasSubstr("a length"));
+  EXPECT_THAT(ParseScript("+0 segment 0 ACK sack 0 1 sack 0 1 sack 0 1 sack 0 1 sack 0 1", "x")
+                  .status()
+                  .message(),
+              HasSubstr("more than four SACK blocks"));
+  EXPECT_THAT(ParseScript("+0 segment 0 ACK options { 123 }", "x").status().message(),
+              HasSubstr("pairs of hexadecimal digits"));
+}
+
 // --- Records ---
 
 TEST(ScriptBytes, WorkedExample) {
@@ -63,7 +95,7 @@ TEST(ScriptBytes, WorkedExample) {
 TEST(ScriptBytes, EmptyRecordsAndUnknownOperationsAreNothing) {
   EXPECT_TRUE(Decode({}).steps.empty());
   EXPECT_TRUE(Decode({0x7e, 0x7e, 0x7e}).steps.empty());
-  EXPECT_TRUE(Decode({0x06, 1, 2, 3, 0x7e, 0x0f, 0x7e, 0x1b, 0x7e, 0x7f, 0x7e}).steps.empty());
+  EXPECT_TRUE(Decode({0x0e, 1, 2, 3, 0x7e, 0x0f, 0x7e, 0x1b, 0x7e, 0x7f, 0x7e}).steps.empty());
   EXPECT_EQ(TextOf({0x00}), "+0 pause\n");
 }
 
