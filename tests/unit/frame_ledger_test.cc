@@ -19,7 +19,9 @@ class FrameLedgerTest : public ::testing::Test {
   FrameLedgerTest() { ledger_.Add(Event(TraceKind::kWireRx, 1)); }
   void Deliver() { ledger_.Add(Event(TraceKind::kDeliver, 1)); }
   void Forward() { ledger_.Add(Event(TraceKind::kForward, 1)); }
-  void Drop(DropReason reason) { ledger_.Add(Event(TraceKind::kDrop, 1, reason)); }
+  void Drop(DropReason reason) {
+    ledger_.Add(Event(TraceKind::kDrop, 1, static_cast<uint64_t>(reason)));
+  }
 
   FrameLedger ledger_;
 };
@@ -67,7 +69,7 @@ TEST_F(FrameLedgerTest, DropBehindForwardingCounts) {
 }
 
 TEST_F(FrameLedgerTest, DropOfAPacketThatNeverEnteredIsTheHostsOwn) {
-  ledger_.Add(Event(TraceKind::kDrop, 99, SKB_DROP_REASON_NOMEM));
+  ledger_.Add(Event(TraceKind::kDrop, 99, static_cast<uint64_t>(SKB_DROP_REASON_NOMEM)));
   EXPECT_EQ(ledger_.dropped_own(), 1U);
   EXPECT_EQ(ledger_.dropped(), 0U);
 }
