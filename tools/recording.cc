@@ -109,10 +109,7 @@ void PrintLiveReport(const LiveReport& report, double wall_s) {
                report.frames_out, report.dropped_own, report.interrupts, report.polls,
                report.events);
   for (const LiveReport::ServiceReport& service : report.services) {
-    absl::PrintF("%s=%d  connections %d  requests %d  bytes in %d  out %d\n",
-                 ServiceName(service.service.kind), service.service.port,
-                 service.counts.connections, service.counts.requests, service.counts.bytes_in,
-                 service.counts.bytes_out);
+    absl::PrintF("%s\n", ServiceReportText(service));
   }
   absl::PrintF("virtual %.6f s  wall %.3f s\n",
                static_cast<double>(report.virtual_time.ns()) * 1e-9, wall_s);
@@ -121,8 +118,8 @@ void PrintLiveReport(const LiveReport& report, double wall_s) {
 }
 
 int ReplayRecordingFile(const RecordingFlags& flags, const std::string& file) {
-  RecordingReplay::Options options;
-  options.arena.fill = flags.fill;
+  LiveRunOptions options;
+  options.memory.fill = flags.fill;
   const absl::StatusOr<std::unique_ptr<RecordingReplay>> opened =
       RecordingReplay::Open(file, options);
   if (!opened.ok()) {
@@ -131,8 +128,8 @@ int ReplayRecordingFile(const RecordingFlags& flags, const std::string& file) {
   }
   RecordingReplay& replay = **opened;
   const RecordingTape& tape = replay.tape();
-  const std::string settings = LiveSettingsText(tape.header.settings);
-  Recorder& recorder = replay.run().lab().recorder();
+  const std::string settings = replay.Settings();
+  Recorder& recorder = replay.recorder();
   TracePrinter printer(stdout, flags.verbose >= 3   ? TracePrinter::Detail::kAll
                                : flags.verbose == 2 ? TracePrinter::Detail::kFrames
                                                     : TracePrinter::Detail::kChanges);
@@ -150,7 +147,8 @@ int ReplayRecordingFile(const RecordingFlags& flags, const std::string& file) {
   while (replay.Advance()) {
   }
   const double wall_s = std::chrono::duration<double>(RecordingClock::now() - start).count();
-  const LiveReport report = replay.Finish();
+  replay.Finish();
+  const LiveReport& report = replay.report();
   if (written.ok()) written = outputs.Finish(RecordingReport(file, tape, report));
   if (!written.ok()) {
     ComplainOfRecording(std::string(written.message()));

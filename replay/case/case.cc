@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "replay/lab/script_playback.h"
 #include "replay/lab/script_run.h"
+#include "replay/recording/recording_replay.h"
 #include "replay/script/bytes.h"
 
 namespace tapedeck {
@@ -66,6 +67,22 @@ class ScriptCase final : public Case {
   ScriptPlaybackOptions options_;
 };
 
+class RecordingCase final : public Case {
+ public:
+  explicit RecordingCase(std::string path) : path_(std::move(path)) {}
+  const std::string& name() const override { return path_; }
+  CaseKind kind() const override { return CaseKind::kRecording; }
+  absl::StatusOr<std::unique_ptr<Playback>> Play(TraceObserver* observer,
+                                                 Arena* arena) const override {
+    LiveRunOptions options;
+    options.observer = observer;
+    return RecordingReplay::Open(path_, options, arena);
+  }
+
+ private:
+  std::string path_;
+};
+
 absl::StatusOr<std::vector<uint8_t>> ReadCaseBytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
@@ -99,7 +116,7 @@ CaseKind KindByName(const std::string& path) {
       !BeginsLikeACapture(path)) {
     return CaseKind::kBytes;
   }
-  return CaseKind::kCapture;
+  return IsRecording(path) ? CaseKind::kRecording : CaseKind::kCapture;
 }
 
 absl::StatusOr<std::unique_ptr<Case>> OpenScriptCase(const std::string& path,
@@ -116,7 +133,7 @@ absl::StatusOr<std::unique_ptr<Case>> OpenBytesCase(const std::string& path,
   return std::make_unique<ScriptCase>(path, CaseKind::kBytes, DecodeScript(*bytes), options);
 }
 
-constexpr std::array<const char*, 4> kKindNames = {"", "capture", "script", "bytes"};
+constexpr std::array<const char*, 5> kKindNames = {"", "capture", "script", "bytes", "recording"};
 
 }  // namespace
 
@@ -124,8 +141,8 @@ absl::StatusOr<CaseKind> ParseCaseKind(const std::string& name) {
   for (size_t i = 1; i < kKindNames.size(); ++i) {
     if (name == kKindNames[i]) return static_cast<CaseKind>(i);
   }
-  return absl::InvalidArgumentError(
-      absl::StrCat(name, ": expected what kind of case it is: capture, script or bytes"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      name, ": expected what kind of case it is: capture, script, bytes or recording"));
 }
 
 const char* CaseKindName(CaseKind kind) { return kKindNames[static_cast<size_t>(kind)]; }
@@ -137,6 +154,8 @@ absl::StatusOr<std::unique_ptr<Case>> OpenCase(const std::string& path,
       return OpenScriptCase(path, options);
     case CaseKind::kBytes:
       return OpenBytesCase(path, options);
+    case CaseKind::kRecording:
+      return std::make_unique<RecordingCase>(path);
     case CaseKind::kByName:
     case CaseKind::kCapture:
       break;

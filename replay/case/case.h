@@ -21,12 +21,13 @@
 namespace tapedeck {
 
 enum class CaseKind : uint8_t {
-  kByName,   // as the file's name and first bytes tell
-  kCapture,  // pcap, pcapng
-  kScript,   // packetdrill's language
-  kBytes,    // a script in bytes: what fuzzers make
+  kByName,     // as the file's name and first bytes tell
+  kCapture,    // pcap, pcapng
+  kScript,     // packetdrill's language
+  kBytes,      // a script in bytes: what fuzzers make
+  kRecording,  // of `tapedeck live`; what it says of its making is taken from it
 };
-// "capture", "script", "bytes"; InvalidArgument for other words.
+// "capture", "script", "bytes", "recording"; InvalidArgument for other words.
 absl::StatusOr<CaseKind> ParseCaseKind(const std::string& name);
 const char* CaseKindName(CaseKind kind);
 

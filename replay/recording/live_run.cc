@@ -18,11 +18,12 @@ CostTable CostsByName(const std::string& name) {
   return table;
 }
 
-LabOptions LiveLabOptions(const LiveSettings& settings, const Arena::Options& arena) {
+LabOptions LiveLabOptions(const LiveSettings& settings, const LiveRunOptions& wanted) {
   LabOptions options;
   options.seed = settings.seed;
   options.costs = CostsByName(settings.costs);
-  options.arena = arena;
+  options.arena = wanted.memory;
+  options.observer = wanted.observer;
   LabHostOptions host;
   host.mac = settings.mac;
   host.address = settings.address;
@@ -43,8 +44,16 @@ constexpr SimTime NextWholeNanosecond(SimTime time) {
 
 }  // namespace
 
-LiveRun::LiveRun(const LiveSettings& settings, const Arena::Options& arena)
-    : lab_(LiveLabOptions(settings, arena)), start_(NextWholeNanosecond(lab_.world().now())) {
+std::string ServiceReportText(const LiveReport::ServiceReport& report) {
+  return absl::StrFormat("%s=%d  connections %d  requests %d  bytes in %d  out %d",
+                         ServiceName(report.service.kind), report.service.port,
+                         report.counts.connections, report.counts.requests, report.counts.bytes_in,
+                         report.counts.bytes_out);
+}
+
+LiveRun::LiveRun(const LiveSettings& settings, const LiveRunOptions& options, Arena* arena)
+    : lab_(LiveLabOptions(settings, options), arena),
+      start_(NextWholeNanosecond(lab_.world().now())) {
   Host& host = lab_.host(0);
   // A gateway that cannot be reached is left out, as `ip route add` would.
   if (settings.gateway.has_value()) {

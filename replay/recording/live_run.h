@@ -38,9 +38,20 @@ struct LiveReport {
   std::vector<std::string> violations;
 };
 
+// "http=80  connections 3  requests 3  bytes in 0  out 4096"
+std::string ServiceReportText(const LiveReport::ServiceReport& report);
+
+// What a run does not depend on.
+struct LiveRunOptions {
+  Arena::Options memory;              // where no arena is given
+  TraceObserver* observer = nullptr;  // sees the building of the Lab, too
+};
+
 class LiveRun {
  public:
-  explicit LiveRun(const LiveSettings& settings, const Arena::Options& arena = {});
+  // With `arena` that memory is used.
+  explicit LiveRun(const LiveSettings& settings, const LiveRunOptions& options = {},
+                   Arena* arena = nullptr);
 
   // When it begins: a whole nanosecond.
   SimTime start() const { return start_; }

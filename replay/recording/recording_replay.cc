@@ -134,8 +134,8 @@ bool IsRecording(const std::string& path) {
   return reader.ok() && FindHeader(*reader) != nullptr;
 }
 
-absl::StatusOr<std::unique_ptr<RecordingReplay>> RecordingReplay::Open(const std::string& path,
-                                                                       const Options& options) {
+absl::StatusOr<std::unique_ptr<RecordingReplay>> RecordingReplay::Open(
+    const std::string& path, const LiveRunOptions& options, Arena* arena) {
   absl::StatusOr<CaptureReader> reader = CaptureReader::Open(path, {.keep_other_blocks = true});
   if (!reader.ok()) return reader.status();
   const std::string* const comment = FindHeader(*reader);
@@ -150,19 +150,26 @@ absl::StatusOr<std::unique_ptr<RecordingReplay>> RecordingReplay::Open(const std
   tape.header = *std::move(header);
   if (absl::Status read = TapeReader(*reader, tape).Read(); !read.ok()) return read;
   return std::unique_ptr<RecordingReplay>(
-      new RecordingReplay(*std::move(reader), std::move(tape), options));
+      new RecordingReplay(*std::move(reader), std::move(tape), options, arena));
 }
 
-RecordingReplay::RecordingReplay(CaptureReader reader, RecordingTape tape, const Options& options)
+struct RecordingReplay::Seam final : Playback::State {
+  size_t bytes() const override { return lab.memory.bytes(); }
+  Lab::Checkpoint lab;
+  Position position;
+};
+
+RecordingReplay::RecordingReplay(CaptureReader reader, RecordingTape tape,
+                                 const LiveRunOptions& options, Arena* arena)
     : reader_(std::move(reader)),
       tape_(std::move(tape)),
-      run_(std::make_unique<LiveRun>(tape_.header.settings, options.arena)),
+      run_(std::make_unique<LiveRun>(tape_.header.settings, options, arena)),
       comparison_(*this) {
   run_->lab().recorder().AddObserver(&comparison_);
 }
 
 bool RecordingReplay::Advance() {
-  if (done()) return false;
+  if (position_.item == tape_.items.size()) return false;
   const RecordingTape::Item& item = tape_.items[position_.item];
   if (run_->Step(item.time)) return true;
   ++position_.item;
@@ -172,6 +179,19 @@ bool RecordingReplay::Advance() {
     CheckMark(tape_.marks[item.mark - 1]);
   }
   return true;
+}
+
+std::unique_ptr<Playback::State> RecordingReplay::Take() {
+  auto seam = std::make_unique<Seam>();
+  run_->lab().Take(&seam->lab);
+  seam->position = position_;
+  return seam;
+}
+
+void RecordingReplay::Restore(const State& state) {
+  const auto& seam = static_cast<const Seam&>(state);
+  run_->lab().Restore(seam.lab);
+  position_ = seam.position;
 }
 
 void RecordingReplay::Differ(std::string what) {
@@ -212,17 +232,26 @@ void RecordingReplay::CheckMark(const RecordingMark& mark) {
   Differ(std::move(what));
 }
 
-LiveReport RecordingReplay::Finish() {
+PlaybackResult RecordingReplay::Finish() {
   if (tape_.complete() && position_.output < tape_.outputs.size()) {
     Differ(absl::StrFormat("the host never sends packet %d of the recording",
                            tape_.outputs[position_.output].record));
   }
-  // What comes while the host goes down is no part of the run.
-  LiveReport report = run_->Finish();
+  report_ = run_->Finish();
   if (position_.difference.has_value()) {
-    report.violations.insert(report.violations.begin(), *position_.difference);
+    report_.violations.insert(report_.violations.begin(), *position_.difference);
   }
-  return report;
+  using Outcome = PlaybackResult::Outcome;
+  PlaybackResult result;
+  result.outcome = report_.violations.empty() ? Outcome::kHeld : Outcome::kFailed;
+  result.digest = report_.digest;
+  result.events = report_.events;
+  result.problems = report_.violations;
+  result.warnings = tape_.warnings;
+  for (const LiveReport::ServiceReport& service : report_.services) {
+    result.summary.push_back(ServiceReportText(service));
+  }
+  return result;
 }
 
 }  // namespace tapedeck

@@ -12,6 +12,7 @@
 
 #include "absl/status/statusor.h"
 #include "replay/capture/capture_reader.h"
+#include "replay/lab/playback.h"
 #include "replay/recording/live_run.h"
 #include "replay/recording/recording_format.h"
 #include "replay/trace/recorder.h"
@@ -38,38 +39,39 @@ struct RecordingTape {
   bool complete() const { return !marks.empty() && marks.back().end; }
 };
 
-// One replay, in pieces. What changes while it runs is the Lab's and a Position, so that whoever
-// keeps both can come back.
-class RecordingReplay {
+// One replay. What changes while it runs is the Lab's and a Position.
+class RecordingReplay final : public Playback {
  public:
-  struct Options {
-    Arena::Options arena;
-  };
-  // An error names the file, and the offset or what is missing in it.
+  // With `arena` that memory is used. An error names the file, and the offset or what is missing in
+  // it.
   static absl::StatusOr<std::unique_ptr<RecordingReplay>> Open(const std::string& path,
-                                                               const Options& options = {});
+                                                               const LiveRunOptions& options = {},
+                                                               Arena* arena = nullptr);
 
   const RecordingTape& tape() const { return tape_; }
-  LiveRun& run() { return *run_; }
 
-  // One event, one step of a CPU or one input; false where the run is over.
-  bool Advance();
-  bool done() const { return position_.item == tape_.items.size(); }
+  std::string Settings() const override { return LiveSettingsText(tape_.header.settings); }
+  World& world() override { return run_->lab().world(); }
+  Recorder& recorder() override { return run_->lab().recorder(); }
+  int hosts() const override { return 1; }
+  Host& host(int) override { return run_->host(); }
+  // One event, one step of a CPU, one input or one mark.
+  bool Advance() override;
+  std::unique_ptr<State> Take() override;
+  void Restore(const State& state) override;
+  // Differences come before what else is wrong.
+  PlaybackResult Finish() override;
 
-  // Where it is, for a checkpoint beside the Lab's (Lab::Take).
+  // After Finish.
+  const LiveReport& report() const { return report_; }
+
+ private:
+  struct Seam;
   struct Position {
     size_t item = 0;    // the next of the tape's
     size_t output = 0;  // the next that the host should send
     std::optional<std::string> difference;
   };
-  const Position& position() const { return position_; }
-  void set_position(const Position& position) { position_ = position; }
-
-  // Judges the run: differences are among the report's violations, before the others. To be called
-  // once, and nothing after it.
-  LiveReport Finish();
-
- private:
   // Compares what the host sends with what it has sent then.
   class Comparison : public TraceObserver {
    public:
@@ -80,7 +82,8 @@ class RecordingReplay {
     RecordingReplay& replay_;
   };
 
-  RecordingReplay(capture::CaptureReader reader, RecordingTape tape, const Options& options);
+  RecordingReplay(capture::CaptureReader reader, RecordingTape tape, const LiveRunOptions& options,
+                  Arena* arena);
   void CompareOutput(const TraceEvent& event);
   void CheckMark(const RecordingMark& mark);
   void Differ(std::string what);
@@ -90,6 +93,7 @@ class RecordingReplay {
   std::unique_ptr<LiveRun> run_;
   Comparison comparison_;
   Position position_;
+  LiveReport report_;
 };
 
 }  // namespace tapedeck

@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "replay/case/case.h"
+#include "replay/case/case_run.h"
 #include "replay/recording/recording_replay.h"
 #include "replay/recording/recording_writer.h"
 #include "stack/wire/arp.h"
@@ -104,13 +106,14 @@ class RecordingTest : public testing::Test {
     return run.Finish();
   }
 
-  LiveReport Replay(const std::string& path, const RecordingReplay::Options& options = {}) {
+  LiveReport Replay(const std::string& path, const LiveRunOptions& options = {}) {
     auto replay = RecordingReplay::Open(path, options);
     EXPECT_TRUE(replay.ok()) << replay.status();
     if (!replay.ok()) return {};
     while ((*replay)->Advance()) {
     }
-    return (*replay)->Finish();
+    (*replay)->Finish();
+    return (*replay)->report();
   }
 
   std::string Part() const { return path_ + ".part"; }
@@ -135,8 +138,8 @@ TEST_F(RecordingTest, AReplayIsTheSameRun) {
   EXPECT_TRUE(IsRecording(path_));
   EXPECT_FALSE(fs::exists(Part()));
   for (const uint8_t fill : {uint8_t{0x00}, uint8_t{0xa5}}) {
-    RecordingReplay::Options options;
-    options.arena.fill = fill;
+    LiveRunOptions options;
+    options.memory.fill = fill;
     const LiveReport replayed = Replay(path_, options);
     EXPECT_THAT(replayed.violations, IsEmpty());
     EXPECT_EQ(replayed.digest, recorded.digest);
@@ -174,7 +177,7 @@ TEST_F(RecordingTest, CutAnywhereItReplaysOrIsRefused) {
     ++replayed;
     while ((*replay)->Advance()) {
     }
-    EXPECT_THAT((*replay)->Finish().violations, IsEmpty()) << "cut after " << bytes;
+    EXPECT_THAT((*replay)->Finish().problems, IsEmpty()) << "cut after " << bytes;
   }
   EXPECT_GT(replayed, 10);
 }
@@ -211,19 +214,34 @@ TEST_F(RecordingTest, GoesOnFromACheckpointAsStraightThrough) {
   auto opened = RecordingReplay::Open(path_);
   ASSERT_TRUE(opened.ok());
   RecordingReplay& replay = **opened;
-  Lab::Checkpoint checkpoint;
-  for (int steps = 0; steps < 60; ++steps) ASSERT_TRUE(replay.Advance());
-  replay.run().lab().Take(&checkpoint);
-  const RecordingReplay::Position position = replay.position();
+  for (int pieces = 0; pieces < 60; ++pieces) ASSERT_TRUE(replay.Advance());
+  const std::unique_ptr<Playback::State> state = replay.Take();
   while (replay.Advance()) {
   }
-  replay.run().lab().Restore(checkpoint);
-  replay.set_position(position);
+  replay.Restore(*state);
   while (replay.Advance()) {
   }
-  const LiveReport report = replay.Finish();
-  EXPECT_THAT(report.violations, IsEmpty());
-  EXPECT_EQ(report.digest, recorded.digest);
+  const PlaybackResult result = replay.Finish();
+  EXPECT_THAT(result.problems, IsEmpty());
+  EXPECT_EQ(result.digest, recorded.digest);
+}
+
+TEST_F(RecordingTest, IsACaseThatStopsAtAnyEvent) {
+  const LiveReport recorded = Record();
+  const auto what = OpenCase(path_, {});
+  ASSERT_TRUE(what.ok()) << what.status();
+  EXPECT_EQ((*what)->kind(), CaseKind::kRecording);
+  Arena arena{Arena::Options{}};
+  auto run = CaseRun::Start(**what, &arena);
+  ASSERT_TRUE(run.ok()) << run.status();
+  ASSERT_TRUE((*run)->RunToEvent(recorded.events / 2));
+  (*run)->RunToSeam();
+  const auto checkpoint = (*run)->Take();
+  ASSERT_NE(checkpoint, nullptr);
+  (*run)->RunToEnd();
+  (*run)->Restore(*checkpoint);
+  (*run)->RunToEnd();
+  EXPECT_EQ((*run)->Finish().digest, recorded.digest);
 }
 
 TEST_F(RecordingTest, AnUnfinishedFileIsNotOverwritten) {
