@@ -81,7 +81,7 @@ void TraceLines::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) 
 
 TraceLines::Line* TraceLines::Add(const TraceEvent& event, std::string text) {
   if (event.host != 0) text = absl::StrCat("host ", event.host, " ", text);
-  return &lines_.emplace_back(Line{event.time, false, std::move(text)});
+  return &lines_.emplace_back(Line{event.time, lines_.size(), false, std::move(text)});
 }
 
 void TraceLines::AddInput(const TraceEvent& event) {
@@ -112,8 +112,9 @@ std::string TraceLines::SocketText(const TraceEvent& event) {
 }
 
 std::vector<std::string> TraceLines::Take() {
-  std::stable_sort(lines_.begin(), lines_.end(),
-                   [](const Line& a, const Line& b) { return a.time < b.time; });
+  std::sort(lines_.begin(), lines_.end(), [](const Line& a, const Line& b) {
+    return a.time != b.time ? a.time < b.time : a.order < b.order;
+  });
   std::vector<std::string> out;
   out.reserve(lines_.size());
   SimTime last_input;

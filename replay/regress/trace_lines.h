@@ -33,6 +33,7 @@ class TraceLines : public TraceObserver {
  private:
   struct Line {
     SimTime time;
+    size_t order = 0;  // of lines of one time
     bool input = false;
     std::string text;
   };

@@ -160,8 +160,9 @@ std::vector<size_t> FlowOrder(const RunLog& log) {
     const Flow& flow = log.flows()[i];
     return std::pair(flow.payload_bytes[0] + flow.payload_bytes[1], flow.frames.size());
   };
-  std::stable_sort(order.begin(), order.end(),
-                   [&](size_t a, size_t b) { return weight(a) > weight(b); });
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
+    return weight(a) != weight(b) ? weight(a) > weight(b) : a < b;
+  });
   if (order.size() > kFlowsMax) order.resize(kFlowsMax);
   return order;
 }

@@ -23,10 +23,11 @@ void AddSegment(Flow* flow, size_t side, const TcpFields& tcp) {
   flow->payload_bytes[side] += tcp.payload_bytes;
 }
 
-template <typename T>
-void SortByTime(std::vector<T>* all) {
-  std::stable_sort(all->begin(), all->end(),
-                   [](const T& a, const T& b) { return a.time < b.time; });
+// Of equal times in their order. (std::stable_sort asks for what C++17 has deprecated.)
+void SortByTime(std::vector<LoggedEvent>* all) {
+  std::sort(all->begin(), all->end(), [](const LoggedEvent& a, const LoggedEvent& b) {
+    return a.time != b.time ? a.time < b.time : a.event < b.event;
+  });
 }
 
 }  // namespace
@@ -134,8 +135,9 @@ void RunLog::Finish() {
   SortByTime(&events_);
   std::vector<uint32_t> order(frames_.size());
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(),
-                   [this](uint32_t a, uint32_t b) { return frames_[a].time < frames_[b].time; });
+  std::sort(order.begin(), order.end(), [this](uint32_t a, uint32_t b) {
+    return frames_[a].time != frames_[b].time ? frames_[a].time < frames_[b].time : a < b;
+  });
   std::vector<LoggedFrame> sorted;
   sorted.reserve(frames_.size());
   for (Flow& flow : flows_) flow.frames.clear();
