@@ -1,0 +1,2 @@
+#!/bin/bash -eu
+exec "$SRC/tapedeck/fuzz/oss-fuzz/build.sh"
