@@ -28,6 +28,10 @@ Run AddRegressCommand(CLI::App& app, CLI::App** subcommand);
 // tapedeck live --tap NAME
 Run AddLiveCommand(CLI::App& app, CLI::App** subcommand);
 
+// tapedeck convert IN OUT, tapedeck merge OUT IN...
+Run AddConvertCommand(CLI::App& app, CLI::App** subcommand);
+Run AddMergeCommand(CLI::App& app, CLI::App** subcommand);
+
 // tapedeck strace|stat|ss FILE...
 Run AddStraceCommand(CLI::App& app, CLI::App** subcommand);
 Run AddStatCommand(CLI::App& app, CLI::App** subcommand);

@@ -22,6 +22,8 @@
 #include "tools/commands.h"
 #include "tools/recording.h"
 #include "tools/run_outputs.h"
+#include "tools/seed_flag.h"
+#include "tools/selection_flags.h"
 
 namespace tapedeck::tools {
 
@@ -44,6 +46,7 @@ struct ReplayFlags {
   uint16_t tx_ring = ixgbe::IxgbeOptions{}.tx_ring_entries;
   bool drop_enable = false;
   uint64_t frames_max = UINT64_MAX;
+  SelectionFlags selection;
   uint64_t restore_after = 0;
   double settle_s = 5;
   int verbose = 0;
@@ -81,16 +84,14 @@ absl::StatusOr<CostTable> LoadCosts(const std::string& name) {
 
 absl::StatusOr<RawReplayOptions> MakeReplayOptions(const ReplayFlags& flags) {
   RawReplayOptions options;
-  size_t used = 0;
-  try {
-    options.lab.seed = std::stoull(flags.seed, &used, 16);
-  } catch (const std::exception&) {
-    used = 0;
-  }
-  if (used == 0 || used != flags.seed.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--seed ", flags.seed, ": expected up to 16 hexadecimal digits"));
-  }
+  const absl::StatusOr<uint64_t> seed = ParseSeed(flags.seed);
+  if (!seed.ok()) return seed.status();
+  options.lab.seed = *seed;
+  const absl::StatusOr<Selection> selection = MakeSelection(flags.selection);
+  if (!selection.ok()) return selection.status();
+  auto filter = MakeRecordFilter(*selection);
+  if (!filter.ok()) return filter.status();
+  options.filter = *std::move(filter);
   absl::StatusOr<CostTable> costs = LoadCosts(flags.costs);
   if (!costs.ok()) return costs.status();
   options.lab.costs = *costs;
@@ -333,7 +334,8 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       "DMA, interrupt,\n"
       "softirq, NAPI and protocol; the host's answers travel back out. The host takes the address "
       "of the busiest\n"
-      "receiver in the capture. Reads pcap and pcapng, plain, .gz or .zst; \"-\" is standard input.\n"
+      "receiver in the capture. Reads pcap and pcapng, plain, .gz or .zst; \"-\" is standard "
+      "input.\n"
       "\n"
       "A recording of `tapedeck live` is recognised and made again with its own settings: every "
       "frame that the host sends\n"
@@ -403,6 +405,7 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       ->capture_default_str()
       ->check(CLI::Range(0.0, 86400.0))
       ->type_name("S");
+  AddSelectionFlags(*sub, false, flags->selection);
   sub->add_option("--frames", flags->frames_max, "Play only so many frames [all]")->type_name("N");
   sub->add_flag("-v", flags->verbose,
                 "Print state changes and drops; -vv frames too; -vvv all events");

@@ -16,6 +16,7 @@
 #include "replay/trace/trace_printer.h"
 #include "tools/commands.h"
 #include "tools/run_outputs.h"
+#include "tools/seed_flag.h"
 #include "tools/worker_processes.h"
 
 namespace tapedeck::tools {
@@ -63,16 +64,9 @@ absl::Status SetScriptOptions(const RunFlags& flags, ScriptOptions* options) {
 
 absl::StatusOr<ScriptRunOptions> MakeRunOptions(const RunFlags& flags) {
   ScriptRunOptions options;
-  size_t used = 0;
-  try {
-    options.seed = std::stoull(flags.seed, &used, 16);
-  } catch (const std::exception&) {
-    used = 0;
-  }
-  if (used == 0 || used != flags.seed.size()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--seed ", flags.seed, ": expected up to 16 hexadecimal digits"));
-  }
+  const absl::StatusOr<uint64_t> seed = ParseSeed(flags.seed);
+  if (!seed.ok()) return seed.status();
+  options.seed = *seed;
   options.tolerance = flags.tolerance ? TolerancePolicy::kKernel : TolerancePolicy::kExact;
   options.check_leftovers = !flags.no_leftovers;
   const absl::Status status = SetScriptOptions(flags, &options.script);

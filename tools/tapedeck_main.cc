@@ -1,6 +1,7 @@
 // The tapedeck command: parses which subcommand is meant and runs it.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -19,6 +20,8 @@ bool HasSubcommand(const CLI::App& app, const std::string& name) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A file that grows beyond what is allowed is an error of write(2), not the end of the program.
+  std::signal(SIGXFSZ, SIG_IGN);
   using namespace tapedeck::tools;
   CLI::App app{
       "Tapedeck runs a whole Linux-shaped TCP/IP stack, from NIC registers up to system calls, as "
@@ -34,8 +37,17 @@ int main(int argc, char** argv) {
     Run run;
   };
   std::vector<Command> commands;
-  for (const auto add : {AddReplayCommand, AddRunCommand, AddLiveCommand, AddRegressCommand, AddStraceCommand,
-                         AddStatCommand, AddSsCommand}) {
+  for (const auto add : {
+           AddReplayCommand,
+           AddRunCommand,
+           AddLiveCommand,
+           AddRegressCommand,
+           AddStraceCommand,
+           AddStatCommand,
+           AddSsCommand,
+           AddConvertCommand,
+           AddMergeCommand,
+       }) {
     Command command;
     command.run = add(app, &command.app);
     commands.push_back(command);

@@ -79,14 +79,14 @@ absl::StatusOr<CaptureReader> CaptureReader::FromSource(ByteSource source, std::
     absl::StatusOr<PcapReader> reader = PcapReader::Open(bytes, *findings);
     if (!reader.ok()) return reader.status();
     return CaptureReader(std::move(source), std::move(findings), std::move(source_damage),
-                         *std::move(reader));
+                         *std::move(reader), options.filter);
   }
   if (PcapngReader::Recognises(bytes)) {
     absl::StatusOr<PcapngReader> reader =
         PcapngReader::Open(bytes, options.keep_other_blocks, *findings);
     if (!reader.ok()) return reader.status();
     return CaptureReader(std::move(source), std::move(findings), std::move(source_damage),
-                         *std::move(reader));
+                         *std::move(reader), options.filter);
   }
   return absl::InvalidArgumentError(findings->At(0, Describe(bytes)));
 }

@@ -23,6 +23,7 @@
 #include "replay/capture/pcap_reader.h"
 #include "replay/capture/pcapng_reader.h"
 #include "replay/capture/record.h"
+#include "replay/capture/record_filter.h"
 
 namespace tapedeck::capture {
 
@@ -31,6 +32,8 @@ struct CaptureReaderOptions {
   uint64_t unpacked_bytes_max = uint64_t{1} << 30;
   // Collect the pcapng blocks without frames in other_blocks(), for writing them out again.
   bool keep_other_blocks = false;
+  // Records that it does not admit are not handed out; the others keep their numbers. Null: all.
+  std::shared_ptr<RecordFilter> filter;
 };
 
 class CaptureReader {
@@ -49,9 +52,10 @@ class CaptureReader {
   // Reads the next record, in file order and without copying: its spans live as long as the reader.
   // At kEnd and kDamaged `record` holds nothing of use, and every later call returns the same.
   ReadResult Next(Record& record) {
-    const ReadResult result = std::holds_alternative<PcapReader>(format_)
-                                  ? std::get_if<PcapReader>(&format_)->Next(record)
-                                  : std::get_if<PcapngReader>(&format_)->Next(record);
+    ReadResult result = NextOfFile(record);
+    while (filter_ != nullptr && result == ReadResult::kRecord && !filter_->Admits(record)) {
+      result = NextOfFile(record);
+    }
     if (result == ReadResult::kRecord) [[likely]] {
       if (record.time_ns < last_time_ns_) [[unlikely]] {
         NoteDisorder(record.time_ns);
@@ -93,14 +97,20 @@ class CaptureReader {
   using Format = std::variant<PcapReader, PcapngReader>;
 
   CaptureReader(ByteSource source, std::unique_ptr<Findings> findings, absl::Status source_damage,
-                Format format)
+                Format format, std::shared_ptr<RecordFilter> filter)
       : source_(std::move(source)),
         findings_(std::move(findings)),
         source_damage_(std::move(source_damage)),
-        format_(std::move(format)) {}
+        format_(std::move(format)),
+        filter_(std::move(filter)) {}
 
   static absl::StatusOr<CaptureReader> FromSource(ByteSource source, std::string name,
                                                   const CaptureReaderOptions& options);
+  ReadResult NextOfFile(Record& record) {
+    return std::holds_alternative<PcapReader>(format_)
+               ? std::get_if<PcapReader>(&format_)->Next(record)
+               : std::get_if<PcapngReader>(&format_)->Next(record);
+  }
   void NoteDisorder(int64_t time_ns);
   // A gzip stream that broke off makes even a clean end of its records a damaged one.
   ReadResult AtEnd(ReadResult result);
@@ -109,6 +119,7 @@ class CaptureReader {
   std::unique_ptr<Findings> findings_;  // on the heap, so that the reader can move
   absl::Status source_damage_;
   Format format_;
+  std::shared_ptr<RecordFilter> filter_;
   int64_t last_time_ns_ = INT64_MIN;
   TimeDisorder disorder_;
 };

@@ -68,7 +68,9 @@ class CaptureNeighbours : public Neighbours {
 // A capture that can be read twice: a file, or the bytes of what can be read only once (a pipe).
 class CaptureInput {
  public:
-  explicit CaptureInput(const std::string& file) : file_(file) {
+  CaptureInput(const std::string& file, std::shared_ptr<capture::RecordFilter> filter)
+      : file_(file) {
+    options_.filter = std::move(filter);
     std::error_code unknown;
     if (file == "-" || std::filesystem::is_fifo(file, unknown)) {
       std::ifstream pipe;
@@ -78,12 +80,13 @@ class CaptureInput {
     }
   }
   absl::StatusOr<capture::CaptureReader> Read() const {
-    return bytes_.has_value() ? capture::CaptureReader::FromBytes(*bytes_, file_)
-                              : capture::CaptureReader::Open(file_);
+    return bytes_.has_value() ? capture::CaptureReader::FromBytes(*bytes_, file_, options_)
+                              : capture::CaptureReader::Open(file_, options_);
   }
 
  private:
   std::string file_;
+  capture::CaptureReaderOptions options_;
   std::optional<std::vector<uint8_t>> bytes_;
 };
 
@@ -241,9 +244,10 @@ absl::StatusOr<std::unique_ptr<RawPlayback>> RawPlayback::Open(const std::string
   run->options_ = options;
   RawReplayResult& result = run->result_;
   result.file = file;
-  const CaptureInput input(file);
+  const CaptureInput input(file, options.filter);
   absl::StatusOr<CaptureSummary> summary = Survey(input);
   if (!summary.ok()) return summary.status();
+  if (options.filter != nullptr && !options.filter->status().ok()) return options.filter->status();
   result.capture_start_ns = std::max<int64_t>(summary->first_ns, 0);
   const absl::Status chosen = ChooseHost(*summary, options, &result);
   if (!chosen.ok()) return chosen;

@@ -13,6 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "replay/capture/record_filter.h"
 #include "replay/lab/lab.h"
 #include "replay/lab/playback.h"
 #include "replay/trace/recorder.h"
@@ -38,6 +39,8 @@ struct RawReplayOptions {
   // How long the run goes on behind the last frame: beyond three ARP probes a second apart.
   Duration settle = Duration::Seconds(5);
   uint64_t frames_max = UINT64_MAX;
+  // Records that it does not admit are neither played nor looked at. Null: all are.
+  std::shared_ptr<capture::RecordFilter> filter;
   // The run can be taken back (Playback::Take): keeps what was read of the capture.
   bool rewindable = false;
   // Snapshot after so many frames, run on for a while, restore, and go on: the digest must not

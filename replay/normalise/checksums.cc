@@ -89,7 +89,16 @@ bool HasOffloadShape(const Frame& frame, const Coverage& covered, uint16_t field
                                        field == PartialSum(frame, covered, 0));
 }
 
-ChecksumFinding ExamineTransport(const Frame& frame) {
+const wire::Ipv4Header* WholeIpv4Header(const Frame& frame) {
+  if (frame.kind != FrameKind::kIpv4) return nullptr;
+  const auto* const ip = wire::Overlay<wire::Ipv4Header>(frame.network());
+  if (ip == nullptr || ip->version() != 4 || ip->ihl() < 5) return nullptr;
+  return ip->header_bytes() <= frame.network().size() ? ip : nullptr;
+}
+
+}  // namespace
+
+ChecksumFinding ExamineTransportChecksum(const Frame& frame) {
   if (frame.is_fragment) return {ChecksumState::kElsewhere, false};
   const std::optional<Coverage> covered = Cover(frame);
   if (!covered.has_value()) return {};
@@ -100,17 +109,8 @@ ChecksumFinding ExamineTransport(const Frame& frame) {
   return {ChecksumState::kWrong, HasOffloadShape(frame, *covered, field)};
 }
 
-const wire::Ipv4Header* WholeIpv4Header(const Frame& frame) {
-  if (frame.kind != FrameKind::kIpv4) return nullptr;
-  const auto* const ip = wire::Overlay<wire::Ipv4Header>(frame.network());
-  if (ip == nullptr || ip->version() != 4 || ip->ihl() < 5) return nullptr;
-  return ip->header_bytes() <= frame.network().size() ? ip : nullptr;
-}
-
-}  // namespace
-
 ChecksumFinding ExamineChecksums(const Frame& frame) {
-  ChecksumFinding finding = ExamineTransport(frame);
+  ChecksumFinding finding = ExamineTransportChecksum(frame);
   const wire::Ipv4Header* const ip = WholeIpv4Header(frame);
   if (ip == nullptr) return finding;
   if (wire::Ipv4ChecksumOk(ip)) {

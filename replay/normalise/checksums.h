@@ -18,6 +18,9 @@ struct ChecksumFinding {
   bool looks_offloaded = false;
 };
 
+// Of the header behind IP alone, of a frame whose layout is known.
+ChecksumFinding ExamineTransportChecksum(const Frame& frame);
+
 // Of a frame whose layout is known. The transport checksum of a frame with filler is kUnknowable.
 ChecksumFinding ExamineChecksums(const Frame& frame);
 
