@@ -33,7 +33,7 @@ struct CaptureReaderOptions {
   // Collect the pcapng blocks without frames in other_blocks(), for writing them out again.
   bool keep_other_blocks = false;
   // Records that it does not admit are not handed out; the others keep their numbers. Null: all.
-  std::shared_ptr<RecordFilter> filter;
+  std::shared_ptr<RecordFilter> filter = nullptr;
 };
 
 class CaptureReader {

@@ -40,7 +40,7 @@ struct RawReplayOptions {
   Duration settle = Duration::Seconds(5);
   uint64_t frames_max = UINT64_MAX;
   // Records that it does not admit are neither played nor looked at. Null: all are.
-  std::shared_ptr<capture::RecordFilter> filter;
+  std::shared_ptr<capture::RecordFilter> filter = nullptr;
   // The run can be taken back (Playback::Take): keeps what was read of the capture.
   bool rewindable = false;
   // Snapshot after so many frames, run on for a while, restore, and go on: the digest must not
