@@ -133,6 +133,7 @@ class Comparison {
   }
 
   static std::string CallShape(const CallStep& call) {
+    if (call.name == CallName::kIoctl) return absl::StrCat(NameOf(call.name), "(", call.a, ")");
     const bool option = call.name == CallName::kSetsockopt || call.name == CallName::kGetsockopt;
     return option ? absl::StrCat(NameOf(call.name), "(", call.a, ", ", call.b, ")")
                   : std::string(NameOf(call.name));

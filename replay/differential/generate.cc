@@ -52,6 +52,9 @@ constexpr Kind kKinds[] = {
     {"udp6", kV6, "the same as udp over IPv6", &GenerateUdp},
     {"tcp6-handshake", kV6, "the same as tcp-handshake over IPv6", &GenerateTcpHandshake},
     {"tcp6-state", kV6, "the same as tcp-state over IPv6", &GenerateTcpState},
+    {"tcp-window", kV4, "tcp-state with segments from which windows are learnt",
+     &GenerateTcpWindow},
+    {"tcp6-window", kV6, "the same over IPv6", &GenerateTcpWindow},
     {"errno6", kV6, "the same as errno on sockets of AF_INET6", &GenerateErrno},
 };
 

@@ -38,6 +38,7 @@ void GenerateOddAddresses(CaseBuilder& builder);
 void GenerateUdp(CaseBuilder& builder);
 void GenerateTcpHandshake(CaseBuilder& builder);
 void GenerateTcpState(CaseBuilder& builder);
+void GenerateTcpWindow(CaseBuilder& builder);
 void GenerateErrno(CaseBuilder& builder);
 void GenerateNd(CaseBuilder& builder);
 void GenerateNdRedirect(CaseBuilder& builder);

@@ -8,6 +8,11 @@ namespace tapedeck::differential {
 
 namespace {
 
+// Longer segments change the estimate of what a buffer holds, from which kernels have drawn
+// different windows (tcp_measure_rcv_mss): they are a kind of their own.
+constexpr uint32_t kPayloadMax = 536;
+constexpr uint32_t kLongPayloadMax = 1'000;
+
 constexpr uint16_t kFlagSets[] = {
     wire::kTcpAck,
     wire::kTcpAck,
@@ -66,8 +71,18 @@ void Settings(CaseBuilder& builder) {
 struct Position {
   uint32_t seq = 1;
   uint32_t ack = 1;
+  uint32_t acked = 1;  // the highest that it has acknowledged
   bool timestamps = false;
+  uint32_t payload_max = kPayloadMax;  // bytes
 };
+
+// Kernels before 7.2 read data beside an old acknowledgment without looking at that
+// (tcp_rcv_established), and do not take over its timestamp (tcp_ack).
+void KeepOldAckPlain(const Position& at, TcpSegment* segment) {
+  if (static_cast<int32_t>(segment->ack - at.acked) >= 0 && !segment->fixed_ack) return;
+  segment->payload_bytes = 0;
+  segment->tsval = TcpSegment().tsval;
+}
 
 void SendSome(TcpCase& tcp, Position* at) {
   CaseBuilder& builder = tcp.builder();
@@ -79,13 +94,17 @@ void SendSome(TcpCase& tcp, Position* at) {
   segment.window = builder.Pick<uint16_t>({0, 1, 100, 0x7000, 0xffff});
   if ((segment.flags & wire::kTcpUrg) != 0)
     segment.urgent = builder.Pick<uint16_t>({0, 1, 5, 9999});
-  if (builder.OneIn(2)) segment.payload_bytes = static_cast<uint32_t>(builder.Length(1000));
+  if (builder.OneIn(2)) {
+    segment.payload_bytes = static_cast<uint32_t>(builder.Length(at->payload_max));
+  }
   segment.timestamps = at->timestamps != builder.OneIn(16);
   if (builder.OneIn(8)) segment.tsval += builder.Pick<uint32_t>({1, 1000, 0xffffff00, 0x80000000});
   if (builder.OneIn(16)) segment.options = SomeTcpOptions(builder);
+  KeepOldAckPlain(*at, &segment);
   wire::KeepFields keep = wire::kKeepNothing;
   if (builder.OneIn(24)) keep |= wire::kKeepChecksum;
   tcp.Send(segment, keep, builder.Word());
+  if (segment.ack - at->acked <= at->ack - at->acked) at->acked = segment.ack;
   if (segment.seq == at->seq) {
     at->seq += segment.payload_bytes;
     if ((segment.flags & wire::kTcpFin) != 0) ++at->seq;
@@ -101,7 +120,7 @@ void SendRight(TcpCase& tcp, Position* at) {
   segment.timestamps = at->timestamps;
   switch (builder.Below(3)) {
     case 0:
-      segment.payload_bytes = 1 + builder.Below(1000);
+      segment.payload_bytes = 1 + builder.Below(at->payload_max);
       break;
     case 1:
       segment.flags |= wire::kTcpFin;
@@ -110,6 +129,7 @@ void SendRight(TcpCase& tcp, Position* at) {
       break;
   }
   tcp.Send(segment);
+  at->acked = at->ack;
   at->seq += segment.payload_bytes + ((segment.flags & wire::kTcpFin) != 0 ? 1 : 0);
 }
 
@@ -179,10 +199,13 @@ void GenerateTcpHandshake(CaseBuilder& builder) {
   }
 }
 
-void GenerateTcpState(CaseBuilder& builder) {
+namespace {
+
+void TcpState(CaseBuilder& builder, uint32_t payload_max) {
   Settings(builder);
   TcpCase tcp(builder, builder.Peer(), builder.OwnPort());
   Position at;
+  at.payload_max = payload_max;
   at.timestamps = builder.OneIn(2);
   if (builder.OneIn(2)) {
     tcp.Listen(5);
@@ -207,5 +230,11 @@ void GenerateTcpState(CaseBuilder& builder) {
   }
   builder.Call(CallName::kPoll, 1, 0x7fff);
 }
+
+}  // namespace
+
+void GenerateTcpState(CaseBuilder& builder) { TcpState(builder, kPayloadMax); }
+
+void GenerateTcpWindow(CaseBuilder& builder) { TcpState(builder, kLongPayloadMax); }
 
 }  // namespace tapedeck::differential

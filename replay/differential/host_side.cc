@@ -50,7 +50,6 @@ void HostSide::Build(AddressFamily family, const std::vector<Setting>& settings)
   for (const SettingPlan& setting : kSettingPlans) Set({setting.path, setting.value});
   for (const Setting& setting : settings) Set(setting);
   if (family == AddressFamily::kIpv6) SetUpIpv6();
-  thread_ = host_->kernel().NewThread(0);
 }
 
 void HostSide::SetUpIpv6() {
@@ -88,8 +87,13 @@ void HostSide::Write(int port, std::span<const uint8_t> frame) {
   Settle();
 }
 
+// In a task, so that what it sends over loopback arrives when it would on Linux: while it still
+// holds the socket.
 void HostSide::Call(const CallStep& call, CallResult* result) {
-  HostCall(host_->syscalls(), *thread_, slots_, call, result);
+  host_->kernel().Spawn(0, [this, &call, result](Thread& thread) -> Task<> {
+    HostCall(host_->syscalls(), thread, slots_, call, result);
+    co_return;
+  });
   Settle();
 }
 
@@ -108,9 +112,14 @@ void HostSide::Drain(std::vector<Reply>* replies) {
 
 void HostSide::CloseAll() {
   for (int& slot : slots_) {
-    if (slot >= 0) HostAbort(host_->syscalls(), *thread_, slot);
+    if (slot >= 0) {
+      host_->kernel().Spawn(0, [this, fd = slot](Thread& thread) -> Task<> {
+        HostAbort(host_->syscalls(), thread, fd);
+        co_return;
+      });
+      Settle();
+    }
     slot = -1;
-    Settle();
   }
 }
 

@@ -53,7 +53,6 @@ class HostSide : public Side {
   Arena arena_;
   World* world_ = nullptr;
   Host* host_ = nullptr;
-  Thread* thread_ = nullptr;
   net_device* ports_[kPorts] = {};
   Reader readers_[kPorts];
   Snapshot snapshot_;

@@ -83,10 +83,6 @@ inline constexpr SettingPlan kSettingPlans[] = {
     // Timers of less than a millisecond, which depend on how quick the machine is.
     {"net/ipv4/tcp_early_retrans", "0"},
     {"net/ipv4/tcp_comp_sack_nr", "0"},
-    {"net/ipv4/tcp_moderate_rcvbuf", "0"},
-    {"net/ipv4/tcp_autocorking", "0"},
-    // Which kernels keep back a segment's room for the user, and when, has changed.
-    {"net/ipv4/tcp_app_win", "0"},
     {"net/ipv4/tcp_ecn", "2"},
     // Inherited from the machine's first namespace.
     {"net/ipv4/conf/all/rp_filter", "0"},

@@ -231,7 +231,6 @@ struct proto {
   // sleeps on sk_wq and asks again, and calls `close` in the end. Harmless when repeated. Null:
   // closing never waits.
   bool (*linger)(sock* sk) = nullptr;
-  int (*pre_connect)(sock* sk, const void* addr, uint32_t addr_len);
   int (*connect)(sock* sk, const void* addr, uint32_t addr_len);
   int (*disconnect)(sock* sk, uint32_t flags);
   sock* (*accept)(sock* sk, uint32_t flags, int* err);
@@ -448,6 +447,8 @@ void dst_negative_advice(sock* sk);
 // it (SO_TXREHASH); whether it did.
 void sk_set_txhash(sock* sk);
 bool sk_rethink_txhash(sock* sk);
+// The same; a socket of IPv6 looks for a route by the new hash.
+bool __sk_rethink_txhash_reset_dst(sock* sk);
 uint32_t net_tx_rndhash(net& net);
 // The packet gets its socket's flow hash.
 inline void skb_set_hash_from_sk(sk_buff* skb, const sock* sk) {

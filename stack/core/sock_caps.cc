@@ -62,6 +62,12 @@ bool sk_rethink_txhash(sock* sk) {
   return true;
 }
 
+bool __sk_rethink_txhash_reset_dst(sock* sk) {
+  if (!sk_rethink_txhash(sk)) return false;
+  if (sk->sk_family == kAfInet6) sk_dst_reset(sk);
+  return true;
+}
+
 void __dst_negative_advice(sock* sk) {
   dst_entry* const dst = sk->sk_dst_cache;
   if (dst != nullptr && dst->ops->negative_advice != nullptr) dst->ops->negative_advice(sk, dst);

@@ -35,7 +35,9 @@ enum : uint32_t {
   IP_CMSG_TOS = 1U << 2,
   IP_CMSG_RECVOPTS = 1U << 3,
   IP_CMSG_RETOPTS = 1U << 4,
+  IP_CMSG_PASSSEC = 1U << 5,  // there is no security label to pass
   IP_CMSG_ORIGDSTADDR = 1U << 6,
+  IP_CMSG_CHECKSUM = 1U << 7,
   IP_CMSG_RECVFRAGSIZE = 1U << 8,
 };
 
@@ -100,7 +102,8 @@ struct inet_sock : sock {
   bool is_icsk = false;  // a connection-oriented socket
   bool freebind = false;
   bool hdrincl = false;
-  bool mc_loop = true;
+  bool mc_loop = true;   // IP_MULTICAST_LOOP, for AF_INET sockets
+  bool mc6_loop = true;  // IPV6_MULTICAST_LOOP, for AF_INET6 sockets, whatever they send
   bool transparent = false;
   bool mc_all = true;
   bool nodefrag = false;

@@ -130,6 +130,12 @@ int ip_cmsg_send(sock* sk, msghdr* msg, ipcm_cookie* ipc);
 // Tells the user what he asked for by cmsg_flags: IP_PKTINFO, IP_TTL, IP_TOS, ... The packet has
 // been through ipv4_pktinfo_prepare; its network and transport headers are set.
 void ip_cmsg_recv(msghdr* msg, sock* sk, sk_buff* skb);
+// The same of a datagram that was read from `offset` on, behind a transport header of
+// `transport_bytes`.
+void ip_cmsg_recv_offset(msghdr* msg, sock* sk, sk_buff* skb, uint32_t transport_bytes,
+                         uint32_t offset);
+// Whether the socket of `sk` lets members of a group on this host hear it, too.
+bool sk_mc_loop(const sock* sk);
 // Before a packet is queued on a socket: what IP_PKTINFO will need is kept in the control block (in
 // place of the options' first hop), and the route goes where `drop_dst`.
 void ipv4_pktinfo_prepare(const sock* sk, sk_buff* skb, bool drop_dst);
@@ -146,19 +152,23 @@ enum : int {
   kIpTtl = 2,
   kIpHdrincl = 3,
   kIpOptions = 4,
+  kIpRouterAlert = 5,
   kIpRecvopts = 6,
   kIpRetopts = 7,
   kIpPktinfo = 8,
+  kIpPktoptions = 9,
   kIpMtuDiscover = 10,
   kIpRecverr = 11,
   kIpRecvttl = 12,
   kIpRecvtos = 13,
   kIpMtu = 14,
   kIpFreebind = 15,
+  kIpPasssec = 18,
   kIpTransparent = 19,
   kIpOrigdstaddr = 20,
   kIpMinttl = 21,
   kIpNodefrag = 22,
+  kIpChecksum = 23,
   kIpBindAddressNoPort = 24,
   kIpRecvfragsize = 25,
   kIpMulticastIf = 32,
@@ -169,6 +179,7 @@ enum : int {
   kIpMulticastAll = 49,
   kIpUnicastIf = 50,
   kIpLocalPortRange = 51,
+  kIpProtocolOption = 52,  // IP_PROTOCOL
 };
 struct in_pktinfo {
   int32_t ipi_ifindex;

@@ -1,4 +1,5 @@
 // Packets that are for somebody else (net/ipv4/ip_forward.c; RFC 1812 5.2, 5.3).
+#include "stack/core/gso.h"
 #include "stack/core/net.h"
 #include "stack/core/qdisc.h"
 #include "stack/ipv4/icmp.h"
@@ -18,7 +19,8 @@ bool ip_exceeds_mtu(const sk_buff* skb, uint32_t mtu) {
   if (skb->len <= mtu || !ip_hdr(skb)->dont_fragment()) return false;
   // It came in fragments that were larger, and may not be cut further.
   if (IPCB(skb)->frag_max_size > mtu) return true;
-  return !skb->ignore_df && !skb_is_gso(skb);
+  if (skb->ignore_df) return false;
+  return !(skb_is_gso(skb) && skb_gso_validate_network_len(skb, mtu));
 }
 
 void ip_decrease_ttl(wire::Ipv4Header* iph) {

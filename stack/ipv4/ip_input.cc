@@ -27,10 +27,11 @@ sk_buff* DropHeaderError(net& net, sk_buff* skb, DropReason reason) {
   return DropInput(skb, reason);
 }
 
-void CountEcn(net& net, const wire::Ipv4Header& iph) {
+void CountEcn(net& net, const sk_buff* skb) {
   static constexpr IpExtMib kByCodepoint[] = {IpExtMib::kInNoECTPkts, IpExtMib::kInECT1Pkts,
                                               IpExtMib::kInECT0Pkts, IpExtMib::kInCEPkts};
-  net.ip_ext_mib.Inc(kByCodepoint[iph.ecn()]);
+  const uint32_t segs = skb_shinfo(skb)->gso_segs;
+  net.ip_ext_mib.Add(kByCodepoint[ip_hdr(skb)->ecn()], segs != 0 ? segs : 1);
 }
 
 // RFC 1122 3.2.1.1: a datagram that fails any of these is silently discarded. The order is the
@@ -53,7 +54,7 @@ sk_buff* ip_rcv_core(sk_buff* skb, net& net) {
   if (iph->ihl() < 5 || iph->version() != 4) {
     return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
-  CountEcn(net, *iph);
+  CountEcn(net, skb);
   const auto header_bytes = static_cast<uint32_t>(iph->header_bytes());
   if (!pskb_may_pull(skb, header_bytes)) {
     return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
@@ -92,6 +93,7 @@ bool TakeOptions(sk_buff* skb, net_device* dev, DropReason* reason) {
   *reason = SKB_DROP_REASON_IP_INHDR;
   if (skb_cow(skb, skb_headroom(skb)) != 0) {
     net.ip_mib.Inc(IpMib::kInDiscards);
+    *reason = SKB_DROP_REASON_NOMEM;
     return false;
   }
   ip_options* const opt = &IPCB(skb)->opt;

@@ -112,10 +112,6 @@ int ip_finish_output(net& net, sock* sk, sk_buff* skb) {
   return ip_finish_output2(net, sk, skb);
 }
 
-bool sk_mc_loop(const sock* sk) {
-  return sk == nullptr || sk->sk_family != kAfInet || inet_sk(sk)->mc_loop;
-}
-
 // The fields that all headers of ours have.
 wire::Ipv4Header* PushHeader(sk_buff* skb, uint32_t option_bytes, uint8_t tos, uint8_t ttl,
                              uint8_t protocol) {
@@ -148,6 +144,11 @@ rtable* RouteOfSocket(sock* sk, flowi4* flow, uint8_t tos) {
 }
 
 }  // namespace
+
+bool sk_mc_loop(const sock* sk) {
+  if (sk == nullptr) return true;
+  return sk->sk_family == kAfInet6 ? inet_sk(sk)->mc6_loop : inet_sk(sk)->mc_loop;
+}
 
 bool ip_dont_fragment(const sock* sk, const dst_entry* dst) {
   const uint8_t pmtudisc = inet_sk(sk)->pmtudisc;

@@ -103,6 +103,20 @@ void PutOriginalDestination(msghdr* msg, const sk_buff* skb) {
   put_cmsg(msg, kSolIp, kIpOrigdstaddr, &address, sizeof(address));
 }
 
+// The sum of what follows the first `offset` bytes of the payload, as the machine holds a __wsum:
+// the 16 bits as they lie in the packet.
+void PutChecksum(msghdr* msg, sk_buff* skb, uint32_t transport_bytes, uint32_t offset) {
+  if (skb->ip_summed != CHECKSUM_COMPLETE) return;
+  wsum csum = skb->csum;
+  if (offset != 0) {
+    const int start = skb_transport_offset(skb) + static_cast<int>(transport_bytes);
+    csum = csum_sub(csum, skb_checksum(skb, static_cast<uint32_t>(start), offset, 0));
+  }
+  uint8_t value[4] = {};
+  StoreBe16(value, static_cast<uint16_t>(~csum_fold(csum)));
+  put_cmsg(msg, kSolIp, kIpChecksum, value, sizeof(value));
+}
+
 }  // namespace
 
 int ip_cmsg_send(sock* sk, msghdr* msg, ipcm_cookie* ipc) {
@@ -116,7 +130,10 @@ int ip_cmsg_send(sock* sk, msghdr* msg, ipcm_cookie* ipc) {
   return 0;
 }
 
-void ip_cmsg_recv(msghdr* msg, sock* sk, sk_buff* skb) {
+void ip_cmsg_recv(msghdr* msg, sock* sk, sk_buff* skb) { ip_cmsg_recv_offset(msg, sk, skb, 0, 0); }
+
+void ip_cmsg_recv_offset(msghdr* msg, sock* sk, sk_buff* skb, uint32_t transport_bytes,
+                         uint32_t offset) {
   const uint32_t wanted = inet_sk(sk)->cmsg_flags;
   if (wanted == 0) return;
   const wire::Ipv4Header& iph = *ip_hdr(skb);
@@ -136,6 +153,7 @@ void ip_cmsg_recv(msghdr* msg, sock* sk, sk_buff* skb) {
   if ((wanted & IP_CMSG_RECVFRAGSIZE) != 0 && frag_max_size != 0) {
     put_cmsg(msg, kSolIp, kIpRecvfragsize, &frag_max_size, sizeof(frag_max_size));
   }
+  if ((wanted & IP_CMSG_CHECKSUM) != 0) PutChecksum(msg, skb, transport_bytes, offset);
 }
 
 void ipv4_pktinfo_prepare(const sock* sk, sk_buff* skb, bool drop_dst) {

@@ -36,6 +36,10 @@ uint32_t CmsgFlag(int optname) {
       return IP_CMSG_ORIGDSTADDR;
     case kIpRecvfragsize:
       return IP_CMSG_RECVFRAGSIZE;
+    case kIpPasssec:
+      return IP_CMSG_PASSSEC;
+    case kIpChecksum:
+      return IP_CMSG_CHECKSUM;
     default:
       return 0;
   }
@@ -58,6 +62,8 @@ bool* FlagMember(inet_sock* sk, int optname) {
       return &sk->mc_loop;
     case kIpMulticastAll:
       return &sk->mc_all;
+    case kIpNodefrag:
+      return &sk->nodefrag;
     default:
       return nullptr;
   }
@@ -181,6 +187,14 @@ int SetNumber(inet_sock* sk, int optname, int value) {
     case kIpRecverrRfc4884:
       if (value != 0 && value != 1) return -EINVAL;
       break;
+    case kIpRouterAlert:  // raw sockets have it by themselves
+      return -EINVAL;
+    case kIpNodefrag:
+      if (sk->sk_type != SOCK_RAW) return -ENOPROTOOPT;
+      break;
+    case kIpRecvfragsize:
+      if (sk->sk_type != SOCK_RAW && sk->sk_type != SOCK_DGRAM) return -EINVAL;
+      break;
     default:
       break;
   }
@@ -198,15 +212,12 @@ int SetNumber(inet_sock* sk, int optname, int value) {
 bool WantsValue(int optname) {
   return optname == kIpTtl || optname == kIpMinttl || optname == kIpMulticastTtl ||
          optname == kIpMulticastLoop || optname == kIpMulticastAll || optname == kIpFreebind ||
-         optname == kIpTransparent || optname == kIpUnicastIf;
+         optname == kIpTransparent;
 }
 
-uint32_t RouteMtu(inet_sock* sk) {
-  dst_entry* const dst = sk_dst_check(sk, 0);
-  if (dst == nullptr) return 0;
-  const uint32_t mtu = dst_mtu(dst);
-  dst_release(dst);
-  return mtu;
+// Of the cached route, valid or not (sk_dst_get).
+uint32_t RouteMtu(const inet_sock* sk) {
+  return sk->sk_dst_cache != nullptr ? dst_mtu(sk->sk_dst_cache) : 0;
 }
 
 // The value of a one-number option; false for others.
@@ -240,6 +251,15 @@ bool GetNumber(inet_sock* sk, int optname, int* value) {
       return true;
     case kIpLocalPortRange:
       *value = static_cast<int>(sk->local_port_range);
+      return true;
+    case kIpHdrincl:
+      *value = sk->hdrincl ? 1 : 0;
+      return true;
+    case kIpRouterAlert:
+      *value = 0;
+      return true;
+    case kIpProtocolOption:
+      *value = sk->inet_num;
       return true;
     default:
       return false;
@@ -282,6 +302,30 @@ int GetOptions(inet_sock* sk, void* optval, uint32_t* optlen) {
   return CopyOut(options.data, opt.optlen, optval, optlen);
 }
 
+// RFC 2292's way for streams, as an option: the control messages of what came last.
+int GetPktoptions(const inet_sock* sk, void* optval, uint32_t* optlen) {
+  if (sk->sk_type != SOCK_STREAM) return -ENOPROTOOPT;
+  msghdr msg;
+  msg.msg_control = static_cast<uint8_t*>(optval);
+  msg.msg_controllen = optval == nullptr ? 0 : *optlen;
+  const size_t room = msg.msg_controllen;
+  if ((sk->cmsg_flags & IP_CMSG_PKTINFO) != 0) {
+    const Ipv4Address local = sk->inet_rcv_saddr.v4();
+    const in_pktinfo info{sk->mc_index, local, local};
+    put_cmsg(&msg, kSolIp, kIpPktinfo, &info, sizeof(info));
+  }
+  if ((sk->cmsg_flags & IP_CMSG_TTL) != 0) {
+    const int32_t ttl = sk->mc_ttl;
+    put_cmsg(&msg, kSolIp, kIpTtl, &ttl, sizeof(ttl));
+  }
+  if ((sk->cmsg_flags & IP_CMSG_TOS) != 0) {
+    const int32_t tos = sk->rcv_tos;
+    put_cmsg(&msg, kSolIp, kIpTos, &tos, sizeof(tos));
+  }
+  *optlen = static_cast<uint32_t>(room - msg.msg_controllen);
+  return 0;
+}
+
 }  // namespace
 
 int ip_setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t optlen) {
@@ -299,7 +343,8 @@ int ip_setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t
       if (ip_is_mcast_option(optname)) return ip_set_mcast_option(inet, optname, optval, optlen);
       break;
   }
-  if (optname == kIpLocalPortRange && optlen != sizeof(uint32_t)) return -EINVAL;
+  const bool exact = optname == kIpLocalPortRange || optname == kIpUnicastIf;
+  if (exact && optlen != sizeof(uint32_t)) return -EINVAL;
   // One byte will do where an int would.
   int value = 0;
   if (optlen != 0 && optval == nullptr) return -EFAULT;
@@ -318,6 +363,7 @@ int ip_getsockopt(sock* sk, int level, int optname, void* optval, uint32_t* optl
   inet_sock* const inet = inet_sk(sk);
   if (static_cast<int32_t>(*optlen) < 0) return -EINVAL;
   if (optname == kIpOptions) return GetOptions(inet, optval, optlen);
+  if (optname == kIpPktoptions) return GetPktoptions(inet, optval, optlen);
   if (optname == kIpMsfilter || optname == kMcastMsfilter) {
     return ip_get_mcast_option(inet, optname, optval, optlen);
   }

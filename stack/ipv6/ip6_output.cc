@@ -30,10 +30,6 @@ enum : int32_t {
 // With net/ipv6/flowlabel_state_ranges: labels that nobody leased.
 constexpr uint32_t IPV6_FLOWLABEL_STATELESS_FLAG = 0x00080000;
 
-bool sk_mc_loop(const sock* sk) {
-  return sk == nullptr || sk->sk_family != kAfInet6 || inet6_sk(sk)->mc_loop;
-}
-
 // A packet to a group: members on this host get a copy. False where it goes no further.
 bool OutputToGroup(net& net, sock* sk, sk_buff* skb) {
   const wire::Ipv6Header& hdr = *ipv6_hdr(skb);

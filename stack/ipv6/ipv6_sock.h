@@ -75,7 +75,6 @@ struct ipv6_pinfo {
   uint8_t srcprefs = 0;                // IPV6_PREFER_SRC_*
   uint32_t frag_size = 0;              // IPV6_MTU, bytes; 0: none
   ipv6_rxopt rxopt;
-  bool mc_loop = true;
   bool mc_all = true;
   bool recverr = false;
   bool recverr_rfc4884 = false;

@@ -75,7 +75,7 @@ bool* FlagMember6(inet_sock* sk, int optname) {
   ipv6_pinfo* const np = inet6_sk(sk);
   switch (optname) {
     case kIpv6MulticastLoop:
-      return &np->mc_loop;
+      return &sk->mc6_loop;
     case kIpv6MulticastAll:
       return &np->mc_all;
     case kIpv6Recverr:

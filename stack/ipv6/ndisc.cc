@@ -267,9 +267,8 @@ int ndisc_init(net& net) {
   net.nd_tbl = tbl;
   ns.ndisc_sk = inet6_ctl_sock_create(net, wire::kIpProtoIcmpv6);
   if (ns.ndisc_sk == nullptr) return -ENOBUFS;
-  ipv6_pinfo* const np = inet6_sk(ns.ndisc_sk);
-  np->hop_limit = kHopLimit;
-  np->mc_loop = false;
+  inet6_sk(ns.ndisc_sk)->hop_limit = kHopLimit;
+  ns.ndisc_sk->mc6_loop = false;
   return 0;
 }
 

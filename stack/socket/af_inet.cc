@@ -201,9 +201,6 @@ int inet_dgram_connect(socket* sock, const void* addr, uint32_t addr_len, uint32
   const proto* const prot = sk->sk_prot;
   if (addr_len < sizeof(uint16_t)) return -EINVAL;
   if (SockaddrFamily(addr) == kAfUnspec) return prot->disconnect(sk, flags);
-  if (prot->pre_connect != nullptr) {
-    if (const int err = prot->pre_connect(sk, addr, addr_len); err != 0) return err;
-  }
   if (const int err = inet_autobind(sk); err != 0) return err;
   return prot->connect(sk, addr, addr_len);
 }

@@ -158,6 +158,7 @@ void Inet6Destruct(sock* sk) {
 
 int Inet6Init(sock* sk) {
   inet_sock_init(inet_sk(sk));
+  inet_sk(sk)->mc_all = false;  // of IPv4's groups: IPv6 has a flag of its own
   sk->sk_destruct = Inet6Destruct;
   if (const int err = inet6_sock_init(inet_sk(sk)); err != 0) return err;
   return sk->sk_prot->init != nullptr ? sk->sk_prot->init(sk) : 0;

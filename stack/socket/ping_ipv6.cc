@@ -32,9 +32,6 @@ int Pingv6Init(sock* sk) {
   return ping_init_sock(sk);
 }
 
-int ping_v6_pre_connect(sock* /*sk*/, const void* /*addr*/, uint32_t addr_len) {
-  return addr_len < kSin6LenRfc2133 ? -EINVAL : 0;
-}
 int Pingv6Connect(sock* sk, const void* addr, uint32_t addr_len) {
   if (SockaddrFamily(addr) != kAfInet6) return -EAFNOSUPPORT;
   return __ip6_datagram_connect(inet_sk(sk), addr, addr_len);
@@ -220,7 +217,6 @@ constexpr proto Pingv6Prot() {
   prot.free = ping_free;
   prot.init = Pingv6Init;
   prot.close = ping_close;
-  prot.pre_connect = ping_v6_pre_connect;
   prot.connect = Pingv6Connect;
   prot.disconnect = ping_disconnect;
   prot.setsockopt = ipv6_setsockopt;

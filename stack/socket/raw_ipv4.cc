@@ -27,7 +27,6 @@ namespace tapedeck {
 namespace {
 
 constexpr size_t kRawLengthMax = 0xffff;
-constexpr int kIpRouterAlert = 5;
 
 // --- Input. ---
 

@@ -181,6 +181,7 @@ int GetNumber(sock* sk, int name, int* value) {
       *value = sk->sk_peek_off;
       return 0;
     case kSoPasscred:
+    case kSoPasssec:
       *value = 0;
       return sk->sk_family == kAfUnix ? 0 : -EOPNOTSUPP;
     case kSoLockFilter:
@@ -244,6 +245,9 @@ int sk_getsockopt(sock* sk, int name, void* value, uint32_t* length) {
       const user_so_timestamping timestamping = {shown ? sk->sk_tsflags : 0, 0};
       return CopyOut(&timestamping, sizeof(timestamping), value, length);
     }
+    case kSoGetFilter:  // the number of its instructions: there is none
+      *length = 0;
+      return 0;
     case kSoPeername:
       return GetPeername(sk, value, length);
     case kSoPeercred:

@@ -273,7 +273,10 @@ int SetNumber(sock* sk, int name, int value) {
     case kSoCnxAdvice:
       if (value == 1) sk_dst_reset(sk);
       return 0;
+    case kSoDetachFilter:
+      return sock_flag(sk, SOCK_FILTER_LOCKED) ? -EPERM : -ENOENT;
     case kSoPasscred:
+    case kSoPasssec:
       return sk->sk_family == kAfUnix ? 0 : -EOPNOTSUPP;
     case kSoBindtoifindex:
       return BindToIndex(sk, value);

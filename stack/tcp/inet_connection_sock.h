@@ -99,9 +99,10 @@ struct inet_connection_sock : inet_sock {
   uint8_t icsk_retransmits = 0;  // of the segment at the head, without an ACK
   uint8_t icsk_pending = 0;      // ICSK_TIME_*; 0: none
   uint8_t icsk_backoff = 0;
-  uint8_t icsk_syn_retries = 0;   // 0: the sysctl's
-  uint8_t icsk_probes_out = 0;    // unanswered zero window or keepalive probes
-  uint16_t icsk_ext_hdr_len = 0;  // bytes of IP options
+  uint8_t icsk_syn_retries = 0;     // 0: the sysctl's
+  uint8_t icsk_probes_out = 0;      // unanswered zero window or keepalive probes
+  uint16_t icsk_ext_hdr_len = 0;    // bytes of IP options, of extension headers
+  bool icsk_accepted_ipv6 = false;  // of a listener, by IPv6
 
   struct {
     uint8_t pending = 0;  // ICSK_ACK_*
@@ -112,7 +113,8 @@ struct inet_connection_sock : inet_sock {
     uint32_t lrcvtime = 0;  // tcp_jiffies32 of the last data segment
     bool dst_quick_ack = false;
     uint16_t last_seg_size = 0;
-    uint16_t rcv_mss = 0;  // estimate of the peer's segments, for the ACK decisions
+    uint16_t rcv_mss = 0;         // estimate of the peer's segments, for the ACK decisions
+    uint32_t lrcv_flowlabel = 0;  // IPv6: of the last data segment
   } icsk_ack;
 
   struct {

@@ -56,6 +56,7 @@ void CopySock(const sock& from, sock* to) {
   to->sk_no_check_tx = from.sk_no_check_tx;
   to->sk_no_check_rx = from.sk_no_check_rx;
   to->sk_flags = from.sk_flags & ~Bit(SOCK_DONE);
+  to->sk_shutdown = from.sk_shutdown;  // of a listener that was shut down before it listened
   to->sk_peek_off = from.sk_peek_off;
   to->sk_stamp = from.sk_stamp;
   to->sk_rcvtimeo = from.sk_rcvtimeo;
@@ -87,6 +88,7 @@ void CopyInet(const inet_sock& from, inet_sock* to) {
   to->freebind = from.freebind;
   to->hdrincl = from.hdrincl;
   to->mc_loop = from.mc_loop;
+  to->mc6_loop = from.mc6_loop;
   to->transparent = from.transparent;
   to->mc_all = from.mc_all;
   to->nodefrag = from.nodefrag;

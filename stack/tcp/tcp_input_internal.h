@@ -67,7 +67,10 @@ void tcp_dsack_set(sock* sk, SeqNum seq, SeqNum end_seq);
 void tcp_dsack_extend(sock* sk, SeqNum seq, SeqNum end_seq);
 void tcp_sack_new_ofo_skb(sock* sk, SeqNum seq, SeqNum end_seq);
 void tcp_sack_remove(tcp_sock* tp);
-// Data that was received before has come again.
+// Remembers by which flow label data came. IPv6.
+void tcp_save_lrcv_flowlabel(sock* sk, const sk_buff* skb);
+// Data that was received before has come again. Where it has come by another flow label, the peer
+// seems not to hear the ACKs: they take another path.
 void tcp_rcv_spurious_retrans(sock* sk, const sk_buff* skb);
 
 // --- Window and buffer. ---

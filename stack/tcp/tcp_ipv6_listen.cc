@@ -67,6 +67,7 @@ void InitChildV6(const sock* sk, const sk_buff* skb, const request_sock* req, so
   if (tcp_sysctl(sk).reflect_tos != 0) {
     np->tclass = static_cast<uint8_t>(req->syn_tos & ~INET_ECN_MASK);
   }
+  inet_csk(child)->icsk_accepted_ipv6 = true;
   inet_csk(child)->icsk_ext_hdr_len =
       np->opt != nullptr ? static_cast<uint16_t>(np->opt->opt_nflen + np->opt->opt_flen)
                          : uint16_t{0};

@@ -174,6 +174,7 @@ void tcp_ofo_queue(sock* sk) {
 
 void tcp_data_queue_ofo(sock* sk, sk_buff* skb) {
   tcp_sock* const tp = tcp_sk(sk);
+  tcp_save_lrcv_flowlabel(sk, skb);
   tcp_data_ecn_check(sk, skb);
   if (tcp_try_rmem_schedule(sk, skb, skb->truesize) != 0) {
     NET_INC_STATS(sk->sk_net, TcpExtMib::kTCPOFODrop);

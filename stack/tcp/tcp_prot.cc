@@ -26,7 +26,6 @@ constexpr proto kTcpProt = {
     .destroy = tcp_v4_destroy_sock,
     .close = tcp_close,
     .linger = tcp_linger,
-    .pre_connect = nullptr,
     .connect = tcp_v4_connect,
     .disconnect = tcp_disconnect,
     .accept = inet_csk_accept,

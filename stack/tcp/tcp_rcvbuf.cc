@@ -291,6 +291,7 @@ void tcp_event_data_recv(sock* sk, sk_buff* skb) {
   tcp_measure_rcv_mss(sk, skb);
   tcp_rcv_rtt_measure(tcp_sk(sk));
   UpdateAto(sk);
+  tcp_save_lrcv_flowlabel(sk, skb);
   tcp_data_ecn_check(sk, skb);
   if (skb->len >= kGrowMinBytes) tcp_grow_window(sk, skb, true);
 }

@@ -8,6 +8,7 @@
 #include "stack/tcp/tcp_input_internal.h"
 #include "stack/tcp/tcp_output.h"
 #include "stack/tcp/tcp_queues.h"
+#include "stack/tcp/tcp_segment.h"
 
 namespace tapedeck {
 
@@ -65,8 +66,18 @@ void tcp_dsack_extend(sock* sk, SeqNum seq, SeqNum end_seq) {
   }
 }
 
+void tcp_save_lrcv_flowlabel(sock* sk, const sk_buff* skb) {
+  if (!tcp_is_v4(skb)) inet_csk(sk)->icsk_ack.lrcv_flowlabel = ipv6_hdr(skb)->flow_label();
+}
+
 void tcp_rcv_spurious_retrans(sock* sk, const sk_buff* skb) {
   tcp_sock* const tp = tcp_sk(sk);
+  if (tp->icsk_ca_state != TCP_CA_Loss && !tcp_is_v4(skb) &&
+      tp->icsk_ack.lrcv_flowlabel != ipv6_hdr(skb)->flow_label() &&
+      __sk_rethink_txhash_reset_dst(sk)) {
+    NET_INC_STATS(sk->sk_net, TcpExtMib::kTcpDuplicateDataRehash);
+  }
+  tcp_save_lrcv_flowlabel(sk, skb);
   // The same data a third time, although the ACK of the second carried a D-SACK beside the AccECN
   // option: something on the path drops what has that option.
   if (tcp_ecn_mode_accecn(tp) && tp->accecn_opt_sent_w_dsack &&

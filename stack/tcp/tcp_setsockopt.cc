@@ -5,6 +5,9 @@
 #include <cstring>
 #include <string_view>
 
+#include "stack/ipv4/ip.h"
+#include "stack/ipv6/in6.h"
+#include "stack/ipv6/ipv6_sock.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_ack.h"
 #include "stack/tcp/tcp_clock.h"
@@ -320,12 +323,45 @@ int do_tcp_setsockopt(sock* sk, int optname, const void* optval, uint32_t optlen
   return err;
 }
 
+uint16_t OptionBytes(const inet_sock* inet) {
+  return inet->has_opt ? inet->inet_opt.opt.optlen : uint16_t{0};
+}
+
+// Whether headers that a socket of IPv6 is given change its segments at once. Accepted connections
+// are left as they are: Linux takes the address that stands for theirs to mean "not connected".
+bool FollowsHeaders(const inet_connection_sock* icsk) {
+  const bool connected = icsk->sk_state != TCP_LISTEN && icsk->sk_state != TCP_CLOSE;
+  return connected && !icsk->icsk_accepted_ipv6;
+}
+
+// An option of the network layer. IP options (do_ip_setsockopt) and extension headers
+// (ipv6_update_options) leave less room for data; headers that are taken back leave it at that.
+int SetNetworkOption(sock* sk, int level, int optname, const void* optval, uint32_t optlen) {
+  inet_connection_sock* const icsk = inet_csk(sk);
+  const uint16_t option_bytes = OptionBytes(icsk);
+  const ipv6_txoptions* const headers = icsk->pinet6 != nullptr ? inet6_sk(icsk)->opt : nullptr;
+  const int err = icsk->icsk_af_ops->setsockopt(sk, level, optname, optval, optlen);
+  if (err != 0) return err;
+  if (level == kSolIp && optname == kIpOptions) {
+    if (sk->sk_family == kAfInet6 && !FollowsHeaders(icsk)) return 0;
+    const int grown = OptionBytes(icsk) - option_bytes;
+    icsk->icsk_ext_hdr_len = static_cast<uint16_t>(icsk->icsk_ext_hdr_len + grown);
+    tcp_sync_mss(sk, icsk->icsk_pmtu_cookie);
+    return 0;
+  }
+  // IPV6_ADDRFORM may have taken all of it.
+  if (icsk->pinet6 == nullptr) return 0;
+  const ipv6_txoptions* const now = inet6_sk(icsk)->opt;
+  if (now == headers || now == nullptr || !FollowsHeaders(icsk)) return 0;
+  icsk->icsk_ext_hdr_len = static_cast<uint16_t>(now->opt_flen + now->opt_nflen);
+  tcp_sync_mss(sk, icsk->icsk_pmtu_cookie);
+  return 0;
+}
+
 }  // namespace
 
 int tcp_setsockopt(sock* sk, int level, int optname, const void* optval, uint32_t optlen) {
-  if (level != kSolTcp) {
-    return inet_csk(sk)->icsk_af_ops->setsockopt(sk, level, optname, optval, optlen);
-  }
+  if (level != kSolTcp) return SetNetworkOption(sk, level, optname, optval, optlen);
   return do_tcp_setsockopt(sk, optname, optval, optlen);
 }
 

@@ -163,7 +163,7 @@ bool tcp_write_timeout(sock* sk) {
     tcp_write_err(sk);
     return true;
   }
-  if (sk_rethink_txhash(sk)) {
+  if (__sk_rethink_txhash_reset_dst(sk)) {
     ++tp->timeout_rehash;
     NET_INC_STATS(sk->sk_net, TcpExtMib::kTcpTimeoutRehash);
   }

@@ -89,7 +89,6 @@ const proto udp_prot = {
     .init = Init,
     .destroy = Destroy,
     .close = udp_lib_close,
-    .pre_connect = udp_pre_connect,
     .connect = Connect,
     .disconnect = udp_disconnect,
     .accept = nullptr,
@@ -119,10 +118,6 @@ void udp_destruct_sock(sock* sk) {
 }
 
 void udp_lib_close(sock* sk, SimTime /*linger_until*/) { sk_common_release(sk); }
-
-int udp_pre_connect(sock* /*sk*/, const void* /*addr*/, uint32_t addr_len) {
-  return addr_len < sizeof(sockaddr_in) ? -EINVAL : 0;
-}
 
 int udp_disconnect(sock* sk, uint32_t /*flags*/) {
   __ip4_datagram_disconnect(inet_sk(sk));

@@ -25,7 +25,6 @@ void udp_free(sock* sk);
 // sk_destruct.
 void udp_destruct_sock(sock* sk);
 void udp_lib_close(sock* sk, SimTime linger_until);
-int udp_pre_connect(sock* sk, const void* addr, uint32_t addr_len);
 int udp_disconnect(sock* sk, uint32_t flags);
 int udp_ioctl(sock* sk, uint32_t command, int* argument);
 uint32_t udp_poll(sock* sk);
@@ -41,6 +40,9 @@ int udp_drop_malformed(sk_buff* skb, DropReason reason, Mib<UdpMib>& mib);
 // the queue, data behind the header; else *ret ends it: 0, -1 dropped, > 0 minus what the tunnel
 // returned.
 bool udp_pass_tunnel(sock* sk, sk_buff* skb, int* ret);
+// For IP_CHECKSUM: a checksum that is known to be right, with that `pseudo` header, becomes the sum
+// of the datagram.
+void udp_convert_checksum(const sock* sk, sk_buff* skb, wsum pseudo);
 // Queues it. 0, or -1 where it was dropped.
 int __udp_queue_rcv_skb(sock* sk, sk_buff* skb);
 // The socket that early demux has found for a packet, with the packet's reference to it; it
@@ -50,9 +52,9 @@ udp_sock* udp_take_demuxed_sock(sk_buff* skb);
 // --- Receiving. ---
 
 // udp_recvmsg and udpv6_recvmsg but for the error queue: `tell` writes the source and the control
-// messages of its level.
+// messages of its level, of a datagram that is read from `offset` on.
 int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
-                          void (*tell)(sock* sk, msghdr* msg, sk_buff* skb));
+                          void (*tell)(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset));
 // Of a packet with several datagrams: where one ends and the next begins (UDP_GRO).
 void udp_cmsg_recv(msghdr* msg, const sk_buff* skb);
 

@@ -43,6 +43,10 @@ int udp_queue_rcv_one_skb(sock* sk, sk_buff* skb) {
 }
 
 int udp_unicast_rcv_skb(sock* sk, sk_buff* skb) {
+  const wire::Ipv4Header* const iph = ip_hdr(skb);
+  udp_convert_checksum(
+      sk, skb,
+      csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len, wire::kIpProtoUdp, 0));
   const int ret = udp_queue_rcv_skb(sk, skb);
   // A tunnel gives the number of the protocol to go on with.
   return ret > 0 ? -ret : 0;
@@ -201,6 +205,13 @@ int udp_drop_malformed(sk_buff* skb, DropReason reason, Mib<UdpMib>& mib) {
   mib.Inc(UdpMib::kInErrors);
   kfree_skb_reason(skb, reason);
   return 0;
+}
+
+void udp_convert_checksum(const sock* sk, sk_buff* skb, wsum pseudo) {
+  if ((inet_sk(sk)->cmsg_flags & IP_CMSG_CHECKSUM) == 0 || udp_hdr(skb)->check == be16{}) return;
+  if (skb->ip_summed != CHECKSUM_NONE || !skb->csum_valid) return;
+  skb->csum = ~pseudo;
+  skb->ip_summed = CHECKSUM_COMPLETE;
 }
 
 bool udp_lib_checksum_complete(sk_buff* skb) {

@@ -40,14 +40,6 @@ void Destroy6(sock* sk) {
   udp_encap_release(sk);
 }
 
-int PreConnect(sock* sk, const void* addr, uint32_t addr_len) {
-  if (addr_len < sizeof(uint16_t)) return -EINVAL;
-  if (SockaddrFamily(addr) == kAfInet) {
-    return ipv6_only_sock(sk) ? -EAFNOSUPPORT : udp_pre_connect(sk, addr, addr_len);
-  }
-  return addr_len < kSin6LenRfc2133 ? -EINVAL : 0;
-}
-
 int Connect6(sock* sk, const void* addr, uint32_t addr_len) {
   lock_sock(sk);
   const int err = __ip6_datagram_connect(inet_sk(sk), addr, addr_len);
@@ -75,7 +67,6 @@ const proto udpv6_prot = {
     .init = Init6,
     .destroy = Destroy6,
     .close = udp_lib_close,
-    .pre_connect = PreConnect,
     .connect = Connect6,
     .disconnect = udp_disconnect,
     .accept = nullptr,

@@ -67,6 +67,10 @@ int udpv6_queue_rcv_skb(sock* sk, sk_buff* skb) {
 
 // A tunnel gives the number of the protocol to go on with.
 int udp6_unicast_rcv_skb(sock* sk, sk_buff* skb) {
+  const wire::Ipv6Header& hdr = *ipv6_hdr(skb);
+  udp_convert_checksum(
+      sk, skb,
+      csum_ipv6_nofold(hdr.saddr.bytes(), hdr.daddr.bytes(), skb->len, wire::kIpProtoUdp, 0));
   const int ret = udpv6_queue_rcv_skb(sk, skb);
   return ret > 0 ? ret : 0;
 }
@@ -184,7 +188,7 @@ sockaddr_in6 SourceOf(const sk_buff* skb) {
 }
 
 // Source and control messages of a datagram of either version.
-void Tell6(sock* sk, msghdr* msg, sk_buff* skb) {
+void Tell6(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset) {
   if (msg->msg_name != nullptr) {
     const sockaddr_in6 source = SourceOf(skb);
     std::memcpy(msg->msg_name, &source, sizeof(source));
@@ -196,7 +200,7 @@ void Tell6(sock* sk, msghdr* msg, sk_buff* skb) {
   if (skb->protocol == wire::kEtherTypeIpv6) {
     if (wants_any) ip6_datagram_recv_specific_ctl(sk, msg, skb);
   } else if (inet_sk(sk)->cmsg_flags != 0) {
-    ip_cmsg_recv(msg, sk, skb);
+    ip_cmsg_recv_offset(msg, sk, skb, wire::kUdpHeaderBytes, offset);
   }
 }
 

@@ -30,7 +30,7 @@ void MovePeekOffset(sock* sk, uint32_t flags, int bytes) {
 }
 
 // Source and control messages of a datagram of IPv4.
-void Tell(sock* sk, msghdr* msg, sk_buff* skb) {
+void Tell(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset) {
   if (msg->msg_name != nullptr) {
     sockaddr_in sin;
     sin.sin_port = udp_hdr(skb)->source;
@@ -39,7 +39,9 @@ void Tell(sock* sk, msghdr* msg, sk_buff* skb) {
     msg->msg_namelen = sizeof(sin);
   }
   if (udp_sk(sk)->gro_enabled) udp_cmsg_recv(msg, skb);
-  if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv(msg, sk, skb);
+  if (inet_sk(sk)->cmsg_flags != 0) {
+    ip_cmsg_recv_offset(msg, sk, skb, wire::kUdpHeaderBytes, offset);
+  }
 }
 
 // skb_copy_datagram_iter for the usual case of one piece (copy_linear_skb). 0 or -EFAULT.
@@ -81,7 +83,7 @@ int64_t udp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
 }
 
 int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
-                          void (*tell)(sock* sk, msghdr* msg, sk_buff* skb)) {
+                          void (*tell)(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset)) {
   const bool peek = (flags & MSG_PEEK) != 0;
   for (;;) {
     int off = PeekOffset(sk, flags);
@@ -108,7 +110,7 @@ int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
     if (copied < ulen && len <= ulen - start) msg->msg_flags |= MSG_TRUNC;
     if (!peek) udp_mib_of(sk->sk_net, skb).Inc(UdpMib::kInDatagrams);
     sock_recv_cmsgs(msg, sk, skb);
-    tell(sk, msg, skb);
+    tell(sk, msg, skb, start);
     const uint32_t result = (flags & MSG_TRUNC) != 0 ? ulen : copied;
     MovePeekOffset(sk, flags, static_cast<int>(result));
     consume_skb(skb);

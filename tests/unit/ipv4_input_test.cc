@@ -343,6 +343,21 @@ TEST_F(InputTest, SourceRouteIsFollowedWhereAllowed) {
   EXPECT_EQ(wire::Ipv4OptionsToString(LastSentIp().options), "LSRR 10.1.0.1,EOL");
 }
 
+// Options are written into the packet: a shared one is copied first.
+TEST_F(InputTest, NoMemoryForACopyWithOptions) {
+  constexpr uint8_t kRecordRoute[] = {7, 7, 4, 0, 0, 0, 0, 0};
+  const std::span<const uint8_t> frame = Udp(Header(kPeer, kUs), wire::kKeepNothing, kRecordRoute);
+  sk_buff* const skb = ReceivedFrame(eth.dev(), {frame.begin(), frame.end()});
+  sk_buff* const other = skb_clone(skb);
+  for (int size = 0; size < 3; ++size) host.world.packets().cache(size).FailNth(1);
+  netif_receive_skb(skb);
+  host.RunFor(Duration::Microseconds(10));
+  for (int size = 0; size < 3; ++size) host.world.packets().cache(size).FailNth(0);
+  consume_skb(other);
+  EXPECT_EQ(Drops(SKB_DROP_REASON_NOMEM), 1U);
+  EXPECT_EQ(Ip(IpMib::kInDiscards), 1U);
+}
+
 // --- Forwarding. ---
 
 class ForwardTest : public InputTest {
@@ -400,6 +415,22 @@ TEST_F(ForwardTest, TooBigWithDfIsReportedWithTheMtu) {
   const auto icmp = wire::ParseIcmp(LastSentIp().payload);
   EXPECT_EQ(icmp->header->code, wire::kIcmpFragmentationNeeded);
   EXPECT_EQ(icmp->header->next_hop_mtu(), 600);
+}
+
+// ip_exceeds_mtu: what is measured of a packet of many segments is each of them.
+TEST_F(ForwardTest, SegmentsThatAreTooBigAreReportedToo) {
+  ASSERT_EQ(dev_set_mtu(eth1->dev(), 600), 0);
+  Ipv4Header header = Header(kPeer, kFar);
+  header.frag_off = wire::kIpv4DontFragment;
+  const std::span<const uint8_t> frame = Udp(header, wire::kKeepNothing, {}, 1400);
+  sk_buff* const skb = ReceivedFrame(eth.dev(), {frame.begin(), frame.end()});
+  skb_shinfo(skb)->gso_size = 700;
+  skb_shinfo(skb)->gso_type = SKB_GSO_UDP_L4;
+  skb_shinfo(skb)->gso_segs = 2;
+  netif_receive_skb(skb);
+  host.RunFor(Duration::Microseconds(10));
+  EXPECT_EQ(Drops(SKB_DROP_REASON_PKT_TOO_BIG), 1U);
+  EXPECT_EQ(IpExt(IpExtMib::kInNoECTPkts), 2U) << "each counts as a packet of its codepoint";
 }
 
 TEST_F(ForwardTest, TooBigWithoutDfIsCut) {
