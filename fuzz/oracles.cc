@@ -20,10 +20,6 @@ constexpr uint64_t kStepsAStep = 400;
 constexpr uint64_t kStepsASecond = 100;
 constexpr uint64_t kStepsARun = 1'000;
 
-void Report(const char* oracle, const char* rule, const char* object) {
-  std::fprintf(stderr, "ASSERTION FAILED: %s:%s:%s\n", oracle, rule, object);
-}
-
 // What is still held, by name; nullptr where nothing is.
 const char* HeldObject(Lab& lab) {
   for (int i = 0; i < lab.hosts(); ++i) {
@@ -41,10 +37,14 @@ const char* HeldObject(Lab& lab) {
 
 }  // namespace
 
+void ReportBroken(const char* oracle, const char* rule, const char* object) {
+  std::fprintf(stderr, "ASSERTION FAILED: %s:%s:%s\n", oracle, rule, object);
+}
+
 [[gnu::noinline]] void CheckFramesAccounted(const Recorder& recorder, uint64_t sent) {
   const FrameLedger& ledger = recorder.ledger();
   if (ledger.frames_in() == sent && ledger.delivered() + ledger.dropped() == sent) return;
-  Report("RES", "accounted", "frame");
+  ReportBroken("RES", "accounted", "frame");
   std::fprintf(stderr,
                "%" PRIu64 " frames sent, %" PRIu64 " in, %" PRIu64 " delivered, %" PRIu64
                " dropped\n",
@@ -55,7 +55,7 @@ const char* HeldObject(Lab& lab) {
 [[gnu::noinline]] void CheckNothingLeft(Lab& lab) {
   const char* const object = HeldObject(lab);
   if (object == nullptr) return;
-  Report("RES", "empty", object);
+  ReportBroken("RES", "empty", object);
   for (const std::string& line : lab.Leftovers()) std::fprintf(stderr, "%s\n", line.c_str());
   std::abort();
 }
@@ -63,7 +63,7 @@ const char* HeldObject(Lab& lab) {
 [[gnu::noinline]] void CheckDmaAllowed(const Recorder& recorder) {
   const uint64_t faults = recorder.count(TraceKind::kDeviceFault);
   if (faults == 0) return;
-  Report("DMA-OWN", "allowed", "access");
+  ReportBroken("DMA-OWN", "allowed", "access");
   std::fprintf(stderr, "%" PRIu64 " accesses\n", faults);
   std::abort();
 }
@@ -74,7 +74,7 @@ const char* HeldObject(Lab& lab) {
   const uint64_t steps_max =
       kStepsARun + script.steps.size() * kStepsAStep + duration.seconds() * kStepsASecond;
   if (steps <= steps_max) return;
-  Report("WORK", "bounded", "steps");
+  ReportBroken("WORK", "bounded", "steps");
   std::fprintf(stderr, "%" PRIu64 " steps, at most %" PRIu64 "\n", steps, steps_max);
   std::abort();
 }

@@ -16,6 +16,9 @@
 
 namespace tapedeck::fuzz {
 
+// Prints that line on stderr. The caller aborts, from a function of the oracle's own.
+void ReportBroken(const char* oracle, const char* rule, const char* object);
+
 // RES:accounted:frame. Each of the `sent` frames entered a NIC once, and was delivered or dropped
 // for one reason. After Lab::Shutdown(), when nothing can be queued any more.
 void CheckFramesAccounted(const Recorder& recorder, uint64_t sent);

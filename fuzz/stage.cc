@@ -1,8 +1,13 @@
 #include "fuzz/stage.h"
 
+#include <algorithm>
+#include <variant>
+
 #include "absl/status/statusor.h"
 #include "fuzz/oracles.h"
+#include "fuzz/tcp_oracle.h"
 #include "replay/lab/script_player.h"
+#include "replay/script/symbols.h"
 #include "replay/script/text.h"
 #include "stack/base/check.h"
 
@@ -11,6 +16,17 @@ namespace tapedeck::fuzz {
 namespace {
 
 constexpr std::string_view kDmaMappings = "DMA mappings";  // in a host's ledger
+
+// A call makes a socket whose user may write headers of any kind: neither stream nor datagram, or
+// of a family other than IP.
+bool MayMakeHeaders(const Script& script) {
+  return std::any_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
+    const auto* const call = std::get_if<SyscallStep>(&step.what);
+    if (call == nullptr || call->name != SyscallName::kSocket) return false;
+    const int64_t type = call->arguments[1].value & kSockTypeMask;
+    return type != kSockStream && type != kSockDgram;
+  });
+}
 
 }  // namespace
 
@@ -31,6 +47,7 @@ Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configu
     names_ = player.names();
     flows_ = player.flows();
   }
+  lab_.recorder().AddObserver(&wire_);
   lab_.recorder().Restore({});
   lab_.Take(&start_);
   EndApplications();
@@ -58,10 +75,20 @@ uint64_t Stage::Run(const Script& script) {
   return digest;
 }
 
+void Stage::CheckBetweenSteps(const PeerFlows& flows) {
+  CheckTcpSockets(lab_);
+  if (streams_) CheckTcpStreams(lab_, flows);
+}
+
 uint64_t Stage::Play(const Script& script) {
+  wire_.set_judging(!MayMakeHeaders(script));
+  streams_ = std::none_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
+    return std::holds_alternative<FrameStep>(step.what);
+  });
   ScriptPlayer player(lab_, script, names_, flows_);
-  player.Play();
+  while (player.PlayNext()) CheckBetweenSteps(player.flows());
   lab_.world().RunUntil(lab_.world().now() + kSettle);
+  CheckBetweenSteps(player.flows());
   return player.frames();
 }
 

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 
+#include "fuzz/wire_oracle.h"
 #include "replay/lab/fd_names.h"
 #include "replay/lab/lab.h"
 #include "replay/lab/peer_flows.h"
@@ -41,6 +42,8 @@ class Stage {
 
   // Returns how many frames it sent.
   uint64_t Play(const Script& script);
+  // What must hold between two steps.
+  void CheckBetweenSteps(const PeerFlows& flows);
   // The application ends; what is on its way arrives.
   void EndApplications();
   // What is held. A driver replaces used receive buffers in batches; until then one is neither held
@@ -59,6 +62,8 @@ class Stage {
   Lab lab_;
   FdNames names_;
   std::optional<PeerFlows> flows_;
+  WireOracle wire_;
+  bool streams_ = false;  // of this input's peers every segment is a SegmentStep
   Lab::Checkpoint start_;
   Holdings at_rest_;
 };

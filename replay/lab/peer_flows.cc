@@ -155,7 +155,7 @@ void PeerFlows::Observe(uint8_t host, std::span<const uint8_t> frame) {
   if (!tcp.has_value()) return;
   const uint16_t number = static_cast<uint16_t>(tcp->header->dest.host() - kScriptPort);
   if (number >= kSegmentFlowsMax) return;
-  Flow& flow = At(host, ipv6, static_cast<uint8_t>(number));
+  Flow& flow = flows_[IndexOf(host, ipv6, static_cast<uint8_t>(number))];
   const SeqNum end = tcp->header->sequence() + tcp->SequenceLength();
   if (tcp->header->syn()) {
     flow.host_port = tcp->header->source.host();
@@ -176,8 +176,19 @@ void PeerFlows::Observe(uint8_t host, std::span<const uint8_t> frame) {
   }
 }
 
+std::optional<SeqNum> PeerFlows::PeerIsn(uint8_t host, const IpAddress& peer, uint16_t peer_port,
+                                         uint16_t host_port) const {
+  const uint16_t number = static_cast<uint16_t>(peer_port - kScriptPort);
+  const IpAddress address = peer.Unmapped();
+  const IpAddress expected = address.is_v4() ? IpAddress(PeerIpv4(0)) : IpAddress(PeerIpv6(0));
+  if (number >= kSegmentFlowsMax || address != expected) return std::nullopt;
+  const Flow& flow = flows_[IndexOf(host, address.is_v6(), static_cast<uint8_t>(number))];
+  if (flow.host_port != host_port || flow.syns != 1) return std::nullopt;
+  return flow.peer_isn;
+}
+
 std::vector<uint8_t> PeerFlows::Build(const SegmentStep& segment, uint8_t host, SimTime now) {
-  Flow& flow = At(host, segment.ipv6, segment.flow);
+  Flow& flow = flows_[IndexOf(host, segment.ipv6, segment.flow)];
   Numbers numbers;
   numbers.source = static_cast<uint16_t>(kScriptPort + segment.flow);
   numbers.dest = flow.host_port;
@@ -185,7 +196,10 @@ std::vector<uint8_t> PeerFlows::Build(const SegmentStep& segment, uint8_t host, 
   numbers.ack = flow.sent_end + static_cast<uint32_t>(segment.ack);
   numbers.clock_ms = static_cast<uint32_t>(now.ns() / 1'000'000);
   numbers.host_ts_val = flow.ts_val;
-  if ((segment.flags & wire::kTcpSyn) != 0) flow.peer_isn = numbers.seq;
+  if ((segment.flags & wire::kTcpSyn) != 0) {
+    flow.peer_isn = numbers.seq;
+    ++flow.syns;
+  }
 
   const Options options = OptionsOf(segment, numbers);
   std::vector<uint8_t> payload(segment.payload_bytes);

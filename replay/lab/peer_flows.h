@@ -3,7 +3,9 @@
 #ifndef TAPEDECK_REPLAY_LAB_PEER_FLOWS_H_
 #define TAPEDECK_REPLAY_LAB_PEER_FLOWS_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -29,6 +31,10 @@ class PeerFlows {
   void Observe(uint8_t host, std::span<const uint8_t> frame);
   // The frame that `segment` stands for at `now`, to host `host`. A SYN begins a new stream.
   std::vector<uint8_t> Build(const SegmentStep& segment, uint8_t host, SimTime now);
+  // The number before the peer's first byte on the connection between these; nullopt where that is
+  // none of a script's segments, or another one by now.
+  std::optional<SeqNum> PeerIsn(uint8_t host, const IpAddress& peer, uint16_t peer_port,
+                                uint16_t host_port) const;
 
  private:
   struct Flow {
@@ -38,9 +44,11 @@ class PeerFlows {
     SeqNum peer_isn;      // of the peer's last SYN
     uint32_t ts_val = 0;  // the host's last
     bool heard = false;   // the host has acknowledged something
+    // SYNs of the peer; with more than one nobody can tell which of them made the connection.
+    uint32_t syns = 0;
   };
-  Flow& At(uint8_t host, bool ipv6, uint8_t flow) {
-    return flows_[(size_t{host} * 2 + (ipv6 ? 1 : 0)) * kSegmentFlowsMax + flow];
+  static size_t IndexOf(uint8_t host, bool ipv6, uint8_t flow) {
+    return (size_t{host} * 2 + (ipv6 ? 1 : 0)) * kSegmentFlowsMax + flow;
   }
 
   std::vector<Flow> flows_;

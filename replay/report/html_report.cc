@@ -48,7 +48,8 @@ ordered_json StepsJson(const std::vector<TimeSequence::Step>& steps) {
 ordered_json SideJson(const RunLog& log, const Flow& flow, int side) {
   const TimeSequence sequence = MakeTimeSequence(log, flow, side);
   ordered_json json;
-  json["name"] = side == 0 ? flow.local.ToString() + " sends" : flow.remote.ToString() + " sends";
+  json["name"] =
+      side == 0 ? EndpointText(flow.local) + " sends" : EndpointText(flow.remote) + " sends";
   ordered_json segments = ordered_json::array();
   const size_t shown = std::min(sequence.segments.size(), kSegmentsMax);
   for (size_t i = 0; i < shown; ++i) {

@@ -52,8 +52,8 @@ std::string SegmentText(const Flow& flow, const LoggedFrame& frame) {
 }
 
 std::string LadderText(const RunLog& log, const Flow& flow, size_t first, size_t last) {
-  const std::string left = flow.local.ToString();
-  const std::string right = flow.remote.ToString();
+  const std::string left = EndpointText(flow.local);
+  const std::string right = EndpointText(flow.remote);
   const size_t ends = left.size() + right.size();
   const size_t gap = ends + 2 < kArrowColumns + 4 ? kArrowColumns + 4 - ends : 2;
   std::string out =

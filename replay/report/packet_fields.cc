@@ -35,14 +35,14 @@ void AddUpperLayer(std::span<const uint8_t> segment, PacketFields* fields) {
   if (fields->protocol == wire::kIpProtoTcp) {
     const wire::Parsed<wire::TcpView> tcp = wire::ParseTcp(segment);
     if (!tcp) return;
-    fields->source.port = tcp->header->source.host();
-    fields->destination.port = tcp->header->dest.host();
+    fields->source.port = tcp->header->source;
+    fields->destination.port = tcp->header->dest;
     fields->tcp = FieldsOf(*tcp);
   } else if (fields->protocol == wire::kIpProtoUdp) {
     const wire::Parsed<wire::UdpView> udp = wire::ParseUdp(segment);
     if (!udp) return;
-    fields->source.port = udp->header->source.host();
-    fields->destination.port = udp->header->dest.host();
+    fields->source.port = udp->header->source;
+    fields->destination.port = udp->header->dest;
   }
 }
 
@@ -75,11 +75,8 @@ std::optional<PacketFields> OfIpv6(std::span<const uint8_t> packet) {
 
 }  // namespace
 
-std::string Endpoint::ToString() const {
-  if (port == 0) return address.ToString();
-  const std::string number = std::to_string(port);
-  return address.is_v6() ? "[" + address.ToString() + "]:" + number
-                         : address.ToString() + ":" + number;
+std::string EndpointText(const Endpoint& endpoint) {
+  return endpoint.port == 0 ? endpoint.address.ToString() : endpoint.ToString();
 }
 
 SeqNum TcpFields::end() const {

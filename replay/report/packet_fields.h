@@ -2,7 +2,6 @@
 #ifndef TAPEDECK_REPLAY_REPORT_PACKET_FIELDS_H_
 #define TAPEDECK_REPLAY_REPORT_PACKET_FIELDS_H_
 
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -14,14 +13,8 @@
 
 namespace tapedeck::report {
 
-struct Endpoint {
-  IpAddress address;
-  uint16_t port = 0;  // 0 where the protocol has none
-
-  // "10.0.0.1:80", "[fe80::1]:80", "10.0.0.1".
-  std::string ToString() const;
-  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
-};
+// "10.0.0.1:80"; without a port (0) the address alone.
+std::string EndpointText(const Endpoint& endpoint);
 
 // What a drawing needs of a TCP header.
 struct TcpFields {

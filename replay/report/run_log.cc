@@ -40,7 +40,7 @@ uint64_t Flow::WindowBytes(const LoggedFrame& frame) const {
 }
 
 std::string Flow::ToString() const {
-  return wire::IpProtocolName(protocol) + " " + local.ToString() + " - " + remote.ToString();
+  return wire::IpProtocolName(protocol) + " " + EndpointText(local) + " - " + EndpointText(remote);
 }
 
 void RunLog::Stretch(SimTime first, SimTime last) {

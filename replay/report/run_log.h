@@ -100,7 +100,8 @@ class RunLog : public TraceObserver {
   SimTime end() const { return end_; }
 
  private:
-  using FlowKey = std::tuple<uint8_t, uint8_t, Endpoint, Endpoint>;
+  // Host, protocol, local and remote address and port.
+  using FlowKey = std::tuple<uint8_t, uint8_t, IpAddress, uint16_t, IpAddress, uint16_t>;
   void AddFrame(uint64_t number, const TraceEvent& event);
   void Settle(const TraceEvent& event, const FrameLedger& ledger);
   void Stretch(SimTime first, SimTime last);

@@ -56,7 +56,7 @@ std::string XplotText(const RunLog& log, const Flow& flow, int side) {
   std::string out = absl::StrFormat(
       "timeval double\ntitle\n%s_==>_%s (time sequence graph)\nxlabel\ntime\nylabel\nsequence "
       "offset\n",
-      from.ToString(), to.ToString());
+      EndpointText(from), EndpointText(to));
   for (const TimeSequence::Segment& segment : sequence.segments) AppendSegment(segment, &out);
   AppendSteps(sequence.acks, "green", &out);
   AppendSteps(sequence.window_edges, "yellow", &out);

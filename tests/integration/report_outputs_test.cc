@@ -117,7 +117,7 @@ class ReportOutputsTest : public ::testing::Test {
 
   const Flow& ClientFlow() const {
     const auto found = std::find_if(log_.flows().begin(), log_.flows().end(), [](const Flow& f) {
-      return f.host == 0 && f.remote.port == kTcpLabPort;
+      return f.host == 0 && f.remote.port == be16(kTcpLabPort);
     });
     EXPECT_NE(found, log_.flows().end());
     return *found;

@@ -1,0 +1,223 @@
+#include "fuzz/tcp_oracle.h"
+
+#include <algorithm>
+#include <array>
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+#include <optional>
+
+#include "fuzz/oracles.h"
+#include "stack/core/skb_data.h"
+#include "stack/socket/sock_diag.h"
+#include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_queues.h"
+#include "stack/wire/ip_protocol.h"
+
+namespace tapedeck::fuzz {
+
+namespace {
+
+// The rule that a socket breaks; nullptr: none.
+using Rule = const char*;
+
+// --- Sequence space ---
+
+Rule CheckOrder(const tcp_sock* tp) {
+  if (tp->snd_una.After(tp->snd_nxt)) return "snd_una_at_most_snd_nxt";
+  if (tp->snd_nxt.After(tp->write_seq)) return "snd_nxt_at_most_write_seq";
+  if (tp->copied_seq.After(tp->rcv_nxt)) return "copied_seq_at_most_rcv_nxt";
+  if (tp->rcv_wup.After(tp->rcv_nxt)) return "rcv_wup_at_most_rcv_nxt";
+  if (tp->snd_cwnd == 0) return "cwnd_above_zero";
+  return nullptr;
+}
+
+// --- Queues ---
+
+// Sent segments follow each other from snd_una (or before it) to snd_nxt, and are as many as
+// counted.
+Rule CheckSent(const sock* sk) {
+  const tcp_sock* const tp = tcp_sk(sk);
+  uint32_t packets = 0;
+  const sk_buff* before = nullptr;
+  for (const sk_buff* skb = tcp_rtx_queue_head(sk); skb != nullptr;
+       skb = skb_rb_next(const_cast<sk_buff*>(skb))) {
+    packets += tcp_skb_pcount(skb);
+    if (before != nullptr && TCP_SKB_CB(before)->end_seq != TCP_SKB_CB(skb)->seq) {
+      return "sent_segments_follow_each_other";
+    }
+    before = skb;
+  }
+  if (packets != tp->packets_out) return "packets_out_counted";
+  if (before != nullptr && TCP_SKB_CB(before)->end_seq != tp->snd_nxt) return "sent_up_to_snd_nxt";
+  if (tp->sacked_out + tp->lost_out > tp->packets_out) return "left_out_at_most_packets_out";
+  if (tp->retrans_out > tp->packets_out) return "retrans_out_at_most_packets_out";
+  return nullptr;
+}
+
+// In order up to rcv_nxt; what is ahead lies beyond it, sorted (tcp_data_queue_ofo).
+Rule CheckReceived(const sock* sk) {
+  const tcp_sock* const tp = tcp_sk(sk);
+  const sk_buff* before = nullptr;
+  for (const sk_buff* skb = skb_peek(&sk->sk_receive_queue); skb != nullptr;
+       skb = skb_queue_is_last(&sk->sk_receive_queue, skb) ? nullptr : skb->next) {
+    if (before != nullptr && TCP_SKB_CB(skb)->seq.After(TCP_SKB_CB(before)->end_seq)) {
+      return "received_segments_leave_no_hole";
+    }
+    before = skb;
+  }
+  if (before != nullptr && TCP_SKB_CB(before)->end_seq.After(tp->rcv_nxt)) {
+    return "received_up_to_rcv_nxt";
+  }
+  const sk_buff* ahead = skb_rb_first(&tp->out_of_order_queue);
+  if (ahead != nullptr && TCP_SKB_CB(ahead)->seq.AtOrBefore(tp->rcv_nxt)) {
+    return "out_of_order_is_ahead";
+  }
+  while (ahead != nullptr) {
+    const sk_buff* const next = skb_rb_next(const_cast<sk_buff*>(ahead));
+    // They may overlap; none covers another.
+    if (next != nullptr && (TCP_SKB_CB(next)->seq.AtOrBefore(TCP_SKB_CB(ahead)->seq) ||
+                            TCP_SKB_CB(next)->end_seq.AtOrBefore(TCP_SKB_CB(ahead)->end_seq))) {
+      return "out_of_order_is_sorted";
+    }
+    ahead = next;
+  }
+  return nullptr;
+}
+
+// --- Memory ---
+
+uint64_t Truesize(const sk_buff_head* list) {
+  uint64_t sum = 0;
+  for (const sk_buff* skb = skb_peek(list); skb != nullptr;
+       skb = skb_queue_is_last(list, skb) ? nullptr : skb->next) {
+    sum += skb->truesize;
+  }
+  return sum;
+}
+uint64_t Truesize(const rb_root* root) {
+  uint64_t sum = 0;
+  for (sk_buff* skb = skb_rb_first(root); skb != nullptr; skb = skb_rb_next(skb)) {
+    sum += skb->truesize;
+  }
+  return sum;
+}
+
+bool ChargedIsHeld(const sock* sk) {
+  return sk->sk_rmem_alloc ==
+         Truesize(&sk->sk_receive_queue) + Truesize(&tcp_sk(sk)->out_of_order_queue);
+}
+
+// --- Timers ---
+
+// What was sent and not acknowledged is sent again some time (RFC 9293 3.8.1).
+bool WillSendAgain(const sock* sk) {
+  const inet_connection_sock* const icsk = inet_csk(sk);
+  if (tcp_sk(sk)->packets_out == 0) return true;
+  return icsk->icsk_pending != 0 && icsk->icsk_retransmit_timer.pending();
+}
+
+// --- Verdict. Not inline, and by their names: how engines and reports tell them apart. ---
+
+void PrintSocket(const sock* sk) {
+  const tcp_sock* const tp = tcp_sk(sk);
+  std::fprintf(stderr,
+               "socket %" PRIu32
+               " state %u snd_una %u snd_nxt %u write_seq %u rcv_nxt %u "
+               "copied_seq %u packets_out %u rmem %u\n",
+               sk->sk_id, sk->sk_state, tp->snd_una.value(), tp->snd_nxt.value(),
+               tp->write_seq.value(), tp->rcv_nxt.value(), tp->copied_seq.value(), tp->packets_out,
+               sk->sk_rmem_alloc);
+}
+
+[[noreturn, gnu::noinline]] void TcpInvariantFailed(Rule rule, const sock* sk) {
+  ReportBroken("INV", rule, "tcp_sock");
+  PrintSocket(sk);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void TcpMemoryFailed(const sock* sk) {
+  ReportBroken("RES", "charged_is_held", "tcp_sock");
+  PrintSocket(sk);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void TcpTimerFailed(const sock* sk) {
+  ReportBroken("LIVE", "retransmit_timer", "tcp_sock");
+  PrintSocket(sk);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void TcpStreamFailed(const sock* sk, uint32_t position, uint8_t byte) {
+  ReportBroken("STREAM", "bytes", "tcp_sock");
+  std::fprintf(stderr, "byte %u of the peer's stream is %02x, not %02x\n", position, byte,
+               PeerStreamByte(position));
+  PrintSocket(sk);
+  std::abort();
+}
+
+void CheckTcpSock(const sock* sk) {
+  if (sk->sk_state == TCP_LISTEN || sk->sk_state == TCP_CLOSE) return;
+  for (const Rule rule : {CheckOrder(tcp_sk(sk)), CheckSent(sk), CheckReceived(sk)}) {
+    if (rule != nullptr) TcpInvariantFailed(rule, sk);
+  }
+  if (!ChargedIsHeld(sk)) TcpMemoryFailed(sk);
+  if (!WillSendAgain(sk)) TcpTimerFailed(sk);
+}
+
+// --- Bytes ---
+
+void CheckStreamOf(const sock* sk, SeqNum peer_isn) {
+  const tcp_sock* const tp = tcp_sk(sk);
+  for (const sk_buff* skb = skb_peek(&sk->sk_receive_queue); skb != nullptr;
+       skb = skb_queue_is_last(&sk->sk_receive_queue, skb) ? nullptr : skb->next) {
+    const SeqNum seq = TCP_SKB_CB(skb)->seq;
+    for (uint32_t offset = 0; offset < skb->len;) {
+      std::array<uint8_t, 512> bytes;
+      const uint32_t count = std::min<uint32_t>(skb->len - offset, bytes.size());
+      if (skb_copy_bits(skb, offset, bytes.data(), count) != 0) {
+        TcpInvariantFailed("received_bytes_are_there", sk);
+      }
+      for (uint32_t i = 0; i < count; ++i) {
+        // What was read already may have been overlapped by later bytes.
+        if ((seq + offset + i).Before(tp->copied_seq)) continue;
+        const auto position = static_cast<uint32_t>(seq + offset + i - peer_isn) - 1;
+        if (bytes[i] != PeerStreamByte(position)) TcpStreamFailed(sk, position, bytes[i]);
+      }
+      offset += count;
+    }
+  }
+}
+
+struct StreamContext {
+  const PeerFlows* flows;
+  uint8_t host;
+};
+
+}  // namespace
+
+void CheckTcpSockets(Lab& lab) {
+  for (int i = 0; i < lab.hosts(); ++i) {
+    sock_diag_for_each(
+        lab.host(i).network(),
+        [](const sock_diag_entry& entry, void*) {
+          if (entry.protocol == wire::kIpProtoTcp && entry.sk != nullptr) CheckTcpSock(entry.sk);
+        },
+        nullptr);
+  }
+}
+
+void CheckTcpStreams(Lab& lab, const PeerFlows& flows) {
+  for (int i = 0; i < lab.hosts(); ++i) {
+    StreamContext context = {&flows, static_cast<uint8_t>(i)};
+    sock_diag_for_each(
+        lab.host(i).network(),
+        [](const sock_diag_entry& entry, void* pointer) {
+          if (entry.protocol != wire::kIpProtoTcp || entry.sk == nullptr) return;
+          const auto* const its = static_cast<const StreamContext*>(pointer);
+          const std::optional<SeqNum> isn = its->flows->PeerIsn(
+              its->host, entry.peer.address, entry.peer.port.host(), entry.local.port.host());
+          if (isn.has_value()) CheckStreamOf(entry.sk, *isn);
+        },
+        &context);
+  }
+}
+
+}  // namespace tapedeck::fuzz

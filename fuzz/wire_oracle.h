@@ -1,0 +1,36 @@
+// The WIRE oracle: every frame that a host sends must be one that a strict receiver takes. Written
+// apart from the stack's parsers and codecs, from the RFCs alone: a mistake there must not hide
+// itself here.
+#ifndef TAPEDECK_FUZZ_WIRE_ORACLE_H_
+#define TAPEDECK_FUZZ_WIRE_ORACLE_H_
+
+#include <cstdint>
+#include <span>
+
+#include "replay/trace/recorder.h"
+
+namespace tapedeck::fuzz {
+
+// Which rule a frame breaks, and in which layer; nullptrs where it breaks none.
+struct WireFault {
+  const char* rule = nullptr;    // "checksum"
+  const char* object = nullptr;  // "ipv4"
+};
+// `frame`: without FCS. Only what the host itself must get right is judged: addresses, ports and
+// hop limits may be what a user or a peer made them.
+WireFault CheckWire(std::span<const uint8_t> frame);
+
+// Judges every frame that leaves a NIC. WIRE:<rule>:<object>.
+class WireOracle : public TraceObserver {
+ public:
+  // Off while users may write headers of their own: raw and packet sockets send what they like.
+  void set_judging(bool judging) { judging_ = judging; }
+  void Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) override;
+
+ private:
+  bool judging_ = true;
+};
+
+}  // namespace tapedeck::fuzz
+
+#endif  // TAPEDECK_FUZZ_WIRE_ORACLE_H_
