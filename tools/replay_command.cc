@@ -21,38 +21,17 @@
 #include "stack/kernel/cost.h"
 #include "tools/commands.h"
 #include "tools/recording.h"
+#include "tools/replay_flags.h"
 #include "tools/run_outputs.h"
 #include "tools/seed_flag.h"
 #include "tools/selection_flags.h"
+#include "tools/stand_in_replay.h"
 
 namespace tapedeck::tools {
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-struct ReplayFlags {
-  std::vector<std::string> files;
-  std::string host;
-  std::vector<uint16_t> bind;
-  bool no_sockets = false;
-  bool no_arp_answers = false;
-  std::string seed = "5eed0001";
-  std::string costs = "free";
-  uint32_t hz = 1000;
-  uint32_t fill = 0;
-  uint32_t eitr = ixgbe::IxgbeOptions{}.eitr;
-  uint16_t rx_ring = ixgbe::IxgbeOptions{}.rx_ring_entries;
-  uint16_t tx_ring = ixgbe::IxgbeOptions{}.tx_ring_entries;
-  bool drop_enable = false;
-  uint64_t frames_max = UINT64_MAX;
-  SelectionFlags selection;
-  uint64_t restore_after = 0;
-  double settle_s = 5;
-  int verbose = 0;
-  OutputFlags outputs;
-  bool json = false;
-};
 
 void ComplainOfReplay(const std::string& line) {
   std::fprintf(stderr, "tapedeck replay: %s\n", line.c_str());
@@ -98,7 +77,7 @@ absl::StatusOr<RawReplayOptions> MakeReplayOptions(const ReplayFlags& flags) {
   options.lab.arena.fill = static_cast<uint8_t>(flags.fill);
   LabHostOptions host;
   host.hz = flags.hz;
-  host.driver.eitr = flags.eitr;
+  host.driver.eitr = flags.eitr.value_or(ixgbe::IxgbeOptions{}.eitr);
   host.driver.rx_ring_entries = flags.rx_ring;
   host.driver.tx_ring_entries = flags.tx_ring;
   host.driver.drop_enable = flags.drop_enable;
@@ -151,9 +130,9 @@ std::string SettingsLine(const ReplayFlags& flags, const RawReplayResult& run) {
   return absl::StrFormat(
       "seed %s  costs %s  hz %d  nic 82599  eitr 0x%x  rx_ring %d  tx_ring %d%s  host %s  mac %s  "
       "udp %s  tcp %s  arp %s",
-      flags.seed, flags.costs, flags.hz, flags.eitr, flags.rx_ring, flags.tx_ring,
-      flags.drop_enable ? "  drop_en" : "", run.host.ToString(), run.host_mac.ToString(),
-      run.udp_ports.empty() ? "-" : absl::StrJoin(run.udp_ports, ","),
+      flags.seed, flags.costs, flags.hz, flags.eitr.value_or(ixgbe::IxgbeOptions{}.eitr),
+      flags.rx_ring, flags.tx_ring, flags.drop_enable ? "  drop_en" : "", run.host.ToString(),
+      run.host_mac.ToString(), run.udp_ports.empty() ? "-" : absl::StrJoin(run.udp_ports, ","),
       run.tcp_ports.empty() ? "-" : absl::StrJoin(run.tcp_ports, ","),
       flags.no_arp_answers ? "silent" : "answered");
 }
@@ -252,8 +231,8 @@ report::ReportInput MakeReplayReport(const ReplayFlags& flags, const RawReplayRe
   return input;
 }
 
-// One file; the exit code.
-int ReplayFile(const ReplayFlags& flags, const std::string& file, const RawReplayOptions& options) {
+// One file, raw; the exit code.
+int ReplayRaw(const ReplayFlags& flags, const std::string& file, const RawReplayOptions& options) {
   TracePrinter printer(stdout, flags.verbose >= 3   ? TracePrinter::Detail::kAll
                                : flags.verbose == 2 ? TracePrinter::Detail::kFrames
                                                     : TracePrinter::Detail::kChanges);
@@ -304,13 +283,21 @@ RecordingFlags RecordingFlagsOf(const ReplayFlags& flags) {
           .outputs = flags.outputs};
 }
 
+int ReplayFile(const ReplayFlags& flags, const std::string& file, const RawReplayOptions& options) {
+  if (MayStandIn(flags, file)) {
+    const std::optional<int> code = ReplayStandIn(flags, file, options.lab, options.host);
+    if (code.has_value()) return *code;
+  }
+  return ReplayRaw(flags, file, options);
+}
+
 int RunReplay(const ReplayFlags& flags) {
   const absl::StatusOr<RawReplayOptions> options = MakeReplayOptions(flags);
   if (!options.ok()) {
     ComplainOfReplay(std::string(options.status().message()));
     return kExitUsage;
   }
-  if (flags.outputs.any() && flags.files.size() > 1) {
+  if ((flags.outputs.any() || !flags.plan_out.empty()) && flags.files.size() > 1) {
     ComplainOfReplay("files are written of the run of one capture, and several were given");
     return kExitUsage;
   }
@@ -330,12 +317,26 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
   CLI::App* const sub = app.add_subcommand("replay", "Play captures through the stack");
   *subcommand = sub;
   sub->footer(
-      "Each frame of a capture enters one host's NIC at its captured time. It travels wire, NIC, "
-      "DMA, interrupt,\n"
-      "softirq, NAPI and protocol; the host's answers travel back out. The host takes the address "
-      "of the busiest\n"
-      "receiver in the capture. Reads pcap and pcapng, plain, .gz or .zst; \"-\" is standard "
-      "input.\n"
+      "A capture is replayed with state (--mode stand-in): the stack takes the place of one "
+      "captured "
+      "host. What the\n"
+      "host's application did is inferred and written down as a plan; the other side's packets "
+      "drive the stack, with\n"
+      "sequence numbers, SACK blocks and timestamps made to fit; and what the stack sends is "
+      "compared with what the\n"
+      "captured host sent, flow by flow:\n"
+      "  A  same segments, fields and times   A- times within 4 ms or 13 %   B same bytes, cut or "
+      "acknowledged otherwise\n"
+      "  C  same bytes, more recovery         D  another course\n"
+      "A plan can be kept (--plan-out), changed with an editor, and replayed instead of the "
+      "capture.\n"
+      "\n"
+      "With --mode raw, or where a capture has no flow of TCP or UDP to stand in for, each frame "
+      "enters one host's NIC\n"
+      "at its captured time, and what the host answers goes nowhere but into the trace. The host "
+      "takes the address of\n"
+      "the busiest receiver. Reads pcap and pcapng, plain or compressed; \"-\" is standard input, "
+      "replayed raw.\n"
       "\n"
       "A recording of `tapedeck live` is recognised and made again with its own settings: every "
       "frame that the host sends\n"
@@ -345,29 +346,47 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       "Output: the settings, then one line a state change or drop with -v (frames with -vv, "
       "everything with -vvv), then\n"
       "what became of each frame, and the digest, which is the same wherever the same run is "
-      "made.\n"
+      "made. Stand-in adds a table\n"
+      "of flows, the guesses of the plan, and both sides beside each other around the first "
+      "difference.\n"
       "\n"
       "Examples:\n"
       "  tapedeck replay capture.pcapng\n"
       "  tapedeck replay --host 10.0.0.2 -v --out run.pcapng capture.pcap\n"
-      "  tapedeck replay --json corpus/captures/*\n"
+      "  tapedeck replay --plan-out web.plan web.pcap && tapedeck replay --require-grade B "
+      "web.plan\n"
+      "  tapedeck replay --mode raw --json corpus/captures/*\n"
       "\n"
       "Exit codes: 0 all runs held, 1 one did not (frames unaccounted for, something leaked, a "
-      "driver bug), 2 wrong\n"
-      "flags, or a file of which nothing could be used.");
-  sub->add_option("files", flags->files, "Captures; \"-\" for standard input")
+      "driver bug, or a flow\n"
+      "below --require-grade), 2 wrong flags, or a file of which nothing could be used.");
+  sub->add_option("files", flags->files, "Captures and plans; \"-\" for standard input")
       ->required()
       ->type_name("FILE");
-  sub->add_option("--host", flags->host, "Address of the host under test [busiest receiver]")
+  sub->add_option("--mode", flags->mode, "How to replay: stand-in, raw, or what fits")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"auto", "stand-in", "raw"}));
+  sub->add_option("--host", flags->host,
+                  "Address of the host under test [nearest to the capture; raw: busiest receiver]")
       ->type_name("IP");
+  sub->add_option("--plan-out", flags->plan_out, "Write the plan as text")->type_name("FILE");
+  sub->add_option("--require-grade", flags->require_grade,
+                  "The verdict is no where a flow has a worse grade than this")
+      ->check(CLI::IsMember({"A", "A-", "B", "C", "D"}))
+      ->type_name("GRADE");
+  sub->add_option("--timing", flags->timing,
+                  "When packets of a plan enter: reactive (as long after their cause as captured), "
+                  "absolute, fast")
+      ->capture_default_str()
+      ->check(CLI::IsMember({"reactive", "absolute", "fast"}));
   sub->add_option("--bind", flags->bind,
-                  "UDP ports with a reading socket [those the captured host sent from]")
+                  "Raw: UDP ports with a reading socket [those the captured host sent from]")
       ->delimiter(',')
       ->type_name("PORT,...");
   sub->add_flag("--no-sockets", flags->no_sockets,
-                "Nobody listens: datagrams are answered by ICMP");
+                "Raw: nobody listens, datagrams are answered by ICMP");
   sub->add_flag("--no-arp-answers", flags->no_arp_answers,
-                "The host's ARP requests stay without answer");
+                "Raw: the host's ARP requests stay without answer");
   sub->add_option("--seed", flags->seed, "Seed of all random numbers, hexadecimal")
       ->capture_default_str()
       ->type_name("HEX");
@@ -377,8 +396,8 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
   sub->add_option("--hz", flags->hz, "Ticks a second of the host's kernel")
       ->capture_default_str()
       ->check(CLI::IsMember({100, 250, 1000}));
-  sub->add_option("--eitr", flags->eitr, "Interrupt moderation register; bits 11:3 count 2.048 us")
-      ->capture_default_str()
+  sub->add_option("--eitr", flags->eitr,
+                  "Interrupt moderation register; bits 11:3 count 2.048 us [0; raw: 0xc8]")
       ->check(CLI::Range(0, 0xfff))
       ->type_name("N");
   sub->add_option("--rx-ring", flags->rx_ring, "Receive descriptors, a multiple of 8")
@@ -406,7 +425,8 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       ->check(CLI::Range(0.0, 86400.0))
       ->type_name("S");
   AddSelectionFlags(*sub, false, flags->selection);
-  sub->add_option("--frames", flags->frames_max, "Play only so many frames [all]")->type_name("N");
+  sub->add_option("--frames", flags->frames_max, "Raw: play only so many frames [all]")
+      ->type_name("N");
   sub->add_flag("-v", flags->verbose,
                 "Print state changes and drops; -vv frames too; -vvv all events");
   AddOutputFlags(sub, &flags->outputs);
@@ -418,7 +438,7 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       ->type_name("N");
   sub->add_option(
          "--restore-after", flags->restore_after,
-         "Snapshot after N frames, run on, restore, go on; the digest does not depend on it")
+         "Raw: snapshot after N frames, run on, restore, go on; the digest does not depend on it")
       ->type_name("N");
   return [flags] { return RunReplay(*flags); };
 }

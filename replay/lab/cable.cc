@@ -39,9 +39,9 @@ uint32_t CapturePort::Inject(SimTime first_bit, std::span<const uint8_t> bytes, 
   return frame.frame_id;
 }
 
-void CapturePort::Transmit(SimTime, SimTime last_bit, const nic::WireFrame& frame) {
+void CapturePort::Transmit(SimTime first_bit, SimTime last_bit, const nic::WireFrame& frame) {
   ++frames_out_;
-  if (listener_ != nullptr) listener_->OnFrame(host_, frame.bytes);
+  if (listener_ != nullptr) listener_->OnFrame(host_, first_bit, frame.bytes);
   if (neighbours_ != nullptr) MaybeAnswer(last_bit + arp_delay_, frame.bytes);
   if (frame.buffer.data != nullptr) world_.packets().Free(frame.buffer);
 }

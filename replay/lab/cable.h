@@ -40,8 +40,8 @@ class Neighbours {
 class FrameListener {
  public:
   virtual ~FrameListener() = default;
-  // `frame` has left host `host`; its bytes are valid only now.
-  virtual void OnFrame(uint8_t host, std::span<const uint8_t> frame) = 0;
+  // The first bit of `frame` leaves host `host` at `first_bit`; its bytes are valid only now.
+  virtual void OnFrame(uint8_t host, SimTime first_bit, std::span<const uint8_t> frame) = 0;
 };
 
 // The far end of a cable whose other side is a player.

@@ -74,7 +74,7 @@ class ScriptPlayer : private FrameListener {
   void Do(const Step& step, const SegmentStep& segment, size_t number);
   void Do(const Step& step, const SyscallStep& call, size_t number);
 
-  void OnFrame(uint8_t host, std::span<const uint8_t> frame) override {
+  void OnFrame(uint8_t host, SimTime, std::span<const uint8_t> frame) override {
     flows_.Observe(host, frame);
   }
   Thread* TakeThread(uint8_t host);

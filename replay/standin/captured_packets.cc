@@ -1,0 +1,83 @@
+#include "replay/standin/captured_packets.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "replay/standin/packet.h"
+#include "stack/wire/ethernet.h"
+
+namespace tapedeck::standin {
+namespace {
+
+using normalise::Frame;
+
+class PacketReader {
+ public:
+  explicit PacketReader(CapturedPackets* out) : out_(*out) {}
+
+  void Add(const Frame& frame) {
+    if (!frame.is_ip()) {
+      ++out_.unused[frame.kind == normalise::FrameKind::kArp ? "arp" : "not_ip"];
+      return;
+    }
+    CapturedPacket packet;
+    packet.from = {frame.record, frame.piece, frame.pieces};
+    packet.time_ns = frame.time_ns - out_.start_ns;
+    packet.direction = frame.direction;
+    packet.bytes = BytesOf(frame);
+    const auto ethernet = wire::ParseEthernet(frame.bytes);
+    if (ethernet && !frame.link_synthesised) {
+      packet.source = ethernet->header->source;
+      packet.dest = ethernet->header->dest;
+      packet.tagged = !ethernet->tags.empty();
+    }
+    const std::optional<IpPacket> ip = ParseIpPacket(packet.bytes);
+    if (!ip.has_value()) {
+      ++out_.unused["bad_ip_header"];
+      return;
+    }
+    if (packet.source.IsValidStation()) out_.neighbours[ip->source] = packet.source;
+    out_.packets.push_back(packet);
+  }
+
+ private:
+  std::span<const uint8_t> BytesOf(const Frame& frame) {
+    if (frame.filler_bytes == 0) return frame.network();
+    return std::span<const uint8_t>(out_.filled.emplace_back(frame.Whole()))
+        .subspan(frame.network_offset);
+  }
+
+  CapturedPackets& out_;
+};
+
+void NoteRepairs(const normalise::NormaliseCounts& counts, std::vector<std::string>* repairs) {
+  const auto note = [repairs](uint64_t count, const char* what) {
+    if (count != 0) repairs->push_back(absl::StrCat(count, " ", what));
+  };
+  note(counts.super_frames, "frames longer than the MTU were split into segments");
+  note(counts.split_by_guess, "of these at a guessed length: no SYN told the MSS");
+  note(counts.checksums_repaired, "checksums that were left to a NIC were set right");
+  note(counts.filled, "frames got filler for the payload that was not captured");
+  note(counts.unused[static_cast<size_t>(normalise::UnusedReason::kDuplicate)],
+       "copies of frames seen on several interfaces were left out");
+}
+
+}  // namespace
+
+CapturedPackets ReadPackets(capture::CaptureReader& reader) {
+  CapturedPackets packets;
+  packets.capture = normalise::Normalise(reader);
+  if (!packets.capture.frames.empty()) packets.start_ns = packets.capture.frames.front().time_ns;
+  PacketReader source(&packets);
+  for (const Frame& frame : packets.capture.frames) source.Add(frame);
+  for (const normalise::UnusedRecord& record : packets.capture.unused) {
+    ++packets.unused[normalise::UnusedReasonName(record.reason)];
+  }
+  packets.warnings = packets.capture.warnings;
+  NoteRepairs(packets.capture.counts, &packets.repairs);
+  return packets;
+}
+
+}  // namespace tapedeck::standin

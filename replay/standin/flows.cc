@@ -1,0 +1,144 @@
+#include "replay/standin/flows.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "stack/wire/ip_protocol.h"
+
+namespace tapedeck::standin {
+namespace {
+
+using Ends = std::pair<Endpoint, Endpoint>;  // local, remote
+
+// How far unwrapping has come in one direction.
+struct StreamPosition {
+  int64_t last = 0;
+};
+
+class FlowFinder {
+ public:
+  FlowFinder(const std::vector<IpAddress>& local, Flows* flows) : local_(local), flows_(*flows) {}
+
+  void Add(const CapturedPacket& packet) {
+    const auto ip = ParseIpPacket(packet.bytes);
+    if (!ip) return;
+    const bool out = IsLocal(ip->source);
+    if (!out && !IsLocal(ip->dest) && !ip->dest.IsMulticast()) {
+      ++flows_.foreign;
+      return;
+    }
+    if (const auto tcp = ParseTcpSegment(*ip)) {
+      AddSegment(packet, *tcp, out);
+    } else if (const auto udp = ParseUdpDatagram(*ip)) {
+      AddDatagram(packet, *udp, out);
+    } else {
+      flows_.others.push_back({&packet, *ip, out});
+    }
+  }
+
+ private:
+  bool IsLocal(const IpAddress& address) const {
+    return std::find(local_.begin(), local_.end(), address) != local_.end();
+  }
+
+  void AddSegment(const CapturedPacket& packet, const TcpSegment& tcp, bool out) {
+    const Ends ends = out ? Ends{tcp.source, tcp.dest} : Ends{tcp.dest, tcp.source};
+    auto found = tcp_.find(ends);
+    if (found == tcp_.end() || IsNewInstance(found->second, tcp, out)) {
+      found = tcp_.insert_or_assign(ends, Open{flows_.tcp.size(), {}}).first;
+      flows_.tcp.push_back({ends.first, ends.second, 0, 0, false, false, {}});
+    }
+    Append(packet, tcp, out, found->second);
+  }
+
+  struct Open {
+    size_t index = 0;
+    StreamPosition progress[2];  // of L's stream, of P's
+  };
+
+  // A SYN with another initial number begins a connection anew, once the one before has ended or is
+  // older than any that could still go on.
+  bool IsNewInstance(const Open& open, const TcpSegment& tcp, bool out) const {
+    if (!tcp.syn() || tcp.has_ack()) return false;
+    const TcpFlow& flow = flows_.tcp[open.index];
+    const bool known = out ? flow.local_known : flow.remote_known;
+    const uint32_t initial = out ? flow.local_initial : flow.remote_initial;
+    if (!known) return !flow.segments.empty();
+    return initial != tcp.seq;
+  }
+
+  void Append(const CapturedPacket& packet, const TcpSegment& tcp, bool out, Open& open) {
+    TcpFlow& flow = flows_.tcp[open.index];
+    LearnInitials(tcp, out, flow);
+    FlowSegment segment;
+    segment.packet = &packet;
+    segment.tcp = tcp;
+    segment.out = out;
+    StreamPosition& mine = open.progress[out ? 0 : 1];
+    const StreamPosition& others = open.progress[out ? 1 : 0];
+    segment.seq = Unwrap(tcp.seq, out ? flow.local_initial : flow.remote_initial, mine.last);
+    if (tcp.has_ack()) {
+      segment.ack = Unwrap(tcp.ack, out ? flow.remote_initial : flow.local_initial, others.last);
+    }
+    if (!tcp.rst()) mine.last = std::max(mine.last, segment.end());
+    flow.segments.push_back(segment);
+  }
+
+  // The numbers of SYNs; without any, so that the first byte seen is byte 1.
+  static void LearnInitials(const TcpSegment& tcp, bool out, TcpFlow& flow) {
+    bool& known = out ? flow.local_known : flow.remote_known;
+    uint32_t& initial = out ? flow.local_initial : flow.remote_initial;
+    if (!known) {
+      initial = tcp.syn() || tcp.rst() ? tcp.seq : tcp.seq - 1;
+      known = true;
+    }
+    if (!tcp.has_ack() || (tcp.rst() && tcp.ack == 0)) return;
+    bool& other_known = out ? flow.remote_known : flow.local_known;
+    if (other_known) return;
+    (out ? flow.remote_initial : flow.local_initial) = tcp.ack - 1;
+    other_known = true;
+  }
+
+  void AddDatagram(const CapturedPacket& packet, const UdpDatagram& udp, bool out) {
+    const Ends ends = out ? Ends{udp.source, udp.dest} : Ends{udp.dest, udp.source};
+    const auto [found, is_new] = udp_.emplace(ends, flows_.udp.size());
+    if (is_new) flows_.udp.push_back({ends.first, ends.second, {}});
+    flows_.udp[found->second].messages.push_back({&packet, udp, out});
+  }
+
+  const std::vector<IpAddress>& local_;
+  Flows& flows_;
+  std::map<Ends, Open> tcp_;
+  std::map<Ends, size_t> udp_;
+};
+
+}  // namespace
+
+Flows FindFlows(const CapturedPackets& packets, const std::vector<IpAddress>& local) {
+  Flows flows;
+  FlowFinder finder(local, &flows);
+  for (const CapturedPacket& packet : packets.packets) finder.Add(packet);
+  return flows;
+}
+
+SegmentFacts FactsOf(const TcpSegment& tcp, int64_t seq, int64_t ack, uint32_t acked_initial) {
+  SegmentFacts facts;
+  facts.seq = seq;
+  facts.length = static_cast<uint32_t>(tcp.payload.size());
+  facts.flags = tcp.flags;
+  facts.ack = tcp.has_ack() ? ack : 0;
+  facts.window = tcp.window;
+  facts.mss = tcp.mss;
+  facts.window_scale = tcp.window_scale;
+  facts.sack_permitted = tcp.sack_permitted;
+  facts.timestamps = tcp.timestamps.has_value();
+  for (size_t i = 0; i < tcp.sacks.count; ++i) {
+    const wire::TcpSackBlock& block = tcp.sacks.block[i];
+    facts.sack_edges.push_back(Unwrap(block.left.value(), acked_initial, ack));
+    facts.sack_edges.push_back(Unwrap(block.right.value(), acked_initial, ack));
+  }
+  return facts;
+}
+
+}  // namespace tapedeck::standin

@@ -1,0 +1,69 @@
+// The flows between L and P: TCP connections by addresses, ports and instance, UDP by addresses and
+// ports, with stream positions unwrapped (replay.md 4.3, step 4).
+#ifndef TAPEDECK_REPLAY_STANDIN_FLOWS_H_
+#define TAPEDECK_REPLAY_STANDIN_FLOWS_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "replay/standin/captured_packets.h"
+#include "replay/standin/packet.h"
+#include "replay/standin/plan.h"
+
+namespace tapedeck::standin {
+
+// One segment of a connection.
+struct FlowSegment {
+  const CapturedPacket* packet = nullptr;
+  TcpSegment tcp;
+  bool out = false;  // L sent it
+  int64_t seq = 0;   // in the stream of who sent it
+  int64_t ack = 0;   // in the stream of the other; 0 without an ACK
+  int64_t end() const { return seq + tcp.SequenceLength(); }
+  int64_t time_ns() const { return packet->time_ns; }
+};
+
+struct TcpFlow {
+  Endpoint local;
+  Endpoint remote;
+  uint32_t local_initial = 0;
+  uint32_t remote_initial = 0;
+  bool local_known = false;  // the initial numbers are those of a SYN, or were acknowledged
+  bool remote_known = false;
+  std::vector<FlowSegment> segments;
+};
+
+struct UdpMessage {
+  const CapturedPacket* packet = nullptr;
+  UdpDatagram udp;
+  bool out = false;
+};
+struct UdpFlow {
+  Endpoint local;
+  Endpoint remote;
+  std::vector<UdpMessage> messages;
+};
+
+// Of a packet to or from L that belongs to no flow.
+struct OtherPacket {
+  const CapturedPacket* packet = nullptr;
+  IpPacket ip;
+  bool out = false;
+};
+
+struct Flows {
+  std::vector<TcpFlow> tcp;  // in the order of their first packets
+  std::vector<UdpFlow> udp;
+  std::vector<OtherPacket> others;
+  uint64_t foreign = 0;  // packets between others
+};
+
+// `local`: L's addresses. Packets to groups count as received.
+Flows FindFlows(const CapturedPackets& packets, const std::vector<IpAddress>& local);
+
+// What `segment` says, for comparison.
+SegmentFacts FactsOf(const TcpSegment& tcp, int64_t seq, int64_t ack, uint32_t acked_initial);
+
+}  // namespace tapedeck::standin
+
+#endif  // TAPEDECK_REPLAY_STANDIN_FLOWS_H_

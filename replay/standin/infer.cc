@@ -1,0 +1,202 @@
+#include "replay/standin/infer.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "replay/capture/link_layer.h"
+#include "replay/standin/roles.h"
+#include "stack/wire/ip_protocol.h"
+
+namespace tapedeck::standin {
+namespace {
+
+constexpr uint32_t kMtuMin = 1280;  // IPv6 asks for so much
+constexpr uint32_t kMtuUsual = 1500;
+constexpr uint32_t kMtuMax = 9'710;  // of the device
+constexpr uint32_t kHeadersV4 = 40;
+constexpr uint32_t kHeadersV6 = 60;
+
+MacAddress MadeUpMac(const IpAddress& address) {
+  return MacAddress(address.is_v4() ? capture::MacFromIpv4(address.v4().bytes().data())
+                                    : capture::MacFromIpv6(address.v6().bytes().data()));
+}
+
+// What the device must carry: L's own packets, P's, and what L said in its SYNs.
+uint32_t MtuOf(const CapturedPackets& packets, const Flows& flows) {
+  size_t largest = kMtuMin;
+  for (const CapturedPacket& packet : packets.packets) {
+    largest = std::max(largest, packet.bytes.size());
+  }
+  uint32_t told = 0;
+  for (const TcpFlow& flow : flows.tcp) {
+    for (const FlowSegment& segment : flow.segments) {
+      if (!segment.out || !segment.tcp.mss.has_value()) continue;
+      const uint32_t headers = flow.local.address.is_v4() ? kHeadersV4 : kHeadersV6;
+      told = std::max(told, *segment.tcp.mss + headers);
+    }
+  }
+  if (told == 0) told = kMtuUsual;
+  return std::clamp(
+      std::max<uint32_t>(told, static_cast<uint32_t>(std::min<size_t>(largest, kMtuMax))), kMtuMin,
+      kMtuMax);
+}
+
+void AddNeighbours(const CapturedPackets& packets, const Flows& flows, Plan* plan) {
+  std::set<IpAddress> remotes;
+  for (const TcpFlow& flow : flows.tcp) remotes.insert(flow.remote.address);
+  for (const UdpFlow& flow : flows.udp) remotes.insert(flow.remote.address);
+  for (const OtherPacket& other : flows.others) {
+    remotes.insert(other.out ? other.ip.dest : other.ip.source);
+  }
+  for (const IpAddress& address : remotes) {
+    if (address.IsMulticast() || address.IsAny()) continue;
+    const auto found = packets.neighbours.find(address);
+    plan->neighbours.push_back(
+        {address, found == packets.neighbours.end() ? MadeUpMac(address) : found->second});
+  }
+}
+
+// Whether L refused the connection: it answered SYNs with RST alone.
+bool WasRefused(const PlanFlow& flow) {
+  bool reset = false;
+  for (const Expectation& expectation : flow.expected) {
+    if ((expectation.facts.flags & wire::kTcpRst) == 0) return false;
+    reset = true;
+  }
+  return reset;
+}
+
+// UDP ports of L that nobody had: L said so itself.
+std::set<Endpoint> UnreachablePorts(const Flows& flows) {
+  std::set<Endpoint> ports;
+  for (const OtherPacket& other : flows.others) {
+    if (!other.out) continue;
+    const auto quote = ParseIcmpError(other.ip);
+    if (quote.has_value() && quote->protocol == wire::kIpProtoUdp) ports.insert(quote->dest);
+  }
+  return ports;
+}
+
+// Who listens where, and from when on: behind the last refusal before the first welcome.
+void AddListeners(const Flows& flows, Plan* plan) {
+  std::map<std::pair<uint8_t, Endpoint>, std::pair<int64_t, int64_t>> ports;  // refused, welcome
+  for (const PlanFlow& flow : plan->flows) {
+    if (flow.protocol != wire::kIpProtoTcp || flow.role != Role::kPassive) continue;
+    auto& [refused_ns, welcome_ns] =
+        ports.try_emplace({flow.protocol, flow.local}, -1, -1).first->second;
+    const bool answered = !flow.expected.empty();
+    if (!answered) continue;
+    if (WasRefused(flow)) {
+      if (welcome_ns < 0) refused_ns = flow.expected.back().time_ns;
+    } else if (welcome_ns < 0) {
+      welcome_ns = flow.open_ns;
+    }
+  }
+  for (const auto& [port, times] : ports) {
+    if (times.second < 0) continue;
+    plan->listeners.push_back({port.first, port.second, times.first + 1});
+  }
+  const std::set<Endpoint> unreachable = UnreachablePorts(flows);
+  std::set<Endpoint> sockets;
+  for (const UdpFlow& flow : flows.udp) {
+    if (unreachable.count(flow.local) == 0) sockets.insert(flow.local);
+  }
+  for (const Endpoint& local : sockets) plan->listeners.push_back({wire::kIpProtoUdp, local, 0});
+}
+
+// The flow of the packet that an ICMP error quotes: the last of those with its ends, so far.
+uint32_t FlowOf(const Plan& plan, const QuotedPacket& quote) {
+  for (size_t i = plan.flows.size(); i-- > 0;) {
+    const PlanFlow& flow = plan.flows[i];
+    if (flow.protocol == quote.protocol && flow.local == quote.source &&
+        flow.remote == quote.dest) {
+      return static_cast<uint32_t>(i);
+    }
+  }
+  return kNoFlow;
+}
+
+void AddOthers(const Flows& flows, Plan* plan) {
+  for (const OtherPacket& other : flows.others) {
+    if (other.out) continue;
+    Stimulus stimulus;
+    stimulus.from = other.packet->from;
+    stimulus.time_ns = other.packet->time_ns;
+    stimulus.cause.gap_ns = static_cast<uint64_t>(other.packet->time_ns);
+    stimulus.to_all = other.packet->dest.IsMulticast();
+    stimulus.packet.assign(other.packet->bytes.begin(), other.packet->bytes.end());
+    if (const auto quote = ParseIcmpError(other.ip)) stimulus.flow = FlowOf(*plan, *quote);
+    plan->stimuli.push_back(std::move(stimulus));
+  }
+}
+
+// A tail loss probe (RFC 8985 7.2) comes after two round trips and a little: where P's ACK took
+// longer and L sent none, it sends none.
+bool ShowsNoLossProbe(const TcpFlow& flow) {
+  constexpr int64_t kProbeAfterNs = 4'000'000;  // two ticks of 1 ms, rounded up, and the capture's
+  int64_t slowest_ns = 0;                       // of the round trips so far
+  int64_t sent_ns = -1;
+  int64_t sent_end = 0;
+  int64_t acked = 0;
+  int64_t last_bytes = 0;
+  for (const FlowSegment& segment : flow.segments) {
+    if (segment.out) {
+      if (segment.tcp.SequenceLength() == 0) continue;
+      if (segment.end() <= sent_end) return false;  // it does send again
+      sent_ns = segment.time_ns();
+      sent_end = segment.end();
+      last_bytes = sent_end - segment.seq;
+    } else if (segment.tcp.has_ack() && segment.ack > acked && sent_ns >= 0) {
+      const int64_t took_ns = segment.time_ns() - sent_ns;
+      const bool several = sent_end - acked > last_bytes && acked > 1;
+      if (several && slowest_ns > 0 && took_ns > 2 * slowest_ns + kProbeAfterNs) return true;
+      slowest_ns = std::max(slowest_ns, took_ns);
+      acked = segment.ack;
+    }
+  }
+  return false;
+}
+
+void AddSysctls(const Flows& flows, Plan* plan) {
+  for (const TcpFlow& flow : flows.tcp) {
+    if (!ShowsNoLossProbe(flow)) continue;
+    plan->sysctls.emplace_back("net/ipv4/tcp_early_retrans", "0");
+    plan->guesses.push_back(absl::StrCat(
+        "L sends no tail loss probes, or its clock ticks slower: ", flow.local.ToString(), " > ",
+        flow.remote.ToString(), " waited longer for an ACK than one would have come"));
+    return;
+  }
+}
+
+}  // namespace
+
+Plan InferPlan(const CapturedPackets& packets, const std::string& name,
+               const InferOptions& options) {
+  Plan plan;
+  plan.source = name;
+  plan.start_ns = packets.start_ns;
+  const RoleChoice role = ChooseRole(packets, options.host);
+  if (role.addresses.empty()) return plan;
+  plan.addresses = role.addresses;
+  plan.host_mac = role.mac.IsValidStation() ? role.mac : MadeUpMac(role.addresses[0]);
+  plan.guesses.push_back(absl::StrCat("L is ", role.addresses[0].ToString(), ": ", role.reason));
+  plan.guesses.insert(plan.guesses.end(), packets.repairs.begin(), packets.repairs.end());
+  const Flows flows = FindFlows(packets, role.addresses);
+  plan.mtu_bytes = MtuOf(packets, flows);
+  AddNeighbours(packets, flows, &plan);
+  AddSysctls(flows, &plan);
+  InferContext context;
+  context.packets = &packets;
+  for (const TcpFlow& flow : flows.tcp) InferTcpFlow(flow, context, &plan);
+  for (const UdpFlow& flow : flows.udp) InferUdpFlow(flow, context, &plan);
+  AddOthers(flows, &plan);
+  AddListeners(flows, &plan);
+  std::stable_sort(plan.stimuli.begin(), plan.stimuli.end(),
+                   [](const Stimulus& a, const Stimulus& b) { return a.time_ns < b.time_ns; });
+  return plan;
+}
+
+}  // namespace tapedeck::standin
