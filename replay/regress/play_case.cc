@@ -1,5 +1,6 @@
 #include "replay/regress/play_case.h"
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -40,7 +41,7 @@ std::string InputText(const std::string& path) {
 CaseKind KindOfCase(const CaseFile& one) {
   switch (one.kind) {
     case CaseFile::Kind::kCapture:
-      return CaseKind::kCapture;
+      return CaseKind::kByName;  // what it is besides, its first bytes tell
     case CaseFile::Kind::kScript:
       return CaseKind::kScript;
     case CaseFile::Kind::kInput:
@@ -129,6 +130,7 @@ PlayedCase Play(Playback& playback, TraceLines& lines, uint64_t events_max) {
   const bool ended = PlayToEnd(playback, events_max);
   run.virtual_ns = (playback.world().now() - start).ns();
   run.text.play = playback.Settings();
+  std::replace(run.text.play.begin(), run.text.play.end(), '\n', ' ');
   run.text.counters = Counters(playback, run.virtual_ns);
   run.text.trace = lines.Take();
   if (!ended) {
@@ -161,7 +163,10 @@ PlayedCase PlayCase(const CaseFile& one, const CaseSettings& settings, uint64_t 
                      std::string(playback.status().message()));
   }
   PlayedCase run = Play(**playback, lines, events_max);
-  absl::StrAppendFormat(&run.text.play, "  seed %x", settings.seed);
+  // A recording has its own.
+  if ((*opened)->kind() != CaseKind::kRecording) {
+    absl::StrAppendFormat(&run.text.play, "  seed %x", settings.seed);
+  }
   run.text.input = InputText(one.path);
   return run;
 }

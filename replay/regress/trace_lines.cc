@@ -57,9 +57,12 @@ void TraceLines::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) 
     case TraceKind::kNicDrop:
       if (!AddFate(event, DropText(event))) Add(event, OwnDropText(event));
       return;
+    case TraceKind::kForward:
     case TraceKind::kDeliver: {
       const std::string text = WithoutFrame(EventText(event));
-      if (!AddFate(event, text)) Add(event, "recv " + text);
+      if (!AddFate(event, text)) {
+        Add(event, absl::StrCat(GetTraceKindInfo(event.kind).where, " ", text));
+      }
       return;
     }
     case TraceKind::kSockState:
@@ -74,7 +77,13 @@ void TraceLines::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) 
     case TraceKind::kLink:
       Add(event, absl::StrCat(GetTraceKindInfo(event.kind).where, " ", EventText(event)));
       return;
-    default:
+    case TraceKind::kInterrupt:
+    case TraceKind::kNapiPoll:
+    case TraceKind::kSoftirq:
+    case TraceKind::kSyscallEnter:
+    case TraceKind::kTimer:
+    case TraceKind::kStateDigest:
+    case TraceKind::kCount:
       return;
   }
 }
