@@ -69,8 +69,10 @@ void RunLog::AddFrame(uint64_t number, const TraceEvent& event) {
   if (std::optional<PacketFields> fields = ParsePacketFields(event.bytes, bare_ip)) {
     const Endpoint& local = frame.received ? fields->destination : fields->source;
     const Endpoint& remote = frame.received ? fields->source : fields->destination;
-    const auto [place, is_new] = flow_of_.try_emplace(
-        FlowKey{event.host, fields->protocol, local, remote}, static_cast<int32_t>(flows_.size()));
+    const auto [place, is_new] =
+        flow_of_.try_emplace(FlowKey{event.host, fields->protocol, local.address, local.port.host(),
+                                     remote.address, remote.port.host()},
+                             static_cast<int32_t>(flows_.size()));
     if (is_new) {
       Flow flow;
       flow.host = event.host;
