@@ -18,6 +18,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "replay/differential/captures.h"
 #include "replay/differential/generate.h"
 #include "replay/differential/judge.h"
 #include "replay/differential/known_differences.h"
@@ -37,6 +38,9 @@ constexpr int kExitSkipped = 77;
 constexpr uint64_t kCasesDefault = 10'000;
 // More than a second allows.
 constexpr double kCasesPerSecondMax = 50'000;
+// A case of a capture takes a namespace of its own, and so a hundred times as long as others: among
+// other kinds it comes only every so many turns.
+constexpr uint64_t kCaptureTurns = 16;
 // Cases that a worker takes at a time.
 constexpr uint64_t kChunkCases = 200;
 
@@ -48,6 +52,7 @@ struct Flags {
   double seconds = 0;
   std::string known;
   std::string only;  // KIND:NUMBER
+  std::string captures;
   int findings_max = 20;
 };
 
@@ -111,6 +116,7 @@ struct Plan {
   uint64_t cases = 0;
   std::vector<const Kind*> kinds;
   KnownDifferences known;
+  std::vector<differential::Capture> captures;
   Clock::time_point until = Clock::time_point::max();
 };
 
@@ -131,10 +137,21 @@ absl::StatusOr<Plan> MakePlan(const Flags& flags) {
     if (kind == nullptr) {
       return absl::InvalidArgumentError(absl::StrCat("--kind ", name, ": there is none"));
     }
+    if (kind->needs_captures && flags.captures.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat("--kind ", name, ": needs --captures"));
+    }
     plan.kinds.push_back(kind);
   }
+  if (!flags.captures.empty()) {
+    absl::StatusOr<std::vector<differential::Capture>> captures =
+        differential::ReadCaptures(flags.captures);
+    if (!captures.ok()) return captures.status();
+    plan.captures = *std::move(captures);
+  }
   if (plan.kinds.empty()) {
-    for (const Kind& kind : differential::Kinds()) plan.kinds.push_back(&kind);
+    for (const Kind& kind : differential::Kinds()) {
+      if (!kind.needs_captures || !plan.captures.empty()) plan.kinds.push_back(&kind);
+    }
   }
   absl::StatusOr<KnownDifferences> known = ReadKnown(flags);
   if (!known.ok()) return known.status();
@@ -153,7 +170,11 @@ Tally TryCases(const Plan& plan, Judge& judge, uint64_t first, uint64_t end) {
   Tally tally;
   for (uint64_t n = first; n < end && Clock::now() < plan.until; ++n) {
     const Kind& kind = *plan.kinds[n % plan.kinds.size()];
-    const uint64_t number = n / plan.kinds.size();
+    uint64_t number = n / plan.kinds.size();
+    if (kind.needs_captures && plan.kinds.size() > 1) {
+      if (number % kCaptureTurns != 0) continue;
+      number /= kCaptureTurns;
+    }
     const Judge::Verdict verdict = judge.Try({&kind, plan.seed, number});
     ++tally.cases;
     tally.explained += verdict.explained;
@@ -193,10 +214,14 @@ int ShowOne(const Flags& flags, const Plan& plan) {
     Complain("--only wants KIND:NUMBER");
     return kExitUsage;
   }
-  absl::StatusOr<std::unique_ptr<Judge>> judge = Judge::Create(plan.known);
+  absl::StatusOr<std::unique_ptr<Judge>> judge = Judge::Create(plan.known, plan.captures);
   if (!judge.ok()) {
     Complain(std::string(judge.status().message()));
     return kExitSkipped;
+  }
+  if (kind->needs_captures && plan.captures.empty()) {
+    Complain("--only: that kind needs --captures");
+    return kExitUsage;
   }
   const uint64_t number = std::stoull(flags.only.substr(colon + 1));
   absl::PrintF("%s", (*judge)->Show({kind, plan.seed, number}));
@@ -207,7 +232,7 @@ int ShowOne(const Flags& flags, const Plan& plan) {
 bool CanRun(const Plan& plan, std::string* why) {
   bool can = false;
   const auto probe = [&](size_t) {
-    const absl::StatusOr<std::unique_ptr<Judge>> judge = Judge::Create(plan.known);
+    const absl::StatusOr<std::unique_ptr<Judge>> judge = Judge::Create(plan.known, plan.captures);
     return judge.ok() ? std::string() : std::string(judge.status().message());
   };
   RunInProcesses(1, 1, probe, [&](size_t, const TaskResult& result) {
@@ -239,7 +264,7 @@ int RunDifferential(Flags flags) {
   bool crashed = false;
   const auto task = [&](size_t i) {
     if (Clock::now() >= plan->until) return ToAnswer({});
-    if (judge == nullptr) judge = *Judge::Create(plan->known);
+    if (judge == nullptr) judge = *Judge::Create(plan->known, plan->captures);
     const uint64_t first = i * kChunkCases;
     return ToAnswer(TryCases(*plan, *judge, first, std::min(first + kChunkCases, plan->cases)));
   };
@@ -283,6 +308,8 @@ void AddFlags(CLI::App& app, Flags* flags) {
       ->check(CLI::Range(1, 256))
       ->type_name("N");
   app.add_option("--known", flags->known, "The file of known differences")->type_name("FILE");
+  app.add_option("--captures", flags->captures, "A folder of captures, for cases made of them")
+      ->type_name("DIR");
   app.add_option("--only", flags->only, "Play one case and print it whole")
       ->type_name("KIND:NUMBER");
   app.add_option("--findings", flags->findings_max, "How many differing cases are printed whole")

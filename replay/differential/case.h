@@ -105,6 +105,8 @@ struct Case {
   uint64_t number = 0;
   // Which set of neighbours and ports it uses, so that it does not meet what others have left.
   uint32_t place = 0;
+  // That the host has on its first port besides its own, of a /24 or a /64.
+  std::vector<IpAddress> addresses;
   // It has the host learn addresses and routes, which have to be taken back.
   bool teaches_routes = false;
   std::vector<Setting> settings;

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "replay/differential/captures.h"
 #include "replay/differential/case.h"
 #include "replay/differential/topology.h"
 #include "stack/base/ip_address.h"
@@ -57,8 +58,8 @@ class CaseBuilder {
   // Room for the longest frame.
   using Buffer = std::array<uint8_t, 66'000>;
 
-  CaseBuilder(AddressFamily family, Prng* prng, Case* built)
-      : family_(family), prng_(*prng), case_(*built) {}
+  CaseBuilder(AddressFamily family, std::span<const Capture> captures, Prng* prng, Case* built)
+      : family_(family), captures_(captures), prng_(*prng), case_(*built) {}
 
   // --- Choices. ---
   uint32_t Below(uint32_t bound) { return prng_.Below(bound); }
@@ -133,6 +134,8 @@ class CaseBuilder {
                                   uint16_t sequence) const;
 
   Case& built() { return case_; }
+  // For kinds that need them: at least one.
+  std::span<const Capture> captures() const { return captures_; }
   std::span<uint8_t> buffer() { return buffer_; }
 
  private:
@@ -143,6 +146,7 @@ class CaseBuilder {
   void Introduce6(const Station& peer);
 
   AddressFamily family_;
+  std::span<const Capture> captures_;
   Prng& prng_;
   Case& case_;
   Buffer buffer_;

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <memory>
 
+#include "stack/base/check.h"
 #include "stack/base/prng.h"
 
 namespace tapedeck::differential {
@@ -56,6 +57,8 @@ constexpr Kind kKinds[] = {
      &GenerateTcpWindow},
     {"tcp6-window", kV6, "the same over IPv6", &GenerateTcpWindow},
     {"errno6", kV6, "the same as errno on sockets of AF_INET6", &GenerateErrno},
+    {"capture", kV6, "frames of captures towards one host, with --captures", &GenerateCapture,
+     true},
 };
 
 static_assert(std::size(kKinds) <= kKindsMax);
@@ -70,7 +73,9 @@ const Kind* FindKind(std::string_view name) {
   return found == std::end(kKinds) ? nullptr : found;
 }
 
-Case Generate(const Kind& kind, uint64_t seed, uint64_t number, uint32_t place) {
+Case Generate(const Kind& kind, uint64_t seed, uint64_t number, uint32_t place,
+              std::span<const Capture> captures) {
+  CHECK(!kind.needs_captures || !captures.empty());
   Case made;
   made.kind = kind.name;
   made.family = kind.family;
@@ -79,7 +84,7 @@ Case Generate(const Kind& kind, uint64_t seed, uint64_t number, uint32_t place) 
   made.place = place;
   const auto index = static_cast<uint64_t>(&kind - kKinds);
   Prng prng(seed, number * kKindsMax + index);
-  const auto builder = std::make_unique<CaseBuilder>(kind.family, &prng, &made);
+  const auto builder = std::make_unique<CaseBuilder>(kind.family, captures, &prng, &made);
   kind.generate(*builder);
   return made;
 }

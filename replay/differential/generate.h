@@ -16,6 +16,7 @@ struct Kind {
   AddressFamily family;
   const char* what;  // for --help
   void (*generate)(CaseBuilder& builder);
+  bool needs_captures = false;
 };
 
 std::span<const Kind> Kinds();
@@ -24,7 +25,9 @@ const Kind* FindKind(std::string_view name);
 
 // The same for the same arguments, on every machine. `place` (below kPlaces) changes addresses and
 // ports, and nothing else.
-Case Generate(const Kind& kind, uint64_t seed, uint64_t number, uint32_t place);
+// REQUIRES: `captures` for a kind that needs them.
+Case Generate(const Kind& kind, uint64_t seed, uint64_t number, uint32_t place,
+              std::span<const Capture> captures = {});
 
 // The kinds, each in a file of its own.
 void GenerateArp(CaseBuilder& builder);
@@ -40,6 +43,7 @@ void GenerateTcpHandshake(CaseBuilder& builder);
 void GenerateTcpState(CaseBuilder& builder);
 void GenerateTcpWindow(CaseBuilder& builder);
 void GenerateErrno(CaseBuilder& builder);
+void GenerateCapture(CaseBuilder& builder);
 void GenerateNd(CaseBuilder& builder);
 void GenerateNdRedirect(CaseBuilder& builder);
 void GenerateNdRouter(CaseBuilder& builder);

@@ -1,9 +1,13 @@
 // UDP (RFC 768, 1122 4.1): ports open, closed and connected; checksums and lengths that lie; errors
 // that come back.
+#include <algorithm>
+
 #include "replay/differential/extension_headers.h"
 #include "replay/differential/generate.h"
 #include "stack/wire/icmp.h"
 #include "stack/wire/icmpv6.h"
+#include "stack/wire/ip_protocol.h"
+#include "stack/wire/ipv6.h"
 
 namespace tapedeck::differential {
 
@@ -72,12 +76,21 @@ void ErrorAbout(CaseBuilder& builder, const Station& peer, bool sure) {
   wire::FrameBuilder frame = builder.Ethernet(peer);
   AppendError(builder, CaseBuilder::Ip(frame, builder.Spec(peer)), sure);
   if (!builder.is_v4() && builder.OneIn(8)) AppendExtensions(builder, &quoted);
+  // Segment routing is left out: whose packet with such a header was is asked by its last segment
+  // (seg6_icmp_srh).
+  std::erase_if(quoted.extensions, [](const ExtensionSpec& extension) {
+    return extension.type == wire::kIpProtoRouting &&
+           extension.bytes[2] == wire::kIpv6RoutingSegments;
+  });
   CaseBuilder::Ip(frame, quoted)
       .Udp({.source = !sure && builder.OneIn(10) ? uint16_t{9} : builder.OwnPort(),
             .dest = kPeerPort})
       .CountingPayload(builder.Below(32));
   std::span<const uint8_t> bytes = frame.Build();
-  if (builder.OneIn(6)) bytes = bytes.first(42 + builder.Below(builder.is_v4() ? 28 : 68));
+  if (builder.OneIn(6)) {
+    const size_t most = 42 + builder.Below(builder.is_v4() ? 28 : 68);
+    bytes = bytes.first(std::min(bytes.size(), most));
+  }
   builder.Frame(peer.port, bytes);
 }
 

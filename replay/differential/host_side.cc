@@ -24,7 +24,7 @@ HostSide::HostSide(AddressFamily family, const std::vector<Setting>& settings) {
   Build(family, settings);
   Run(kUptime);
   for (Reader& reader : readers_) reader.frames.clear();
-  ReadCounters(host_->network(), &counters_at_begin_);
+  ReadCounters(host_->network(), &counters_at_snapshot_);
   arena_.Take(&snapshot_);
 }
 
@@ -68,10 +68,23 @@ void HostSide::SetUpIpv6() {
   }
 }
 
-void HostSide::Begin(const Case& /*played*/) {
+void HostSide::Begin(const Case& played) {
   arena_.Restore(snapshot_);
   for (Reader& reader : readers_) reader.frames.clear();
   for (int& slot : slots_) slot = -1;
+  for (const IpAddress& address : played.addresses) {
+    constexpr uint8_t kPrefixBits4 = 24;
+    const int added = address.is_v4() ? host_->AddAddress(ports_[0], address.v4(), kPrefixBits4)
+                                      : host_->AddAddress(ports_[0], address.v6(), kPrefixBits6);
+    CHECK_EQ(added, 0);
+  }
+  if (!played.addresses.empty()) {
+    Run(kUptime);  // groups are reported
+    for (Reader& reader : readers_) reader.frames.clear();
+    ReadCounters(host_->network(), &counters_at_begin_);
+  } else {
+    counters_at_begin_ = counters_at_snapshot_;
+  }
 }
 
 bool HostSide::Set(const Setting& setting) {

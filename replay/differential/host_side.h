@@ -56,6 +56,7 @@ class HostSide : public Side {
   net_device* ports_[kPorts] = {};
   Reader readers_[kPorts];
   Snapshot snapshot_;
+  std::vector<uint64_t> counters_at_snapshot_;
   std::vector<uint64_t> counters_at_begin_;
   std::vector<uint64_t> counters_;
   int slots_[CallStep::kSlots] = {};

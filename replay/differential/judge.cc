@@ -7,8 +7,10 @@
 
 namespace tapedeck::differential {
 
-absl::StatusOr<std::unique_ptr<Judge>> Judge::Create(KnownDifferences known) {
+absl::StatusOr<std::unique_ptr<Judge>> Judge::Create(KnownDifferences known,
+                                                     std::vector<Capture> captures) {
   std::unique_ptr<Judge> judge(new Judge(std::move(known)));
+  judge->captures_ = std::move(captures);
   for (const AddressFamily family : {AddressFamily::kIpv4, AddressFamily::kIpv6}) {
     const absl::Status opened = judge->Open(family);
     if (!opened.ok()) return opened;
@@ -31,7 +33,7 @@ absl::Status Judge::Open(AddressFamily family) {
 
 Case Judge::Make(const Source& source, const Selection* selection) {
   const uint32_t place = SidesOf(source.kind->family).kernel->NextPlace();
-  Case made = Generate(*source.kind, source.seed, source.number, place);
+  Case made = Generate(*source.kind, source.seed, source.number, place, captures_);
   if (selection == nullptr) return made;
   Case selected = made;
   selected.steps.clear();

@@ -29,7 +29,9 @@ struct Finding {
 class Judge {
  public:
   // Moves the process into a network namespace of its own. PermissionDenied, Unavailable: why not.
-  static absl::StatusOr<std::unique_ptr<Judge>> Create(KnownDifferences known);
+  // `captures`: for kinds that need them.
+  static absl::StatusOr<std::unique_ptr<Judge>> Create(KnownDifferences known,
+                                                       std::vector<Capture> captures = {});
 
   struct Verdict {
     bool same = true;               // but for known differences
@@ -76,6 +78,7 @@ class Judge {
   Sides& SidesOf(AddressFamily family) { return sides_[family == AddressFamily::kIpv6 ? 1 : 0]; }
 
   KnownDifferences known_;
+  std::vector<Capture> captures_;
   Sides sides_[2];
   std::set<std::string> found_;
   // Of the last case.

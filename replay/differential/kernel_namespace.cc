@@ -204,7 +204,9 @@ absl::Status KernelNamespace::SetUpIpv6() {
   const OwnFd control6(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (control6.get() < 0) return ErrnoStatus("socket(AF_INET6)");
   absl::Status status = netlink_.Open();
-  for (int port = 0; port < kPorts; ++port) status.Update(AddAddress6(control6.get(), port));
+  for (int port = 0; port < kPorts; ++port) {
+    status.Update(AddAddress6(control6.get(), port, kPortPlans[port].address6));
+  }
   for (const Route6Plan& route : kRoute6Plans) status.Update(AddRoute6(control6.get(), route));
   // Addresses come into use, and groups are reported, a moment later.
   usleep(kSettlingMicroseconds);
@@ -212,13 +214,33 @@ absl::Status KernelNamespace::SetUpIpv6() {
   return status;
 }
 
-absl::Status KernelNamespace::AddAddress6(int control6, int port) {
+absl::Status KernelNamespace::AddAddress6(int control6, int port, const Ipv6Address& address) {
   struct in6_ifreq request = {};
-  request.ifr6_addr = In6AddrOf(kPortPlans[port].address6);
+  request.ifr6_addr = In6AddrOf(address);
   request.ifr6_prefixlen = kPrefixBits6;
   request.ifr6_ifindex = kFirstIfindex + port;
   if (ioctl(control6, SIOCSIFADDR, &request) != 0) return ErrnoStatus("IPv6 address");
   return absl::OkStatus();
+}
+
+absl::Status KernelNamespace::AddAddresses(const std::vector<IpAddress>& addresses) {
+  constexpr uint32_t kMask4 = 0xffffff00;
+  const OwnFd control6(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  absl::Status status;
+  for (const IpAddress& address : addresses) {
+    if (address.is_v6()) {
+      status.Update(AddAddress6(control6.get(), 0, address.v6()));
+      continue;
+    }
+    const std::string alias = absl::StrCat(kPortPlans[0].name, ":1");
+    struct ifreq ifr = {};
+    ifr.ifr_addr = SockaddrOf(address.v4().host());
+    status.Update(SetInterface(alias.c_str(), SIOCSIFADDR, &ifr.ifr_ifru, "second address"));
+    ifr.ifr_addr = SockaddrOf(kMask4);
+    status.Update(SetInterface(alias.c_str(), SIOCSIFNETMASK, &ifr.ifr_ifru, "its netmask"));
+  }
+  usleep(kSettlingMicroseconds);
+  return status;
 }
 
 absl::Status KernelNamespace::AddRoute6(int control6, const Route6Plan& route) {

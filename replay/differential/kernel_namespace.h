@@ -24,6 +24,9 @@ class KernelNamespace {
   // Unavailable: what was refused, and by which error.
   static absl::StatusOr<std::unique_ptr<KernelNamespace>> Create(AddressFamily family);
 
+  // Gives the first port further addresses, for good.
+  absl::Status AddAddresses(const std::vector<IpAddress>& addresses);
+
   // Moves the process into this one.
   void Enter() const;
 
@@ -41,7 +44,7 @@ class KernelNamespace {
   absl::Status SetUp();
   absl::Status OpenCounterFiles();
   absl::Status SetUpIpv6();
-  absl::Status AddAddress6(int control6, int port);
+  absl::Status AddAddress6(int control6, int port, const Ipv6Address& address);
   absl::Status AddRoute6(int control6, const Route6Plan& route);
   absl::Status OpenTap(int port);
   absl::Status SetInterface(const char* name, unsigned long request, const void* value,

@@ -75,6 +75,11 @@ void KernelSide::Begin(const Case& played) {
   PutSettingsBack();
   namespace_->Forget(routes_taught_);
   routes_taught_ = played.teaches_routes;
+  if (!played.addresses.empty()) {
+    const absl::Status added = namespace_->AddAddresses(played.addresses);
+    CHECK(added.ok());
+    Renew();  // for whoever comes next
+  }
   std::vector<Reply> ignored;
   do {
     ignored.clear();

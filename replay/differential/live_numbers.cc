@@ -84,19 +84,23 @@ void LiveNumbers::See(std::span<const uint8_t> frame) {
   if (tsval != 0) numbers.tsval = LoadBe32(frame.data() + place->offset + tsval);
 }
 
-void LiveNumbers::Apply(const LivePatch& patch, std::span<uint8_t> frame) const {
-  if (patch.offset + 4U > frame.size() || patch.checksum_at + 2U > frame.size()) return;
-  const Numbers numbers = Of(patch.flow);
-  const uint32_t add = patch.what == LivePatch::What::kIsn ? numbers.isn : numbers.tsval;
-  uint8_t* const at = frame.data() + patch.offset;
+void AddToField(std::span<uint8_t> frame, size_t offset, size_t checksum_at, uint32_t add) {
+  if (offset + 4 > frame.size() || checksum_at + 2 > frame.size()) return;
+  uint8_t* const at = frame.data() + offset;
   const std::span<const uint8_t> field(at, 4);
-  const size_t parity = (patch.offset - patch.checksum_at) & 1U;
+  const size_t parity = (offset - checksum_at) & 1U;
   const wsum before = csum_shift(csum_partial(field, 0), parity);
   StoreBe32(at, LoadBe32(at) + add);
   const wsum after = csum_shift(csum_partial(field, 0), parity);
-  be16 checksum = LoadBe16(frame.data() + patch.checksum_at);
+  be16 checksum = LoadBe16(frame.data() + checksum_at);
   csum_replace_by_diff(checksum, csum_sub(after, before));
-  StoreBe16(frame.data() + patch.checksum_at, checksum.host());
+  StoreBe16(frame.data() + checksum_at, checksum.host());
+}
+
+void LiveNumbers::Apply(const LivePatch& patch, std::span<uint8_t> frame) const {
+  const Numbers numbers = Of(patch.flow);
+  const uint32_t add = patch.what == LivePatch::What::kIsn ? numbers.isn : numbers.tsval;
+  AddToField(frame, patch.offset, patch.checksum_at, add);
 }
 
 LiveNumbers::Numbers LiveNumbers::Of(const Flow& flow) const {

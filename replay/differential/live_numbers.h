@@ -24,6 +24,10 @@ std::optional<TcpPlace> FindTcp(std::span<const uint8_t> frame);
 // Offset in `header` (a TCP header with its options) of the timestamps' value, 0 where it has none.
 size_t FindTsval(std::span<const uint8_t> header);
 
+// Adds to the 32 bits at `offset`; the checksum over them at `checksum_at` stays as right or wrong.
+// Nothing where the frame is too short.
+void AddToField(std::span<uint8_t> frame, size_t offset, size_t checksum_at, uint32_t add);
+
 class LiveNumbers {
  public:
   struct Numbers {

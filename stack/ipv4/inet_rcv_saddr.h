@@ -15,8 +15,7 @@ inline bool rcv_saddr_equal(const IpAddress& a, bool a_ipv6only, const IpAddress
   if (a.is_v6() && b.is_v4()) return a.IsAny() && match_a_wildcard && !a_ipv6only;
   if (a.is_v4() && b_ipv6only) return false;
   if (a.is_v4() && b.is_v6()) {
-    // A socket of IPv6 that is bound to an address is IPv6 only: `b` is any.
-    return match_b_wildcard || a.IsAny();
+    return (match_b_wildcard && b.IsAny()) || (match_a_wildcard && a.IsAny());
   }
   return a == b || (match_a_wildcard && a.IsAny()) || (match_b_wildcard && b.IsAny());
 }

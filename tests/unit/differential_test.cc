@@ -28,6 +28,7 @@ std::string TextOf(const Case& made) {
 
 TEST(GenerateTest, TheSameNumberMakesTheSameCase) {
   for (const Kind& kind : Kinds()) {
+    if (kind.needs_captures) continue;
     for (uint64_t number = 0; number < 50; ++number) {
       const Case made = Generate(kind, 7, number, 3);
       EXPECT_FALSE(made.steps.empty()) << kind.name;

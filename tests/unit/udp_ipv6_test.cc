@@ -218,6 +218,15 @@ TEST_F(Udp6Test, ErrorQueueHasTheOffenderAndTheDestination) {
   EXPECT_EQ(ee.ee_type, wire::kIcmpv6DestUnreachable);
 }
 
+// Its address is one of IPv6 from then on (ipv6_rcv_saddr_equal).
+TEST_F(Udp6Test, ASocketThatIsConnectedByIpv6LeavesItsPortToIpv4) {
+  const int first = Bound(kIpv6Any);
+  const int second = host.Socket6();
+  EXPECT_EQ(host.Bind(second, At(Ipv6Address::Mapped(kUs), kPort)), -EADDRINUSE);
+  EXPECT_EQ(host.Connect(first, At(kPeer6, kPort)), 0);
+  EXPECT_EQ(host.Bind(second, At(Ipv6Address::Mapped(kUs), kPort)), 0);
+}
+
 // skb_set_owner_w: all that a connected socket sends has its hash.
 TEST_F(Udp6Test, AConnectedSocketHasOneFlowLabelWhereverItSends) {
   const int fd = host.Socket6();
