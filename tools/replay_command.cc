@@ -17,6 +17,7 @@
 #include "absl/strings/str_join.h"
 #include "replay/lab/raw_replay.h"
 #include "replay/recording/recording_replay.h"
+#include "replay/trace/chain_output.h"
 #include "replay/trace/trace_printer.h"
 #include "stack/kernel/cost.h"
 #include "tools/commands.h"
@@ -75,6 +76,7 @@ absl::StatusOr<RawReplayOptions> MakeReplayOptions(const ReplayFlags& flags) {
   if (!costs.ok()) return costs.status();
   options.lab.costs = *costs;
   options.lab.arena.fill = static_cast<uint8_t>(flags.fill);
+  if (!flags.arena.empty()) options.lab.arena.address = std::stoull(flags.arena, nullptr, 16);
   LabHostOptions host;
   host.hz = flags.hz;
   host.driver.eitr = flags.eitr.value_or(ixgbe::IxgbeOptions{}.eitr);
@@ -251,17 +253,29 @@ int ReplayRaw(const ReplayFlags& flags, const std::string& file, const RawReplay
     capture.epoch_ns = run.capture_start_ns;
     return outputs.Start(recorder, capture);
   };
+  std::optional<ChainOutput> chain;
+  RawReplayOptions watched = options;
+  if (!flags.chain.empty()) {
+    absl::StatusOr<ChainOutput> created = ChainOutput::Create(flags.chain);
+    if (!created.ok()) {
+      ComplainOfReplay(std::string(created.status().message()));
+      return kExitUsage;
+    }
+    chain.emplace(*std::move(created));
+    watched.lab.observer = &*chain;
+  }
   Progress progress;
   hooks.progress = [&](double done, uint64_t frames) { progress(done, frames); };
   const Clock::time_point start = Clock::now();
-  const absl::StatusOr<RawReplayResult> run = RawReplay(file, options, hooks);
+  const absl::StatusOr<RawReplayResult> run = RawReplay(file, watched, hooks);
   const double wall_s = std::chrono::duration<double>(Clock::now() - start).count();
   if (!run.ok()) {
     ComplainOfReplay(std::string(run.status().message()));
     if (flags.json) PrintJsonError(file, run.status());
     return kExitUsage;
   }
-  const absl::Status written = outputs.Finish(MakeReplayReport(flags, *run));
+  absl::Status written = outputs.Finish(MakeReplayReport(flags, *run));
+  if (chain.has_value()) written.Update(chain->Close());
   if (!written.ok()) {
     ComplainOfReplay(std::string(written.message()));
     return kExitUsage;
@@ -295,6 +309,10 @@ int RunReplay(const ReplayFlags& flags) {
   const absl::StatusOr<RawReplayOptions> options = MakeReplayOptions(flags);
   if (!options.ok()) {
     ComplainOfReplay(std::string(options.status().message()));
+    return kExitUsage;
+  }
+  if (!flags.chain.empty() && (flags.files.size() > 1 || flags.restore_after != 0)) {
+    ComplainOfReplay("--chain takes one straight run: one file, and no --restore-after");
     return kExitUsage;
   }
   if ((flags.outputs.any() || !flags.plan_out.empty()) && flags.files.size() > 1) {
@@ -436,6 +454,13 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       ->capture_default_str()
       ->check(CLI::Range(0, 255))
       ->type_name("N");
+  // Both are free under every sanitizer and Valgrind.
+  sub->add_option("--arena", flags->arena,
+                  "Address of the Lab's memory; the digest does not depend on it [7ea000000000]")
+      ->check(CLI::IsMember({"7ea000000000", "7ed000000000"}));
+  sub->add_option("--chain", flags->chain,
+                  "Write the digest after every event: two runs differ first where these files do")
+      ->type_name("FILE");
   sub->add_option(
          "--restore-after", flags->restore_after,
          "Raw: snapshot after N frames, run on, restore, go on; the digest does not depend on it")

@@ -27,6 +27,8 @@ struct ReplayFlags {
   std::string costs = "free";
   uint32_t hz = 1000;
   uint32_t fill = 0;
+  std::string arena;
+  std::string chain;
   std::optional<uint32_t> eitr;
   uint16_t rx_ring = ixgbe::IxgbeOptions{}.rx_ring_entries;
   uint16_t tx_ring = ixgbe::IxgbeOptions{}.tx_ring_entries;

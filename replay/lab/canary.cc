@@ -2,6 +2,6 @@
 
 namespace tapedeck {
 
-void SingCanary(World&) {}
+void SingCanary(World&, Host&) {}
 
 }  // namespace tapedeck

@@ -4,12 +4,13 @@
 #ifndef TAPEDECK_REPLAY_LAB_CANARY_H_
 #define TAPEDECK_REPLAY_LAB_CANARY_H_
 
+#include "stack/host.h"
 #include "stack/kernel/world.h"
 
 namespace tapedeck {
 
-// Called once a Lab is built.
-void SingCanary(World& world);
+// Called once a Lab is built, with its first host.
+void SingCanary(World& world, Host& host);
 
 }  // namespace tapedeck
 

@@ -14,7 +14,7 @@ Lab::Lab(const LabOptions& options, Arena* arena)
   if (options.observer != nullptr) recorder_.AddObserver(options.observer);
   Build(options);
   Connect(options);
-  SingCanary(*world_);
+  SingCanary(*world_, host(0));
 }
 
 Lab::~Lab() = default;
