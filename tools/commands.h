@@ -37,6 +37,9 @@ Run AddStraceCommand(CLI::App& app, CLI::App** subcommand);
 Run AddStatCommand(CLI::App& app, CLI::App** subcommand);
 Run AddSsCommand(CLI::App& app, CLI::App** subcommand);
 
+// tapedeck trace FILE
+Run AddTraceCommand(CLI::App& app, CLI::App** subcommand);
+
 }  // namespace tapedeck::tools
 
 #endif  // TAPEDECK_TOOLS_COMMANDS_H_

@@ -55,6 +55,7 @@ int InspectFile(const std::string& command, const std::string& file, const Inspe
   const absl::StatusOr<std::unique_ptr<CaseRun>> started = CaseRun::Start(**what, &arena);
   if (!started.ok()) return Refuse(command, started.status());
   CaseRun& run = **started;
+  if (inspection.begun) run.AddObserver(inspection.begun());
   for (int i = 0; inspection.host_made && i < run.hosts(); ++i) inspection.host_made(run.host(i));
   if (flags.event != 0 && flags.event < run.event()) {
     return Refuse(command,
@@ -68,6 +69,7 @@ int InspectFile(const std::string& command, const std::string& file, const Inspe
   }
   if (!there) run.RunToEnd();
   for (int i = 0; inspection.ended && i < run.hosts(); ++i) inspection.ended(run.host(i));
+  if (inspection.over) inspection.over();
   if (there) return kExitHeld;
   const PlaybackResult result = run.Finish();
   for (const std::string& warning : result.warnings) ComplainOfInspection(command, warning);
@@ -92,8 +94,12 @@ void AddInspectFlags(CLI::App* sub, InspectFlags* flags) {
 
 int InspectFiles(const std::string& command, const InspectFlags& flags,
                  const Inspection& inspection) {
-  const absl::StatusOr<CaseOptions> options = MakeCaseOptions(flags);
+  absl::StatusOr<CaseOptions> options = MakeCaseOptions(flags);
   if (!options.ok()) return Refuse(command, options.status());
+  if (inspection.set_options) {
+    const absl::Status set = inspection.set_options(&*options);
+    if (!set.ok()) return Refuse(command, set);
+  }
   int exit_code = kExitHeld;
   for (const std::string& file : flags.files) {
     if (flags.files.size() > 1) std::printf("==> %s <==\n", file.c_str());

@@ -8,6 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
+#include "replay/case/case.h"
+#include "replay/trace/recorder.h"
 #include "stack/host.h"
 
 namespace tapedeck::tools {
@@ -25,9 +28,15 @@ struct InspectFlags {
 void AddInspectFlags(CLI::App* sub, InspectFlags* flags);
 
 struct Inspection {
-  // The host before anything has happened on it, and when the run is over; either may be empty.
+  // What the command wants beside the flags; may be empty.
+  std::function<absl::Status(CaseOptions* options)> set_options;
+  // A case is about to be played: whoever sees its events, but for those of its Lab's building.
+  std::function<TraceObserver*()> begun;
+  // The host before anything has happened on it, and when the run is over; each may be empty.
   std::function<void(Host& host)> host_made;
   std::function<void(Host& host)> ended;
+  // Behind the last host's `ended`.
+  std::function<void()> over;
 };
 // Plays the cases that the flags name (replay/case), each under a heading where there are several.
 // What is wrong with one is said on stderr after `command`. The exit code.

@@ -3,18 +3,17 @@
 
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "replay/lab/load_costs.h"
 #include "replay/lab/raw_replay.h"
 #include "replay/recording/recording_replay.h"
 #include "replay/trace/chain_output.h"
@@ -38,30 +37,6 @@ void ComplainOfReplay(const std::string& line) {
   std::fprintf(stderr, "tapedeck replay: %s\n", line.c_str());
 }
 
-// A built-in preset, or else a file in the same format.
-absl::StatusOr<CostTable> LoadCosts(const std::string& name) {
-  CostTable table;
-  std::string error;
-  for (const CostPreset& preset : CostPresets()) {
-    if (name != preset.name) continue;
-    if (!ParseCostTable(name, preset.text, &table, &error)) return absl::InternalError(error);
-    return table;
-  }
-  std::ifstream file(name);
-  if (!file) {
-    std::vector<std::string> names;
-    for (const CostPreset& preset : CostPresets()) names.emplace_back(preset.name);
-    return absl::NotFoundError(absl::StrFormat("--costs %s: no such file, and the presets are %s",
-                                               name, absl::StrJoin(names, ", ")));
-  }
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!ParseCostTable(name, text.str(), &table, &error)) {
-    return absl::InvalidArgumentError(absl::StrCat(name, ": ", error));
-  }
-  return table;
-}
-
 absl::StatusOr<RawReplayOptions> MakeReplayOptions(const ReplayFlags& flags) {
   RawReplayOptions options;
   const absl::StatusOr<uint64_t> seed = ParseSeed(flags.seed);
@@ -72,7 +47,7 @@ absl::StatusOr<RawReplayOptions> MakeReplayOptions(const ReplayFlags& flags) {
   auto filter = MakeRecordFilter(*selection);
   if (!filter.ok()) return filter.status();
   options.filter = *std::move(filter);
-  absl::StatusOr<CostTable> costs = LoadCosts(flags.costs);
+  absl::StatusOr<CostTable> costs = LoadCostTable(flags.costs);
   if (!costs.ok()) return costs.status();
   options.lab.costs = *costs;
   options.lab.arena.fill = static_cast<uint8_t>(flags.fill);

@@ -45,6 +45,7 @@ int main(int argc, char** argv) {
            AddStraceCommand,
            AddStatCommand,
            AddSsCommand,
+           AddTraceCommand,
            AddConvertCommand,
            AddMergeCommand,
        }) {

@@ -47,6 +47,7 @@ class ScriptCase final : public Case {
     options_.tolerance = options.tolerance;
     options_.ip_version = options.script.ip_version;
     options_.seed = options.seed;
+    options_.costs = options.script_costs;
     options_.check_leftovers = options.check_leftovers;
     options_.nics = kind == CaseKind::kBytes;
     options_.judged = kind != CaseKind::kBytes;

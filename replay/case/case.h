@@ -40,6 +40,7 @@ struct CaseOptions {
   // Scripts: taken over what they say themselves.
   ScriptOptions script;
   TolerancePolicy tolerance = TolerancePolicy::kExact;
+  CostTable script_costs = FreeCostTable();
   // After its end nothing of a script may be left.
   bool check_leftovers = true;
 };

@@ -31,7 +31,8 @@ void FramePlayer::Inject() {
   if (frame.bytes.size() > PacketPool::kMaxBytes) {
     ++state_.oversize;
   } else {
-    port_.Inject(state_.last_time, frame.bytes, frame.stable, 0);
+    const uint32_t id = port_.Inject(state_.last_time, frame.bytes, frame.stable, 0);
+    if (played_) played_(frame.file_index, id);
     ++state_.frames;
   }
   Fetch();

@@ -4,6 +4,8 @@
 #define TAPEDECK_REPLAY_LAB_FRAME_PLAYER_H_
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 
 #include "replay/lab/cable.h"
 #include "replay/script/frame_source.h"
@@ -35,6 +37,10 @@ class FramePlayer {
   const State& state() const { return state_; }
   void Restore(const State& state) { state_ = state; }
 
+  // Told of each frame as it is put on the wire: its place in the capture, and its id from here on.
+  using Played = std::function<void(uint64_t file_index, uint32_t frame_id)>;
+  void set_played(Played played) { played_ = std::move(played); }
+
   // All frames are on the wire.
   bool done() const { return state_.done; }
   // The time of the last frame so far.
@@ -62,6 +68,7 @@ class FramePlayer {
   uint64_t frames_max_;
   PlayEvent* event_;  // in the arena
   State state_;
+  Played played_;
 };
 
 }  // namespace tapedeck

@@ -269,6 +269,7 @@ absl::StatusOr<std::unique_ptr<RawPlayback>> RawPlayback::Open(const std::string
     frames = &parts.tape.emplace(parts.source);
   }
   parts.player.emplace(lab.world(), lab.port(0), *frames, run->start_, options.frames_max);
+  parts.player->set_played(options.played);
   return run;
 }
 

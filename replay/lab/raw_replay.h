@@ -41,6 +41,9 @@ struct RawReplayOptions {
   uint64_t frames_max = UINT64_MAX;
   // Records that it does not admit are neither played nor looked at. Null: all are.
   std::shared_ptr<capture::RecordFilter> filter = nullptr;
+  // Told of each frame of the capture as it is put on the wire: which record of the file it is,
+  // from 1, and its id in the trace.
+  std::function<void(uint64_t file_index, uint32_t frame_id)> played;
   // The run can be taken back (Playback::Take): keeps what was read of the capture.
   bool rewindable = false;
   // Snapshot after so many frames, run on for a while, restore, and go on: the digest must not

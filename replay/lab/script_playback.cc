@@ -72,6 +72,7 @@ class ScriptPlaybackBase : public Playback {
 TunLabOptions TunOptions(const ScriptPlaybackOptions& options) {
   TunLabOptions lab;
   lab.seed = options.seed;
+  lab.costs = options.costs;
   lab.trace = options.trace;
   lab.observer = options.observer;
   return lab;
@@ -116,6 +117,7 @@ LabOptions NicLabOptions(const Script& script, const ScriptPlaybackOptions& opti
     hosts = std::max(hosts, static_cast<uint8_t>(step.host + 1));
   }
   LabOptions lab;
+  lab.costs = options.costs;
   lab.seed = options.seed;
   lab.trace = options.trace;
   lab.observer = options.observer;

@@ -15,6 +15,7 @@
 #include "replay/script/script.h"
 #include "replay/trace/recorder.h"
 #include "stack/kernel/arena.h"
+#include "stack/kernel/cost.h"
 
 namespace tapedeck {
 
@@ -24,6 +25,8 @@ struct ScriptPlaybackOptions {
   // Scripts for another IP version are skipped; none: whatever the script says.
   std::optional<IpVersion> ip_version;
   uint64_t seed = 0x5eed0001;
+  // Scripts are written for code that costs no time.
+  CostTable costs = FreeCostTable();
   // Everything that the script has made must be gone after its end.
   bool check_leftovers = true;
   // What its steps expect counts. Nothing does of scripts in bytes: fuzzers choose results, too.

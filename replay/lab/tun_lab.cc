@@ -22,7 +22,7 @@ TunLab::TunLab(const PlaySettings& settings, const TunLabOptions& options, Arena
   world_ = arena_->New<World>(*arena_, options.seed, options.trace ? &recorder_ : nullptr);
   KernelOptions kernel_options;
   kernel_options.hz = kHz;
-  host_ = arena_->New<Host>(*world_, kernel_options, FreeCostTable());
+  host_ = arena_->New<Host>(*world_, kernel_options, options.costs);
   tun_ = host_->AddTun("tun0", settings.mtu_bytes);
   CHECK(tun_ != nullptr);
   tun_set_reader(tun_, this);

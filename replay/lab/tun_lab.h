@@ -1,6 +1,6 @@
 // The Lab of packetdrill's scripts: one host with one tun device, tun0, whose far end is the
-// player. HZ is 1000 and nothing costs anything, so that times are those that timers and the script
-// give.
+// player. HZ is 1000 and nothing costs anything unless it is said, so that times are those that
+// timers and the script give.
 #ifndef TAPEDECK_REPLAY_LAB_TUN_LAB_H_
 #define TAPEDECK_REPLAY_LAB_TUN_LAB_H_
 
@@ -28,6 +28,7 @@ struct SentPacket {
 
 struct TunLabOptions {
   uint64_t seed = 0x5eed0001;
+  CostTable costs = FreeCostTable();
   Arena::Options arena;
   // Wanted where somebody looks at the recorder: the digest's observers, the frame ledger.
   bool trace = false;

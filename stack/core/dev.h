@@ -99,11 +99,7 @@ bool napi_schedule_prep(napi_struct* napi);
 // true.
 void __napi_schedule(Cpu& cpu, napi_struct* napi);
 // What an interrupt handler calls. True where it was not scheduled already.
-inline bool napi_schedule(Cpu& cpu, napi_struct* napi) {
-  if (!napi_schedule_prep(napi)) return false;
-  __napi_schedule(cpu, napi);
-  return true;
-}
+bool napi_schedule(Cpu& cpu, napi_struct* napi);
 // The poll function has done all there was, `work_done` packets. True: the driver may enable its
 // interrupt. False: an interrupt was missed, it will be polled again.
 bool napi_complete_done(napi_struct* napi, int work_done);

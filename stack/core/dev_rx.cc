@@ -22,6 +22,7 @@ void net_timestamp_check(net& net, bool wanted_here, sk_buff* skb) {
 
 // One more user takes the packet, which we keep.
 int deliver_skb(sk_buff* skb, packet_type* pt, net_device* orig_dev) {
+  TRACE_FUNCTION(*skb->owner, skb, deliver_skb, skb, pt, orig_dev);
   return pt->func(skb_get(skb), skb->dev, pt, orig_dev);
 }
 
@@ -163,6 +164,7 @@ inline void Protocols(net& net, sk_buff* skb, packet_type** pt_prev, net_device*
 // Gives *pskb to all who want it but the last, which is returned in *ppt_prev and gets it from the
 // caller; nullptr there means that the packet is gone.
 inline int __netif_receive_skb_core(net& net, sk_buff** pskb, packet_type** ppt_prev) {
+  TRACE_FUNCTION(net, *pskb, __netif_receive_skb_core, net, pskb, ppt_prev);
   sk_buff* const first = *pskb;
   net_timestamp_check(net, net.core.netdev_tstamp_prequeue == 0, first);
   net.this_cpu().Charge(CostPoint::k_netif_receive);
@@ -260,11 +262,13 @@ void dev_remove_pack(packet_type* pt) { pt->Unlink(); }
 
 int netif_receive_skb(sk_buff* skb) {
   net& net = dev_net(skb->dev);
+  TRACE_FUNCTION(net, skb, netif_receive_skb, skb);
   net_timestamp_check(net, net.core.netdev_tstamp_prequeue != 0, skb);
   return __netif_receive_skb_one_core(net, skb);
 }
 
 void netif_receive_skb_list_internal(net& net, sk_buff_head* list) {
+  TRACE_FUNCTION(net, nullptr, netif_receive_skb_list_internal, net, list);
   if (net.netstamp_needed != 0 && net.core.netdev_tstamp_prequeue != 0) {
     for (sk_buff* skb = skb_peek(list); skb != nullptr; skb = skb_peek_next(skb, list)) {
       net_timestamp_check(net, true, skb);
@@ -273,9 +277,13 @@ void netif_receive_skb_list_internal(net& net, sk_buff_head* list) {
   __netif_receive_skb_list_core(net, list);
 }
 
-int __netif_rx(sk_buff* skb) { return EnqueueToBacklog(skb); }
+int __netif_rx(sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, __netif_rx, skb);
+  return EnqueueToBacklog(skb);
+}
 
 int netif_rx(sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, netif_rx, skb);
   Cpu& cpu = dev_net(skb->dev).this_cpu();
   const int ret = EnqueueToBacklog(skb);
   cpu.local_bh_enable();
@@ -283,6 +291,7 @@ int netif_rx(sk_buff* skb) {
 }
 
 int process_backlog(napi_struct* napi, int budget) {
+  TRACE_FUNCTION(cpu_net(*napi->cpu), nullptr, process_backlog, napi, budget);
   softnet_data& sd = cpu_softnet(*napi->cpu);
   int work = 0;
   for (;;) {

@@ -225,6 +225,7 @@ sk_buff* validate_xmit_skb_list(sk_buff* skb, net_device* dev) {
 }
 
 sk_buff* dev_hard_start_xmit(sk_buff* first, net_device* dev, netdev_queue* txq, int* ret) {
+  TRACE_FUNCTION(dev->nd_net, first, dev_hard_start_xmit, first, dev, txq, ret);
   sk_buff* skb = first;
   int rc = NETDEV_TX_OK;
   while (skb != nullptr) {
@@ -246,6 +247,7 @@ sk_buff* dev_hard_start_xmit(sk_buff* first, net_device* dev, netdev_queue* txq,
 }
 
 int dev_queue_xmit(sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, dev_queue_xmit, skb);
   Cpu& cpu = dev_net(skb->dev).this_cpu();
   const int rc = __dev_queue_xmit(skb);
   cpu.local_bh_enable();
@@ -284,6 +286,7 @@ void __netif_schedule(Qdisc* q) {
 }
 
 SoftirqSlice net_tx_action(Cpu& cpu) {
+  TRACE_FUNCTION(cpu_net(cpu), nullptr, net_tx_action, cpu);
   softnet_data& sd = cpu_softnet(cpu);
   sk_buff* done = sd.completion_queue;
   sd.completion_queue = nullptr;

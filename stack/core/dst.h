@@ -10,6 +10,7 @@
 #include <cstdint>
 
 #include "stack/base/check.h"
+#include "stack/core/net.h"
 #include "stack/core/skbuff.h"
 #include "stack/kernel/timer.h"
 
@@ -142,7 +143,10 @@ inline void skb_dst_copy(sk_buff* to, const sk_buff* from) {
   to->dst = dst_clone(from->dst);
 }
 inline int dst_input(sk_buff* skb) { return skb->dst->input(skb); }
-inline int dst_output(net& net, sock* sk, sk_buff* skb) { return skb->dst->output(net, sk, skb); }
+inline int dst_output(net& net, sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, dst_output, net, sk, skb);
+  return skb->dst->output(net, sk, skb);
+}
 
 }  // namespace tapedeck
 

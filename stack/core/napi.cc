@@ -60,6 +60,7 @@ softnet_data::softnet_data(net& its_net, Cpu& its_cpu) : host_net(its_net), cpu(
 // run of the softirq, so that one busy queue alone gets 64 packets a run, and the budget of 300 is
 // met by five and more of them (64 each: after 320 packets).
 SoftirqSlice net_rx_action(Cpu& cpu) {
+  TRACE_FUNCTION(cpu_net(cpu), nullptr, net_rx_action, cpu);
   softnet_data& sd = cpu_softnet(cpu);
   if (!sd.in_net_rx_action) BeginAction(sd);
   if (napi_struct* const napi = sd.action_list.front()) {
@@ -126,6 +127,7 @@ bool napi_schedule_prep(napi_struct* napi) {
 }
 
 void __napi_schedule(Cpu& cpu, napi_struct* napi) {
+  TRACE_FUNCTION(cpu_net(cpu), nullptr, __napi_schedule, cpu, napi);
   cpu.Charge(CostPoint::k_napi_schedule);
   softnet_data& sd = cpu_softnet(cpu);
   napi->cpu = &cpu;
@@ -134,7 +136,15 @@ void __napi_schedule(Cpu& cpu, napi_struct* napi) {
   if (!sd.in_net_rx_action) cpu.raise_softirq(NET_RX_SOFTIRQ);
 }
 
-bool napi_complete_done(napi_struct* napi, int /*work_done*/) {
+bool napi_schedule(Cpu& cpu, napi_struct* napi) {
+  TRACE_FUNCTION(cpu_net(cpu), nullptr, napi_schedule, cpu, napi);
+  if (!napi_schedule_prep(napi)) return false;
+  __napi_schedule(cpu, napi);
+  return true;
+}
+
+bool napi_complete_done(napi_struct* napi, int work_done) {
+  TRACE_FUNCTION(dev_net(napi->dev), nullptr, napi_complete_done, napi, work_done);
   softnet_data& sd = cpu_softnet(*napi->cpu);
   sd.cpu.Charge(CostPoint::k_napi_complete);
   gro_normal_list(napi);
@@ -149,6 +159,7 @@ bool napi_complete_done(napi_struct* napi, int /*work_done*/) {
 
 void napi_gro_receive(napi_struct* napi, sk_buff* skb) {
   net& net = dev_net(napi->dev);
+  TRACE_FUNCTION(net, skb, napi_gro_receive, napi, skb);
   net.this_cpu().Charge(CostPoint::k_gro_receive);
   skb->napi_id = napi->napi_id;
   __skb_queue_tail(&napi->rx_list, skb);

@@ -34,16 +34,21 @@ void neigh_hh_init(neighbour* neigh) {
 }  // namespace
 
 int neigh_resolve_output(neighbour* neigh, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, neigh_resolve_output, neigh, skb);
   if (neigh_event_send(neigh, skb)) return 0;
   if (neigh->hh.hh_len == 0) neigh_hh_init(neigh);
   return SendWithHeader(neigh, skb);
 }
 
-int neigh_connected_output(neighbour* neigh, sk_buff* skb) { return SendWithHeader(neigh, skb); }
+int neigh_connected_output(neighbour* neigh, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, neigh_connected_output, neigh, skb);
+  return SendWithHeader(neigh, skb);
+}
 
 int neigh_direct_output(neighbour* /*neigh*/, sk_buff* skb) { return dev_queue_xmit(skb); }
 
 int neigh_hh_output(const hh_cache* hh, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, neigh_hh_output, hh, skb);
   const bool ready = skb_headroom(skb) >= HH_DATA_MOD && !skb_header_cloned(skb);
   if (__builtin_expect(!ready, 0) && skb_cow_head(skb, HH_DATA_MOD) != 0) {
     kfree_skb_reason(skb, SKB_DROP_REASON_NOMEM);

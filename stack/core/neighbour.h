@@ -22,6 +22,7 @@
 #include "stack/base/hash.h"
 #include "stack/base/list.h"
 #include "stack/base/prng.h"
+#include "stack/core/net.h"
 #include "stack/core/net_device.h"
 #include "stack/core/sk_buff_head.h"
 #include "stack/core/skbuff.h"
@@ -268,6 +269,7 @@ int neigh_direct_output(neighbour* neigh, sk_buff* skb);
 int neigh_hh_output(const hh_cache* hh, sk_buff* skb);
 // What the network layer calls, with data at the network header.
 inline int neigh_output(neighbour* neigh, sk_buff* skb, bool skip_cache) {
+  TRACE_FUNCTION(*skb->owner, skb, neigh_output, neigh, skb, skip_cache);
   if (!skip_cache && (neigh->nud_state & NUD_CONNECTED) != 0 && neigh->hh.hh_len != 0) {
     return neigh_hh_output(&neigh->hh, skb);
   }

@@ -5,11 +5,13 @@
 #define TAPEDECK_STACK_CORE_NET_H_
 
 #include <cstdint>
+#include <type_traits>
 
 #include "stack/base/drop_reason.h"
 #include "stack/base/list.h"
 #include "stack/base/mib.h"
 #include "stack/core/dev.h"
+#include "stack/core/function_trace.h"
 #include "stack/core/net_device.h"
 #include "stack/core/skbuff.h"
 #include "stack/kernel/kernel.h"
@@ -59,6 +61,8 @@ struct net {
 
   Kernel& kernel;
   World& world;
+  // Hears of the functions of function_trace.h; must outlive the run. nullptr: nobody listens.
+  FunctionTracer* function_tracer = nullptr;
 
   // Packets: sk_buffs, pages. Their live objects are the ledger.
   KmemCache skbuff_cache;
@@ -115,6 +119,39 @@ struct net {
 // The network of the host that `cpu` belongs to.
 inline net& cpu_net(Cpu& cpu) { return *static_cast<net*>(cpu.kernel().network()); }
 inline softnet_data& cpu_softnet(Cpu& cpu) { return *cpu_net(cpu).softnet[cpu.id()]; }
+
+// For TRACE_FUNCTION: calls a function between Enter and Leave.
+template <auto kFunction>
+struct TracedCall;
+template <typename Result, typename... Args, Result (*kFunction)(Args...)>
+struct TracedCall<kFunction> {
+  [[gnu::cold, gnu::noinline]] static Result Run(net& net, PathFunction name, const sk_buff* skb,
+                                                 Args... args) {
+    FunctionTracer& tracer = *net.function_tracer;
+    Cpu& cpu = net.this_cpu();
+    tracer.Enter(cpu, name, skb == nullptr ? 0 : skb->frame_id);
+    tracer.Pass();
+    if constexpr (std::is_void_v<Result>) {
+      kFunction(args...);
+      tracer.Leave(cpu, name);
+    } else {
+      const Result result = kFunction(args...);
+      tracer.Leave(cpu, name);
+      return result;
+    }
+  }
+};
+
+// The first statement of a function with a trace point: `function` with its own arguments, on
+// behalf of the packet `skb` (nullptr: of none), in the network `its_net`. Nothing with an effect
+// may stand before it.
+#define TRACE_FUNCTION(its_net, skb, function, ...) \
+  TRACE_FUNCTION_AS(function, its_net, skb, function, __VA_ARGS__)
+// The same where Linux calls the function `name`.
+#define TRACE_FUNCTION_AS(name, its_net, skb, function, ...)       \
+  if (__builtin_expect((its_net).function_tracer != nullptr, 0) && \
+      (its_net).function_tracer->Intercepts())                     \
+  return TracedCall<function>::Run(its_net, PathFunction::k_##name, skb, __VA_ARGS__)
 
 }  // namespace tapedeck
 

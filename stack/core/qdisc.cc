@@ -232,12 +232,14 @@ void dev_shutdown(net_device* dev) {
 }
 
 void __qdisc_run(Qdisc* q) {
+  TRACE_FUNCTION(dev_net(q->dev_queue->dev), nullptr, __qdisc_run, q);
   if (!qdisc_run_begin(q)) return;
   RunQueue(q);
   qdisc_run_end(q);
 }
 
 bool sch_direct_xmit(sk_buff* skb, Qdisc* q, net_device* dev, netdev_queue* txq, bool validate) {
+  TRACE_FUNCTION(dev->nd_net, skb, sch_direct_xmit, skb, q, dev, txq, validate);
   if (validate) skb = validate_xmit_skb_list(skb, dev);
   if (skb == nullptr) return true;
   int ret = NETDEV_TX_BUSY;
@@ -248,6 +250,7 @@ bool sch_direct_xmit(sk_buff* skb, Qdisc* q, net_device* dev, netdev_queue* txq,
 }
 
 int __dev_xmit_skb(sk_buff* skb, Qdisc* q, net_device* dev, netdev_queue* txq) {
+  TRACE_FUNCTION(dev->nd_net, skb, __dev_xmit_skb, skb, q, dev, txq);
   dev->nd_net.this_cpu().Charge(CostPoint::k_qdisc);
   if ((q->flags & TCQ_F_CAN_BYPASS) != 0 && q->qlen == 0 && qdisc_run_begin(q)) {
     // Nothing waits and nobody sends: past the queue.

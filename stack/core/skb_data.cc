@@ -117,6 +117,7 @@ wsum skb_copy_and_csum_bits(const sk_buff* skb, uint32_t offset, uint8_t* to, ui
 }
 
 int skb_copy_datagram_iter(const sk_buff* skb, uint32_t offset, iov_iter* to, uint32_t len) {
+  TRACE_FUNCTION(*skb->owner, skb, skb_copy_datagram_iter, skb, offset, to, len);
   if (!InRange(skb, offset, len)) return -EFAULT;
   CpuOf(skb).ChargeBytes(CostPoint::k_copy_per_byte, len);
   const auto copy = [to](const uint8_t* bytes, uint32_t count, uint32_t) {

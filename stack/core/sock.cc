@@ -157,6 +157,7 @@ int sock_queue_rcv_skb_reason(sock* sk, sk_buff* skb, DropReason* reason) {
 void sock_def_wakeup(sock* sk) { sk->sk_wq.WakeUp(~uint32_t{0}, INT_MAX); }
 
 void sock_def_readable(sock* sk) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, sock_def_readable, sk);
   sk->sk_wq.WakeUp(EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND);
 }
 

@@ -161,6 +161,8 @@ bool ConfigureTx(Adapter& adapter) {
 
 // ixgbe_msix_clean_rings: EIAM has masked the vector when the message was sent.
 void MsixCleanRings(Cpu& cpu, void* context) {
+  TRACE_FUNCTION_AS(ixgbe_msix_clean_rings, *static_cast<Adapter*>(context)->host_net, nullptr,
+                    MsixCleanRings, cpu, context);
   auto* const adapter = static_cast<Adapter*>(context);
   cpu.Trace(TraceKind::kInterrupt, kQueueVector);
   cpu.Charge(CostPoint::k_napi_schedule);
@@ -192,6 +194,7 @@ void MsixOther(Cpu& cpu, void* context) {
 }
 
 int Poll(napi_struct* napi, int budget) {
+  TRACE_FUNCTION_AS(ixgbe_poll, dev_net(napi->dev), nullptr, Poll, napi, budget);
   Adapter& adapter = *netdev_priv<Adapter>(napi->dev);
   adapter.bus->SyncDevices();
   bool complete = ixgbe_clean_tx_irq(adapter, budget);

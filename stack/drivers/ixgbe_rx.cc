@@ -88,6 +88,7 @@ void ixgbe_alloc_rx_buffers(Adapter& adapter, uint16_t count) {
 }
 
 int ixgbe_clean_rx_irq(Adapter& adapter, int budget) {
+  TRACE_FUNCTION(*adapter.host_net, nullptr, ixgbe_clean_rx_irq, adapter, budget);
   RxRing& ring = adapter.rx;
   Cpu& cpu = adapter.host_net->this_cpu();
   uint16_t cleaned = ring.unused();

@@ -160,6 +160,7 @@ void Unmap(Adapter& adapter, TxBuffer& buffer) {
 }  // namespace
 
 netdev_tx_t ixgbe_xmit_frame(sk_buff* skb, net_device* dev) {
+  TRACE_FUNCTION(*skb->owner, skb, ixgbe_xmit_frame, skb, dev);
   Adapter& adapter = *netdev_priv<Adapter>(dev);
   TxRing& ring = adapter.tx;
   Cpu& cpu = adapter.host_net->this_cpu();
@@ -186,6 +187,7 @@ netdev_tx_t ixgbe_xmit_frame(sk_buff* skb, net_device* dev) {
 }
 
 bool ixgbe_clean_tx_irq(Adapter& adapter, int budget) {
+  TRACE_FUNCTION(*adapter.host_net, nullptr, ixgbe_clean_tx_irq, adapter, budget);
   TxRing& ring = adapter.tx;
   Cpu& cpu = adapter.host_net->this_cpu();
   int packets_left = ring.entries / 2;

@@ -10,6 +10,7 @@ namespace tapedeck {
 namespace {
 
 netdev_tx_t LoopbackXmit(sk_buff* skb, net_device* dev) {
+  TRACE_FUNCTION_AS(loopback_xmit, *skb->owner, skb, LoopbackXmit, skb, dev);
   skb_tx_timestamp(skb);
   // When it was to leave is not when it came in.
   skb->tstamp = 0;

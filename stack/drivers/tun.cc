@@ -69,6 +69,7 @@ bool CopyOut(const sk_buff* skb, uint8_t* to) {
 // tun_net_xmit, and the read that follows at once.
 netdev_tx_t TunXmit(sk_buff* skb, net_device* dev) {
   net& net = dev_net(dev);
+  TRACE_FUNCTION_AS(tun_net_xmit, net, skb, TunXmit, skb, dev);
   // The reader may keep it for as long as he likes, so it is the sender's no more.
   if (skb_orphan_frags_rx(skb) != 0) {
     ++dev->stats.tx_dropped;

@@ -306,6 +306,7 @@ Outcome Process(in_device* in_dev, sk_buff* skb, bool delayed) {
 }
 
 void arp_process(sk_buff* skb, bool delayed) {
+  TRACE_FUNCTION(*skb->owner, skb, arp_process, skb, delayed);
   in_device* const in_dev = skb->dev->ip_ptr;
   const Outcome outcome = in_dev == nullptr ? Outcome::kInvalid : Process(in_dev, skb, delayed);
   switch (outcome) {
@@ -331,7 +332,8 @@ bool arp_is_multicast(const void* key) {
 
 }  // namespace
 
-int arp_rcv(sk_buff* skb, net_device* dev, packet_type* /*pt*/, net_device* /*orig_dev*/) {
+int arp_rcv(sk_buff* skb, net_device* dev, packet_type* pt, net_device* orig_dev) {
+  TRACE_FUNCTION(*skb->owner, skb, arp_rcv, skb, dev, pt, orig_dev);
   if ((dev->flags & IFF_NOARP) != 0 || skb->pkt_type == PACKET_LOOPBACK) {
     kfree_skb_reason(skb, SKB_DROP_REASON_ARP_NOT_FOR_US);
     return NET_RX_SUCCESS;
@@ -358,6 +360,8 @@ int arp_rcv(sk_buff* skb, net_device* dev, packet_type* /*pt*/, net_device* /*or
 
 void arp_send(uint16_t op, Ipv4Address dest_ip, net_device* dev, Ipv4Address src_ip,
               const uint8_t* dest_hw, const uint8_t* src_hw, const uint8_t* target_hw) {
+  TRACE_FUNCTION(dev->nd_net, nullptr, arp_send, op, dest_ip, dev, src_ip, dest_hw, src_hw,
+                 target_hw);
   if ((dev->flags & IFF_NOARP) != 0) return;
   const uint32_t room = LL_RESERVED_SPACE(dev);
   sk_buff* const skb = alloc_skb(

@@ -126,6 +126,7 @@ uint32_t ReplyMark(net& net, const sk_buff* skb) {
 
 // Answers `skb` (icmp_reply).
 void Reply(net& net, Message* message, sk_buff* skb) {
+  TRACE_FUNCTION_AS(icmp_reply, net, skb, Reply, net, message, skb);
   netns_ipv4& ns = net_ipv4(net);
   const wire::Ipv4Header& iph = *ip_hdr(skb);
   if (__ip_options_echo(net, &message->options, skb, IPCB(skb)->opt) != 0) return;
@@ -423,6 +424,7 @@ bool Process(net& net, sk_buff* skb, DropReason* reason) {
 
 int icmp_rcv(sk_buff* skb) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, icmp_rcv, skb);
   net.this_cpu().Charge(CostPoint::k_icmp_rcv);
   const uint32_t len = skb->len;
   DropReason reason = kHandled;
@@ -458,6 +460,7 @@ int icmp_err(sk_buff* skb, uint32_t info) {
 void __icmp_send(sk_buff* skb_in, uint8_t type, uint8_t code, uint32_t info,
                  const ip_options& opt) {
   net& net = *skb_in->owner;
+  TRACE_FUNCTION(net, skb_in, __icmp_send, skb_in, type, code, info, opt);
   netns_ipv4& ns = net_ipv4(net);
   if (skb_in->dst == nullptr || !MayReportAbout(skb_in, type)) return;
   const wire::Ipv4Header iph = *ip_hdr(skb_in);

@@ -153,6 +153,7 @@ bool Process(sk_buff* skb) {
 }  // namespace
 
 int igmp_rcv(sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, igmp_rcv, skb);
   const uint32_t len = skb->len;
   if (!Process(skb)) {
     kfree_skb_reason(skb, SKB_DROP_REASON_IGMP_INVALID);

@@ -179,6 +179,8 @@ void ip_flush_pending_frames(sock* sk) {
 sk_buff* ip_make_skb(sock* sk, flowi4* fl4, ip_getfrag_t getfrag, void* from, uint32_t length,
                      uint32_t transhdrlen, ipcm_cookie* ipc, rtable** rtp, inet_cork* cork,
                      uint32_t flags, int* err) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, ip_make_skb, sk, fl4, getfrag, from, length, transhdrlen, ipc,
+                 rtp, cork, flags, err);
   *err = 0;
   if ((flags & MSG_PROBE) != 0) return nullptr;
   sk_buff_head queue;

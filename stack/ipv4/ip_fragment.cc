@@ -173,6 +173,7 @@ sk_buff* Enqueue(inet_frag_queue* queue, sk_buff* skb) {
 ip_frags::ip_frags(net& its_net) : fqdir(its_net, "ip4-frags", kQueueLogicalBytes, OnExpire) {}
 
 sk_buff* ip_defrag(net& net, sk_buff* skb, uint32_t user) {
+  TRACE_FUNCTION(net, skb, ip_defrag, net, skb, user);
   net.ip_mib.Inc(IpMib::kReasmReqds);
   const wire::Ipv4Header& iph = *ip_hdr(skb);
   const inet_frag_key key{.saddr = iph.saddr,

@@ -170,6 +170,7 @@ int ip_rcv_finish_core(net& net, sk_buff* skb, net_device* dev) {
 }
 
 int ip_rcv_finish(net& net, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip_rcv_finish, net, skb);
   const int ret = ip_rcv_finish_core(net, skb, skb->dev);
   return ret == NET_RX_DROP ? ret : dst_input(skb);
 }
@@ -182,8 +183,9 @@ int ip_local_deliver_finish(net& net, sk_buff* skb) {
 
 }  // namespace
 
-int ip_rcv(sk_buff* skb, net_device* dev, packet_type* /*pt*/, net_device* /*orig_dev*/) {
+int ip_rcv(sk_buff* skb, net_device* dev, packet_type* pt, net_device* orig_dev) {
   net& net = dev_net(dev);
+  TRACE_FUNCTION(net, skb, ip_rcv, skb, dev, pt, orig_dev);
   net.this_cpu().Charge(CostPoint::k_ip_rcv);
   skb = ip_rcv_core(skb, net);
   return skb == nullptr ? int{NET_RX_DROP} : ip_rcv_finish(net, skb);
@@ -195,6 +197,7 @@ void ip_list_rcv(sk_buff_head* list, packet_type* pt, net_device* orig_dev) {
 
 int ip_local_deliver(sk_buff* skb) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, ip_local_deliver, skb);
   if (ip_hdr(skb)->is_fragment()) {
     skb = ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER);
     if (skb == nullptr) return 0;
@@ -203,6 +206,7 @@ int ip_local_deliver(sk_buff* skb) {
 }
 
 void ip_protocol_deliver_rcu(net& net, sk_buff* skb, uint8_t protocol) {
+  TRACE_FUNCTION(net, skb, ip_protocol_deliver_rcu, net, skb, protocol);
   const netns_ipv4& ns = net_ipv4(net);
   for (;;) {
     const bool raw = ns.raw.local_deliver != nullptr && ns.raw.local_deliver(skb, protocol);

@@ -51,7 +51,8 @@ void CountOutput(net& net, const sk_buff* skb, uint8_t rt_type) {
   mib.Add(IpExtMib::kOutOctets, skb->len);
 }
 
-int ip_finish_output2(net& net, sock* /*sk*/, sk_buff* skb) {
+int ip_finish_output2(net& net, sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip_finish_output2, net, sk, skb);
   const rtable* const rt = skb_rtable(skb);
   net_device* const dev = rt->dev;
   CountOutput(net, skb, rt->rt_type);
@@ -174,11 +175,13 @@ int __ip_local_out(net& net, sock* /*sk*/, sk_buff* skb) {
 }
 
 int ip_local_out(net& net, sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip_local_out, net, sk, skb);
   const int err = __ip_local_out(net, sk, skb);
   return err == 1 ? dst_output(net, sk, skb) : err;
 }
 
 int ip_output(net& net, sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip_output, net, sk, skb);
   net.this_cpu().Charge(CostPoint::k_ip_output);
   skb->dev = skb->dst->dev;
   skb->protocol = wire::kEtherTypeIpv4;
@@ -186,6 +189,7 @@ int ip_output(net& net, sock* sk, sk_buff* skb) {
 }
 
 int ip_mc_output(net& net, sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip_mc_output, net, sk, skb);
   const rtable* const rt = skb_rtable(skb);
   skb->dev = rt->dev;
   skb->protocol = wire::kEtherTypeIpv4;
@@ -228,6 +232,7 @@ int __ip_queue_xmit(sock* sk, sk_buff* skb, flowi4* fl, uint8_t tos) {
 }
 
 int ip_queue_xmit(sock* sk, sk_buff* skb, flowi* fl) {
+  TRACE_FUNCTION(*skb->owner, skb, ip_queue_xmit, sk, skb, fl);
   return __ip_queue_xmit(sk, skb, &fl->ip4, inet_sk(sk)->tos);
 }
 

@@ -149,6 +149,7 @@ int Refuse(net& net, sk_buff* skb, int err) {
 }  // namespace
 
 int ip_do_fragment(net& net, sock* sk, sk_buff* skb, OutputFn output) {
+  TRACE_FUNCTION(net, skb, ip_do_fragment, net, sk, skb, output);
   // The device cannot sum what it sees in pieces.
   if (skb->ip_summed == CHECKSUM_PARTIAL && skb_checksum_help(skb) != 0) {
     return Refuse(net, skb, -ENOMEM);

@@ -238,6 +238,7 @@ bool ErrorIsAllowed(netns_ipv4& ns, Ipv4Address to) {
 
 int ip_route_input_noref(sk_buff* skb, Ipv4Address daddr, Ipv4Address saddr, uint8_t tos,
                          net_device* dev, DropReason* reason) {
+  TRACE_FUNCTION(*skb->owner, skb, ip_route_input_noref, skb, daddr, saddr, tos, dev, reason);
   *reason = SKB_DROP_REASON_NOT_SPECIFIED;
   in_device* const in_dev = dev->ip_ptr;
   if (in_dev == nullptr) return -EINVAL;

@@ -266,6 +266,7 @@ bool ReplyAllowed(sock* sk, const sk_buff* skb, flowi6* fl6) {
 
 DropReason icmpv6_echo_reply(sk_buff* skb) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, icmpv6_echo_reply, skb);
   netns_ipv6& ns = net_ipv6(net);
   const bool anycast = ipv6_anycast_destination(skb->dst, ipv6_hdr(skb)->daddr);
   if (EchoIsIgnored(ns, skb, anycast)) return SKB_DROP_REASON_ICMP_INVALID;
@@ -291,6 +292,7 @@ DropReason icmpv6_echo_reply(sk_buff* skb) {
 }
 
 void icmpv6_send(sk_buff* skb, uint8_t type, uint8_t code, uint32_t info) {
+  TRACE_FUNCTION_AS(icmp6_send, *skb->owner, skb, icmpv6_send, skb, type, code, info);
   const auto* const end = reinterpret_cast<const uint8_t*>(ipv6_hdr(skb) + 1);
   if (skb->network_header == kHeaderUnset || end > skb_tail_pointer(skb)) return;
   if (skb->dev == nullptr) return;

@@ -191,6 +191,8 @@ void ip6_flush_pending_frames(sock* sk) {
 sk_buff* ip6_make_skb(sock* sk, ip_getfrag_t getfrag, void* from, uint32_t length,
                       uint32_t transhdrlen, ipcm6_cookie* ipc6, rt6_info* rt, uint32_t flags,
                       inet_cork_full* cork, int* err) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, ip6_make_skb, sk, getfrag, from, length, transhdrlen, ipc6,
+                 rt, flags, cork, err);
   *err = 0;
   if ((flags & MSG_PROBE) != 0) return nullptr;
   const uint32_t first_bytes = ipc6->opt != nullptr ? ipc6->opt->opt_flen : 0U;

@@ -128,6 +128,7 @@ bool EarlyDemux(net& net, sk_buff* skb, DropReason* reason) {
 }
 
 int ip6_rcv_finish(net& net, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip6_rcv_finish, net, skb);
   DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
   if (!EarlyDemux(net, skb, &reason)) {
     kfree_skb_reason(skb, reason);
@@ -187,8 +188,9 @@ bool EnterUpperLayer(sk_buff* skb, uint8_t nexthdr) {
 
 }  // namespace
 
-int ipv6_rcv(sk_buff* skb, net_device* dev, packet_type* /*pt*/, net_device* /*orig_dev*/) {
+int ipv6_rcv(sk_buff* skb, net_device* dev, packet_type* pt, net_device* orig_dev) {
   net& net = dev_net(dev);
+  TRACE_FUNCTION(net, skb, ipv6_rcv, skb, dev, pt, orig_dev);
   net.this_cpu().Charge(CostPoint::k_ip_rcv);
   skb = ip6_rcv_core(skb, dev, net);
   return skb == nullptr ? int{NET_RX_DROP} : ip6_rcv_finish(net, skb);
@@ -199,12 +201,14 @@ void ipv6_list_rcv(sk_buff_head* list, packet_type* pt, net_device* orig_dev) {
 }
 
 int ip6_input(sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, ip6_input, skb);
   ip6_protocol_deliver_rcu(*skb->owner, skb, 0, false);
   return 0;
 }
 
 int ip6_mc_input(sk_buff* skb) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, ip6_mc_input, skb);
   net.ip6_mib.Inc(Ip6Mib::kInMcastPkts);
   net.ip6_mib.Add(Ip6Mib::kInMcastOctets, skb->len);
   // Which sources the group's members want to hear is asked when the upper layer is known.
@@ -217,6 +221,7 @@ int ip6_mc_input(sk_buff* skb) {
 }
 
 void ip6_protocol_deliver_rcu(net& net, sk_buff* skb, uint8_t nexthdr, bool have_final) {
+  TRACE_FUNCTION(net, skb, ip6_protocol_deliver_rcu, net, skb, nexthdr, have_final);
   const netns_ipv6& ns = net_ipv6(net);
   for (;;) {
     const uint16_t nhoff = IP6CB(skb)->nhoff;

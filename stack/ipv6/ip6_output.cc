@@ -54,6 +54,7 @@ bool OutputToGroup(net& net, sock* sk, sk_buff* skb) {
 }
 
 int ip6_finish_output2(net& net, sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip6_finish_output2, net, sk, skb);
   const rt6_info* const rt = skb_rt6_info(skb);
   net_device* const dev = rt->dev;
   const uint32_t room = LL_RESERVED_SPACE(dev);
@@ -156,11 +157,13 @@ int __ip6_local_out(net& /*net*/, sock* /*sk*/, sk_buff* skb) {
 }
 
 int ip6_local_out(net& net, sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip6_local_out, net, sk, skb);
   const int err = __ip6_local_out(net, sk, skb);
   return err == 1 ? dst_output(net, sk, skb) : err;
 }
 
 int ip6_output(net& net, sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip6_output, net, sk, skb);
   net.this_cpu().Charge(CostPoint::k_ip_output);
   const inet6_dev* const idev = ip6_dst_idev(skb->dst);
   skb->protocol = wire::kEtherTypeIpv6;
@@ -176,6 +179,7 @@ int ip6_output(net& net, sock* sk, sk_buff* skb) {
 int ip6_xmit(const sock* sk, sk_buff* skb, flowi6* fl6, uint32_t mark, const ipv6_txoptions* opt,
              uint8_t tclass, uint32_t priority) {
   net& net = sk->sk_net;
+  TRACE_FUNCTION(net, skb, ip6_xmit, sk, skb, fl6, mark, opt, tclass, priority);
   const uint32_t option_bytes = opt != nullptr ? uint32_t{opt->opt_flen} + opt->opt_nflen : 0;
   const auto header_bytes = static_cast<uint32_t>(sizeof(wire::Ipv6Header));
   const uint32_t room = header_bytes + LL_RESERVED_SPACE(skb->dst->dev) + option_bytes;

@@ -188,6 +188,7 @@ int ip6_find_1stfragopt(const sk_buff* skb, uint32_t* nexthdr_offset) {
 
 int ip6_fragment(net& net, sock* sk, sk_buff* skb,
                  int (*output)(struct net& net, sock* sk, sk_buff* skb)) {
+  TRACE_FUNCTION(net, skb, ip6_fragment, net, sk, skb, output);
   Plan plan{};
   int err = ip6_find_1stfragopt(skb, &plan.nexthdr_offset);
   if (err < 0) return Refuse(net, skb, err);

@@ -204,6 +204,7 @@ const uint8_t* ndisc_opt_addr_data(const uint8_t* opt, const net_device* dev) {
 }  // namespace ndisc_internal
 
 DropReason ndisc_rcv(sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, ndisc_rcv, skb);
   if (ndisc_suppress_frag_ndisc(skb)) return SKB_DROP_REASON_IPV6_NDISC_FRAG;
   if (skb_linearize(skb) != 0) return SKB_DROP_REASON_NOMEM;
   const auto& header = MessageOf<wire::Icmpv6Header>(skb);

@@ -133,6 +133,7 @@ void ndisc_fill_addr_option(sk_buff* skb, uint8_t type, const uint8_t* address) 
 
 void ndisc_send_skb(sk_buff* skb, const Ipv6Address& daddr, const Ipv6Address& saddr) {
   net& net = dev_net(skb->dev);
+  TRACE_FUNCTION(net, skb, ndisc_send_skb, skb, daddr, saddr);
   inet_sock* const sk = net_ipv6(net).ndisc_sk;
   auto* const header = reinterpret_cast<wire::Icmpv6Header*>(
       skb_writable(skb, skb_transport_header(skb), sizeof(wire::Icmpv6Header)));

@@ -237,6 +237,7 @@ ip6_frags::ip6_frags(net& its_net) : fqdir(its_net, "ip6-frags", kQueueLogicalBy
 
 int ipv6_frag_rcv(sk_buff* skb) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, ipv6_frag_rcv, skb);
   if ((IP6CB(skb)->flags & IP6SKB_FRAGMENTED) != 0) {
     return RefuseHeader(skb, kIcmpv6HeaderField, skb_network_header_len(skb));
   }

@@ -175,6 +175,7 @@ dst_entry* CachedRoute(sock* sk, const flowi6& fl6) {
 }  // namespace
 
 void ip6_route_input(sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, ip6_route_input, skb);
   netns_ipv6& ns = dev_ipv6(skb->dev);
   const wire::Ipv6Header* const iph = ipv6_hdr(skb);
   flowi6 fl6;

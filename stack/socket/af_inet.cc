@@ -109,6 +109,7 @@ constexpr inet_protosw kInetSw[] = {
 };
 
 int inet_create(net& net, socket* sock, int protocol) {
+  TRACE_FUNCTION(net, nullptr, inet_create, net, sock, protocol);
   const inet_protosw* entry = nullptr;
   int err = inet_find_protosw(kInetSw, sock->type, protocol, &entry);
   if (err != 0) return err;
@@ -231,10 +232,12 @@ int sock_common_getsockopt(socket* sock, int level, int name, void* value, uint3
 }
 
 int64_t inet_sendmsg(socket* sock, msghdr* msg, size_t bytes) {
+  TRACE_FUNCTION(sock->sk->sk_net, nullptr, inet_sendmsg, sock, msg, bytes);
   if (const int err = inet_autobind(sock->sk); err != 0) return err;
   return sock->sk->sk_prot->sendmsg(sock->sk, msg, bytes);
 }
 int64_t inet_recvmsg(socket* sock, msghdr* msg, size_t bytes, uint32_t flags) {
+  TRACE_FUNCTION(sock->sk->sk_net, nullptr, inet_recvmsg, sock, msg, bytes, flags);
   return sock->sk->sk_prot->recvmsg(sock->sk, msg, bytes, flags);
 }
 

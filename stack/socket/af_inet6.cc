@@ -165,6 +165,7 @@ int Inet6Init(sock* sk) {
 }
 
 int inet6_create(net& net, socket* sock, int protocol) {
+  TRACE_FUNCTION(net, nullptr, inet6_create, net, sock, protocol);
   if (net.ipv6 == nullptr) return -EAFNOSUPPORT;
   const inet_protosw* entry = nullptr;
   int err = inet_find_protosw(kInetSw6, sock->type, protocol, &entry);

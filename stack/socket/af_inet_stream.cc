@@ -132,6 +132,7 @@ bool inet_linger(socket* sock) {
 }
 
 int64_t inet_stream_sendmsg(socket* sock, msghdr* msg, size_t bytes) {
+  TRACE_FUNCTION_AS(inet_sendmsg, sock->sk->sk_net, nullptr, inet_stream_sendmsg, sock, msg, bytes);
   return sock->sk->sk_prot->sendmsg(sock->sk, msg, bytes);
 }
 

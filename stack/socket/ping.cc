@@ -138,6 +138,7 @@ int SendOver(inet_sock* sk, msghdr* msg, uint32_t len, const wire::IcmpHeader& u
 }
 
 int64_t ping_v4_sendmsg(sock* sk, msghdr* msg, size_t len) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, ping_v4_sendmsg, sk, msg, len);
   inet_sock* const inet = inet_sk(sk);
   wire::IcmpHeader user_header;
   if (const int err = ping_take_header(msg, len, &user_header); err != 0) return err;
@@ -168,6 +169,7 @@ int64_t ping_v4_sendmsg(sock* sk, msghdr* msg, size_t len) {
 // ping_hooks::rcv. data is at the ICMP header, whose checksum is right.
 bool ping_rcv(sk_buff* skb) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, ping_rcv, skb);
   const uint16_t ident = icmp_hdr(skb)->id();
   ping_sock* const sk = ping_lookup(net, ip_hdr(skb)->daddr, skb->skb_iif, ident);
   if (sk == nullptr) return false;
@@ -231,6 +233,7 @@ void ping_err(sk_buff* skb, int offset, uint32_t info) {
 }
 
 int64_t ping_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, ping_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
   if ((flags & MSG_ERRQUEUE) != 0) return ip_recv_error(sk, msg, len);
   int off = 0;

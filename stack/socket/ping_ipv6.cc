@@ -123,6 +123,7 @@ int Pingv6SendOver(inet_sock* sk, msghdr* msg, uint32_t len, wire::Icmpv6Header 
 }
 
 int64_t ping_v6_sendmsg(sock* sk, msghdr* msg, size_t len) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, ping_v6_sendmsg, sk, msg, len);
   inet_sock* const inet = inet_sk(sk);
   wire::Icmpv6Header header;
   if (const int err = ping_take_header(msg, len, &header); err != 0) return err;
@@ -196,6 +197,7 @@ void Pingv6Tell(sock* sk, msghdr* msg, sk_buff* skb) {
 }
 
 int64_t ping_v6_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, ping_v6_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
   if ((flags & MSG_ERRQUEUE) != 0) return ipv6_recv_error(sk, msg, len);
   int off = 0;

@@ -54,6 +54,7 @@ bool IcmpIsFiltered(const raw_sock* sk, const sk_buff* skb) {
 
 // The packet is the socket's, from its IP header on.
 void raw_rcv(raw_sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, raw_rcv, sk, skb);
   __skb_push(skb, static_cast<uint32_t>(-skb_network_offset(skb)));
   ipv4_pktinfo_prepare(sk, skb, true);
   raw_queue(sk, skb);
@@ -249,6 +250,7 @@ int RawSendOver(inet_sock* sk, flowi4* fl4, msghdr* msg, uint32_t length, ipcm_c
 }
 
 int64_t raw_sendmsg(sock* sk, msghdr* msg, size_t len) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, raw_sendmsg, sk, msg, len);
   inet_sock* const inet = inet_sk(sk);
   if (len > kRawLengthMax) return -EMSGSIZE;
   if ((msg->msg_flags & MSG_OOB) != 0) return -EOPNOTSUPP;
@@ -312,6 +314,7 @@ int RawDisconnect(sock* sk, uint32_t /*flags*/) {
 }
 
 int64_t raw_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, raw_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
   if ((flags & MSG_ERRQUEUE) != 0) return ip_recv_error(sk, msg, len);
   int off = 0;

@@ -58,6 +58,7 @@ wsum Rawv6PseudoSum(const sk_buff* skb, uint16_t nexthdr) {
 // The packet is the socket's, from behind its extension headers on. A checksum is looked at where
 // the socket says that there is one.
 void rawv6_rcv(raw_sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, rawv6_rcv, sk, skb);
   bool wrong = false;
   if (!sk->checksum) {
     skb->ip_summed = CHECKSUM_UNNECESSARY;
@@ -275,6 +276,7 @@ int SendCall(raw_sock* sk, msghdr* msg, uint32_t length, const sockaddr_in6* to,
 }
 
 int64_t rawv6_sendmsg(sock* sk, msghdr* msg, size_t len) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, rawv6_sendmsg, sk, msg, len);
   if (len > kRawv6LengthMax) return -EMSGSIZE;
   if ((msg->msg_flags & MSG_OOB) != 0) return -EOPNOTSUPP;
   raw_sock* const raw = raw_sk(sk);
@@ -313,6 +315,7 @@ void Rawv6Tell(sock* sk, msghdr* msg, sk_buff* skb) {
 }
 
 int64_t rawv6_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, rawv6_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
   if ((flags & MSG_ERRQUEUE) != 0) return ipv6_recv_error(sk, msg, len);
   const ipv6_pinfo* const np = inet6_sk(sk);

@@ -7,6 +7,7 @@
 #include "stack/core/msghdr.h"
 #include "stack/core/socket.h"
 #include "stack/core/stream.h"
+#include "stack/socket/socket.h"
 #include "stack/socket/syscall_body.h"
 #include "stack/socket/syscall_iovec.h"
 #include "stack/socket/syscalls.h"
@@ -57,7 +58,7 @@ int64_t SyscallBody::Send(socket* sock, msghdr* msg, uint32_t flags) {
   sk->sk_nospace = false;
   msg->msg_again = call_.again_;
   msg->msg_ubuf = call_.ubuf_;
-  const int64_t result = sock->ops->sendmsg(sock, msg, iov_iter_count(&msg->msg_iter));
+  const int64_t result = sock_sendmsg(sock, msg, iov_iter_count(&msg->msg_iter));
   call_.ubuf_ = msg->msg_ubuf;
   if (result >= 0) call_.copied_ = std::max<size_t>(static_cast<size_t>(result), 1);
   // Only a full send buffer empties by itself.
@@ -81,7 +82,7 @@ int64_t SyscallBody::SendStream(socket* sock, msghdr* msg, bool nonblock) {
     msg->msg_copied = call_.copied_;
     msg->msg_ubuf = call_.ubuf_;
     const size_t left = iov_iter_count(&msg->msg_iter);
-    const int64_t result = sock->ops->sendmsg(sock, msg, left);
+    const int64_t result = sock_sendmsg(sock, msg, left);
     call_.again_ = true;
     call_.ubuf_ = msg->msg_ubuf;
     if (result < 0 && result != -EAGAIN) return Moved(result);
@@ -114,7 +115,7 @@ int64_t SyscallBody::Receive(socket* sock, msghdr* msg, uint32_t flags) {
   const bool nonblock = (sock->file->f_flags & kONonblock) != 0 || (flags & kNeverWait) != 0;
   if (nonblock || last_) flags |= MSG_DONTWAIT;
   if (sock->type == SOCK_STREAM) return ReceiveStream(sock, msg, flags, nonblock);
-  const int64_t result = sock->ops->recvmsg(sock, msg, iov_iter_count(&msg->msg_iter), flags);
+  const int64_t result = sock_recvmsg(sock, msg, iov_iter_count(&msg->msg_iter), flags);
   if (result != -EAGAIN || nonblock || last_) return result;
   return WaitFor(&sk->sk_wq, EPOLLIN | EPOLLERR, true, sk->sk_rcvtimeo, -EINTR);
 }
@@ -135,7 +136,7 @@ int64_t SyscallBody::ReceiveStream(socket* sock, msghdr* msg, uint32_t flags, bo
     msg->msg_copied = call_.copied_;
     msg->msg_again = call_.again_;
     const size_t left = iov_iter_count(&msg->msg_iter);
-    const int64_t result = sock->ops->recvmsg(sock, msg, left, flags);
+    const int64_t result = sock_recvmsg(sock, msg, left, flags);
     if (result > 0) {
       if (!peek) call_.copied_ += static_cast<size_t>(result);
       call_.control_used_ = whole.msg_controllen - msg->msg_controllen;

@@ -45,7 +45,7 @@ int64_t MessagesToPipe(socket* sock, pipe_inode_info* pipe, size_t bytes) {
     const iovec piece = {page_address(p), std::min<size_t>(bytes - done, kPipePageBytes)};
     msghdr msg;
     msg.msg_iter = OnePiece(piece);
-    result = sock->ops->recvmsg(sock, &msg, piece.iov_len, MSG_DONTWAIT);
+    result = sock_recvmsg(sock, &msg, piece.iov_len, MSG_DONTWAIT);
     if (result <= 0) {
       put_page(p);
       break;
@@ -113,7 +113,7 @@ int64_t SyscallBody::SpliceToSocket(pipe_inode_info* pipe, file* out, size_t byt
     const bool nonblock = (out->f_flags & kONonblock) != 0;
     if (nonblock || last_) msg.msg_flags |= MSG_DONTWAIT;
     msg.msg_again = call_.again_;
-    const int64_t sent = sock->ops->sendmsg(sock, &msg, offered);
+    const int64_t sent = sock_sendmsg(sock, &msg, offered);
     call_.again_ = true;
     if (sent > 0) {
       pipe_consume(pipe, static_cast<size_t>(sent));

@@ -325,6 +325,7 @@ int ProcessWithQueue(sock* sk, SeqNum prior_fack, AckContext* context) {
 }  // namespace
 
 int tcp_ack(sock* sk, const sk_buff* skb, uint32_t flag) {
+  TRACE_FUNCTION(sk->sk_net, skb, tcp_ack, sk, skb, flag);
   tcp_sock* const tp = tcp_sk(sk);
   AckContext context(tp, skb, flag);
   const int refused = CheckAckRange(sk, context);

@@ -81,6 +81,9 @@ void __tcp_send_ack(sock* sk, SeqNum rcv_nxt, uint16_t flags) {
   __tcp_transmit_skb(sk, buff, false, rcv_nxt);
 }
 
-void tcp_send_ack(sock* sk) { __tcp_send_ack(sk, tcp_sk(sk)->rcv_nxt, 0); }
+void tcp_send_ack(sock* sk) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, tcp_send_ack, sk);
+  __tcp_send_ack(sk, tcp_sk(sk)->rcv_nxt, 0);
+}
 
 }  // namespace tapedeck

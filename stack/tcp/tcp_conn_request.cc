@@ -190,6 +190,7 @@ void tcp_listendrop(sock* sk) {
 }
 
 int tcp_conn_request(const request_sock_ops* ops, sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, tcp_conn_request, ops, sk, skb);
   Syn syn{
       .ops = ops, .sk = sk, .skb = skb, .isn = TCP_SKB_CB(skb)->tcp_tw_isn, .foc = {}, .fl = {}};
   syn.foc.len = -1;

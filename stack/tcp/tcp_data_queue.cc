@@ -131,6 +131,7 @@ void tcp_data_ready(sock* sk) {
 }
 
 void tcp_data_queue(sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(sk->sk_net, skb, tcp_data_queue, sk, skb);
   tcp_sock* const tp = tcp_sk(sk);
   const SeqNum seq = TCP_SKB_CB(skb)->seq;
   const SeqNum end_seq = TCP_SKB_CB(skb)->end_seq;

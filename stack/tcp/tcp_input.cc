@@ -136,6 +136,7 @@ void ReceiveUnpredicted(sock* sk, sk_buff* skb, const wire::TcpHeader* th) {
 }  // namespace
 
 void tcp_rcv_established(sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(sk->sk_net, skb, tcp_rcv_established, sk, skb);
   tcp_sock* const tp = tcp_sk(sk);
   const auto* const th = reinterpret_cast<const wire::TcpHeader*>(skb->data);
   tcp_mstamp_refresh(tp);

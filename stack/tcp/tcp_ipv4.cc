@@ -34,6 +34,7 @@ DropReason CheckSegment(net& net, sk_buff* skb) {
 
 int tcp_v4_rcv(sk_buff* skb) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, tcp_v4_rcv, skb);
   net.this_cpu().Charge(CostPoint::k_tcp_rcv);
   const DropReason reason = CheckSegment(net, skb);
   if (reason == SKB_DROP_REASON_CONSUMED) return tcp_rcv_segment(skb, inet_iif(skb));
@@ -41,7 +42,8 @@ int tcp_v4_rcv(sk_buff* skb) {
   return 0;
 }
 
-int tcp_v4_early_demux(sk_buff* skb, DropReason* /*reason*/) {
+int tcp_v4_early_demux(sk_buff* skb, DropReason* reason) {
+  TRACE_FUNCTION(*skb->owner, skb, tcp_v4_early_demux, skb, reason);
   tcp_early_demux(skb, skb->skb_iif);
   return 0;
 }

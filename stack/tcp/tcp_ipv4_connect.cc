@@ -91,6 +91,7 @@ int StartConnection(sock* sk, rtable* rt, be16 old_sport) {
 }  // namespace
 
 int tcp_v4_connect(sock* sk, const void* addr, uint32_t addr_len) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, tcp_v4_connect, sk, addr, addr_len);
   sockaddr_in sin;
   if (addr_len < sizeof(sin)) return -EINVAL;
   std::memcpy(&sin, addr, sizeof(sin));

@@ -61,6 +61,7 @@ void LatchOptions(sock* sk, sk_buff* opt_skb) {
 
 int tcp_v6_rcv(sk_buff* skb) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, tcp_v6_rcv, skb);
   net.this_cpu().Charge(CostPoint::k_tcp_rcv);
   const DropReason reason = CheckSegmentV6(net, skb);
   if (reason == SKB_DROP_REASON_CONSUMED) return tcp_rcv_segment(skb, IP6CB(skb)->iif);
@@ -68,12 +69,14 @@ int tcp_v6_rcv(sk_buff* skb) {
   return 0;
 }
 
-int tcp_v6_early_demux(sk_buff* skb, DropReason* /*reason*/) {
+int tcp_v6_early_demux(sk_buff* skb, DropReason* reason) {
+  TRACE_FUNCTION(*skb->owner, skb, tcp_v6_early_demux, skb, reason);
   tcp_early_demux(skb, IP6CB(skb)->iif);
   return 0;
 }
 
 int tcp_v6_do_rcv(sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, tcp_v6_do_rcv, sk, skb);
   // A packet of IPv4 comes this way from the backlog of a dual-stack listener's child.
   const bool latch = !tcp_is_v4(skb) && inet6_sk(sk)->rxopt.any() && HasConnection(sk);
   sk_buff* const opt_skb = latch ? skb_clone(skb) : nullptr;

@@ -139,6 +139,7 @@ int ConnectNative(sock* sk, be16 dport) {
 }  // namespace
 
 int tcp_v6_connect(sock* sk, const void* addr, uint32_t addr_len) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, tcp_v6_connect, sk, addr, addr_len);
   if (addr_len < kSockaddrBytesMin) return -EINVAL;
   sockaddr_in6 sin6;
   std::memcpy(&sin6, addr, std::min<size_t>(addr_len, sizeof(sin6)));

@@ -70,6 +70,7 @@ void Expire(sock* sk) {
 
 void tcp_keepalive_timer(TimerList* timer) {
   sock* const sk = static_cast<icsk_timer*>(timer)->sk;
+  TRACE_FUNCTION(sk->sk_net, nullptr, tcp_keepalive_timer, timer);
   if (sock_owned_by_user(sk)) {
     tcp_reset_keepalive_timer(sk, tcp_ticks_of(sk).hz / 20);
   } else {

@@ -246,6 +246,7 @@ sock* tcp_create_openreq_child(const sock* sk, request_sock* req, sk_buff* skb) 
 
 sock* tcp_check_req(sock* sk, sk_buff* skb, request_sock* req, bool fastopen, bool* req_stolen,
                     DropReason* reason) {
+  TRACE_FUNCTION(*skb->owner, skb, tcp_check_req, sk, skb, req, fastopen, req_stolen, reason);
   RequestSegment segment{.sk = sk,
                          .skb = skb,
                          .req = req,

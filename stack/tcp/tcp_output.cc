@@ -116,6 +116,7 @@ void tcp_event_new_data_sent(sock* sk, sk_buff* skb) {
 }
 
 bool tcp_write_xmit(sock* sk, uint32_t mss_now, int nonagle, int push_one) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, tcp_write_xmit, sk, mss_now, nonagle, push_one);
   tcp_sock* const tp = tcp_sk(sk);
   tcp_mstamp_refresh(tp);
   // Whether the AccECN option is due depends on the time, and the MSS on it.

@@ -270,6 +270,7 @@ DropReason ReceiveSynchronized(sock* sk, sk_buff* skb, const wire::TcpHeader* th
 }  // namespace
 
 DropReason tcp_rcv_state_process(sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, tcp_rcv_state_process, sk, skb);
   const wire::TcpHeader* const th = tcp_hdr(skb);
   switch (sk->sk_state) {
     case TCP_CLOSE:

@@ -247,6 +247,7 @@ void tcp_eat_recv_skb(sock* sk, sk_buff* skb) {
 }
 
 int64_t tcp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, tcp_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_ERRQUEUE) != 0) {
     // inet_recv_error: by the socket's family, whatever its peer's.
     return (sk->sk_family == kAfInet6 ? ipv6_recv_error : ip_recv_error)(sk, msg, len);

@@ -180,6 +180,7 @@ int __tcp_retransmit_skb(sock* sk, sk_buff* skb, uint32_t segs) {
 }
 
 int tcp_retransmit_skb(sock* sk, sk_buff* skb, uint32_t segs) {
+  TRACE_FUNCTION(sk->sk_net, skb, tcp_retransmit_skb, sk, skb, segs);
   tcp_sock* const tp = tcp_sk(sk);
   const int err = __tcp_retransmit_skb(sk, skb, segs);
   if (err == 0) {

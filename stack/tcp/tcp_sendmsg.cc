@@ -327,6 +327,7 @@ int64_t Sender::Fail(int err) {
 }  // namespace
 
 int64_t tcp_sendmsg(sock* sk, msghdr* msg, size_t size) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, tcp_sendmsg, sk, msg, size);
   lock_sock(sk);
   const int64_t result = Sender(sk, msg).Run(size);
   release_sock(sk);

@@ -35,6 +35,7 @@ void Defer(sock* sk, uint8_t flag) {
 
 void tcp_write_timer(TimerList* timer) {
   sock* const sk = SocketOf(timer);
+  TRACE_FUNCTION(sk->sk_net, nullptr, tcp_write_timer, timer);
   if (inet_csk(sk)->icsk_pending != 0) {
     if (!sock_owned_by_user(sk)) {
       tcp_write_timer_handler(sk);
@@ -47,6 +48,7 @@ void tcp_write_timer(TimerList* timer) {
 
 void tcp_delack_timer(TimerList* timer) {
   sock* const sk = SocketOf(timer);
+  TRACE_FUNCTION(sk->sk_net, nullptr, tcp_delack_timer, timer);
   const tcp_sock* const tp = tcp_sk(sk);
   if ((tp->icsk_ack.pending & ICSK_ACK_TIMER) != 0 || tp->compressed_ack != 0) {
     if (!sock_owned_by_user(sk)) {

@@ -163,6 +163,7 @@ void tcp_update_skb_after_send(sock* sk, sk_buff* skb, uint64_t prior_wstamp_ns)
 }
 
 int __tcp_transmit_skb(sock* sk, sk_buff* skb, bool clone_it, SeqNum rcv_nxt) {
+  TRACE_FUNCTION(sk->sk_net, skb, __tcp_transmit_skb, sk, skb, clone_it, rcv_nxt);
   CHECK_GT(tcp_skb_pcount(skb), 0U);
   tcp_sock* const tp = tcp_sk(sk);
   sk->sk_net.this_cpu().Charge(CostPoint::k_tcp_transmit);
@@ -202,6 +203,7 @@ int __tcp_transmit_skb(sock* sk, sk_buff* skb, bool clone_it, SeqNum rcv_nxt) {
 }
 
 int tcp_transmit_skb(sock* sk, sk_buff* skb, bool clone_it) {
+  TRACE_FUNCTION(sk->sk_net, skb, tcp_transmit_skb, sk, skb, clone_it);
   return __tcp_transmit_skb(sk, skb, clone_it, tcp_sk(sk)->rcv_nxt);
 }
 

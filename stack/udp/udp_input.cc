@@ -220,6 +220,7 @@ bool udp_lib_checksum_complete(sk_buff* skb) {
 
 int udp_rcv(sk_buff* skb) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, udp_rcv, skb);
   net.this_cpu().Charge(CostPoint::k_udp_rcv);
   return __udp4_lib_rcv(net, skb);
 }
@@ -282,6 +283,7 @@ udp_sock* udp_take_demuxed_sock(sk_buff* skb) {
 }
 
 int udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, udp_queue_rcv_skb, sk, skb);
   if (!udp_unexpected_gso(sk, skb)) return udp_queue_rcv_one_skb(sk, skb);
   for (sk_buff *seg = udp_rcv_segment(sk, skb), *next = nullptr; seg != nullptr; seg = next) {
     next = seg->next;
@@ -297,6 +299,7 @@ int udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
 
 int udp_v4_early_demux(sk_buff* skb, DropReason* reason) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, udp_v4_early_demux, skb, reason);
   if (net_udp(net).early_demux == 0) return 0;
   const auto transport = static_cast<uint32_t>(skb_transport_offset(skb));
   if (!pskb_may_pull(skb, transport + wire::kUdpHeaderBytes)) return 0;

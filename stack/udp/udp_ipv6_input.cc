@@ -52,6 +52,7 @@ int udpv6_queue_rcv_one_skb(sock* sk, sk_buff* skb) {
 
 // As udp_queue_rcv_skb.
 int udpv6_queue_rcv_skb(sock* sk, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, udpv6_queue_rcv_skb, sk, skb);
   if (!udp_unexpected_gso(sk, skb)) return udpv6_queue_rcv_one_skb(sk, skb);
   for (sk_buff *seg = udp_rcv_segment(sk, skb), *next = nullptr; seg != nullptr; seg = next) {
     next = seg->next;
@@ -208,6 +209,7 @@ void Tell6(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset) {
 
 int udpv6_rcv(sk_buff* skb) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, udpv6_rcv, skb);
   net.this_cpu().Charge(CostPoint::k_udp_rcv);
   if (!TrimToLength(net, skb)) return 0;
   const wire::UdpHeader* const uh = udp_hdr(skb);
@@ -241,8 +243,9 @@ int udpv6_err(sk_buff* skb, uint8_t type, uint8_t code, int offset, uint32_t inf
   return 0;
 }
 
-int udp_v6_early_demux(sk_buff* skb, DropReason* /*reason*/) {
+int udp_v6_early_demux(sk_buff* skb, DropReason* reason) {
   net& net = *skb->owner;
+  TRACE_FUNCTION(net, skb, udp_v6_early_demux, skb, reason);
   if (net_udp(net).early_demux == 0 || skb->pkt_type != PACKET_HOST) return 0;
   const auto transport = static_cast<uint32_t>(skb_transport_offset(skb));
   if (!pskb_may_pull(skb, transport + wire::kUdpHeaderBytes)) return 0;
@@ -257,6 +260,7 @@ int udp_v6_early_demux(sk_buff* skb, DropReason* /*reason*/) {
 }
 
 int64_t udpv6_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, udpv6_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_ERRQUEUE) != 0) return ipv6_recv_error(sk, msg, len);
   const ipv6_pinfo* const np = inet6_sk(sk);
   if (np->rxopt.rxpmtu && np->rxpmtu != nullptr) return ipv6_recv_rxpmtu(sk, msg, len);

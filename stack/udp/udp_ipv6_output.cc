@@ -36,6 +36,7 @@ void SetChecksum(const udp_sock* sk, sk_buff* skb, wire::UdpHeader* uh, const fl
 // Writes the header of a datagram that has its IP header, and sends it. 0 or -errno.
 int udp_v6_send_skb(udp_sock* sk, sk_buff* skb, const flowi6& fl6, const inet_cork& cork) {
   net& net = sk->sk_net;
+  TRACE_FUNCTION(net, skb, udp_v6_send_skb, sk, skb, fl6, cork);
   const uint32_t len = skb->len - static_cast<uint32_t>(skb_transport_offset(skb));
   wire::UdpHeader* const uh = udp_hdr_writable(skb);
   uh->source = fl6.sport;
@@ -198,6 +199,7 @@ int SendNew(udp_sock* sk, msghdr* msg, uint32_t len, const Destination6& to, boo
 }  // namespace
 
 int64_t udpv6_sendmsg(sock* sk, msghdr* msg, size_t len) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, udpv6_sendmsg, sk, msg, len);
   udp_sock* const up = udp_sk(sk);
   Destination6 to;
   int err = 0;

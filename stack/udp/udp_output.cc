@@ -36,6 +36,7 @@ void SetChecksum(const sock* sk, sk_buff* skb, wire::UdpHeader* uh, const flowi4
 // Writes the header of a datagram that has its IP header, and sends it. 0 or -errno.
 int udp_send_skb(sock* sk, sk_buff* skb, const flowi4& fl4, const inet_cork& cork) {
   net& net = sk->sk_net;
+  TRACE_FUNCTION(net, skb, udp_send_skb, sk, skb, fl4, cork);
   const uint32_t len = skb->len - static_cast<uint32_t>(skb_transport_offset(skb));
   wire::UdpHeader* const uh = udp_hdr_writable(skb);
   uh->source = inet_sk(sk)->inet_sport;
@@ -324,6 +325,7 @@ int udp_prepare_gso(const sock* sk, sk_buff* skb, const inet_cork& cork, uint32_
 }
 
 int64_t udp_sendmsg(sock* sk, msghdr* msg, size_t len) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, udp_sendmsg, sk, msg, len);
   udp_sock* const up = udp_sk(sk);
   if (len > kLengthMax) return -EMSGSIZE;
   if ((msg->msg_flags & MSG_OOB) != 0) return -EOPNOTSUPP;

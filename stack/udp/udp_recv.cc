@@ -62,6 +62,12 @@ int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied, bool p
   return skb_copy_datagram_iter(skb, off, &msg->msg_iter, copied);
 }
 
+// The reader has done with a datagram.
+void skb_consume_udp(sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, skb_consume_udp, skb);
+  consume_skb(skb);
+}
+
 void DropForChecksum(sock* sk, sk_buff* skb, uint32_t flags) {
   Mib<UdpMib>& mib = udp_mib_of(sk->sk_net, skb);
   if (udp_drop_damaged(sk, skb, flags) != 0) return;
@@ -78,6 +84,7 @@ void udp_cmsg_recv(msghdr* msg, const sk_buff* skb) {
 }
 
 int64_t udp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
+  TRACE_FUNCTION(sk->sk_net, nullptr, udp_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_ERRQUEUE) != 0) return ip_recv_error(sk, msg, len);
   return udp_recv_datagram(sk, msg, len, flags, Tell);
 }
@@ -113,7 +120,7 @@ int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
     tell(sk, msg, skb, start);
     const uint32_t result = (flags & MSG_TRUNC) != 0 ? ulen : copied;
     MovePeekOffset(sk, flags, static_cast<int>(result));
-    consume_skb(skb);
+    skb_consume_udp(skb);
     return result;
   }
 }
