@@ -124,6 +124,7 @@ void AddFrameBar(const LoggedFrame& frame, TimelineWriter* out) {
   if (ends) out->Arrow(frame.host, track, "s", frame.first_bit, frame.frame_id);
 }
 
+// Valid as long as `logged`.
 TraceEvent ToTraceEvent(const LoggedEvent& logged) {
   TraceEvent event;
   event.time = logged.time;
@@ -131,6 +132,7 @@ TraceEvent ToTraceEvent(const LoggedEvent& logged) {
   event.host = logged.host;
   event.cpu = logged.cpu;
   for (size_t i = 0; i < logged.args.size(); ++i) event.args[i] = logged.args[i];
+  if (logged.has_address) event.bytes = logged.address;
   return event;
 }
 

@@ -131,6 +131,12 @@ void RunLog::Observe(uint64_t number, const TraceEvent& event, const FrameLedger
                      .host = event.host,
                      .cpu = event.cpu,
                      .args = {event.args[0], event.args[1], event.args[2], event.args[3]}});
+  LoggedEvent& logged = events_.back();
+  logged.has_address =
+      event.kind == TraceKind::kNeighState && event.bytes.size() == logged.address.size();
+  if (logged.has_address) {
+    std::copy(event.bytes.begin(), event.bytes.end(), logged.address.begin());
+  }
 }
 
 void RunLog::Finish() {

@@ -47,6 +47,8 @@ struct LoggedEvent {
   uint8_t host = 0;
   uint8_t cpu = 0;
   std::array<uint64_t, 4> args = {};
+  std::array<uint8_t, 16> address = {};  // of kNeighState: an IPv6 address
+  bool has_address = false;
 };
 
 // Frames of one pair of endpoints as one host sees them. [0] is what the host sends, [1] what it

@@ -57,6 +57,11 @@ std::string WireText(const TraceEvent& event) {
                                             : wire::DescribeFrame(event.bytes);
 }
 
+std::string NeighbourText(const TraceEvent& event) {
+  if (event.bytes.size() == 16) return Ipv6Address(event.bytes.first<16>()).ToString();
+  return Ipv4Address(static_cast<uint32_t>(event.args[0])).ToString();
+}
+
 std::string DropText(const TraceEvent& event) {
   const auto reason = static_cast<DropReason>(event.args[1]);
   return absl::StrFormat("drop %s: %s (frame %d, %d B)", DropReasonName(reason),
@@ -94,9 +99,8 @@ std::string EventText(const TraceEvent& event) {
     case TraceKind::kDeliver:
       return DeliverText(event);
     case TraceKind::kNeighState:
-      return absl::StrFormat("%s %s -> %s",
-                             Ipv4Address(static_cast<uint32_t>(event.args[0])).ToString(),
-                             NudName(event.args[1]), NudName(event.args[2]));
+      return absl::StrFormat("%s %s -> %s", NeighbourText(event), NudName(event.args[1]),
+                             NudName(event.args[2]));
     case TraceKind::kSyscallEnter:
       return absl::StrFormat("%s(%d) ...",
                              SyscallNumberName(static_cast<SyscallNumber>(event.args[0])),

@@ -19,6 +19,7 @@ bool IsOfFrame(TraceKind kind) {
     case TraceKind::kWireTx:
     case TraceKind::kDrop:
     case TraceKind::kDeliver:
+    case TraceKind::kForward:
     case TraceKind::kNicDrop:
       return true;
     default:
@@ -151,6 +152,8 @@ void PacketGraph::AddFates(const GraphTree& tree) {
     if (!IsFate(line.event)) continue;
     // A copy that somebody dropped does not undo a delivery.
     if (fate_ == TraceKind::kDeliver && line.event != TraceKind::kDeliver) continue;
+    // That a forwarded packet leaves says no more than that it was forwarded.
+    if (fate_ == TraceKind::kForward && line.event == TraceKind::kWireTx) continue;
     settled_ = line.text;
     fate_ = line.event;
   }
@@ -160,6 +163,8 @@ std::string PacketGraph::fate() const {
   switch (fate_) {
     case TraceKind::kDeliver:
       return absl::StrCat("delivered: ", settled_);
+    case TraceKind::kForward:
+      return absl::StrCat("forwarded: ", settled_);
     case TraceKind::kDrop:
     case TraceKind::kNicDrop:
       return settled_;

@@ -32,14 +32,16 @@ void PacketList::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) 
       return;
     }
     case TraceKind::kDeliver:
+    case TraceKind::kForward:
     case TraceKind::kDrop:
     case TraceKind::kNicDrop: {
       const auto waiting = waiting_.find({event.host, id});
       if (waiting == waiting_.end()) return;
       const bool delivered = event.kind == TraceKind::kDeliver;
       packets_[waiting->second].fate =
-          delivered
-              ? "delivered"
+          delivered ? "delivered"
+          : event.kind == TraceKind::kForward
+              ? "forwarded"
               : absl::StrCat("dropped: ", DropReasonName(static_cast<DropReason>(event.args[1])));
       // A copy may be dropped first and another delivered, but not the other way round.
       if (delivered) waiting_.erase(waiting);

@@ -30,6 +30,7 @@ namespace tapedeck {
   X(kSyscallEnter, "syscall", "enter", "call", "fd", "arg", "thread")                           \
   X(kSyscallExit, "syscall", "exit", "call", "fd", "result", "thread")                          \
   X(kTimer, "timer", "expire", "timer_kind", "", "", "")                                        \
+  /* Of IPv6, `ip` is the address's lower half and bytes the whole of it. */                    \
   X(kNeighState, "neigh", "state", "ip", "from", "to", "")                                      \
   X(kSockState, "sock", "state", "sock_id", "from", "to", "")                                   \
   X(kDeviceFault, "dma", "driver bug", "device", "fault", "bus_addr", "len")                    \

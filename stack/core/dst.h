@@ -143,7 +143,7 @@ inline void skb_dst_copy(sk_buff* to, const sk_buff* from) {
   to->dst = dst_clone(from->dst);
 }
 inline int dst_input(sk_buff* skb) { return skb->dst->input(skb); }
-inline int dst_output(net& net, sock* sk, sk_buff* skb) {
+[[gnu::always_inline]] inline int dst_output(net& net, sock* sk, sk_buff* skb) {
   TRACE_FUNCTION(net, skb, dst_output, net, sk, skb);
   return skb->dst->output(net, sk, skb);
 }

@@ -65,8 +65,6 @@ struct sk_buff;
   X(udp_rcv)                         \
   X(udp_v6_early_demux)              \
   X(udpv6_rcv)                       \
-  X(udp_queue_rcv_skb)               \
-  X(udpv6_queue_rcv_skb)             \
   X(tcp_v4_early_demux)              \
   X(tcp_v4_rcv)                      \
   X(tcp_v6_early_demux)              \
@@ -83,7 +81,6 @@ struct sk_buff;
   X(ping_rcv)                        \
   X(sock_def_readable)               \
   X(sock_recvmsg)                    \
-  X(inet_recvmsg)                    \
   X(udp_recvmsg)                     \
   X(udpv6_recvmsg)                   \
   X(tcp_recvmsg)                     \

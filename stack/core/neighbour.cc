@@ -291,9 +291,19 @@ namespace neigh_internal {
 void SetState(neighbour* neigh, uint8_t state) {
   if (neigh->nud_state == state) return;
   const neigh_table* const tbl = neigh->tbl;
-  const uint64_t address = tbl->key_len == 4 ? uint64_t{LoadBe32(neigh->primary_key)}
-                                             : LoadBe64(neigh->primary_key + tbl->key_len - 8);
-  neigh->tbl->host_net.this_cpu().Trace(TraceKind::kNeighState, address, neigh->nud_state, state);
+  net& net = tbl->host_net;
+  if (net.world.tracing()) {
+    const bool v4 = tbl->key_len == 4;
+    Cpu& cpu = net.this_cpu();
+    net.world.Trace({.time = cpu.now(),
+                     .kind = TraceKind::kNeighState,
+                     .host = static_cast<uint8_t>(net.kernel.host()),
+                     .cpu = static_cast<uint8_t>(cpu.id()),
+                     .args = {v4 ? uint64_t{LoadBe32(neigh->primary_key)}
+                                 : LoadBe64(neigh->primary_key + tbl->key_len - 8),
+                              neigh->nud_state, state},
+                     .bytes = {neigh->primary_key, v4 ? size_t{0} : tbl->key_len}});
+  }
   neigh->nud_state = state;
   MaybeArmGc(neigh->tbl);
 }

@@ -268,7 +268,7 @@ int neigh_direct_output(neighbour* neigh, sk_buff* skb);
 // Prepends the cached header.
 int neigh_hh_output(const hh_cache* hh, sk_buff* skb);
 // What the network layer calls, with data at the network header.
-inline int neigh_output(neighbour* neigh, sk_buff* skb, bool skip_cache) {
+[[gnu::always_inline]] inline int neigh_output(neighbour* neigh, sk_buff* skb, bool skip_cache) {
   TRACE_FUNCTION(*skb->owner, skb, neigh_output, neigh, skb, skip_cache);
   if (!skip_cache && (neigh->nud_state & NUD_CONNECTED) != 0 && neigh->hh.hh_len != 0) {
     return neigh_hh_output(&neigh->hh, skb);

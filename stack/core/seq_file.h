@@ -7,6 +7,7 @@
 
 #include "stack/base/ip_address.h"
 #include "stack/base/mib.h"
+#include "stack/kernel/kernel.h"
 
 namespace tapedeck {
 
@@ -17,6 +18,12 @@ void seq_pad(std::string* text, size_t line_start, size_t width);
 // An address as the kernel prints it in tables of sockets: its 32-bit words in wire order, read as
 // numbers of this (little-endian) machine.
 void seq_address(std::string* text, const IpAddress& address);
+
+// Hundredths of a second (USER_HZ) from now to `expires`, rounded down: jiffies_delta_to_clock_t.
+inline uint64_t seq_clock_ticks(const Kernel& kernel, Jiffies expires) {
+  const Jiffies now = kernel.jiffies();
+  return expires > now ? (expires - now) * 100 / kernel.hz() : 0;
+}
 
 // "Udp: InDatagrams ...\nUdp: 1 ...\n": the names of a group's counters and their values.
 template <typename Item>

@@ -169,7 +169,7 @@ int ip_rcv_finish_core(net& net, sk_buff* skb, net_device* dev) {
   return NET_RX_SUCCESS;
 }
 
-int ip_rcv_finish(net& net, sk_buff* skb) {
+[[gnu::always_inline]] inline int ip_rcv_finish(net& net, sk_buff* skb) {
   TRACE_FUNCTION(net, skb, ip_rcv_finish, net, skb);
   const int ret = ip_rcv_finish_core(net, skb, skb->dev);
   return ret == NET_RX_DROP ? ret : dst_input(skb);

@@ -127,7 +127,7 @@ bool EarlyDemux(net& net, sk_buff* skb, DropReason* reason) {
   return protocol->early_demux(skb, reason) == 0;
 }
 
-int ip6_rcv_finish(net& net, sk_buff* skb) {
+[[gnu::always_inline]] inline int ip6_rcv_finish(net& net, sk_buff* skb) {
   TRACE_FUNCTION(net, skb, ip6_rcv_finish, net, skb);
   DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
   if (!EarlyDemux(net, skb, &reason)) {

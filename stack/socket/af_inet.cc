@@ -237,7 +237,6 @@ int64_t inet_sendmsg(socket* sock, msghdr* msg, size_t bytes) {
   return sock->sk->sk_prot->sendmsg(sock->sk, msg, bytes);
 }
 int64_t inet_recvmsg(socket* sock, msghdr* msg, size_t bytes, uint32_t flags) {
-  TRACE_FUNCTION(sock->sk->sk_net, nullptr, inet_recvmsg, sock, msg, bytes, flags);
   return sock->sk->sk_prot->recvmsg(sock->sk, msg, bytes, flags);
 }
 

@@ -1,7 +1,9 @@
 // /proc/net as a program of the host reads it, in Linux's formats (net/ipv4/proc.c,
 // net/ipv6/proc.c, net/core/net-procfs.c and the seq_show functions of each protocol). Files:
 // proc_mib.cc (snmp, netstat, snmp6), proc_devices.cc (dev, softnet_stat, arp, route, if_inet6),
-// proc_sockets.cc (udp, udp6, sockstat); tcp and tcp6 are TCP's (tcp_proc.h).
+// proc_sockets.cc (udp, udp6, raw, raw6, icmp, icmp6, sockstat); tcp and tcp6 are TCP's
+// (tcp_proc.h), igmp and mcfilter IPv4's (igmp_proc.h), igmp6, mcfilter6, anycast6 and ipv6_route
+// IPv6's (ipv6_proc.h).
 //
 // Pointers of the kernel read as zeros, as for those without privilege; the inode of a socket is
 // its number in traces.
@@ -36,6 +38,10 @@ void fib_route_seq_show(net& net, std::string* text);
 void if6_seq_show(net& net, std::string* text);
 void udp4_seq_show(net& net, std::string* text);
 void udp6_seq_show(net& net, std::string* text);
+void raw_seq_show(net& net, std::string* text);
+void raw6_seq_show(net& net, std::string* text);
+void ping_v4_seq_show(net& net, std::string* text);
+void ping_v6_seq_show(net& net, std::string* text);
 void sockstat_seq_show(net& net, std::string* text);
 
 }  // namespace tapedeck

@@ -49,11 +49,11 @@ socket* sock_from_file(const file* file);
 
 // A message, or a piece of a stream, to and from the protocol; results as proto_ops::sendmsg's and
 // recvmsg's.
-inline int64_t sock_sendmsg(socket* sock, msghdr* msg, size_t bytes) {
+[[gnu::always_inline]] inline int64_t sock_sendmsg(socket* sock, msghdr* msg, size_t bytes) {
   TRACE_FUNCTION(sock->sk->sk_net, nullptr, sock_sendmsg, sock, msg, bytes);
   return sock->ops->sendmsg(sock, msg, bytes);
 }
-inline int64_t sock_recvmsg(socket* sock, msghdr* msg, size_t bytes, uint32_t flags) {
+[[gnu::always_inline]] inline int64_t sock_recvmsg(socket* sock, msghdr* msg, size_t bytes, uint32_t flags) {
   TRACE_FUNCTION(sock->sk->sk_net, nullptr, sock_recvmsg, sock, msg, bytes, flags);
   return sock->ops->recvmsg(sock, msg, bytes, flags);
 }

@@ -283,7 +283,6 @@ udp_sock* udp_take_demuxed_sock(sk_buff* skb) {
 }
 
 int udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
-  TRACE_FUNCTION(*skb->owner, skb, udp_queue_rcv_skb, sk, skb);
   if (!udp_unexpected_gso(sk, skb)) return udp_queue_rcv_one_skb(sk, skb);
   for (sk_buff *seg = udp_rcv_segment(sk, skb), *next = nullptr; seg != nullptr; seg = next) {
     next = seg->next;

@@ -52,7 +52,6 @@ int udpv6_queue_rcv_one_skb(sock* sk, sk_buff* skb) {
 
 // As udp_queue_rcv_skb.
 int udpv6_queue_rcv_skb(sock* sk, sk_buff* skb) {
-  TRACE_FUNCTION(*skb->owner, skb, udpv6_queue_rcv_skb, sk, skb);
   if (!udp_unexpected_gso(sk, skb)) return udpv6_queue_rcv_one_skb(sk, skb);
   for (sk_buff *seg = udp_rcv_segment(sk, skb), *next = nullptr; seg != nullptr; seg = next) {
     next = seg->next;

@@ -63,7 +63,7 @@ int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied, bool p
 }
 
 // The reader has done with a datagram.
-void skb_consume_udp(sk_buff* skb) {
+[[gnu::always_inline]] inline void skb_consume_udp(sk_buff* skb) {
   TRACE_FUNCTION(*skb->owner, skb, skb_consume_udp, skb);
   consume_skb(skb);
 }

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <regex>
 #include <sstream>
@@ -99,6 +100,72 @@ std::string NameOf(const testing::TestParamInfo<std::string>& info) {
   return name + (fs::path(info.param).extension() == ".pcap" ? "_pcap" : "_pcapng");
 }
 INSTANTIATE_TEST_SUITE_P(Corpus, CorpusTest, testing::ValuesIn(Corpus()), NameOf);
+
+// --- Broken checksums. ---
+
+// A protocol's checksum in a frame, and how Linux drops those who fail it.
+struct BrokenChecksum {
+  const char* file;     // a pcap of Ethernet, little-endian
+  uint8_t protocol;     // of the IPv4 header; 0: any
+  size_t offset_bytes;  // from the IPv4 header on, which has no options
+  const char* reason;
+};
+
+uint32_t LittleEndian32(const std::string& bytes, size_t at) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < 4; ++i) value |= uint32_t{static_cast<uint8_t>(bytes[at + i])} << 8 * i;
+  return value;
+}
+
+// Inverts that checksum of every frame for `host` in the bytes of a pcap; how many there were.
+uint64_t BreakChecksums(const BrokenChecksum& which, const IpAddress& host, std::string* pcap) {
+  constexpr size_t kFileHeader = 24, kRecordHeader = 16, kEthernet = 14;
+  uint64_t broken = 0;
+  for (size_t at = kFileHeader; at + kRecordHeader < pcap->size();) {
+    const size_t bytes = LittleEndian32(*pcap, at + 8);
+    const size_t ip = at + kRecordHeader + kEthernet;
+    at += kRecordHeader + bytes;
+    const auto byte = [&](size_t i) { return static_cast<uint8_t>((*pcap)[ip + i]); };
+    if (bytes < kEthernet + which.offset_bytes + 2 || byte(0) != 0x45) continue;
+    if (which.protocol != 0 && byte(9) != which.protocol) continue;
+    if (IpAddress(Ipv4Address(byte(16), byte(17), byte(18), byte(19))) != host) continue;
+    for (size_t i = 0; i < 2; ++i) {
+      char& c = (*pcap)[ip + which.offset_bytes + i];
+      c = static_cast<char>(~c);
+    }
+    ++broken;
+  }
+  return broken;
+}
+
+class BrokenChecksumTest : public testing::TestWithParam<BrokenChecksum> {};
+
+TEST_P(BrokenChecksumTest, EveryFrameIsDroppedForIt) {
+  const BrokenChecksum& which = GetParam();
+  const RawReplayResult whole = Replayed(which.file);
+  EXPECT_EQ(whole.dropped.count(which.reason), 0U);
+  std::ifstream in(which.file, std::ios::binary);
+  std::string pcap((std::istreambuf_iterator<char>(in)), {});
+  const uint64_t broken = BreakChecksums(which, whole.host, &pcap);
+  ASSERT_GT(broken, 0U);
+  const std::string path = testing::TempDir() + "broken_" + which.reason + ".pcap";
+  std::ofstream(path, std::ios::binary) << pcap;
+  RawReplayOptions options;
+  options.host = whole.host;
+  const RawReplayResult run = Replayed(path, options);
+  EXPECT_EQ(run.dropped.count(which.reason) == 0 ? 0 : run.dropped.at(which.reason), broken);
+  EXPECT_EQ(run.frames_in, run.delivered + Sum(run.dropped) + run.queued);
+  EXPECT_EQ(run.udp_datagrams_read + run.tcp_connections, 0U);
+  EXPECT_THAT(run.violations, testing::IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Protocols, BrokenChecksumTest,
+    testing::Values(BrokenChecksum{"corpus/captures/dns-b.pcap", 0, 10, "IP_CSUM"},
+                    BrokenChecksum{"corpus/captures/dns-b.pcap", 17, 26, "UDP_CSUM"},
+                    BrokenChecksum{"corpus/captures/ping4-b.pcap", 1, 22, "ICMP_CSUM"},
+                    BrokenChecksum{"corpus/captures/http-b.pcap", 6, 36, "TCP_CSUM"}),
+    [](const testing::TestParamInfo<BrokenChecksum>& info) { return info.param.reason; });
 
 TEST(RawReplayInput, MissingFileIsOneClearLine) {
   const auto run = RawReplay("no/such/file.pcap", {});
