@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cinttypes>
+#include <utility>
 #include <vector>
 
 #include "stack/core/seq_file.h"
@@ -55,8 +56,8 @@ void ipv6_route_seq_show(net& net, std::string* text) {
   const fib6_state& fib = *net_ipv6(net).fib;
   std::vector<const fib6_table*> tables;
   for (const fib6_table* it = fib.tables; it != nullptr; it = it->next) tables.push_back(it);
-  std::stable_sort(tables.begin(), tables.end(), [](const fib6_table* a, const fib6_table* b) {
-    return a->id % kTableBuckets < b->id % kTableBuckets;
+  std::sort(tables.begin(), tables.end(), [](const fib6_table* a, const fib6_table* b) {
+    return std::pair(a->id % kTableBuckets, a->id) < std::pair(b->id % kTableBuckets, b->id);
   });
   for (const fib6_table* table : tables) {
     fib6_table_for_each(table, [&](const fib6_info& rt) { ShowRoute6(rt, text); });

@@ -1,6 +1,5 @@
 #include "stack/socket/ping.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -16,6 +15,7 @@
 #include "stack/ipv4/ip_sockopt.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/socket/af_inet.h"
+#include "stack/socket/packet_recv.h"
 #include "stack/socket/ping_impl.h"
 #include "stack/wire/icmp.h"
 #include "stack/wire/ip_protocol.h"
@@ -232,29 +232,17 @@ void ping_err(sk_buff* skb, int offset, uint32_t info) {
   sk_error_report(sk);
 }
 
+void PingTell(sock* sk, msghdr* msg, sk_buff* skb) {
+  sock_recv_timestamp(msg, sk, skb);
+  packet_recv_source(msg, skb);
+  if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv(msg, sk, skb);
+}
+
 int64_t ping_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
   TRACE_FUNCTION(sk->sk_net, nullptr, ping_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
   if ((flags & MSG_ERRQUEUE) != 0) return ip_recv_error(sk, msg, len);
-  int off = 0;
-  int err = 0;
-  sk_buff* const skb = skb_recv_datagram(sk, flags, &off, &err);
-  if (skb == nullptr) return err;
-  if (skb->len > len) msg->msg_flags |= MSG_TRUNC;
-  const auto copied = static_cast<uint32_t>(std::min<size_t>(skb->len, len));
-  err = skb_copy_datagram_iter(skb, 0, &msg->msg_iter, copied);
-  if (err == 0) {
-    sock_recv_timestamp(msg, sk, skb);
-    if (msg->msg_name != nullptr) {
-      sockaddr_in sin;
-      sin.sin_addr = ip_hdr(skb)->saddr;
-      std::memcpy(msg->msg_name, &sin, sizeof(sin));
-      msg->msg_namelen = sizeof(sin);
-    }
-    if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv(msg, sk, skb);
-  }
-  skb_free_datagram(sk, skb);
-  return err != 0 ? err : copied;
+  return packet_recv(sk, msg, len, flags & ~uint32_t{MSG_TRUNC}, PingTell);
 }
 
 constexpr proto PingProt() {

@@ -1,9 +1,7 @@
 // Ping sockets of IPv6: socket(AF_INET6, SOCK_DGRAM, IPPROTO_ICMPV6) (net/ipv6/ping.c).
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
-#include "stack/core/datagram.h"
 #include "stack/core/skb_data.h"
 #include "stack/core/sock_cmsg.h"
 #include "stack/core/sockaddr.h"
@@ -14,6 +12,7 @@
 #include "stack/ipv6/ip6_addr.h"
 #include "stack/ipv6/ipv6.h"
 #include "stack/ipv6/netns_ipv6.h"
+#include "stack/socket/packet_recv.h"
 #include "stack/socket/ping_impl.h"
 
 namespace tapedeck {
@@ -200,16 +199,7 @@ int64_t ping_v6_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
   TRACE_FUNCTION(sk->sk_net, nullptr, ping_v6_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
   if ((flags & MSG_ERRQUEUE) != 0) return ipv6_recv_error(sk, msg, len);
-  int off = 0;
-  int err = 0;
-  sk_buff* const skb = skb_recv_datagram(sk, flags, &off, &err);
-  if (skb == nullptr) return err;
-  if (skb->len > len) msg->msg_flags |= MSG_TRUNC;
-  const auto copied = static_cast<uint32_t>(std::min<size_t>(skb->len, len));
-  err = skb_copy_datagram_iter(skb, 0, &msg->msg_iter, copied);
-  if (err == 0) Pingv6Tell(sk, msg, skb);
-  skb_free_datagram(sk, skb);
-  return err != 0 ? err : copied;
+  return packet_recv(sk, msg, len, flags & ~uint32_t{MSG_TRUNC}, Pingv6Tell);
 }
 
 constexpr proto Pingv6Prot() {

@@ -58,7 +58,7 @@ void ShowRawTable(const List<raw_sock> (&table)[kSlots], const LineFormat& forma
 }
 
 void ShowPingTable(net& net, uint16_t family, const LineFormat& format, std::string* text) {
-  const netns_ping& ping = net_ping(net);
+  const netns_ping& ping = *net.ping;
   for (uint32_t i = 0; i < netns_ping::kSlots; ++i) {
     for (const ping_sock& sk : ping.table[i]) {
       if (sk.sk_family != family) continue;

@@ -1,9 +1,7 @@
 // Raw sockets of IPv4 (net/ipv4/raw.c).
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
-#include "stack/core/datagram.h"
 #include "stack/core/skb_data.h"
 #include "stack/core/sock_cmsg.h"
 #include "stack/core/sockaddr.h"
@@ -18,6 +16,7 @@
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/ipv6/in6.h"
 #include "stack/socket/af_inet.h"
+#include "stack/socket/packet_recv.h"
 #include "stack/socket/raw_impl.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/icmp.h"
@@ -313,31 +312,17 @@ int RawDisconnect(sock* sk, uint32_t /*flags*/) {
   return 0;
 }
 
+void RawTell(sock* sk, msghdr* msg, sk_buff* skb) {
+  sock_recv_cmsgs(msg, sk, skb);
+  packet_recv_source(msg, skb);
+  if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv(msg, sk, skb);
+}
+
 int64_t raw_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
   TRACE_FUNCTION(sk->sk_net, nullptr, raw_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_OOB) != 0) return -EOPNOTSUPP;
   if ((flags & MSG_ERRQUEUE) != 0) return ip_recv_error(sk, msg, len);
-  int off = 0;
-  int err = 0;
-  sk_buff* const skb = skb_recv_datagram(sk, flags, &off, &err);
-  if (skb == nullptr) return err;
-  const uint32_t whole = skb->len;
-  if (whole > len) msg->msg_flags |= MSG_TRUNC;
-  const auto copied = static_cast<uint32_t>(std::min<size_t>(whole, len));
-  err = skb_copy_datagram_iter(skb, 0, &msg->msg_iter, copied);
-  if (err == 0) {
-    sock_recv_cmsgs(msg, sk, skb);
-    if (msg->msg_name != nullptr) {
-      sockaddr_in sin;
-      sin.sin_addr = ip_hdr(skb)->saddr;
-      std::memcpy(msg->msg_name, &sin, sizeof(sin));
-      msg->msg_namelen = sizeof(sin);
-    }
-    if (inet_sk(sk)->cmsg_flags != 0) ip_cmsg_recv(msg, sk, skb);
-  }
-  skb_free_datagram(sk, skb);
-  if (err != 0) return err;
-  return (flags & MSG_TRUNC) != 0 ? whole : copied;
+  return packet_recv(sk, msg, len, flags, RawTell);
 }
 
 int RawSetFlag(raw_sock* sk, int optname, const void* optval, uint32_t optlen) {
