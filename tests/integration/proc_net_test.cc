@@ -140,16 +140,16 @@ TEST_F(ProcNetTest, RawAndPingSocketsAreShown) {
   const std::vector<std::string> raw = Lines(Read("raw"));
   ASSERT_EQ(raw.size(), 2U);
   EXPECT_EQ(
-      raw[1].substr(0, 90),
+      raw[1].substr(0, 89),
       " 253: 00000000:00FD 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        ");
   const std::vector<std::string> raw6 = Lines(Read("raw6"));
   ASSERT_EQ(raw6.size(), 2U);
-  EXPECT_EQ(raw6[1].substr(0, 104),
+  EXPECT_EQ(raw6[1].substr(0, 106),
             "  253: 00000000000000000000000000000000:00FD 00000000000000000000000000000000:0000 07 "
             "00000000:00000000 00");
   const std::vector<std::string> icmp = Lines(Read("icmp"));
   ASSERT_EQ(icmp.size(), 2U);
-  EXPECT_EQ(icmp[1].size(), 126U);
+  EXPECT_EQ(icmp[1].size(), 127U);
   EXPECT_EQ(icmp[1].substr(5, 50), ": 0100000A:004D 00000000:0000 07 00000000:00000000");
   EXPECT_EQ(Lines(Read("icmp6")).size(), 1U);
 }
