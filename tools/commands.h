@@ -25,6 +25,9 @@ Run AddRunCommand(CLI::App& app, CLI::App** subcommand);
 // tapedeck regress [DIR...]
 Run AddRegressCommand(CLI::App& app, CLI::App** subcommand);
 
+// tapedeck lab FILE...
+Run AddLabCommand(CLI::App& app, CLI::App** subcommand);
+
 // tapedeck live --tap NAME
 Run AddLiveCommand(CLI::App& app, CLI::App** subcommand);
 

@@ -40,6 +40,7 @@ int main(int argc, char** argv) {
   for (const auto add : {
            AddReplayCommand,
            AddRunCommand,
+           AddLabCommand,
            AddLiveCommand,
            AddRegressCommand,
            AddStraceCommand,

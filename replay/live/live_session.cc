@@ -21,7 +21,7 @@ using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 using std::chrono::nanoseconds;
 
-constexpr size_t kFramesPerTurn = 256;
+constexpr size_t kFramesPerTurn = 1024;
 constexpr size_t kWaitingBytesMax = size_t{16} << 20;
 constexpr size_t kFrameBytesMax = 65'536;
 constexpr nanoseconds kWorkPerTurn = milliseconds(2);

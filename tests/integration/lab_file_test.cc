@@ -1,0 +1,124 @@
+// Lab files: what they may hold, what is wrong with others, and what comes of those in corpus/labs.
+#include "replay/lab_file/lab_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "replay/lab_file/lab_run.h"
+#include "replay/lab_file/units.h"
+
+namespace tapedeck {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr char kHosts[] =
+    "[[host]]\nname = \"a\"\naddress = \"10.0.0.1/24\"\n"
+    "[[host]]\nname = \"b\"\naddress = \"10.0.0.2/24\"\n";
+constexpr char kApps[] =
+    "[[server]]\nhost = \"b\"\nport = 80\n"
+    "[[client]]\nhost = \"a\"\nserver = \"b:80\"\nresponse = \"64k\"\n";
+
+TEST(LabUnitsTest, AreExact) {
+  EXPECT_EQ(ParseLabDuration("1.5ms"), Duration::Microseconds(1500));
+  EXPECT_EQ(ParseLabDuration("0.001ns"), Duration::Picoseconds(1));
+  EXPECT_EQ(ParseLabDuration("0.0001ns"), std::nullopt);
+  EXPECT_EQ(ParseLabRate("100Mbit"), 100'000'000U);
+  EXPECT_EQ(ParseLabShare("0.05%"), 500U);
+  EXPECT_EQ(ParseLabShare("100%"), 1'000'000U);
+  EXPECT_EQ(ParseLabShare("101%"), std::nullopt);
+  EXPECT_EQ(ParseLabBytes("1.5k"), 1536U);
+  for (const char* const wrong : {"", "ms", "1", "1 ms", ".5ms", "5.ms", "1h", "-1ms", "1e3ms"}) {
+    EXPECT_EQ(ParseLabDuration(wrong), std::nullopt) << wrong;
+  }
+}
+
+TEST(LabFileTest, WhatHoldsForBothWaysMayBeOtherwiseForOne) {
+  const auto file = ParseLabFile(
+      std::string(kHosts) + "[link]\ndelay = \"5ms\"\nloss = \"1%\"\n[link.back]\nloss = \"2%\"\n" +
+          kApps,
+      "x.toml");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_EQ(file->links[0].delay, Duration::Milliseconds(5));
+  EXPECT_EQ(file->links[1].delay, Duration::Milliseconds(5));
+  EXPECT_EQ(file->links[0].loss_ppm, 10'000U);
+  EXPECT_EQ(file->links[1].loss_ppm, 20'000U);
+  EXPECT_EQ(file->clients[0].plan.response_bytes, 65'536U);
+}
+
+TEST(LabFileTest, ErrorsNameTheLineAndWhatIsExpected) {
+  const std::string hosts = kHosts;
+  const std::string all = hosts + kApps;
+  const std::vector<std::pair<std::string, std::string>> wrong = {
+      {"x = ", "x.toml:1: "},
+      {all + "[link]\nloss = \"200%\"\n", "`loss` is a share"},
+      {all + "[link]\ncolour = 1\n", "no `colour`"},
+      {all + "[link.up]\ndelay = \"1ms\"\n", "no `up`"},
+      {"[[host]]\nname = \"a\"\naddress = \"10.0.0.300\"\n", "x.toml:3: `address` is one as"},
+      {hosts, "there is no [[client]]"},
+      {kApps, "there is no host `b`"},
+      {hosts + "[[client]]\nhost = \"a\"\nserver = \"b:80\"\n", "x.toml:9: there is no [[server]]"},
+      {"seed = 5\n" + all, "`seed` is a text in quotes"},
+      {"speed = \"5\"\n" + all, "there is no key `speed`"},
+      {hosts + hosts + kApps, "a lab has two [[host]], and here are 4"},
+      {hosts + "[[server]]\nhost = \"b\"\nport = 0\n", "`port` is a number from 1 to 65535"},
+  };
+  for (const auto& [text, message] : wrong) {
+    EXPECT_THAT(std::string(ParseLabFile(text, "x.toml").status().message()), HasSubstr(message));
+  }
+}
+
+LabRunResult Played(const LabFile& file) {
+  const auto run = RunLabFile(file, nullptr);
+  EXPECT_TRUE(run.ok()) << run.status();
+  return run.ok() ? *run : LabRunResult{};
+}
+
+class LabCorpusTest : public testing::TestWithParam<const char*> {};
+
+TEST_P(LabCorpusTest, EveryClientIsServedAndARunIsMadeTwice) {
+  const auto file = ReadLabFile(std::string("corpus/labs/") + GetParam() + ".toml");
+  ASSERT_TRUE(file.ok()) << file.status();
+  const LabRunResult run = Played(*file);
+  EXPECT_THAT(run.violations, IsEmpty());
+  EXPECT_EQ(Played(*file).digest, run.digest);
+  for (size_t i = 0; i < file->clients.size(); ++i) {
+    const AppPlan& plan = file->clients[i].plan;
+    const uint64_t requests = uint64_t{plan.connections} * plan.requests_per_connection;
+    EXPECT_EQ(run.clients[i].requests, requests);
+    EXPECT_EQ(run.clients[i].bytes_received, requests * plan.response_bytes);
+    EXPECT_GT(Goodput(run, run.clients[i]), 0U);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Labs, LabCorpusTest, testing::Values("lossy", "two-flows", "disorder"),
+                         [](const auto& param) {
+                           std::string name = param.param;
+                           for (char& c : name) c = c == '-' ? '_' : c;
+                           return name;
+                         });
+
+TEST(LabFileTest, APathThatLosesEverythingIsToldOf) {
+  const auto file = ParseLabFile(
+      std::string("limit = \"5s\"\n") + kHosts + "[link]\nloss = \"100%\"\n" + kApps, "x.toml");
+  ASSERT_TRUE(file.ok()) << file.status();
+  // EHOSTUNREACH: nobody answers ARP.
+  EXPECT_THAT(Played(*file).violations,
+              testing::Contains("client1: 1 calls failed, the first with -113"));
+}
+
+TEST(LabFileTest, AClientThatIsNotThroughInTimeIsToldOf) {
+  const auto file = ParseLabFile(
+      std::string("limit = \"1s\"\n") + kHosts + "[link]\nrate = \"100kbit\"\n" + kApps, "x.toml");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_THAT(Played(*file).violations,
+              testing::Contains("client1 is not through when the limit is reached"));
+}
+
+}  // namespace
+}  // namespace tapedeck
