@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -135,6 +137,24 @@ absl::Status KernelNamespace::OpenCounterFiles() {
 
 void KernelNamespace::Enter() const { CHECK_EQ(setns(self_.get(), CLONE_NEWNET), 0); }
 
+void KernelNamespace::AwaitAddresses() {
+  constexpr unsigned kTentative = 0x40;  // IFA_F_TENTATIVE
+  constexpr int kTriesMax = 500;
+  constexpr useconds_t kTryMicroseconds = 2'000;
+  bool waiting = true;
+  for (int i = 0; i < kTriesMax && waiting; ++i) {
+    waiting = false;
+    std::ifstream addresses("/proc/thread-self/net/if_inet6");
+    for (std::string line; std::getline(addresses, line);) {
+      unsigned flags = 0;
+      // Address, interface, prefix length, scope, flags, name.
+      if (std::sscanf(line.c_str(), "%*s %*s %*s %*s %x", &flags) != 1) continue;
+      waiting = waiting || (flags & kTentative) != 0;
+    }
+    if (waiting) usleep(kTryMicroseconds);
+  }
+}
+
 void KernelNamespace::ReadCounterFiles(std::string* text) const {
   for (const OwnFd& file : counter_files_) {
     const size_t before = text->size();
@@ -210,6 +230,7 @@ absl::Status KernelNamespace::SetUpIpv6() {
   for (const Route6Plan& route : kRoute6Plans) status.Update(AddRoute6(control6.get(), route));
   // Addresses come into use, and groups are reported, a moment later.
   usleep(kSettlingMicroseconds);
+  AwaitAddresses();
   netlink_.RememberRoutes();
   return status;
 }

@@ -32,6 +32,10 @@ class KernelNamespace {
 
   // Written to, the device receives a frame; read from, it has sent one. Never blocks.
   int tap(int port) const { return taps_[port].get(); }
+  // Returns when no IPv6 address waits any longer to come into use, which a work queue sees to; or
+  // after a second.
+  static void AwaitAddresses();
+
   // Appends /proc/net/snmp, /proc/net/netstat and, for IPv6, /proc/net/snmp6.
   void ReadCounterFiles(std::string* text) const;
 

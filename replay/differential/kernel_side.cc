@@ -114,7 +114,10 @@ void KernelSide::Call(const CallStep& call, CallResult* result) {
   KernelCall(slots_, call, result);
 }
 
-void KernelSide::Wait(int milliseconds) { usleep(static_cast<useconds_t>(milliseconds) * 1000); }
+void KernelSide::Wait(int milliseconds) {
+  usleep(static_cast<useconds_t>(milliseconds) * 1000);
+  if (routes_taught_) KernelNamespace::AwaitAddresses();
+}
 
 void KernelSide::Drain(std::vector<Reply>* replies) {
   for (int port = 0; port < kPorts; ++port) {
