@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <limits>
 #include <vector>
 
@@ -34,6 +35,36 @@ class Descriptor {
  private:
   int fd_;
 };
+
+std::string SpoolDirectory() {
+  const char* const directory = std::getenv("TMPDIR");
+  return directory == nullptr || *directory == '\0' ? "/tmp" : directory;
+}
+
+// A file without a name, gone with its descriptor.
+absl::StatusOr<int> OpenSpool() {
+  const std::string directory = SpoolDirectory();
+  const int fd = open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (fd >= 0) return fd;
+  // The file system has none without a name: one that loses it at once.
+  std::string path = directory + "/tapedeck-stream-XXXXXX";
+  const int named = mkstemp(path.data());
+  if (named < 0) {
+    return absl::ErrnoToStatus(errno, absl::StrCat(directory, ": cannot keep a stream there"));
+  }
+  unlink(path.c_str());
+  return named;
+}
+
+// False with errno.
+bool WriteAll(int fd, std::span<const uint8_t> bytes) {
+  while (!bytes.empty()) {
+    const ssize_t n = write(fd, bytes.data(), bytes.size());
+    if (n < 0 && errno != EINTR) return false;
+    if (n > 0) bytes = bytes.subspan(static_cast<size_t>(n));
+  }
+  return true;
+}
 
 // zlib's state for a gzip stream, ended when it goes out of scope.
 class GzipStream {
@@ -172,24 +203,32 @@ absl::StatusOr<ByteSource> ByteSource::Map(int fd, size_t size, const std::strin
                     std::shared_ptr<const void>(start, unmap));
 }
 
+// A stream goes through a file without a name, so that its length costs disk and not memory.
 absl::StatusOr<ByteSource> ByteSource::ReadAll(int fd, uint64_t bytes_max,
                                                const std::string& name) {
-  auto bytes = std::make_shared<std::vector<uint8_t>>();
+  absl::StatusOr<int> spool_fd = OpenSpool();
+  if (!spool_fd.ok()) return spool_fd.status();
+  const Descriptor spool(*spool_fd);
+  std::vector<uint8_t> buffer(kReadBytes);
+  uint64_t total = 0;
   for (;;) {
-    const size_t old_size = bytes->size();
-    bytes->resize(old_size + kReadBytes);
-    const ssize_t n = read(fd, bytes->data() + old_size, kReadBytes);
-    if (n < 0 && errno != EINTR) {
-      return absl::ErrnoToStatus(errno, absl::StrCat(name, ": cannot read"));
-    }
-    bytes->resize(old_size + static_cast<size_t>(std::max<ssize_t>(n, 0)));
+    const ssize_t n = read(fd, buffer.data(), buffer.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat(name, ": cannot read"));
     if (n == 0) break;
-    if (bytes->size() > bytes_max) {
+    total += static_cast<uint64_t>(n);
+    if (total > bytes_max) {
       return absl::ResourceExhaustedError(absl::StrCat(
           name, ": more than ", bytes_max, " bytes in a stream; save it to a file first"));
     }
+    const std::span<const uint8_t> chunk(buffer.data(), static_cast<size_t>(n));
+    if (!WriteAll(spool.get(), chunk)) {
+      return absl::ErrnoToStatus(
+          errno, absl::StrCat(name, ": cannot keep the stream in ", SpoolDirectory()));
+    }
   }
-  return ByteSource(*bytes, bytes);
+  if (total == 0) return View({});
+  return Map(spool.get(), static_cast<size_t>(total), name);
 }
 
 Packing ByteSource::packing() const {

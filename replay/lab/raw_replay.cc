@@ -65,29 +65,34 @@ class CaptureNeighbours : public Neighbours {
   const CaptureSummary& summary_;
 };
 
-// A capture that can be read twice: a file, or the bytes of what can be read only once (a pipe).
+// What a stream (a pipe, standard input) may hold; it is kept on disk, in TMPDIR.
+constexpr uint64_t kStreamBytesMax = uint64_t{1} << 40;
+
+// A capture that can be read twice: a file, or what can be read only once, kept.
 class CaptureInput {
  public:
-  CaptureInput(const std::string& file, std::shared_ptr<capture::RecordFilter> filter)
-      : file_(file) {
-    options_.filter = std::move(filter);
+  static absl::StatusOr<CaptureInput> Open(const std::string& file,
+                                           std::shared_ptr<capture::RecordFilter> filter) {
+    CaptureInput input(file);
+    input.options_.filter = std::move(filter);
     std::error_code unknown;
-    if (file == "-" || std::filesystem::is_fifo(file, unknown)) {
-      std::ifstream pipe;
-      if (file != "-") pipe.open(file, std::ios::binary);
-      std::istream& from = file == "-" ? std::cin : pipe;
-      bytes_.emplace(std::istreambuf_iterator<char>(from), std::istreambuf_iterator<char>());
-    }
+    if (file != "-" && !std::filesystem::is_fifo(file, unknown)) return input;
+    absl::StatusOr<capture::ByteSource> kept = capture::ByteSource::Open(file, kStreamBytesMax);
+    if (!kept.ok()) return kept.status();
+    input.kept_ = *std::move(kept);
+    return input;
   }
   absl::StatusOr<capture::CaptureReader> Read() const {
-    return bytes_.has_value() ? capture::CaptureReader::FromBytes(*bytes_, file_, options_)
-                              : capture::CaptureReader::Open(file_, options_);
+    return kept_.has_value() ? capture::CaptureReader::FromBytes(kept_->bytes(), file_, options_)
+                             : capture::CaptureReader::Open(file_, options_);
   }
 
  private:
+  explicit CaptureInput(const std::string& file) : file_(file) {}
+
   std::string file_;
   capture::CaptureReaderOptions options_;
-  std::optional<std::vector<uint8_t>> bytes_;
+  std::optional<capture::ByteSource> kept_;
 };
 
 // Reads the capture once to learn who is in it.
@@ -207,14 +212,16 @@ void Account(Lab& lab, RawReplayResult* result) {
 
 // What a run is made of, in the order in which it is made.
 struct RawPlayback::Parts {
-  Parts(CaptureSummary summary_in, capture::CaptureReader reader_in, const LabOptions& options,
-        Arena* arena)
-      : summary(std::move(summary_in)),
+  Parts(CaptureInput input_in, CaptureSummary summary_in, capture::CaptureReader reader_in,
+        const LabOptions& options, Arena* arena)
+      : input(std::move(input_in)),
+        summary(std::move(summary_in)),
         neighbours(summary),
         reader(std::move(reader_in)),
         source(reader),
         lab(options, arena) {}
 
+  CaptureInput input;  // whose bytes the reader reads
   CaptureSummary summary;
   CaptureNeighbours neighbours;
   capture::CaptureReader reader;
@@ -244,19 +251,20 @@ absl::StatusOr<std::unique_ptr<RawPlayback>> RawPlayback::Open(const std::string
   run->options_ = options;
   RawReplayResult& result = run->result_;
   result.file = file;
-  const CaptureInput input(file, options.filter);
-  absl::StatusOr<CaptureSummary> summary = Survey(input);
+  absl::StatusOr<CaptureInput> input = CaptureInput::Open(file, options.filter);
+  if (!input.ok()) return input.status();
+  absl::StatusOr<CaptureSummary> summary = Survey(*input);
   if (!summary.ok()) return summary.status();
   if (options.filter != nullptr && !options.filter->status().ok()) return options.filter->status();
   result.capture_start_ns = std::max<int64_t>(summary->first_ns, 0);
   const absl::Status chosen = ChooseHost(*summary, options, &result);
   if (!chosen.ok()) return chosen;
-  absl::StatusOr<capture::CaptureReader> reader = input.Read();
+  absl::StatusOr<capture::CaptureReader> reader = input->Read();
   if (!reader.ok()) return reader.status();
 
   const LabOptions lab_options = MakeLabOptions(*summary, options, result);
-  run->parts_ =
-      std::make_unique<Parts>(*std::move(summary), *std::move(reader), lab_options, arena);
+  run->parts_ = std::make_unique<Parts>(*std::move(input), *std::move(summary), *std::move(reader),
+                                        lab_options, arena);
   Parts& parts = *run->parts_;
   Lab& lab = parts.lab;
   if (options.answer_arp) lab.port(0).AnswerArp(&parts.neighbours, options.arp_delay);

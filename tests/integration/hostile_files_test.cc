@@ -1,0 +1,191 @@
+// What files and circumstances do to the commands that read and write captures: memory stays
+// bounded, and nothing half-written ever bears a file's name.
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <csignal>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "../unit/traffic.h"
+
+namespace tapedeck {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
+using traffic::Capture;
+using traffic::Connection;
+using traffic::kClient;
+using traffic::kUs;
+using traffic::Text;
+
+// A command that another process runs, its messages going to a file.
+class Child {
+ public:
+  // `prepare` runs in the child.
+  Child(const std::vector<std::string>& arguments, const std::string& messages,
+        const std::function<void()>& prepare) {
+    pid_ = fork();
+    if (pid_ != 0) return;
+    const int out = open(messages.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(out, STDOUT_FILENO);
+    dup2(out, STDERR_FILENO);
+    prepare();
+    std::vector<char*> argv = {const_cast<char*>(TAPEDECK_PROGRAM)};
+    for (const std::string& argument : arguments)
+      argv.push_back(const_cast<char*>(argument.c_str()));
+    argv.push_back(nullptr);
+    execv(TAPEDECK_PROGRAM, argv.data());
+    _exit(127);
+  }
+  void Send(int signal) const { kill(pid_, signal); }
+  // What waitpid() says of it.
+  int Wait() const {
+    int status = 0;
+    EXPECT_EQ(waitpid(pid_, &status, 0), pid_);
+    return status;
+  }
+
+ private:
+  pid_t pid_ = -1;
+};
+
+void Limit(int resource, rlim_t value) {
+  const rlimit limit = {value, value};
+  setrlimit(static_cast<__rlimit_resource_t>(resource), &limit);
+}
+
+class HostileFiles : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    directory_ = fs::temp_directory_path() / ("hostile_files." + std::to_string(getpid()));
+    fs::create_directory(directory_);
+    std::ofstream(Path("old.pcapng")) << "old";
+  }
+  void TearDown() override { fs::remove_all(directory_); }
+
+  std::string Path(const std::string& name) const { return directory_ / name; }
+  std::string Contents(const std::string& name) const {
+    std::ifstream file(Path(name), std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::vector<std::string> Files() const {
+    std::vector<std::string> names;
+    for (const auto& entry : fs::directory_iterator(directory_)) {
+      names.push_back(entry.path().filename());
+    }
+    return names;
+  }
+  // `frames` frames of one direction.
+  void Save(const std::string& name, int frames) const {
+    Connection tcp;
+    Capture capture;
+    for (int i = 0; i < frames; ++i) capture.Add(tcp.Data(kClient, Text(100)), 10 * kUs);
+    std::ofstream(Path(name), std::ios::binary)
+        .write(reinterpret_cast<const char*>(capture.bytes().data()),
+               static_cast<std::streamsize>(capture.bytes().size()));
+  }
+  // Each way to write a capture to old.pcapng.
+  std::vector<std::vector<std::string>> Writers(const std::string& input) const {
+    return {{"replay", "--out", Path("old.pcapng"), input},
+            {"convert", input, Path("old.pcapng")},
+            {"merge", Path("old.pcapng"), input}};
+  }
+  int Run(const std::vector<std::string>& arguments, const std::function<void()>& prepare) const {
+    const int status = Child(arguments, Path("messages"), prepare).Wait();
+    EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+    return WEXITSTATUS(status);
+  }
+  bool HasUnnamedFiles() const {
+    const int fd = open(directory_.c_str(), O_TMPFILE | O_WRONLY, 0600);
+    if (fd >= 0) close(fd);
+    return fd >= 0;
+  }
+
+  fs::path directory_;
+};
+
+TEST_F(HostileFiles, AFullDiskIsToldAndLeavesTheOldFile) {
+  Save("in.pcap", 2'000);
+  for (const std::vector<std::string>& writer : Writers(Path("in.pcap"))) {
+    EXPECT_EQ(Run(writer, [] { Limit(RLIMIT_FSIZE, 65'536); }), 2) << writer[0];
+    EXPECT_THAT(Contents("messages"), HasSubstr("old.pcapng: cannot write: File too large"));
+    EXPECT_EQ(Contents("old.pcapng"), "old") << writer[0];
+    EXPECT_THAT(Files(), UnorderedElementsAre("in.pcap", "messages", "old.pcapng"));
+  }
+}
+
+// Writers that wait for more of their input are killed while their output is under way.
+TEST_F(HostileFiles, AnInterruptedWriterLeavesTheOldFileAndNothingElse) {
+  if (!HasUnnamedFiles()) GTEST_SKIP() << "skipped: no O_TMPFILE here, so a temporary file stays";
+  Save("in.pcap", 300'000);
+  for (const int signal : {SIGINT, SIGTERM, SIGKILL}) {
+    for (const std::vector<std::string>& writer : Writers(Path("in.pcap"))) {
+      const Child child(writer, Path("messages"), [] {});
+      std::this_thread::sleep_for(std::chrono::milliseconds(20));
+      child.Send(signal);
+      const int status = child.Wait();
+      if (WIFEXITED(status)) {
+        EXPECT_NE(writer[0], "replay") << "300,000 frames are not played within 20 ms";
+        EXPECT_GT(Contents("old.pcapng").size(), 40'000'000U) << "whole";
+        std::ofstream(Path("old.pcapng")) << "old";
+      }
+      EXPECT_EQ(Contents("old.pcapng"), "old") << writer[0];
+      EXPECT_THAT(Files(), UnorderedElementsAre("in.pcap", "messages", "old.pcapng"));
+    }
+  }
+}
+
+TEST_F(HostileFiles, ADamagedInputStillConvertsAsFarAsItGoes) {
+  Save("in.pcap", 100);
+  fs::resize_file(Path("in.pcap"), fs::file_size(Path("in.pcap")) - 5);
+  EXPECT_EQ(Run({"convert", Path("in.pcap"), Path("out.pcap")}, [] {}), 0);
+  EXPECT_THAT(Contents("messages"), HasSubstr("warning: "));
+  EXPECT_THAT(Contents("messages"), HasSubstr("99 records"));
+}
+
+// 128 MiB of records of length zero take address space, and no memory of ours.
+TEST_F(HostileFiles, ASparseFileIsReadInConstantMemory) {
+  Save("in.pcap", 10);
+  fs::resize_file(Path("in.pcap"), uint64_t{128} << 20);
+  EXPECT_EQ(Run({"convert", "--frames", "1-10", Path("in.pcap"), Path("out.pcap")},
+                [] { Limit(RLIMIT_DATA, 64 << 20); }),
+            0);
+  EXPECT_THAT(Contents("messages"), HasSubstr("10 records"));
+}
+
+TEST_F(HostileFiles, AStreamIsReadInConstantMemory) {
+  alarm(120);  // rather than wait for a reader that is no more
+  ASSERT_EQ(mkfifo(Path("fifo").c_str(), 0600), 0);
+  Save("in.pcap", 10);
+  const Child child({"convert", "--frames", "1-10", Path("fifo"), Path("out.pcap")},
+                    Path("messages"), [] { Limit(RLIMIT_DATA, 64 << 20); });
+  std::ofstream fifo(Path("fifo"), std::ios::binary);
+  fifo << Contents("in.pcap");
+  const std::string zeros(1 << 20, '\0');
+  for (int i = 0; i < 128; ++i) fifo << zeros;
+  fifo.close();
+  const int status = child.Wait();
+  alarm(0);
+  ASSERT_TRUE(WIFEXITED(status));
+  EXPECT_EQ(WEXITSTATUS(status), 0) << Contents("messages");
+  EXPECT_THAT(Contents("messages"), HasSubstr("10 records"));
+}
+
+}  // namespace
+}  // namespace tapedeck

@@ -1,0 +1,272 @@
+// Captures of odd connections, each made by hand, as a stand-in sees them: what the plan says, and
+// how near the run comes. L is the server, 10.0.0.2.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "../unit/traffic.h"
+#include "replay/standin/plan_text.h"
+#include "replay/standin/stand_in.h"
+
+namespace tapedeck::standin {
+namespace {
+
+using traffic::Capture;
+using traffic::Connection;
+using traffic::Datagram;
+using traffic::End;
+using traffic::kClient;
+using traffic::kMs;
+using traffic::kSecond;
+using traffic::kServer;
+using traffic::kUs;
+using traffic::Segment;
+using traffic::Text;
+
+constexpr int64_t kPath = 5 * kMs;     // one way, twice, and a little thinking
+constexpr int64_t kAtOnce = 20 * kUs;  // how fast a host answers
+
+class StandInCases : public ::testing::Test {
+ protected:
+  // --- Acts of a story. ---
+  void Handshake() {
+    capture_.Add(tcp_.Syn()).Add(tcp_.SynAck(), kAtOnce).Add(tcp_.Ack(kClient), kPath);
+  }
+  // The client asks, the server acknowledges by answering, the client acknowledges.
+  void Request(size_t request_bytes = 100, size_t reply_bytes = 300) {
+    capture_.Add(tcp_.Data(kClient, Text(request_bytes)), kPath);
+    capture_.Add(tcp_.Data(kServer, Text(reply_bytes)), kAtOnce);
+    capture_.Add(tcp_.Ack(kClient), kPath);
+  }
+  // The client closes, then the server.
+  void Close() {
+    capture_.Add(tcp_.Fin(kClient), kPath);
+    capture_.Add(tcp_.Fin(kServer), kAtOnce);
+    capture_.Add(tcp_.Ack(kClient), kPath);
+  }
+
+  // --- What comes of it. ---
+  void Replay() {
+    const std::filesystem::path file = std::filesystem::temp_directory_path() /
+                                       ("standin_cases." + std::to_string(getpid()) + ".pcap");
+    std::ofstream(file, std::ios::binary)
+        .write(reinterpret_cast<const char*>(capture_.bytes().data()),
+               static_cast<std::streamsize>(capture_.bytes().size()));
+    InferOptions infer;
+    infer.host = Ipv4Address(10, 0, 0, 2);
+    auto plan = PlanFromCapture(file, infer, &warnings_);
+    std::filesystem::remove(file);
+    ASSERT_TRUE(plan.ok()) << plan.status().message();
+    plan_ = *std::move(plan);
+    const auto parsed = ParsePlan(PrintPlan(plan_), "plan");
+    ASSERT_TRUE(parsed.ok()) << parsed.status().message();
+    EXPECT_EQ(*parsed, plan_) << "the plan survives its text";
+    StandInOptions options;
+    LabHostOptions host;
+    host.driver.eitr = 0;
+    options.lab.hosts = {host};
+    auto run = RunPlan(plan_, options, {});
+    ASSERT_TRUE(run.ok()) << run.status().message();
+    run_ = *std::move(run);
+    EXPECT_THAT(run_.violations, testing::IsEmpty());
+  }
+  // The grade of flow `i`, and why.
+  void ExpectGrade(size_t i, Grade at_least) {
+    ASSERT_LT(i, run_.comparisons.size());
+    const FlowComparison& flow = run_.comparisons[i];
+    EXPECT_LE(flow.grade, at_least) << flow.reason << ": " << flow.divergence << "\n"
+                                    << PrintPlan(plan_);
+    EXPECT_TRUE(flow.bytes_read_same);
+    EXPECT_TRUE(flow.bytes_sent_same);
+  }
+
+  Connection tcp_;
+  Capture capture_;
+  Plan plan_;
+  StandInResult run_;
+  std::vector<std::string> warnings_;
+};
+
+TEST_F(StandInCases, AWholeConnection) {
+  Handshake();
+  Request();
+  Close();
+  Replay();
+  ASSERT_EQ(plan_.flows.size(), 1U);
+  EXPECT_EQ(plan_.flows[0].role, Role::kPassive);
+  EXPECT_EQ(plan_.flows[0].read_bytes, 100U);
+  ExpectGrade(0, Grade::kB);
+}
+
+TEST_F(StandInCases, ASynAckThatWasLostIsAskedForAgain) {
+  const Segment syn = tcp_.Syn();
+  const Segment syn_ack = tcp_.SynAck();
+  capture_.Add(syn).Add(syn_ack, kAtOnce).Add(syn, kSecond).Add(syn_ack, kAtOnce);
+  capture_.Add(tcp_.Ack(kClient), kPath);
+  Request();
+  Close();
+  Replay();
+  ASSERT_EQ(plan_.flows.size(), 1U);
+  ExpectGrade(0, Grade::kC);
+}
+
+TEST_F(StandInCases, AHalfOpenConnectionStaysOne) {
+  capture_.Add(tcp_.Syn()).Add(tcp_.SynAck(), kAtOnce);
+  Replay();
+  ASSERT_EQ(plan_.flows.size(), 1U);
+  ExpectGrade(0, Grade::kC);
+}
+
+TEST_F(StandInCases, ASynWithAnotherIsnIsAnotherConnection) {
+  Connection first;
+  first.next(kClient) = 77;
+  capture_.Add(first.Syn()).Add(first.SynAck(), kAtOnce).Add(first.Ack(kClient), kPath);
+  capture_.Add(first.Rst(kClient), kPath);
+  tcp_.next(kClient) = 700'000;
+  tcp_.next(kServer) = 900'000;
+  capture_.Add(tcp_.Syn(), kSecond).Add(tcp_.SynAck(), kAtOnce).Add(tcp_.Ack(kClient), kPath);
+  Request();
+  Close();
+  Replay();
+  ASSERT_EQ(plan_.flows.size(), 2U);
+  ExpectGrade(1, Grade::kB);
+}
+
+TEST_F(StandInCases, KeepalivesAreAnswered) {
+  Handshake();
+  Request();
+  for (int i = 0; i < 3; ++i) {
+    Segment probe = tcp_.Ack(kClient);
+    --probe.sequence;
+    capture_.Add(probe, 10 * kSecond).Add(tcp_.Ack(kServer), kAtOnce);
+  }
+  Close();
+  Replay();
+  ExpectGrade(0, Grade::kB);
+}
+
+TEST_F(StandInCases, SequenceNumbersWrapWithinAFlow) {
+  tcp_.next(kClient) = 0xffffffff - 40;
+  tcp_.next(kServer) = 0xffffffff - 100;
+  Handshake();
+  Request();
+  Request();
+  Close();
+  Replay();
+  EXPECT_EQ(plan_.flows[0].read_bytes, 200U);
+  ExpectGrade(0, Grade::kB);
+}
+
+TEST_F(StandInCases, AResetOutsideOfTheWindowChangesNothing) {
+  Handshake();
+  Segment reset = tcp_.Make(kClient, wire::kTcpRst);
+  reset.sequence += 10'000'000;
+  reset.ack = 0;
+  capture_.Add(reset, kPath);
+  Request();
+  Close();
+  Replay();
+  ExpectGrade(0, Grade::kB);
+}
+
+TEST_F(StandInCases, ARetransmissionWithOtherBytesCountsAsItCameFirst) {
+  Handshake();
+  const uint32_t start = tcp_.next(kClient);
+  capture_.Add(tcp_.Data(kClient, Text(100)), kPath).Add(tcp_.Ack(kServer), 40 * kMs);
+  tcp_.next(kClient) = start + 50;
+  capture_.Add(tcp_.Data(kClient, std::string(100, '!')), kPath);
+  capture_.Add(tcp_.Data(kServer, Text(10)), kAtOnce).Add(tcp_.Ack(kClient), kPath);
+  Close();
+  Replay();
+  EXPECT_EQ(plan_.flows[0].read_bytes, 150U);
+  ExpectGrade(0, Grade::kC);
+}
+
+TEST_F(StandInCases, UrgentDataAreReadWithTheRest) {
+  Handshake();
+  Segment urgent = tcp_.Data(kClient, Text(20));
+  urgent.flags |= wire::kTcpUrg;
+  urgent.urgent = 20;
+  capture_.Add(urgent, kPath).Add(tcp_.Ack(kServer), 40 * kMs);
+  Close();
+  Replay();
+  ASSERT_EQ(plan_.flows.size(), 1U);
+  EXPECT_THAT(run_.violations, testing::IsEmpty());
+}
+
+TEST_F(StandInCases, WindowsOfAPeerThatDoesNotScaleAreNotScaled) {
+  tcp_.options(kClient).window_scale.reset();
+  tcp_.options(kServer).window_scale.reset();
+  Handshake();
+  Request();
+  Close();
+  Replay();
+  ExpectGrade(0, Grade::kB);
+}
+
+TEST_F(StandInCases, AnMssOfZeroIsNone) {
+  tcp_.options(kClient).mss = 0;
+  Handshake();
+  Request();
+  Close();
+  Replay();
+  ExpectGrade(0, Grade::kB);
+}
+
+TEST_F(StandInCases, AConnectionWithoutItsSynIsTriedAndTheGuessesAreNamed) {
+  tcp_.Syn();
+  tcp_.SynAck();
+  Request();
+  Request();
+  Close();
+  Replay();
+  EXPECT_THAT(plan_.guesses, testing::Not(testing::IsEmpty()));
+}
+
+TEST_F(StandInCases, PortsAreUsedAgainAfterAClose) {
+  Handshake();
+  Request();
+  Close();
+  tcp_.next(kClient) = 50'000'000;
+  tcp_.next(kServer) = 90'000'000;
+  capture_.Add(tcp_.Syn(), 2 * kSecond).Add(tcp_.SynAck(), kAtOnce).Add(tcp_.Ack(kClient), kPath);
+  Request();
+  Close();
+  Replay();
+  ASSERT_EQ(plan_.flows.size(), 2U);
+  ExpectGrade(0, Grade::kB);
+  ExpectGrade(1, Grade::kB);
+}
+
+TEST_F(StandInCases, OffloadedRepliesAreCutBeforeTheyAreExpected) {
+  Handshake();
+  Request(100, 2'920);
+  Close();
+  Replay();
+  ExpectGrade(0, Grade::kB);
+}
+
+TEST_F(StandInCases, DatagramsAreAnswered) {
+  for (int i = 0; i < 3; ++i) {
+    Datagram question;
+    question.payload = Text(30, static_cast<size_t>(i));
+    Datagram answer;
+    std::swap(answer.ip.source, answer.ip.destination);
+    std::swap(answer.ip.source_mac, answer.ip.destination_mac);
+    std::swap(answer.source_port, answer.destination_port);
+    answer.payload = Text(60, static_cast<size_t>(i));
+    capture_.Add(question, kPath).Add(answer, kAtOnce);
+  }
+  Replay();
+  ASSERT_EQ(plan_.flows.size(), 1U);
+  ExpectGrade(0, Grade::kB);
+}
+
+}  // namespace
+}  // namespace tapedeck::standin
