@@ -108,14 +108,15 @@ void Nic82599::SendMessage() {
 void Nic82599::OnWake(Event* event, SimTime now) {
   Nic82599* const nic = static_cast<NicEvent*>(event)->nic;
   nic->wake_at_ = SimTime::Never();
+  nic->next_change_ = SimTime::Zero();  // whatever there is to do, the next wake-up is to be found
   nic->AdvanceTo(now);
-  nic->Reschedule();
 }
 
 void Nic82599::OnWire(Event* event, SimTime now) {
   Nic82599* const nic = static_cast<NicEvent*>(event)->nic;
-  nic->wire_at_ = SimTime::Never();
+  // This event counts as queued until its frames leave, so that nobody schedules it for them again.
   nic->AdvanceTo(now);
+  nic->wire_at_ = SimTime::Never();
   while (nic->tx_.next_first_bit() <= now) nic->TransmitOne();
   nic->Reschedule();
 }

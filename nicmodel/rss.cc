@@ -1,6 +1,8 @@
 #include "nicmodel/rss.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "nicmodel/descriptors.h"
 #include "nicmodel/registers.h"
@@ -56,6 +58,7 @@ void Rss::Reset() {
 
 void Rss::BuildTable() {
   if (table_ == nullptr) table_ = arena_.New<Table>();
+  std::fill(std::begin(flows_), std::end(flows_), Flow{});
   // Bit i of the input adds key bits [i, i + 32).
   uint8_t key[kKeyWords * 4 + 8] = {};
   for (int i = 0; i < kKeyWords; ++i) StoreLe32(key + i * 4, key_[i]);
@@ -87,13 +90,28 @@ uint32_t Rss::Hash(std::span<const uint8_t> input) const {
   return hash;
 }
 
-RssResult Rss::Classify(std::span<const uint8_t> frame, const RxParse& parse) const {
+uint32_t Rss::HashIpv4Flow(const uint8_t* addresses, uint32_t ports) {
+  const uint32_t source = LoadBe32(addresses);
+  const uint32_t destination = LoadBe32(addresses + 4);
+  Flow& flow = flows_[(source ^ ports ^ ports >> 16) % kFlows];
+  if (flow.source != source || flow.destination != destination || flow.ports != ports) {
+    flow = {source, destination, ports,
+            HashWord(0, source) ^ HashWord(1, destination) ^ HashWord(2, ports)};
+  }
+  return flow.hash;
+}
+
+RssResult Rss::Classify(std::span<const uint8_t> frame, const RxParse& parse) {
   const FrameKind kind = KindOf(mrqc_, parse.packet_type);
   if (kind.type == RssType::kNone) return {};
   // Source and destination address lie side by side, and so do the ports.
   const size_t addresses_at = parse.l3_offset + size_t{kind.address_bytes == 8 ? 12U : 8U};
-  uint32_t hash = Hash(frame.subspan(addresses_at, kind.address_bytes));
-  if (kind.ports) hash ^= HashWord(kind.address_bytes / 4, LoadBe32(&frame[parse.ports_offset]));
+  // Ports of 0 add nothing to a hash.
+  const uint32_t ports = kind.ports ? LoadBe32(&frame[parse.ports_offset]) : 0;
+  const uint32_t hash =
+      kind.address_bytes == 8
+          ? HashIpv4Flow(&frame[addresses_at], ports)
+          : Hash(frame.subspan(addresses_at, kind.address_bytes)) ^ HashWord(8, ports);
   return {kind.type, hash, reta_[hash & 0x7f]};
 }
 

@@ -36,7 +36,7 @@ class Rss {
 
   bool enabled() const { return (mrqc_ & 0xf) == 1; }
   // REQUIRES: enabled(), `parse` is of `frame`.
-  RssResult Classify(std::span<const uint8_t> frame, const RxParse& parse) const;
+  RssResult Classify(std::span<const uint8_t> frame, const RxParse& parse);
 
   // The Toeplitz hash of at most kInputBytesMax bytes, whole words of 4, with the key in RSSRK.
   // REQUIRES: enabled() has been true.
@@ -58,11 +58,23 @@ class Rss {
   // What the input's word `index` of 4 bytes, taken as big endian, adds to the hash.
   uint32_t HashWord(size_t index, uint32_t word) const;
 
+  // The hash of an IPv4 flow that was seen lately; ports are 0 where they are not hashed. At first
+  // it is the flow of zeros, whose hash is 0 whatever the key.
+  struct Flow {
+    uint32_t source = 0;
+    uint32_t destination = 0;
+    uint32_t ports = 0;
+    uint32_t hash = 0;
+  };
+  static constexpr uint32_t kFlows = 16;
+  uint32_t HashIpv4Flow(const uint8_t* addresses, uint32_t ports);
+
   Arena& arena_;
   uint32_t mrqc_ = 0;
   uint32_t key_[kKeyWords] = {};  // RSSRK: the key's first byte lowest
   uint8_t reta_[128] = {};
   Table* table_ = nullptr;  // made when RSS is first switched on
+  Flow flows_[kFlows];
 };
 
 }  // namespace tapedeck::nic

@@ -66,10 +66,14 @@ TxRing* TxPath::ChooseRing(SimTime at) {
   if (current_ != nullptr) return current_;
   const uint32_t queues = chip_.config.tx_queues;
   TxRing* best = nullptr;
-  for (uint32_t i = 0; i < queues; ++i) {
+  SimTime best_ready = SimTime::Never();
+  for (uint32_t i = 0; i < queues && best_ready != at; ++i) {
     TxRing& ring = rings_[turn_ + i < queues ? turn_ + i : turn_ + i - queues];
-    if (!ring.has_work() || ring.DescriptorReadyAt(at) == SimTime::Never()) continue;
-    if (best == nullptr || ring.DescriptorReadyAt(at) < best->DescriptorReadyAt(at)) best = &ring;
+    if (!ring.has_work()) continue;
+    const SimTime ready = ring.DescriptorReadyAt(at);
+    if (ready >= best_ready) continue;
+    best = &ring;
+    best_ready = ready;
   }
   return best;
 }

@@ -27,9 +27,12 @@ inline constexpr uint16_t kRxBufferWrite = 16;
 inline constexpr uint16_t kTxDescsNeeded = MAX_SKB_FRAGS + 4;
 inline constexpr uint16_t kTxWakeThreshold = kTxDescsNeeded * 2;
 
+// A packet buffer of Adapter::rx_buffer_bytes.
 struct RxBuffer {
-  PacketBuffer buffer;
+  uint8_t* data = nullptr;
+  Slab* slab = nullptr;
   dma_addr_t dma = 0;
+  PacketBuffer buffer(uint32_t bytes) const { return {data, bytes, slab}; }
 };
 
 // One piece of a packet on its way out. The last one of a packet holds the packet.

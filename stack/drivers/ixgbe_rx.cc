@@ -35,10 +35,11 @@ void RxHash(Adapter& adapter, const RxDesc& desc, uint32_t pkt_info, sk_buff* sk
 sk_buff* BuildSkb(Adapter& adapter, RxBuffer& slot, uint32_t bytes) {
   const uint32_t frame_id = adapter.bus->dma_unmap_single(
       adapter.slot, slot.dma, adapter.rx_packet_bytes, DmaDirection::kFromDevice);
-  sk_buff* const skb = build_skb(*adapter.host_net, slot.buffer, adapter.rx_buffer_bytes);
+  const PacketBuffer buffer = slot.buffer(adapter.rx_buffer_bytes);
+  sk_buff* const skb = build_skb(*adapter.host_net, buffer, adapter.rx_buffer_bytes);
   if (skb == nullptr) {
     ++adapter.rx.alloc_failed;
-    adapter.host_net->kernel.packets().Free(slot.buffer);
+    adapter.host_net->kernel.packets().Free(buffer);
   } else {
     skb_reserve(skb, NET_SKB_PAD);
     skb_put(skb, bytes);
@@ -73,10 +74,8 @@ void ixgbe_alloc_rx_buffers(Adapter& adapter, uint16_t count) {
       break;
     }
     RxBuffer& slot = ring.buffers[ring.next_to_use];
-    // Word by word: what was just stored in words cannot be loaded whole without waiting.
-    slot.buffer.data = buffer.data;
-    slot.buffer.bytes = buffer.bytes;
-    slot.buffer.slab = buffer.slab;
+    slot.data = buffer.data;
+    slot.slab = buffer.slab;
     slot.dma = adapter.bus->dma_map_single(adapter.slot, buffer.data + NET_SKB_PAD,
                                            adapter.rx_packet_bytes, DmaDirection::kFromDevice);
     RxDesc& desc = ring.desc[ring.next_to_use];
@@ -160,10 +159,10 @@ void ixgbe_clean_rx_ring(Adapter& adapter) {
   ring.partial = nullptr;
   for (uint16_t i = 0; i < ring.entries; ++i) {
     RxBuffer& slot = ring.buffers[i];
-    if (slot.buffer.data == nullptr) continue;
+    if (slot.data == nullptr) continue;
     adapter.bus->dma_unmap_single(adapter.slot, slot.dma, adapter.rx_packet_bytes,
                                   DmaDirection::kFromDevice);
-    adapter.host_net->kernel.packets().Free(slot.buffer);
+    adapter.host_net->kernel.packets().Free(slot.buffer(adapter.rx_buffer_bytes));
     slot = RxBuffer{};
   }
   ring.next_to_clean = ring.next_to_use = 0;

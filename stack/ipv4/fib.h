@@ -202,9 +202,26 @@ struct fib_rule {
 // Lookup flags.
 enum : uint32_t { FIB_LOOKUP_IGNORE_LINKSTATE = 2 };
 
+// What fib_lookup found, as long as nothing that decides has changed (rt_genid) and nobody has
+// rules of their own. The kernel has no such cache, for its own could be made to grow; this one is
+// a few words.
+struct fib_lookup_cache {
+  uint32_t genid = 0;
+  Ipv4Address daddr;
+  int oif = 0;
+  uint8_t tos = 0;
+  uint8_t scope = 0;
+  bool skip_nh_oif = false;
+  uint32_t flags = 0;
+  int err = 0;
+  fib_result result;
+  bool filled = false;
+};
+
 // All of it for one host.
 struct fib_state {
   static constexpr uint32_t kRulesMax = 64;
+  static constexpr uint32_t kCacheEntries = 4;
 
   explicit fib_state(netns_ipv4& its_ns);
   netns_ipv4& ns;
@@ -223,6 +240,7 @@ struct fib_state {
   uint32_t rule_count = 0;
   bool has_custom_rules = false;
   bool has_custom_local_routes = false;
+  fib_lookup_cache cache[kCacheEntries];  // by destination
 };
 
 // --- Lookup. ---

@@ -169,14 +169,41 @@ int fib_table_lookup(fib_table* table, const flowi4& flp, fib_result* res, uint3
   return result;
 }
 
-int fib_lookup(netns_ipv4& ns, const flowi4& flp, fib_result* res, uint32_t flags) {
-  if (ns.fib.has_custom_rules) return fib_rules_lookup(ns, flp, res, flags);
+namespace {
+
+int LookupInTables(netns_ipv4& ns, const flowi4& flp, fib_result* res, uint32_t flags) {
   int err = fib_table_lookup(ns.fib.local, flp, res, flags);
   if (err == -EAGAIN) err = fib_table_lookup(ns.fib.main, flp, res, flags);
   if (err == -EAGAIN && ns.fib.deflt->trie.size() != 0) {
     err = fib_table_lookup(ns.fib.deflt, flp, res, flags);
   }
   return err == -EAGAIN ? -ENETUNREACH : err;
+}
+
+}  // namespace
+
+int fib_lookup(netns_ipv4& ns, const flowi4& flp, fib_result* res, uint32_t flags) {
+  if (ns.fib.has_custom_rules) return fib_rules_lookup(ns, flp, res, flags);
+  fib_lookup_cache& cached = ns.fib.cache[flp.daddr.host() % fib_state::kCacheEntries];
+  // All that fib_table_lookup reads of the flow.
+  const bool skip_nh_oif = (flp.flags & FLOWI_FLAG_SKIP_NH_OIF) != 0;
+  if (!cached.filled || cached.genid != ns.rt_genid || cached.daddr != flp.daddr ||
+      cached.oif != flp.oif || cached.tos != flp.tos || cached.scope != flp.scope ||
+      cached.skip_nh_oif != skip_nh_oif || cached.flags != flags) {
+    cached = {.genid = ns.rt_genid,
+              .daddr = flp.daddr,
+              .oif = flp.oif,
+              .tos = flp.tos,
+              .scope = flp.scope,
+              .skip_nh_oif = skip_nh_oif,
+              .flags = flags,
+              .err = 0,
+              .result = {},
+              .filled = true};
+    cached.err = LookupInTables(ns, flp, &cached.result, flags);
+  }
+  if (cached.err != -ENETUNREACH) *res = cached.result;
+  return cached.err;
 }
 
 int fib_rules_lookup(netns_ipv4& ns, const flowi4& flp, fib_result* res, uint32_t flags) {

@@ -15,7 +15,7 @@ constexpr size_t kHeaderBytes = AlignUp(sizeof(Slab), kObjectAlign);
 
 // A first slab holds what fits this, or one object; where an object is larger than half a page the
 // first slab is as all others.
-constexpr size_t kFirstSlabBytes = 1024;
+constexpr size_t kFirstSlabBytes = 1280;
 constexpr size_t kFirstObjectBytesMax = kPageBytes / 2;
 
 }  // namespace

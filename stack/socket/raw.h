@@ -31,7 +31,11 @@ struct netns_raw {
   netns_raw(const netns_raw&) = delete;
   netns_raw& operator=(const netns_raw&) = delete;
 
-  static constexpr uint32_t kSlots = 256;  // by protocol
+  // By protocol; the kernel has 256, and few hosts have two raw sockets.
+  static constexpr uint32_t kSlots = 32;
+  List<raw_sock>& slot4(uint32_t protocol) { return table4[protocol % kSlots]; }
+  List<raw_sock>& slot6(uint32_t protocol) { return table6[protocol % kSlots]; }
+
   SlabCache<raw_sock> sockets;
   List<raw_sock> table4[kSlots];  // newest first
   List<raw_sock> table6[kSlots];

@@ -63,7 +63,7 @@ bool raw_local_deliver(sk_buff* skb, uint8_t protocol) {
   net& net = *skb->owner;
   const wire::Ipv4Header iph = *ip_hdr(skb);
   bool delivered = false;
-  for (raw_sock& sk : net_raw(net).table4[protocol]) {
+  for (raw_sock& sk : net_raw(net).slot4(protocol)) {
     if (!raw_v4_match(&sk, protocol, iph.saddr, iph.daddr, inet_iif(skb)) || !raw_has_room(&sk)) {
       continue;
     }
@@ -154,7 +154,7 @@ void raw_err(raw_sock* sk, sk_buff* skb, uint32_t info) {
 void raw_icmp_error(sk_buff* skb, uint8_t protocol, uint32_t info) {
   // The quoted datagram is ours: its source is our address.
   const wire::Ipv4Header iph = *reinterpret_cast<const wire::Ipv4Header*>(skb->data);
-  for (raw_sock& sk : net_raw(*skb->owner).table4[protocol]) {
+  for (raw_sock& sk : net_raw(*skb->owner).slot4(protocol)) {
     if (raw_v4_match(&sk, protocol, iph.daddr, iph.saddr, skb->dev->ifindex))
       raw_err(&sk, skb, info);
   }
@@ -281,7 +281,7 @@ sock* RawAlloc(net& net, uint16_t family) {
 }
 
 int RawHash(sock* sk) {
-  net_raw(sk->sk_net).table4[sk->sk_protocol].PushFront(raw_sk(sk));
+  net_raw(sk->sk_net).slot4(sk->sk_protocol).PushFront(raw_sk(sk));
   return 0;
 }
 void RawDestroy(sock* sk) { ip_flush_pending_frames(sk); }

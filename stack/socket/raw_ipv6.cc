@@ -77,7 +77,7 @@ void rawv6_rcv(raw_sock* sk, sk_buff* skb) {
 bool raw6_local_deliver(sk_buff* skb, uint8_t nexthdr) {
   net& net = *skb->owner;
   bool delivered = false;
-  for (raw_sock& sk : net_raw(net).table6[nexthdr]) {
+  for (raw_sock& sk : net_raw(net).slot6(nexthdr)) {
     const wire::Ipv6Header& iph = *ipv6_hdr(skb);
     if (!raw_v6_match(&sk, nexthdr, iph.saddr, iph.daddr, inet6_iif(skb)) || !raw_has_room(&sk)) {
       continue;
@@ -133,7 +133,7 @@ void raw6_icmp_error(sk_buff* skb, uint8_t nexthdr, uint8_t type, uint8_t code, 
                      uint32_t info) {
   // The quoted packet is ours: its source is our address.
   const auto& iph = *reinterpret_cast<const wire::Ipv6Header*>(skb->data);
-  for (raw_sock& sk : net_raw(*skb->owner).table6[nexthdr]) {
+  for (raw_sock& sk : net_raw(*skb->owner).slot6(nexthdr)) {
     if (raw_v6_match(&sk, nexthdr, iph.daddr, iph.saddr, inet6_iif(skb))) {
       rawv6_err(&sk, skb, type, code, inner_offset, info);
     }
@@ -354,7 +354,7 @@ int Rawv6Init(sock* sk) {
   return 0;
 }
 int Rawv6Hash(sock* sk) {
-  net_raw(sk->sk_net).table6[sk->sk_protocol].PushFront(raw_sk(sk));
+  net_raw(sk->sk_net).slot6(sk->sk_protocol).PushFront(raw_sk(sk));
   return 0;
 }
 void Rawv6Destroy(sock* sk) { ip6_flush_pending_frames(sk); }

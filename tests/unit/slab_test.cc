@@ -134,7 +134,7 @@ TEST(SlabSharingTest, FirstSlabsOfManyCachesShareTheirPages) {
     caches.push_back(arena.New<KmemCache>(arena, "test", 64 + 24 * i));
     objects.push_back(caches.back()->Alloc());
   }
-  EXPECT_LE(arena.hot_used_bytes(), kCaches * kPageBytes / 4);
+  EXPECT_LE(arena.hot_used_bytes(), kCaches * kPageBytes / 2);
   for (size_t i = 0; i < kCaches; ++i) {
     caches[i]->Free(objects[i]);
     EXPECT_EQ(caches[i]->live_objects(), 0U);
