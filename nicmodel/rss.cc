@@ -66,13 +66,17 @@ void Rss::BuildTable() {
     const size_t first_bit = nibble * 4;
     const uint64_t bits = LoadBe64(key + first_bit / 8) << (first_bit % 8);
     uint32_t* const add = table_->add[nibble];
-    add[0] = 0;
-    for (uint32_t bit = 0; bit < 4; ++bit) {
-      const auto key_bits =
-          static_cast<uint32_t>(bits >> (29 + bit));  // bit 0 is the last of the four
-      for (uint32_t rest = 0; rest < 1U << bit; ++rest) {
-        add[(1U << bit) + rest] = add[rest] ^ key_bits;
-      }
+    // What each of the four bits adds, the last first.
+    const auto bit0 = static_cast<uint32_t>(bits >> 29);
+    const auto bit1 = static_cast<uint32_t>(bits >> 30);
+    const auto bit2 = static_cast<uint32_t>(bits >> 31);
+    const auto bit3 = static_cast<uint32_t>(bits >> 32);
+    const uint32_t high[4] = {0, bit2, bit3, bit2 ^ bit3};
+    for (size_t i = 0; i < 4; ++i) {
+      add[4 * i] = high[i];
+      add[4 * i + 1] = high[i] ^ bit0;
+      add[4 * i + 2] = high[i] ^ bit1;
+      add[4 * i + 3] = high[i] ^ bit0 ^ bit1;
     }
   }
 }
