@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "replay/standin/packet.h"
+#include "replay/standin/separate_ends.h"
 #include "stack/wire/ethernet.h"
 
 namespace tapedeck::standin {
@@ -64,6 +65,26 @@ void NoteRepairs(const normalise::NormaliseCounts& counts, std::vector<std::stri
        "copies of frames seen on several interfaces were left out");
 }
 
+// Virtual time does not go on for ever, and nothing of a connection outlives such a pause: what is
+// longer than an hour is taken for an hour.
+void ShortenPauses(CapturedPackets* packets) {
+  constexpr int64_t kPauseMaxNs = 3'600'000'000'000;
+  int64_t last_ns = 0;
+  int64_t left_out_ns = 0;
+  uint64_t pauses = 0;
+  for (CapturedPacket& packet : packets->packets) {
+    const int64_t pause_ns = packet.time_ns - last_ns;
+    last_ns = packet.time_ns;
+    if (pause_ns > kPauseMaxNs) {
+      left_out_ns += pause_ns - kPauseMaxNs;
+      ++pauses;
+    }
+    packet.time_ns -= left_out_ns;
+  }
+  if (pauses == 0) return;
+  packets->repairs.push_back(absl::StrCat(pauses, " pauses of more than an hour are an hour long"));
+}
+
 }  // namespace
 
 CapturedPackets ReadPackets(capture::CaptureReader& reader) {
@@ -77,6 +98,8 @@ CapturedPackets ReadPackets(capture::CaptureReader& reader) {
   }
   packets.warnings = packets.capture.warnings;
   NoteRepairs(packets.capture.counts, &packets.repairs);
+  SeparateEnds(&packets);
+  ShortenPauses(&packets);
   return packets;
 }
 

@@ -179,6 +179,10 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
   plan.source = name;
   plan.start_ns = packets.start_ns;
   const RoleChoice role = ChooseRole(packets, options.host);
+  const auto is_host = [](const IpAddress& address) {
+    return !address.IsAny() && !address.IsLoopback() && !address.IsMulticast();
+  };
+  if (!std::all_of(role.addresses.begin(), role.addresses.end(), is_host)) return plan;
   if (role.addresses.empty()) return plan;
   plan.addresses = role.addresses;
   plan.host_mac = role.mac.IsValidStation() ? role.mac : MadeUpMac(role.addresses[0]);

@@ -241,7 +241,11 @@ class PlanParser {
       words.Expected("an MTU of 68 to 9710", absl::StrCat(plan_.mtu_bytes));
     }
     while (words.ok() && words.Take("address")) {
-      plan_.addresses.push_back(words.Parsed<IpAddress>("an address"));
+      const auto address = words.Parsed<IpAddress>("an address");
+      if (address.IsAny() || address.IsLoopback() || address.IsMulticast()) {
+        words.Expected("the address of a host", address.ToString());
+      }
+      plan_.addresses.push_back(address);
     }
   }
 

@@ -24,6 +24,7 @@ class Ranking {
   void Add(const CapturedPacket& packet) {
     const auto ip = ParseIpPacket(packet.bytes);
     if (!ip || ip->source.IsMulticast() || ip->dest.IsMulticast()) return;
+    if (ip->source.IsAny() || ip->dest.IsAny()) return;
     if (ip->protocol != wire::kIpProtoTcp && ip->protocol != wire::kIpProtoUdp) return;
     HostCandidate& source = Of(ip->source);
     HostCandidate& dest = Of(ip->dest);
