@@ -95,8 +95,9 @@ class FlowJudge {
     }
     end_of_capture_ns_ = std::max(end_of_capture_ns_, last_ns);
     const int64_t slip = std::max<int64_t>(result_.last_in_ns - last_ns, 0);
-    horizon_ns_ = end_of_capture_ns_ + slip;
-    // Answers to the last packet, which the capture may just have missed, are within it.
+    // What L did last, our host may do a moment later.
+    constexpr int64_t kMomentNs = 10'000'000;
+    horizon_ns_ = end_of_capture_ns_ + slip + kMomentNs;
     counted_ = result_.sent.size();
     while (counted_ > flow_.expected.size() && result_.sent[counted_ - 1].time_ns > horizon_ns_) {
       --counted_;

@@ -18,9 +18,9 @@ constexpr size_t kReadBytes = 64 * 1024;
 constexpr uint32_t kSendUrgent = 0x1;
 constexpr uint32_t kSendMore = 0x8000;
 constexpr uint32_t kSendFastOpen = 0x20000000;
-// tcp_fastopen: client and server; the server takes data without a valid cookie.
+// tcp_fastopen: client and server; both without a valid cookie, where data were sent in a SYN.
 constexpr const char* kFastOpenCookie = "3";
-constexpr const char* kFastOpenData = "515";
+constexpr const char* kFastOpenData = "519";
 constexpr int kFastOpenQueue = 256;
 // So that no write has to wait: a captured application wrote when it wrote.
 constexpr int64_t kSendBufferSpare = 1 << 20;

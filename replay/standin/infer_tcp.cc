@@ -110,7 +110,8 @@ class TcpPlanner {
     const uint16_t ecn = wire::kTcpEce | (answers ? 0 : wire::kTcpCwr);
     settings.ecn = (ours->tcp.flags & ecn) == ecn;
     if (ours->tcp.fast_open) settings.fast_open = FastOpen::kCookie;
-    if (answers && ours->ack > 1) settings.fast_open = FastOpen::kData;
+    const bool sends_data = !answers && !ours->tcp.payload.empty();
+    if (sends_data || (answers && ours->ack > 1)) settings.fast_open = FastOpen::kData;
     return settings;
   }
 
