@@ -72,7 +72,7 @@ Options OptionsOf(const SegmentStep& segment, const Numbers& numbers) {
   }
   std::array<wire::TcpSackBlock, wire::kTcpSackBlocksMax> blocks;
   size_t sack_count = 0;
-  for (const SegmentStep::SackBlock& block : segment.sack) {
+  for (const SegmentSackBlock& block : segment.sack) {
     blocks[sack_count++] = {numbers.ack + static_cast<uint32_t>(block.left),
                             numbers.ack + static_cast<uint32_t>(block.right)};
   }

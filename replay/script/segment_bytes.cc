@@ -82,7 +82,7 @@ void ReadOptions(RecordReader& reader, uint8_t has, SegmentStep& segment) {
   segment.sack_permitted = (has & kHasSackPermitted) != 0;
   if ((has & kHasSack) != 0) {
     segment.sack.resize(ReadCount(reader, wire::kTcpSackBlocksMax));
-    for (SegmentStep::SackBlock& block : segment.sack) {
+    for (SegmentSackBlock& block : segment.sack) {
       block.left = reader.Choice(kDistanceList);
       block.right = reader.Choice(kDistanceList);
     }
@@ -103,7 +103,7 @@ void WriteOptions(RecordWriter& writer, const SegmentStep& segment) {
   if (segment.window_shift.has_value()) writer.Choice(*segment.window_shift, kShiftList);
   if (!segment.sack.empty()) {
     writer.U8(static_cast<uint8_t>(segment.sack.size() - 1));
-    for (const SegmentStep::SackBlock& block : segment.sack) {
+    for (const SegmentSackBlock& block : segment.sack) {
       writer.Choice(block.left, kDistanceList);
       writer.Choice(block.right, kDistanceList);
     }

@@ -17,6 +17,18 @@ namespace tapedeck {
 inline constexpr uint8_t kSegmentFlowsMax = 16;
 inline constexpr uint32_t kSegmentPayloadMax = 8960;  // with headers below any MTU of a jumbo frame
 
+struct SegmentTimestamps {
+  int32_t val = 0;  // from the peer's clock: virtual milliseconds
+  int32_t ecr = 0;  // from the host's last TSval
+  friend bool operator==(const SegmentTimestamps&, const SegmentTimestamps&) = default;
+};
+
+struct SegmentSackBlock {  // both from the number that the segment acknowledges
+  int32_t left = 0;
+  int32_t right = 0;
+  friend bool operator==(const SegmentSackBlock&, const SegmentSackBlock&) = default;
+};
+
 struct SegmentStep {
   uint8_t flow = 0;
   bool ipv6 = false;
@@ -33,19 +45,9 @@ struct SegmentStep {
   std::optional<uint16_t> mss_bytes;
   std::optional<uint8_t> window_shift;
   bool sack_permitted = false;
-  struct Timestamps {
-    int32_t val = 0;  // from the peer's clock: virtual milliseconds
-    int32_t ecr = 0;  // from the host's last TSval
-    friend bool operator==(const Timestamps&, const Timestamps&) = default;
-  };
-  std::optional<Timestamps> timestamps;
-  struct SackBlock {  // both from the number that the segment acknowledges
-    int32_t left = 0;
-    int32_t right = 0;
-    friend bool operator==(const SackBlock&, const SackBlock&) = default;
-  };
-  std::vector<SackBlock> sack;       // at most wire::kTcpSackBlocksMax
-  std::vector<uint8_t> raw_options;  // at most wire::kTcpOptionsMax; as they are
+  std::optional<SegmentTimestamps> timestamps;
+  std::vector<SegmentSackBlock> sack;  // at most wire::kTcpSackBlocksMax
+  std::vector<uint8_t> raw_options;    // at most wire::kTcpOptionsMax; as they are
 
   // What is wrong with it; all else is right. A union of bits.
   static constexpr uint8_t kWrongTcpChecksum = 1;

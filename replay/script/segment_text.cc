@@ -58,7 +58,7 @@ bool ParseField(TextParser& parser, SegmentStep& segment) {
     segment.timestamps->val = Offset(parser);
     segment.timestamps->ecr = Offset(parser);
   } else if (parser.TakeIf("sack")) {
-    SegmentStep::SackBlock& block = segment.sack.emplace_back();
+    SegmentSackBlock& block = segment.sack.emplace_back();
     block.left = Offset(parser);
     block.right = Offset(parser);
   } else if (parser.TakeIf("options")) {
@@ -100,7 +100,7 @@ void PrintSegment(std::string& out, const SegmentStep& segment) {
   if (segment.timestamps.has_value()) {
     absl::StrAppend(&out, " ts ", segment.timestamps->val, " ", segment.timestamps->ecr);
   }
-  for (const SegmentStep::SackBlock& block : segment.sack) {
+  for (const SegmentSackBlock& block : segment.sack) {
     absl::StrAppend(&out, " sack ", block.left, " ", block.right);
   }
   if (!segment.raw_options.empty()) {
