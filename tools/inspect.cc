@@ -81,7 +81,8 @@ int InspectFile(const std::string& command, const std::string& file, const Inspe
 
 void AddInspectFlags(CLI::App* sub, InspectFlags* flags) {
   sub->add_option("FILE", flags->files, "Captures, scripts (*.pkt), fuzzers' inputs")->required();
-  sub->add_option("--as", flags->kind, "What FILE is: capture, script, bytes, recording [by its name]")
+  sub->add_option("--as", flags->kind,
+                  "What FILE is: capture, script, bytes, recording [by its name]")
       ->type_name("KIND");
   sub->add_option("--host", flags->host,
                   "Address of the host under test in a capture [the busiest receiver]");

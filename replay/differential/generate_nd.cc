@@ -1,4 +1,5 @@
 // Neighbour discovery (RFC 4861): solicitations, advertisements and redirects, right and wrong.
+#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -129,8 +130,11 @@ void Redirect(CaseBuilder& builder) {
   const IpAddress target = builder.OneIn(8)   ? builder.OddAddress()
                            : builder.OneIn(3) ? destination  // it is on the link itself
                                               : builder.PeerOnLink(0, 2).address;
-  std::vector<uint8_t> body(target.v6().bytes().begin(), target.v6().bytes().end());
-  body.insert(body.end(), destination.v6().bytes().begin(), destination.v6().bytes().end());
+  const auto& target_bytes = target.v6().bytes();
+  const auto& destination_bytes = destination.v6().bytes();
+  std::vector<uint8_t> body(target_bytes.size() + destination_bytes.size());
+  std::copy(destination_bytes.begin(), destination_bytes.end(),
+            std::copy(target_bytes.begin(), target_bytes.end(), body.begin()));
   if (builder.OneIn(2)) {
     AppendLinkAddress(wire::kNdOptTargetLinkAddress, builder.Peer(0, 2).mac, &body);
   }

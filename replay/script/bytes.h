@@ -29,7 +29,8 @@
 //                         (two bytes each), choice of data length, first data byte, variation
 //   05  frame, IPv4       flags, choices of source and destination, of protocol, variation, then
 //                         the payload
-//   06  segment           flow (modulo 16; bit 7: IPv6), choices of flags, of payload length, of the
+//   06  segment           flow (modulo 16; bit 7: IPv6), choices of flags, of payload length, of
+//   the
 //                         distances of sequence number and acknowledgement, of window; which
 //                         options follow (segment_bytes.cc) and these; what is wrong with it
 //   0f  text              neither host nor delay: all the rest of the record is one statement of

@@ -10,8 +10,8 @@
 #include "replay/script/code_text.h"
 #include "replay/script/command_text.h"
 #include "replay/script/frame_text.h"
-#include "replay/script/segment_text.h"
 #include "replay/script/packet_text.h"
+#include "replay/script/segment_text.h"
 #include "replay/script/syscall_text.h"
 #include "replay/script/text_parser.h"
 
@@ -171,8 +171,8 @@ void ScriptParser::ParseWhat(Step& step, const Times& times) {
   // A time alone is a pause: the next thing is another time, or nothing.
   const bool ends = next.kind == TokenKind::kNumber || next.kind == TokenKind::kEnd ||
                     next.Is("+") || next.Is("*");
-  const bool is_call = next.kind == TokenKind::kWord && !next.Is("frame") &&
-                       !next.Is("segment") && !next.Is("pause");
+  const bool is_call = next.kind == TokenKind::kWord && !next.Is("frame") && !next.Is("segment") &&
+                       !next.Is("pause");
   if (times.returns.has_value() && !is_call) parser_.FailAt(next, "a system call");
   if (is_call) {
     SyscallStep& call = step.what.emplace<SyscallStep>();

@@ -163,7 +163,8 @@ inline void Protocols(net& net, sk_buff* skb, packet_type** pt_prev, net_device*
 
 // Gives *pskb to all who want it but the last, which is returned in *ppt_prev and gets it from the
 // caller; nullptr there means that the packet is gone.
-[[gnu::always_inline]] inline int __netif_receive_skb_core(net& net, sk_buff** pskb, packet_type** ppt_prev) {
+[[gnu::always_inline]] inline int __netif_receive_skb_core(net& net, sk_buff** pskb,
+                                                           packet_type** ppt_prev) {
   TRACE_FUNCTION(net, *pskb, __netif_receive_skb_core, net, pskb, ppt_prev);
   sk_buff* const first = *pskb;
   net_timestamp_check(net, net.core.netdev_tstamp_prequeue == 0, first);

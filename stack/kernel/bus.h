@@ -182,8 +182,8 @@ class DeviceBus {
   int device_count_ = 0;
   PciDevice* devices_[kDevicesMax] = {};
   SimTime last_write_[kDevicesMax] = {};  // when the newest posted write arrives
-  // Mappings in chunks that never move; each is twice as large as the one before. Three of them hold
-  // a receive ring of 512 buffers and the rings themselves.
+  // Mappings in chunks that never move; each is twice as large as the one before. Three of them
+  // hold a receive ring of 512 buffers and the rings themselves.
   static constexpr uint32_t kFirstChunk = 80;
   static constexpr uint32_t kChunksMax = 12;
   Mapping* chunks_[kChunksMax] = {};

@@ -53,7 +53,8 @@ socket* sock_from_file(const file* file);
   TRACE_FUNCTION(sock->sk->sk_net, nullptr, sock_sendmsg, sock, msg, bytes);
   return sock->ops->sendmsg(sock, msg, bytes);
 }
-[[gnu::always_inline]] inline int64_t sock_recvmsg(socket* sock, msghdr* msg, size_t bytes, uint32_t flags) {
+[[gnu::always_inline]] inline int64_t sock_recvmsg(socket* sock, msghdr* msg, size_t bytes,
+                                                   uint32_t flags) {
   TRACE_FUNCTION(sock->sk->sk_net, nullptr, sock_recvmsg, sock, msg, bytes, flags);
   return sock->ops->recvmsg(sock, msg, bytes, flags);
 }
