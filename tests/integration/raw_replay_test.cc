@@ -165,7 +165,7 @@ INSTANTIATE_TEST_SUITE_P(
                     BrokenChecksum{"corpus/captures/dns-b.pcap", 17, 26, "UDP_CSUM"},
                     BrokenChecksum{"corpus/captures/ping4-b.pcap", 1, 22, "ICMP_CSUM"},
                     BrokenChecksum{"corpus/captures/http-b.pcap", 6, 36, "TCP_CSUM"}),
-    [](const testing::TestParamInfo<BrokenChecksum>& info) { return info.param.reason; });
+    [](const testing::TestParamInfo<BrokenChecksum>& which) { return which.param.reason; });
 
 TEST(RawReplayInput, MissingFileIsOneClearLine) {
   const auto run = RawReplay("no/such/file.pcap", {});

@@ -84,7 +84,7 @@ absl::Status WriteEverything(OutputFile file) {
   status.Update(WriteRichPacket(*writer, 0));
   status.Update(WritePlainPacket(*writer, kTimeNs + 1, kFrame));
   status.Update(WriteRichPacket(*writer, 1));
-  status.Update(writer->Write(InterfaceStatistics{0, kTimeNs + 2, 3, 1}));
+  status.Update(writer->Write(InterfaceStatistics{0, kTimeNs + 2, 3, 1, {}}));
   status.Update(writer->Close());
   return status;
 }

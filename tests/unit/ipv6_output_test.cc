@@ -308,12 +308,12 @@ TEST_F(OutputTest, GroupsLoopBack) {
   EXPECT_EQ(received[0], Pattern(20));
   EXPECT_EQ(SentDatagram(), Pattern(20));
   EXPECT_EQ(last_sent[0], 0x33);
-  inet6_sk(sk)->mc_loop = false;
+  inet_sk(sk)->mc6_loop = false;
   ASSERT_EQ(Send(group, Pattern(20), flow), 0);
   EXPECT_EQ(received.size(), 1U);
   EXPECT_EQ(SentDatagram(), Pattern(20));
   // Hop limit 0 stays on the host.
-  inet6_sk(sk)->mc_loop = true;
+  inet_sk(sk)->mc6_loop = true;
   cookie.hlimit = 0;
   ASSERT_EQ(Send(group, Pattern(20), flow), 0);
   EXPECT_EQ(received.size(), 2U);
