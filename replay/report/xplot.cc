@@ -41,8 +41,13 @@ void AppendSegment(const TimeSequence::Segment& segment, std::string* out) {
                           segment.first);
   }
   if (segment.end == segment.first) return;
+  // The number of a FIN stands by itself, as tcptrace draws it.
+  const bool fin = (segment.flags & wire::kTcpFin) != 0;
+  const int64_t data_end = segment.end - (fin ? 1 : 0);
+  if (fin) absl::StrAppendFormat(out, "line %s %d %s %d\n", time, data_end, time, segment.end);
+  if (data_end == segment.first) return;
   absl::StrAppendFormat(out, "darrow %s %d\nuarrow %s %d\nline %s %d %s %d\n", time, segment.first,
-                        time, segment.end, time, segment.first, time, segment.end);
+                        time, data_end, time, segment.first, time, data_end);
   if (segment.lost) absl::StrAppendFormat(out, "red\natext %s %d\nX\n", time, segment.end);
 }
 

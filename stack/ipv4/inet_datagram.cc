@@ -43,7 +43,8 @@ int __ip4_datagram_connect(inet_sock* sk, const void* addr, uint32_t addr_len) {
   sk_dst_reset(sk);
 
   int oif = sk->sk_bound_dev_if;
-  Ipv4Address saddr = sk->inet_saddr.v4();
+  // A socket that was connected by IPv6 has a local address that is none of ours.
+  Ipv4Address saddr = sk->inet_saddr.is_v6() ? kIpv4Any : sk->inet_saddr.v4();
   if (ipv4_is_multicast(sin.sin_addr)) {
     if (oif == 0) oif = sk->mc_index;
     if (saddr == kIpv4Any) saddr = sk->mc_addr;
@@ -64,7 +65,7 @@ int __ip4_datagram_connect(inet_sock* sk, const void* addr, uint32_t addr_len) {
   }
   sk->inet_daddr = fl4->daddr;
   sk->inet_dport = sin.sin_port;
-  if (sk->inet_saddr.IsAny()) sk->inet_saddr = fl4->saddr;
+  if (sk->inet_saddr.IsAny() || sk->inet_saddr.is_v6()) sk->inet_saddr = fl4->saddr;
   if (sk->inet_rcv_saddr.IsAny()) sk->inet_rcv_saddr = fl4->saddr;
   sk_set_state(sk, TCP_ESTABLISHED);
   sk_set_txhash(sk);

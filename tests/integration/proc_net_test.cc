@@ -141,11 +141,11 @@ TEST_F(ProcNetTest, RawAndPingSocketsAreShown) {
   ASSERT_EQ(raw.size(), 2U);
   EXPECT_EQ(
       raw[1].substr(0, 89),
-      " 253: 00000000:00FD 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        ");
+      "  29: 00000000:00FD 00000000:0000 07 00000000:00000000 00:00000000 00000000     0        ");
   const std::vector<std::string> raw6 = Lines(Read("raw6"));
   ASSERT_EQ(raw6.size(), 2U);
   EXPECT_EQ(raw6[1].substr(0, 106),
-            "  253: 00000000000000000000000000000000:00FD 00000000000000000000000000000000:0000 07 "
+            "   29: 00000000000000000000000000000000:00FD 00000000000000000000000000000000:0000 07 "
             "00000000:00000000 00");
   const std::vector<std::string> icmp = Lines(Read("icmp"));
   ASSERT_EQ(icmp.size(), 2U);
