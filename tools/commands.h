@@ -43,6 +43,11 @@ Run AddSsCommand(CLI::App& app, CLI::App** subcommand);
 // tapedeck trace FILE
 Run AddTraceCommand(CLI::App& app, CLI::App** subcommand);
 
+// tapedeck debug|diverge|rr
+Run AddDebugCommand(CLI::App& app, CLI::App** subcommand);
+Run AddDivergeCommand(CLI::App& app, CLI::App** subcommand);
+Run AddRrCommand(CLI::App& app, CLI::App** subcommand);
+
 }  // namespace tapedeck::tools
 
 #endif  // TAPEDECK_TOOLS_COMMANDS_H_

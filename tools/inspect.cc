@@ -23,30 +23,6 @@ int Refuse(const std::string& command, const absl::Status& status) {
   return absl::IsFailedPrecondition(status) ? kExitFailed : kExitUsage;
 }
 
-absl::StatusOr<CaseOptions> MakeCaseOptions(const InspectFlags& flags) {
-  CaseOptions options;
-  options.tolerance = flags.tolerance ? TolerancePolicy::kKernel : TolerancePolicy::kExact;
-  options.check_leftovers = false;
-  options.capture.frames_max = flags.frames_max;
-  if (!flags.kind.empty()) {
-    const absl::StatusOr<CaseKind> kind = ParseCaseKind(flags.kind);
-    if (!kind.ok()) return kind.status();
-    options.kind = *kind;
-  }
-  if (!flags.mode.empty()) {
-    const absl::Status set = options.script.Set("ip_version", flags.mode);
-    if (!set.ok()) return set;
-  }
-  if (!flags.host.empty()) {
-    options.capture.host = IpAddress::Parse(flags.host);
-    if (!options.capture.host.has_value()) {
-      return absl::InvalidArgumentError("--host " + flags.host +
-                                        ": expected an IPv4 or IPv6 address");
-    }
-  }
-  return options;
-}
-
 int InspectFile(const std::string& command, const std::string& file, const InspectFlags& flags,
                 const CaseOptions& options, const Inspection& inspection) {
   const absl::StatusOr<std::unique_ptr<Case>> what = OpenCase(file, options);
@@ -81,21 +57,14 @@ int InspectFile(const std::string& command, const std::string& file, const Inspe
 
 void AddInspectFlags(CLI::App* sub, InspectFlags* flags) {
   sub->add_option("FILE", flags->files, "Captures, scripts (*.pkt), fuzzers' inputs")->required();
-  sub->add_option("--as", flags->kind,
-                  "What FILE is: capture, script, bytes, recording [by its name]")
-      ->type_name("KIND");
-  sub->add_option("--host", flags->host,
-                  "Address of the host under test in a capture [the busiest receiver]");
-  sub->add_option("--frames", flags->frames_max, "Look after so many frames of a capture [all]");
   sub->add_option("--event", flags->event, "Look right behind this event [the end]")
       ->type_name("N");
-  sub->add_option("--mode", flags->mode, "IP version of a script: ipv4, ipv6, ipv4-mapped-ipv6");
-  sub->add_flag("--tolerance", flags->tolerance, "Judge a script's times as packetdrill does");
+  AddCaseFlags(sub, &flags->what);
 }
 
 int InspectFiles(const std::string& command, const InspectFlags& flags,
                  const Inspection& inspection) {
-  absl::StatusOr<CaseOptions> options = MakeCaseOptions(flags);
+  absl::StatusOr<CaseOptions> options = MakeCaseOptions(flags.what);
   if (!options.ok()) return Refuse(command, options.status());
   if (inspection.set_options) {
     const absl::Status set = inspection.set_options(&*options);

@@ -12,17 +12,14 @@
 #include "replay/case/case.h"
 #include "replay/trace/recorder.h"
 #include "stack/host.h"
+#include "tools/case_flags.h"
 
 namespace tapedeck::tools {
 
 struct InspectFlags {
   std::vector<std::string> files;
-  std::string host;
-  std::string mode;
-  std::string kind;
+  CaseFlags what;
   uint64_t event = 0;  // to look behind; 0: at the end
-  uint64_t frames_max = UINT64_MAX;
-  bool tolerance = false;
 };
 // Adds the arguments that all of these commands have.
 void AddInspectFlags(CLI::App* sub, InspectFlags* flags);

@@ -49,6 +49,9 @@ int main(int argc, char** argv) {
            AddTraceCommand,
            AddConvertCommand,
            AddMergeCommand,
+           AddDebugCommand,
+           AddDivergeCommand,
+           AddRrCommand,
        }) {
     Command command;
     command.run = add(app, &command.app);

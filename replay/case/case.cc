@@ -27,10 +27,11 @@ class CaptureCase final : public Case {
   }
   const std::string& name() const override { return path_; }
   CaseKind kind() const override { return CaseKind::kCapture; }
-  absl::StatusOr<std::unique_ptr<Playback>> Play(TraceObserver* observer,
+  absl::StatusOr<std::unique_ptr<Playback>> Play(const PlayHooks& hooks,
                                                  Arena* arena) const override {
     RawReplayOptions options = options_;
-    options.lab.observer = observer;
+    options.lab.observer = hooks.observer;
+    options.lab.edits = hooks.edits;
     return RawPlayback::Open(path_, options, arena);
   }
 
@@ -54,10 +55,10 @@ class ScriptCase final : public Case {
   }
   const std::string& name() const override { return path_; }
   CaseKind kind() const override { return kind_; }
-  absl::StatusOr<std::unique_ptr<Playback>> Play(TraceObserver* observer,
+  absl::StatusOr<std::unique_ptr<Playback>> Play(const PlayHooks& hooks,
                                                  Arena* arena) const override {
     ScriptPlaybackOptions options = options_;
-    options.observer = observer;
+    options.hooks = hooks;
     return OpenScriptPlayback(script_, options, arena);
   }
 
@@ -73,10 +74,11 @@ class RecordingCase final : public Case {
   explicit RecordingCase(std::string path) : path_(std::move(path)) {}
   const std::string& name() const override { return path_; }
   CaseKind kind() const override { return CaseKind::kRecording; }
-  absl::StatusOr<std::unique_ptr<Playback>> Play(TraceObserver* observer,
+  absl::StatusOr<std::unique_ptr<Playback>> Play(const PlayHooks& hooks,
                                                  Arena* arena) const override {
     LiveRunOptions options;
-    options.observer = observer;
+    options.observer = hooks.observer;
+    options.edits = hooks.edits;
     return RecordingReplay::Open(path_, options, arena);
   }
 

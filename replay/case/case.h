@@ -15,7 +15,6 @@
 #include "replay/lab/playback.h"
 #include "replay/lab/raw_replay.h"
 #include "replay/script/options.h"
-#include "replay/trace/recorder.h"
 #include "stack/kernel/arena.h"
 
 namespace tapedeck {
@@ -54,10 +53,9 @@ class Case {
 
   virtual const std::string& name() const = 0;  // as the user named it
   virtual CaseKind kind() const = 0;            // never kByName
-  // A new run, of which nothing has been played yet. `observer` (may be null) sees every event, the
-  // building of the Lab included; `arena` is reset and used. Both must outlive the run, as the Case
-  // must. FailedPrecondition: the case is to be skipped, and why.
-  virtual absl::StatusOr<std::unique_ptr<Playback>> Play(TraceObserver* observer,
+  // A new run, of which nothing has been played yet. `arena` is reset and used; it must outlive the
+  // run, as the Case must. FailedPrecondition: the case is to be skipped, and why.
+  virtual absl::StatusOr<std::unique_ptr<Playback>> Play(const PlayHooks& hooks,
                                                          Arena* arena) const = 0;
 };
 

@@ -7,12 +7,13 @@
 
 namespace tapedeck {
 
-CaseRun::CaseRun(const Case& what, Arena* arena) : case_(what), arena_(arena) {}
+CaseRun::CaseRun(const Case& what, Arena* arena, const FrameEdits* edits)
+    : case_(what), arena_(arena), edits_(edits) {}
 
 absl::StatusOr<std::unique_ptr<CaseRun>> CaseRun::Start(const Case& what, Arena* arena,
-                                                        TraceObserver* observer) {
-  std::unique_ptr<CaseRun> run(new CaseRun(what, arena));
-  if (observer != nullptr) run->AddObserver(observer);
+                                                        const PlayHooks& hooks) {
+  std::unique_ptr<CaseRun> run(new CaseRun(what, arena, hooks.edits));
+  if (hooks.observer != nullptr) run->AddObserver(hooks.observer);
   const absl::Status opened = run->Open();
   if (!opened.ok()) return opened;
   return run;
@@ -23,7 +24,8 @@ absl::Status CaseRun::Open() {
   time_ = SimTime();
   over_ = false;
   at_seam_ = true;
-  absl::StatusOr<std::unique_ptr<Playback>> playback = case_.Play(this, arena_);
+  absl::StatusOr<std::unique_ptr<Playback>> playback =
+      case_.Play({.observer = this, .edits = edits_}, arena_);
   if (!playback.ok()) return playback.status();
   playback_ = *std::move(playback);
   return absl::OkStatus();
@@ -50,7 +52,9 @@ void CaseRun::Observe(uint64_t number, const TraceEvent& event, const FrameLedge
   if (fiber_ == nullptr || !fiber_->running()) return;  // being built
   if (number != stop_event_ && (stop_ == nullptr || !(*stop_)(number, event))) return;
   stopped_ = true;
+  current_ = &event;
   fiber_->Yield();
+  current_ = nullptr;
 }
 
 void CaseRun::Body() {

@@ -28,10 +28,10 @@ namespace tapedeck {
 
 class CaseRun final : private TraceObserver {
  public:
-  // Built, and nothing played. `what`, `arena` (reset and used) and `observer` (sees every event
-  // once it happens, those of the building too; may be null) must outlive it. Errors: Case::Play's.
+  // Built, and nothing played. `what`, `arena` (reset and used) and the hooks (the observer as with
+  // AddObserver) must outlive it. Errors: Case::Play's.
   static absl::StatusOr<std::unique_ptr<CaseRun>> Start(const Case& what, Arena* arena,
-                                                        TraceObserver* observer = nullptr);
+                                                        const PlayHooks& hooks = {});
   ~CaseRun() override;
   CaseRun(const CaseRun&) = delete;
   CaseRun& operator=(const CaseRun&) = delete;
@@ -43,6 +43,8 @@ class CaseRun final : private TraceObserver {
   // All is played.
   bool done() const { return over_; }
   bool at_seam() const { return at_seam_; }
+  // The event behind which it is stopped, its bytes included, until it goes on; null at a seam.
+  const TraceEvent* current() const { return current_; }
   World& world() { return playback_->world(); }
   Recorder& recorder() { return playback_->recorder(); }
   int hosts() const { return playback_->hosts(); }
@@ -88,7 +90,7 @@ class CaseRun final : private TraceObserver {
   PlaybackResult Finish();
 
  private:
-  CaseRun(const Case& what, Arena* arena);
+  CaseRun(const Case& what, Arena* arena, const FrameEdits* edits);
   void Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) override;
   absl::Status Open();
   void Body();
@@ -99,11 +101,13 @@ class CaseRun final : private TraceObserver {
 
   const Case& case_;
   Arena* arena_;
+  const FrameEdits* edits_;
   std::vector<TraceObserver*> observers_;
   std::unique_ptr<Playback> playback_;
   std::unique_ptr<Fiber> fiber_;
   uint64_t event_ = 0;
   SimTime time_;
+  const TraceEvent* current_ = nullptr;
   bool over_ = false;
   bool at_seam_ = true;
   bool silent_ = false;   // being abandoned

@@ -16,17 +16,19 @@ void Cable::Transmit(SimTime first_bit, SimTime, const nic::WireFrame& frame) {
   to_.WireRx(first_bit + delay_, frame);
 }
 
-CapturePort::CapturePort(World& world, nic::Nic82599& nic)
+CapturePort::CapturePort(World& world, nic::Nic82599& nic, const FrameEdits* edits)
     : world_(world),
       nic_(nic),
+      edits_(edits),
       replies_(world.arena(), "arp-reply"),
+      delayed_(world.arena(), "delayed-frame"),
       event_source_(world.NewEventSource()) {}
 
-uint32_t CapturePort::Inject(SimTime first_bit, std::span<const uint8_t> bytes, bool stable,
-                             uint8_t flags) {
+nic::WireFrame CapturePort::MakeFrame(uint32_t frame_id, std::span<const uint8_t> bytes,
+                                      bool stable, uint8_t flags) {
   nic::WireFrame frame;
   frame.flags = static_cast<uint8_t>(flags | nic::kWirePad);
-  frame.frame_id = world_.NewFrameId();
+  frame.frame_id = frame_id;
   if (stable) {
     frame.bytes = bytes;
   } else {
@@ -35,14 +37,44 @@ uint32_t CapturePort::Inject(SimTime first_bit, std::span<const uint8_t> bytes, 
     if (!bytes.empty()) std::memcpy(frame.buffer.data, bytes.data(), bytes.size());
     frame.bytes = {frame.buffer.data, bytes.size()};
   }
+  return frame;
+}
+
+uint32_t CapturePort::Inject(SimTime first_bit, std::span<const uint8_t> bytes, bool stable,
+                             uint8_t flags) {
+  const uint32_t frame_id = world_.NewFrameId();
+  const FrameEdit* const edit = FindEdit(edits_, frame_id);
+  if (edit != nullptr && edit->kind == FrameEdit::Kind::kDrop) return frame_id;
+  const nic::WireFrame frame = MakeFrame(frame_id, bytes, stable, flags);
+  if (edit != nullptr && edit->kind == FrameEdit::Kind::kDelay) {
+    auto* const delayed = delayed_.New(EventKind::kWire, event_source_, &CapturePort::OnDelayed);
+    CHECK(delayed != nullptr);
+    delayed->port = this;
+    delayed->frame = frame;
+    world_.device_events().Schedule(delayed, first_bit + edit->delay);
+    return frame.frame_id;
+  }
   nic_.WireRx(first_bit, frame);
+  if (edit != nullptr) {  // twice
+    nic_.WireRx(first_bit, MakeFrame(world_.NewFrameId(), bytes, stable, flags));
+  }
   return frame.frame_id;
+}
+
+void CapturePort::OnDelayed(Event* event, SimTime now) {
+  auto* const delayed = static_cast<Delayed*>(event);
+  CapturePort& port = *delayed->port;
+  port.nic_.WireRx(now, delayed->frame);
+  port.delayed_.Delete(delayed);
 }
 
 void CapturePort::Transmit(SimTime first_bit, SimTime last_bit, const nic::WireFrame& frame) {
   ++frames_out_;
-  if (listener_ != nullptr) listener_->OnFrame(host_, first_bit, frame.bytes);
-  if (neighbours_ != nullptr) MaybeAnswer(last_bit + arp_delay_, frame.bytes);
+  const FrameEdit* const edit = FindEdit(edits_, frame.frame_id);
+  const bool lost = edit != nullptr && edit->kind == FrameEdit::Kind::kDrop;
+  const Duration late = edit == nullptr ? Duration() : edit->delay;
+  if (listener_ != nullptr && !lost) listener_->OnFrame(host_, first_bit, frame.bytes);
+  if (neighbours_ != nullptr && !lost) MaybeAnswer(last_bit + arp_delay_ + late, frame.bytes);
   if (frame.buffer.data != nullptr) world_.packets().Free(frame.buffer);
 }
 

@@ -8,6 +8,7 @@
 
 #include "nicmodel/nic_82599.h"
 #include "nicmodel/wire.h"
+#include "replay/lab/frame_edits.h"
 #include "stack/base/ip_address.h"
 #include "stack/kernel/event_queue.h"
 #include "stack/kernel/slab.h"
@@ -47,7 +48,8 @@ class FrameListener {
 // The far end of a cable whose other side is a player.
 class CapturePort : public nic::WireSink {
  public:
-  CapturePort(World& world, nic::Nic82599& nic);
+  // `edits` may be null; it must outlive the Lab.
+  CapturePort(World& world, nic::Nic82599& nic, const FrameEdits* edits = nullptr);
 
   // ARP requests and neighbour solicitations are answered for `neighbours` (may be null), `delay`
   // after their last bit. It must outlive the Lab.
@@ -80,7 +82,16 @@ class CapturePort : public nic::WireSink {
     uint8_t bytes[86] = {};
     size_t size = 0;
   };
+  // A frame that is held up.
+  struct Delayed : Event {
+    using Event::Event;
+    CapturePort* port = nullptr;
+    nic::WireFrame frame;
+  };
   static void OnReply(Event* event, SimTime now);
+  static void OnDelayed(Event* event, SimTime now);
+  nic::WireFrame MakeFrame(uint32_t frame_id, std::span<const uint8_t> bytes, bool stable,
+                           uint8_t flags);
   void MaybeAnswer(SimTime at, std::span<const uint8_t> frame);
   void MaybeAnswerArp(SimTime at, const wire::EthernetView& ethernet);
   void MaybeAnswerSolicitation(SimTime at, const wire::EthernetView& ethernet);
@@ -93,7 +104,9 @@ class CapturePort : public nic::WireSink {
   Duration arp_delay_;
   FrameListener* listener_ = nullptr;
   uint8_t host_ = 0;
+  const FrameEdits* edits_;
   SlabCache<Reply> replies_;
+  SlabCache<Delayed> delayed_;
   uint16_t event_source_;
   uint64_t frames_out_ = 0;
 };

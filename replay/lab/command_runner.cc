@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "replay/lab/mib_groups.h"
 #include "stack/core/net_device.h"
 #include "stack/core/qdisc.h"
 #include "stack/ipv4/fib.h"
@@ -72,12 +73,8 @@ bool SetCongestionControl(const ChangeRoute& command, fib_config* config) {
 
 std::map<std::string, uint64_t, std::less<>> CountersOf(const net& network) {
   std::map<std::string, uint64_t, std::less<>> counters;
-  AddCounters("Ip", network.ip_mib, &counters);
-  AddCounters("IpExt", network.ip_ext_mib, &counters);
-  AddCounters("Icmp", network.icmp_mib, &counters);
-  AddCounters("Udp", network.udp_mib, &counters);
-  AddCounters("Tcp", network.tcp_mib, &counters);
-  AddCounters("TcpExt", network.tcp_ext_mib, &counters);
+  ForEachMib(network,
+             [&](const char* group, const auto& mib) { AddCounters(group, mib, &counters); });
   return counters;
 }
 

@@ -52,7 +52,7 @@ void Lab::Connect(const LabOptions& options) {
     }
   } else {
     for (LabHost& host : hosts_) {
-      host.port = arena_->New<CapturePort>(*world_, *host.nic);
+      host.port = arena_->New<CapturePort>(*world_, *host.nic, options.edits);
       host.nic->set_sink(host.port);
     }
   }

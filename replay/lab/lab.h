@@ -12,6 +12,7 @@
 #include "nicmodel/config.h"
 #include "nicmodel/nic_82599.h"
 #include "replay/lab/cable.h"
+#include "replay/lab/frame_edits.h"
 #include "replay/lab/link.h"
 #include "replay/trace/recorder.h"
 #include "stack/base/ip_address.h"
@@ -53,6 +54,8 @@ struct LabOptions {
   bool trace = true;
   // Sees the building of the Lab, too, which later observers of the recorder do not. May be null.
   TraceObserver* observer = nullptr;
+  // What is done to frames on the cables of ports. May be null; must outlive the Lab.
+  const FrameEdits* edits = nullptr;
 };
 
 class Lab {

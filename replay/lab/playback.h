@@ -8,11 +8,18 @@
 #include <string>
 #include <vector>
 
+#include "replay/lab/frame_edits.h"
 #include "replay/trace/recorder.h"
 #include "stack/host.h"
 #include "stack/kernel/world.h"
 
 namespace tapedeck {
+
+// Who looks at a run and what is done to it. Each may be null, and must outlive it.
+struct PlayHooks {
+  TraceObserver* observer = nullptr;  // sees every event, the building of the Lab included
+  const FrameEdits* edits = nullptr;  // what is done to frames on their way
+};
 
 // What came of a run.
 struct PlaybackResult {

@@ -74,7 +74,8 @@ TunLabOptions TunOptions(const ScriptPlaybackOptions& options) {
   lab.seed = options.seed;
   lab.costs = options.costs;
   lab.trace = options.trace;
-  lab.observer = options.observer;
+  lab.observer = options.hooks.observer;
+  lab.edits = options.hooks.edits;
   return lab;
 }
 
@@ -120,7 +121,8 @@ LabOptions NicLabOptions(const Script& script, const ScriptPlaybackOptions& opti
   lab.costs = options.costs;
   lab.seed = options.seed;
   lab.trace = options.trace;
-  lab.observer = options.observer;
+  lab.observer = options.hooks.observer;
+  lab.edits = options.hooks.edits;
   for (uint8_t host = 0; host < hosts; ++host) {
     lab.hosts.push_back(ScriptHostOptions(host));
     if (options.nics) lab.hosts.back().address6 = HostIpv6(host);

@@ -35,8 +35,7 @@ struct ScriptPlaybackOptions {
   bool nics = false;
   // Events are recorded; without, there is no digest.
   bool trace = true;
-  // Sees the building of the Lab, too. May be null.
-  TraceObserver* observer = nullptr;
+  PlayHooks hooks;
 };
 
 // Nothing of the script has been played then. Its state cannot be copied (Playback::Take).

@@ -1,5 +1,7 @@
 #include "replay/lab/tun_lab.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "stack/base/check.h"
 #include "stack/kernel/cost.h"
@@ -16,7 +18,8 @@ constexpr Duration kShutdownTime = Duration::Seconds(3600);
 
 TunLab::TunLab(const PlaySettings& settings, const TunLabOptions& options, Arena* arena)
     : own_arena_(arena == nullptr ? std::make_unique<Arena>(options.arena) : nullptr),
-      arena_(arena == nullptr ? own_arena_.get() : arena) {
+      arena_(arena == nullptr ? own_arena_.get() : arena),
+      edits_(options.edits) {
   if (arena != nullptr) arena->Reset();
   if (options.observer != nullptr) recorder_.AddObserver(options.observer);
   world_ = arena_->New<World>(*arena_, options.seed, options.trace ? &recorder_ : nullptr);
@@ -35,7 +38,10 @@ TunLab::TunLab(const PlaySettings& settings, const TunLabOptions& options, Arena
   sent_.clear();
 }
 
-TunLab::~TunLab() = default;
+TunLab::~TunLab() {
+  for (const std::unique_ptr<Delayed>& delayed : delayed_)
+    world_->cpu_events().Cancel(delayed.get());
+}
 
 // A gateway that is on no link leaves the remote side out of reach, as with the real tool.
 void TunLab::AddIpv4(const PlaySettings& settings) {
@@ -52,11 +58,32 @@ void TunLab::AddIpv6(const PlaySettings& settings) {
 }
 
 void TunLab::Read(const TunPacket& packet) {
-  sent_.push_back({packet.time, {packet.bytes.begin(), packet.bytes.end()}});
+  const FrameEdit* const edit = FindEdit(edits_, packet.frame_id);
+  if (edit != nullptr && edit->kind == FrameEdit::Kind::kDrop) return;
+  if (edit != nullptr && edit->kind == FrameEdit::Kind::kDelay) {
+    return Delay(packet.time + edit->delay, packet.bytes);
+  }
+  for (int copies = edit != nullptr ? 2 : 1; copies > 0; --copies) {
+    sent_.push_back({packet.time, {packet.bytes.begin(), packet.bytes.end()}});
+  }
 }
 
 int TunLab::Inject(std::span<const uint8_t> packet, uint16_t gso_size_bytes) {
   return tun_write(tun_, packet, gso_size_bytes);
+}
+
+void TunLab::Delay(SimTime until, std::span<const uint8_t> bytes) {
+  auto delayed =
+      std::make_unique<Delayed>(EventKind::kScript, world_->NewEventSource(), &TunLab::OnDelayed);
+  delayed->lab = this;
+  delayed->bytes.assign(bytes.begin(), bytes.end());
+  world_->cpu_events().Schedule(delayed.get(), until);
+  delayed_.push_back(std::move(delayed));
+}
+
+void TunLab::OnDelayed(Event* event, SimTime now) {
+  const auto* const delayed = static_cast<Delayed*>(event);
+  delayed->lab->sent_.push_back({now, delayed->bytes});
 }
 
 bool TunLab::RunUntilSent(SimTime time) {

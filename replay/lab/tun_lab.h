@@ -11,11 +11,13 @@
 #include <string>
 #include <vector>
 
+#include "replay/lab/frame_edits.h"
 #include "replay/lab/play_settings.h"
 #include "replay/trace/recorder.h"
 #include "stack/drivers/tun.h"
 #include "stack/host.h"
 #include "stack/kernel/arena.h"
+#include "stack/kernel/event_queue.h"
 #include "stack/kernel/world.h"
 
 namespace tapedeck {
@@ -34,6 +36,8 @@ struct TunLabOptions {
   bool trace = false;
   // Sees the building of the Lab, too. May be null.
   TraceObserver* observer = nullptr;
+  // What is done to packets that the host sends. May be null; must outlive the Lab.
+  const FrameEdits* edits = nullptr;
 };
 
 class TunLab : private TunReader {
@@ -70,6 +74,14 @@ class TunLab : private TunReader {
   void AddIpv4(const PlaySettings& settings);
   void AddIpv6(const PlaySettings& settings);
   void Read(const TunPacket& packet) override;
+  // A packet of the host that is held up.
+  struct Delayed : Event {
+    using Event::Event;
+    TunLab* lab = nullptr;
+    std::vector<uint8_t> bytes;
+  };
+  static void OnDelayed(Event* event, SimTime now);
+  void Delay(SimTime until, std::span<const uint8_t> bytes);
 
   std::unique_ptr<Arena> own_arena_;
   Arena* arena_;
@@ -78,6 +90,8 @@ class TunLab : private TunReader {
   Host* host_;
   net_device* tun_;
   std::deque<SentPacket> sent_;
+  const FrameEdits* edits_;
+  std::vector<std::unique_ptr<Delayed>> delayed_;
 };
 
 }  // namespace tapedeck

@@ -24,6 +24,7 @@ LabOptions LiveLabOptions(const LiveSettings& settings, const LiveRunOptions& wa
   options.costs = CostsByName(settings.costs);
   options.arena = wanted.memory;
   options.observer = wanted.observer;
+  options.edits = wanted.edits;
   LabHostOptions host;
   host.mac = settings.mac;
   host.address = settings.address;

@@ -45,6 +45,7 @@ std::string ServiceReportText(const LiveReport::ServiceReport& report);
 struct LiveRunOptions {
   Arena::Options memory;              // where no arena is given
   TraceObserver* observer = nullptr;  // sees the building of the Lab, too
+  const FrameEdits* edits = nullptr;  // what is done to frames on their way
 };
 
 class LiveRun {

@@ -156,7 +156,8 @@ PlayedCase PlayCase(const CaseFile& one, const CaseSettings& settings, uint64_t 
   if (!opened.ok()) return NotPlayed(Outcome::kFailed, std::string(opened.status().message()));
   TraceLines lines;
   Arena arena{Arena::Options{}};
-  const absl::StatusOr<std::unique_ptr<Playback>> playback = (*opened)->Play(&lines, &arena);
+  const absl::StatusOr<std::unique_ptr<Playback>> playback =
+      (*opened)->Play({.observer = &lines}, &arena);
   if (!playback.ok()) {
     const bool skipped = playback.status().code() == absl::StatusCode::kFailedPrecondition;
     return NotPlayed(skipped ? Outcome::kSkipped : Outcome::kFailed,

@@ -3,6 +3,7 @@
 #include <bit>
 
 #include "absl/strings/str_format.h"
+#include "replay/trace/digest_chain.h"
 #include "replay/trace/wide_hash.h"
 
 #define XXH_INLINE_ALL
@@ -41,5 +42,14 @@ void Digest::CloseBlock() {
 uint64_t Digest::value() const { return Xxh3(block_, used_words_ * sizeof(block_[0])); }
 
 std::string Digest::ToString() const { return absl::StrFormat("%016x", value()); }
+
+uint64_t ChainLink(uint64_t before, const TraceEvent& event) {
+  uint64_t words[8] = {before, event.time.ps,
+                       static_cast<uint64_t>(event.kind) | uint64_t{event.host} << 16 |
+                           uint64_t{event.cpu} << 24 | uint64_t{event.bytes.size()} << 32};
+  std::memcpy(words + 3, event.args, sizeof(event.args));
+  if (!event.bytes.empty()) words[7] = Xxh3(event.bytes.data(), event.bytes.size());
+  return Xxh3(words, sizeof(words));
+}
 
 }  // namespace tapedeck

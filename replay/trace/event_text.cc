@@ -16,32 +16,6 @@ namespace tapedeck {
 
 namespace {
 
-// States as `ip neigh` prints them.
-const char* NudName(uint64_t state) {
-  switch (state) {
-    case NUD_NONE:
-      return "NONE";
-    case NUD_INCOMPLETE:
-      return "INCOMPLETE";
-    case NUD_REACHABLE:
-      return "REACHABLE";
-    case NUD_STALE:
-      return "STALE";
-    case NUD_DELAY:
-      return "DELAY";
-    case NUD_PROBE:
-      return "PROBE";
-    case NUD_FAILED:
-      return "FAILED";
-    case NUD_NOARP:
-      return "NOARP";
-    case NUD_PERMANENT:
-      return "PERMANENT";
-    default:
-      return "?";
-  }
-}
-
 // Arguments by their names, for kinds that need no better words.
 std::string PlainText(const TraceEvent& event, const TraceKindInfo& info) {
   std::string text = info.what;
@@ -86,6 +60,31 @@ std::string RetransmitText(const TraceEvent& event) {
 
 }  // namespace
 
+const char* NudStateName(uint64_t state) {
+  switch (state) {
+    case NUD_NONE:
+      return "NONE";
+    case NUD_INCOMPLETE:
+      return "INCOMPLETE";
+    case NUD_REACHABLE:
+      return "REACHABLE";
+    case NUD_STALE:
+      return "STALE";
+    case NUD_DELAY:
+      return "DELAY";
+    case NUD_PROBE:
+      return "PROBE";
+    case NUD_FAILED:
+      return "FAILED";
+    case NUD_NOARP:
+      return "NOARP";
+    case NUD_PERMANENT:
+      return "PERMANENT";
+    default:
+      return "?";
+  }
+}
+
 std::string EventText(const TraceEvent& event) {
   const TraceKindInfo& info = GetTraceKindInfo(event.kind);
   switch (event.kind) {
@@ -99,8 +98,8 @@ std::string EventText(const TraceEvent& event) {
     case TraceKind::kDeliver:
       return DeliverText(event);
     case TraceKind::kNeighState:
-      return absl::StrFormat("%s %s -> %s", NeighbourText(event), NudName(event.args[1]),
-                             NudName(event.args[2]));
+      return absl::StrFormat("%s %s -> %s", NeighbourText(event), NudStateName(event.args[1]),
+                             NudStateName(event.args[2]));
     case TraceKind::kSyscallEnter:
       return absl::StrFormat("%s(%d) ...",
                              SyscallNumberName(static_cast<SyscallNumber>(event.args[0])),
@@ -130,6 +129,11 @@ std::string EventText(const TraceEvent& event) {
       break;
   }
   return PlainText(event, info);
+}
+
+std::string EventLine(uint64_t number, const TraceEvent& event) {
+  return absl::StrFormat("%8d %s  %4d %-8s %s", number, TimeText(event.time), event.host,
+                         GetTraceKindInfo(event.kind).where, EventText(event));
 }
 
 std::string TimeText(SimTime time) {

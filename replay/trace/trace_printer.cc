@@ -38,13 +38,11 @@ TracePrinter::Detail DetailOf(TraceKind kind) {
 }  // namespace
 
 void TracePrinter::PrintHeader() {
-  absl::FPrintF(out_, "%16s  %4s %-8s %s\n", "seconds", "host", "where", "event");
+  absl::FPrintF(out_, "%8s %16s  %4s %-8s %s\n", "number", "seconds", "host", "where", "event");
 }
 
-void TracePrinter::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) {
-  if (DetailOf(event.kind) > detail_) return;
-  absl::FPrintF(out_, "%s  %4d %-8s %s\n", TimeText(event.time), event.host,
-                GetTraceKindInfo(event.kind).where, EventText(event));
+void TracePrinter::Observe(uint64_t number, const TraceEvent& event, const FrameLedger&) {
+  if (DetailOf(event.kind) <= detail_) absl::FPrintF(out_, "%s\n", EventLine(number, event));
 }
 
 }  // namespace tapedeck

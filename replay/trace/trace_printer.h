@@ -1,7 +1,9 @@
 // Prints a run as a person follows it: one line an event, fixed columns.
 //
-//          seconds  host where    event
-//      0.000360000     0 wire     < 10.0.0.1.53 > 10.0.0.2.4711: UDP, length 30
+//     number          seconds  host where    event
+//         17      0.000360000     0 wire     < 10.0.0.1.53 > 10.0.0.2.4711: UDP, length 30
+//
+// Numbers are those by which `tapedeck debug` and captures written name events.
 #ifndef TAPEDECK_REPLAY_TRACE_TRACE_PRINTER_H_
 #define TAPEDECK_REPLAY_TRACE_TRACE_PRINTER_H_
 

@@ -109,6 +109,9 @@ struct Adapter {
   void Write(uint32_t reg, uint32_t value) { bus->writel(slot, 0, reg, value); }
 };
 
+// The driver's state of `dev`, for those who look at it; nullptr where it is another driver's.
+const Adapter* ixgbe_adapter_of(const net_device* dev);
+
 inline constexpr uint32_t kRarEntries = 16;
 inline constexpr uint32_t kQueueVector = 0;
 inline constexpr uint32_t kOtherVector = 1;

@@ -369,6 +369,10 @@ bool Identify(Adapter& adapter) {
 
 }  // namespace
 
+const Adapter* ixgbe_adapter_of(const net_device* dev) {
+  return dev->netdev_ops == &kNetdevOps ? netdev_priv<Adapter>(dev) : nullptr;
+}
+
 net_device* ixgbe_probe(net& net, int slot, std::string_view name, const IxgbeOptions& options) {
   net_device* const dev =
       alloc_netdev_mqs(net, sizeof(Adapter), name, &ether_setup, /*tx_queues=*/1, /*rx_queues=*/1);

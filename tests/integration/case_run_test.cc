@@ -52,7 +52,7 @@ std::unique_ptr<Case> Opened(const std::string& path, CaseOptions options = {}) 
 
 std::unique_ptr<CaseRun> Started(const Case& what, Arena* arena,
                                  TraceObserver* observer = nullptr) {
-  absl::StatusOr<std::unique_ptr<CaseRun>> started = CaseRun::Start(what, arena, observer);
+  absl::StatusOr<std::unique_ptr<CaseRun>> started = CaseRun::Start(what, arena, {.observer = observer});
   EXPECT_TRUE(started.ok()) << started.status();
   return started.ok() ? *std::move(started) : nullptr;
 }
@@ -217,7 +217,7 @@ TEST(CaseByName, ErrorsNameTheFile) {
   const absl::StatusOr<std::unique_ptr<Case>> capture = OpenCase("no/such.pcap", {});
   ASSERT_TRUE(capture.ok());
   Arena arena{Arena::Options{}};
-  EXPECT_THAT(std::string((*capture)->Play(nullptr, &arena).status().message()),
+  EXPECT_THAT(std::string((*capture)->Play({}, &arena).status().message()),
               testing::StartsWith("no/such.pcap"));
   EXPECT_FALSE(ParseCaseKind("film").ok());
 }
