@@ -1,9 +1,8 @@
 #include "tools/case_flags.h"
 
-#include <charconv>
-
 #include "absl/strings/str_cat.h"
 #include "stack/base/ip_address.h"
+#include "tools/seed_flag.h"
 
 namespace tapedeck::tools {
 
@@ -32,17 +31,6 @@ std::vector<std::string> CaseArguments(const CaseFlags& flags) {
   if (flags.frames_max != UINT64_MAX) add("--frames", std::to_string(flags.frames_max));
   if (flags.tolerance) arguments.emplace_back("--tolerance");
   return arguments;
-}
-
-absl::StatusOr<uint64_t> ParseSeed(const std::string& text) {
-  uint64_t seed = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, seed, 16);
-  if (text.empty() || error != std::errc() || stop != end) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--seed ", text, ": expected up to 16 hexadecimal digits"));
-  }
-  return seed;
 }
 
 absl::StatusOr<CaseOptions> MakeCaseOptions(const CaseFlags& flags) {

@@ -32,9 +32,6 @@ absl::StatusOr<std::unique_ptr<Case>> OpenCaseOf(const CaseFlags& flags);
 // The flags as they would be given to another `tapedeck`; without the file.
 std::vector<std::string> CaseArguments(const CaseFlags& flags);
 
-// Up to 16 hexadecimal digits.
-absl::StatusOr<uint64_t> ParseSeed(const std::string& text);
-
 }  // namespace tapedeck::tools
 
 #endif  // TAPEDECK_TOOLS_CASE_FLAGS_H_

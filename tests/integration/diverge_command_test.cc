@@ -22,9 +22,10 @@ std::string Program(const std::string& name) {
   return fs::read_symlink("/proc/self/exe").parent_path() / "../../bin" / name;
 }
 
-ChildResult Tapedeck(std::vector<std::string> arguments) {
+ChildResult Tapedeck(std::vector<std::string> arguments,
+                     const std::vector<std::string>& environment = {}) {
   arguments.insert(arguments.begin(), Program("tapedeck"));
-  const absl::StatusOr<ChildResult> result = RunChild(arguments, {}, 120);
+  const absl::StatusOr<ChildResult> result = RunChild(arguments, environment, 120);
   EXPECT_TRUE(result.ok()) << result.status();
   return result.ok() ? *result : ChildResult{};
 }
@@ -37,12 +38,13 @@ TEST(Diverge, ARunDoesNotDifferFromItself) {
   }
 }
 
-// Once the Lab is built the canary tells of things in the order of pointers: events that the other
-// build does not have.
+// The canary that tells of things in the order of pointers, once the Lab is built: events that the
+// other build does not have.
 TEST(Diverge, TheCanaryIsFoundAtItsFirstEvent) {
   const std::string canary = Program("tapedeck_canary");
   if (!fs::exists(canary)) GTEST_SKIP() << "tapedeck_canary is not built";
-  const ChildResult result = Tapedeck({"diverge", "--with", canary, kCapture});
+  const ChildResult result =
+      Tapedeck({"diverge", "--with", canary, kCapture}, {"TAPEDECK_CANARY=pointers"});
   EXPECT_EQ(result.exit_code, 1) << result.err;
   EXPECT_THAT(result.out, HasSubstr("first difference: event "));
   EXPECT_THAT(result.out, testing::ContainsRegex("  B .* state    digest hash="));
