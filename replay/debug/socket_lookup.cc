@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "replay/trace/stable_sort.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/socket/file.h"
 #include "stack/socket/sock_diag.h"
@@ -53,9 +54,8 @@ std::vector<FoundSock> AllSocks(Host& host) {
       },
       &found);
   // One with a descriptor comes before its twin without, and the lowest descriptor first.
-  std::stable_sort(found.begin(), found.end(), [](const FoundSock& a, const FoundSock& b) {
-    return a.sk->sk_id < b.sk->sk_id;
-  });
+  StableSort(&found,
+             [](const FoundSock& a, const FoundSock& b) { return a.sk->sk_id < b.sk->sk_id; });
   const auto twin = [](const FoundSock& a, const FoundSock& b) { return a.sk == b.sk; };
   found.erase(std::unique(found.begin(), found.end(), twin), found.end());
   return found;

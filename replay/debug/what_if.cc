@@ -18,6 +18,7 @@
 #include "replay/script/absl_view.h"
 #include "replay/trace/digest_chain.h"
 #include "replay/trace/event_text.h"
+#include "replay/trace/stable_sort.h"
 #include "stack/kernel/arena.h"
 
 namespace tapedeck {
@@ -174,9 +175,8 @@ absl::StatusOr<Branch> ParseBranch(std::string_view text, const CaseRun& run) {
         frame ? ParseFrameEdit(change, words, &branch) : ParseSetting(change, words, run, &branch);
     if (!parsed.ok()) return parsed;
   }
-  std::stable_sort(
-      branch.settings.begin(), branch.settings.end(),
-      [](const Branch::Setting& a, const Branch::Setting& b) { return a.event < b.event; });
+  StableSort(&branch.settings,
+             [](const Branch::Setting& a, const Branch::Setting& b) { return a.event < b.event; });
   return branch;
 }
 

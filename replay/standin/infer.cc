@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "replay/capture/link_layer.h"
 #include "replay/standin/roles.h"
+#include "replay/trace/stable_sort.h"
 #include "stack/wire/ip_protocol.h"
 
 namespace tapedeck::standin {
@@ -198,8 +199,8 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
   for (const UdpFlow& flow : flows.udp) InferUdpFlow(flow, context, &plan);
   AddOthers(flows, &plan);
   AddListeners(flows, &plan);
-  std::stable_sort(plan.stimuli.begin(), plan.stimuli.end(),
-                   [](const Stimulus& a, const Stimulus& b) { return a.time_ns < b.time_ns; });
+  StableSort(&plan.stimuli,
+             [](const Stimulus& a, const Stimulus& b) { return a.time_ns < b.time_ns; });
   return plan;
 }
 

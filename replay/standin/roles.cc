@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "replay/standin/packet.h"
+#include "replay/trace/stable_sort.h"
 #include "stack/wire/ip_protocol.h"
 
 namespace tapedeck::standin {
@@ -45,7 +46,7 @@ class Ranking {
       if (candidate.packets_sent == 0 || candidate.packets_received == 0) continue;
       ranked.push_back(std::move(candidate));
     }
-    std::stable_sort(ranked.begin(), ranked.end(), IsLikelier);
+    StableSort(&ranked, IsLikelier);
     return ranked;
   }
 

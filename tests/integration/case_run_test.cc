@@ -52,7 +52,8 @@ std::unique_ptr<Case> Opened(const std::string& path, CaseOptions options = {}) 
 
 std::unique_ptr<CaseRun> Started(const Case& what, Arena* arena,
                                  TraceObserver* observer = nullptr) {
-  absl::StatusOr<std::unique_ptr<CaseRun>> started = CaseRun::Start(what, arena, {.observer = observer});
+  absl::StatusOr<std::unique_ptr<CaseRun>> started =
+      CaseRun::Start(what, arena, {.observer = observer});
   EXPECT_TRUE(started.ok()) << started.status();
   return started.ok() ? *std::move(started) : nullptr;
 }
