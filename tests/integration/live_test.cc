@@ -198,7 +198,7 @@ class LiveTest : public testing::Test {
 
   void UseAllServices() {
     for (const char* const host : {kHost4, kHost6}) Ping(host);
-    for (const uint64_t bytes : {0, 1, 1460, 65'536, 3'000'000}) Fetch(kHost4, bytes);
+    for (const uint64_t bytes : {0U, 1U, 1460U, 65'536U, 3'000'000U}) Fetch(kHost4, bytes);
     Fetch("[fd00:99::2]", 300'000);
     Echo(SOCK_STREAM, 20'000);
     Echo(SOCK_DGRAM, 1200);
