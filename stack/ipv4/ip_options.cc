@@ -311,7 +311,7 @@ int ip_options_get(net& net, ip_options_data* to, const uint8_t* bytes, uint32_t
   if (len > wire::kIpv4OptionsMax) return -EINVAL;
   *to = ip_options_data{};
   uint8_t header[wire::kIpv4HeaderMax] = {};
-  std::memcpy(header + wire::kIpv4HeaderBytes, bytes, len);
+  if (len != 0) std::memcpy(header + wire::kIpv4HeaderBytes, bytes, len);
   const uint32_t padded = (len + 3) & ~3U;  // with end-of-list
   ip_options opt = Fresh(static_cast<uint8_t>(padded));
   Compiler compiler(net, header, nullptr, &opt);

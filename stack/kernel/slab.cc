@@ -68,7 +68,8 @@ Slab* KmemCache::NewFirstSlab() {
   first_->base = reinterpret_cast<uint8_t*>(first_) + kHeaderBytes;
   first_->free_bits = ~uint64_t{0} >> (64 - objects);
   first_->listed = true;
-  PoisonMemory(first_->base, objects * stride_bytes_);
+  // What is left of the header, too: the first object's red zone.
+  PoisonMemory(reinterpret_cast<uint8_t*>(first_) + sizeof(Slab), bytes - sizeof(Slab));
   return first_;
 }
 
