@@ -148,7 +148,8 @@ int inet_bind_address(sock* sk, const void* addr, uint32_t addr_len, uint8_t* ad
 
 int inet_autobind(sock* sk) {
   inet_sock* const inet = inet_sk(sk);
-  if (inet->inet_num != 0) return 0;
+  // Protocols without ports have nothing to be bound to.
+  if (inet->inet_num != 0 || sk->sk_prot->get_port == nullptr) return 0;
   if (sk->sk_prot->get_port(sk, 0) != 0) return -EAGAIN;
   inet->inet_sport = inet->inet_num;
   return 0;
