@@ -104,9 +104,8 @@ uint64_t Truesize(const rb_root* root) {
 }
 
 bool ChargedIsHeld(const sock* sk) {
-  return sk->sk_rmem_alloc ==
-         Truesize(&sk->sk_receive_queue) + Truesize(&sk->sk_error_queue) +
-             Truesize(&tcp_sk(sk)->out_of_order_queue);
+  return sk->sk_rmem_alloc == Truesize(&sk->sk_receive_queue) + Truesize(&sk->sk_error_queue) +
+                                  Truesize(&tcp_sk(sk)->out_of_order_queue);
 }
 
 // --- Timers ---
