@@ -39,7 +39,7 @@ void RepairUpperLayer(const PseudoHeader& pseudo, uint8_t protocol, std::span<ui
       RepairUdp(pseudo, segment);
       return;
     case kIpProtoTcp:
-      if (segment.size() >= sizeof(TcpHeader)) FillTcpChecksum(pseudo, segment);
+      if (ParseTcp(segment)) FillTcpChecksum(pseudo, segment);
       return;
     case kIpProtoIcmpv6:
       if (segment.size() >= sizeof(Icmpv6Header)) FillIcmpv6Checksum(pseudo, segment);

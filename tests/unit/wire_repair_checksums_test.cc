@@ -125,6 +125,29 @@ TEST(WireRepairChecksums, WhatIsLeftAlone) {
   EXPECT_TRUE(unchanged(build(fragment, udp_with(17, 1)))) << "fragment";
 }
 
+// tcp_v4_rcv() drops a segment that is shorter than its header says before it sums it.
+TEST(WireRepairChecksums, ATcpHeaderBeyondItsSegmentIsLeftAlone) {
+  std::array<uint8_t, 200> buffer{};
+  const TcpHeader tcp{.source = uint16_t{1}, .dest = uint16_t{2}, .check = uint16_t{1}};
+  const auto frame = FrameBuilder(buffer)
+                         .Ethernet(kDest, kSource)
+                         .Ipv4(kIpv4)
+                         .Tcp(tcp, {}, kKeepChecksum)
+                         .CountingPayload(12)
+                         .Build();
+  constexpr size_t kDataOffset = 14 + 20 + 12;
+  for (const int words : {4, 9}) {
+    frame[kDataOffset] = static_cast<uint8_t>(words << 4);
+    const Bytes before = ToBytes(frame);
+    RepairChecksums(frame);
+    EXPECT_EQ(ToBytes(frame), before) << words;
+  }
+  frame[kDataOffset] = 8 << 4;
+  RepairChecksums(frame);
+  const auto ip = ParseIpv4(ParseEthernet(frame)->payload);
+  EXPECT_TRUE(TcpChecksumOk({ip->header->saddr, ip->header->daddr}, ip->payload));
+}
+
 // ip_rcv() looks at the header checksum before the total length, so that must be right to reach the
 // length check.
 TEST(WireRepairChecksums, TheHeaderChecksumIsRepairedUnderAWrongLength) {
