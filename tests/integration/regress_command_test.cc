@@ -277,10 +277,10 @@ TEST_F(RegressCommand, ACrashIsTheFailureOfItsCaseAlone) {
   const std::vector<pid_t> workers = command.Workers(1);
   ASSERT_EQ(workers.size(), 1U);
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  kill(workers[0], SIGSEGV);
+  kill(workers[0], SIGKILL);  // which no sanitizer's handler turns into an exit code
   const Result result = command.Wait();
   EXPECT_EQ(result.exit_code, 1) << result.out;
-  EXPECT_THAT(result.out, HasSubstr("failed  mute.pcap\n    it crashed: Segmentation fault"));
+  EXPECT_THAT(result.out, HasSubstr("failed  mute.pcap\n    it crashed: Killed"));
   EXPECT_THAT(result.out, EndsWith("0 passed, 1 failed, 2 new, 0 skipped\n"));
 }
 
