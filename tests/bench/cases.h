@@ -16,6 +16,8 @@ void AddNicCases(Suite& suite);
 void AddPathCases(Suite& suite);
 // Connections over one host, and over the stack alone.
 void AddTcpCases(Suite& suite);
+// Lookups of routes, and a router.
+void AddRouteCases(Suite& suite);
 // A script of packetdrill's language from its text to its verdict.
 void AddScriptCases(Suite& suite);
 // Labs as a whole: building, snapshots, raw replay.

@@ -15,6 +15,8 @@ namespace tapedeck::bench {
 namespace {
 
 constexpr uint64_t kFramesPerPortion = 10'000;
+constexpr Ipv4Address kGatewayAddress{10, 0, 0, 3};
+constexpr Ipv4Address kFarAddress{192, 0, 2, 9};
 
 // One frame again and again, for ever.
 class RepeatedFrame : public FrameSource {
@@ -90,12 +92,12 @@ Task<> Echo(Thread& thread, Host& host) {
   }
 }
 
-// The far end's only address.
-class OnePeer : public Neighbours {
+// The far end: the peer's addresses, and the gateway's.
+class FarEnd : public Neighbours {
  public:
   bool Find(const IpAddress& address, MacAddress* mac) const override {
     *mac = kPeerMac;
-    return address == IpAddress(kPeerAddress);
+    return address == IpAddress(kPeerAddress) || address == IpAddress(kGatewayAddress);
   }
 };
 
@@ -106,7 +108,7 @@ class EchoPath : public Case {
       : lab_(OneHost(/*trace=*/true)),
         source_(UdpFrame(frame_bytes, kEchoPort)),
         player_(lab_.world(), lab_.port(0), source_, lab_.world().now(), UINT64_MAX) {
-    lab_.port(0).AnswerArp(&peer_, Duration::Microseconds(1));
+    lab_.port(0).AnswerArp(&far_end_, Duration::Microseconds(1));
     Host& host = lab_.host(0);
     host.kernel().Spawn(/*cpu=*/0, [&host](Thread& thread) { return Echo(thread, host); });
     Run();
@@ -123,7 +125,43 @@ class EchoPath : public Case {
 
  private:
   static constexpr uint64_t kUnderWayMax = 2000;
-  OnePeer peer_;
+  FarEnd far_end_;
+  Lab lab_;
+  RepeatedFrame source_;
+  FramePlayer player_;
+};
+
+// Datagrams that a router sends on by the device they came by.
+class ForwardPath : public Case {
+ public:
+  explicit ForwardPath(size_t frame_bytes)
+      : lab_(OneHost(/*trace=*/true)),
+        source_(UdpFrame(frame_bytes, kSinkPort, kFarAddress)),
+        player_(lab_.world(), lab_.port(0), source_, lab_.world().now(), UINT64_MAX) {
+    lab_.port(0).AnswerArp(&far_end_, Duration::Microseconds(1));
+    SysctlTree& sysctl = lab_.host(0).kernel().sysctl();
+    for (const auto& [path, value] :
+         {std::pair("net/ipv4/ip_forward", "1"), std::pair("net/ipv4/conf/all/send_redirects", "0"),
+          std::pair("net/ipv4/conf/eth0/send_redirects", "0")}) {
+      CHECK_EQ(sysctl.Write(path, value), 0);
+    }
+    const Ipv4Prefix far(Ipv4Address(192, 0, 2, 0), 24);
+    CHECK_EQ(lab_.host(0).AddRoute(lab_.device(0), far, kGatewayAddress), 0);
+    Run();
+  }
+
+  // Counts datagrams.
+  uint64_t Run() override {
+    const uint64_t before = lab_.port(0).frames_out();
+    const uint64_t until = player_.frames() + kFramesPerPortion;
+    while (player_.frames() < until) lab_.world().Step(SimTime::Never());
+    CHECK_LE(player_.frames() - lab_.port(0).frames_out(), kUnderWayMax);
+    return lab_.port(0).frames_out() - before;
+  }
+
+ private:
+  static constexpr uint64_t kUnderWayMax = 2000;
+  FarEnd far_end_;
   Lab lab_;
   RepeatedFrame source_;
   FramePlayer player_;
@@ -206,6 +244,10 @@ void AddPathCases(Suite& suite) {
             [] { return std::make_unique<ReceivePath>(kLargeFrameBytes, /*trace=*/true); });
   suite.Add("path/udp_echo_64", "frames",
             [] { return std::make_unique<EchoPath>(kSmallFrameBytes); });
+  suite.Add("path/forward_64", "frames",
+            [] { return std::make_unique<ForwardPath>(kSmallFrameBytes); });
+  suite.Add("path/forward_1514", "frames",
+            [] { return std::make_unique<ForwardPath>(kLargeFrameBytes); });
   suite.Add("stack/udp_receive_64", "datagrams",
             [] { return std::make_unique<StackReceive>(kSmallFrameBytes); });
   suite.Add("stack/udp_receive_1514", "datagrams",

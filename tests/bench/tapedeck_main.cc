@@ -9,6 +9,7 @@ int main(int argc, char** argv) {
   AddNicCases(suite);
   AddPathCases(suite);
   AddTcpCases(suite);
+  AddRouteCases(suite);
   AddScriptCases(suite);
   AddLabCases(suite);
   AddFuzzCases(suite);

@@ -31,16 +31,15 @@ void ForEachFrame(size_t frame_bytes, uint64_t frames, Write write) {
 
 }  // namespace
 
-std::vector<uint8_t> UdpFrame(size_t frame_bytes, uint16_t port) {
+std::vector<uint8_t> UdpFrame(size_t frame_bytes, uint16_t port, Ipv4Address daddr) {
   CHECK_GE(frame_bytes, kUdpHeadersBytes);
   std::vector<uint8_t> buffer(frame_bytes);
-  const std::span<uint8_t> frame =
-      wire::FrameBuilder(buffer)
-          .Ethernet(kHostMac, kPeerMac)
-          .Ipv4({.ttl = 64, .saddr = kPeerAddress, .daddr = kHostAddress})
-          .Udp({.source = kPeerPort, .dest = port})
-          .CountingPayload(frame_bytes - kUdpHeadersBytes, 1)
-          .Build();
+  const std::span<uint8_t> frame = wire::FrameBuilder(buffer)
+                                       .Ethernet(kHostMac, kPeerMac)
+                                       .Ipv4({.ttl = 64, .saddr = kPeerAddress, .daddr = daddr})
+                                       .Udp({.source = kPeerPort, .dest = port})
+                                       .CountingPayload(frame_bytes - kUdpHeadersBytes, 1)
+                                       .Build();
   CHECK_EQ(frame.size(), frame_bytes);
   return buffer;
 }

@@ -24,8 +24,9 @@ inline constexpr uint16_t kEchoPort = 7;
 inline constexpr size_t kSmallFrameBytes = 60;
 inline constexpr size_t kLargeFrameBytes = 1514;
 
-// A UDP datagram from the peer to `port` of the host, in an Ethernet frame of `frame_bytes`.
-std::vector<uint8_t> UdpFrame(size_t frame_bytes, uint16_t port);
+// A UDP datagram from the peer to `port` of the host, or of `daddr` behind it, in an Ethernet frame
+// of `frame_bytes`.
+std::vector<uint8_t> UdpFrame(size_t frame_bytes, uint16_t port, Ipv4Address daddr = kHostAddress);
 // The peer asks for the host's MAC address, and so tells its own.
 std::vector<uint8_t> ArpRequest();
 
