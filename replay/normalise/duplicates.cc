@@ -1,7 +1,12 @@
 #include "replay/normalise/duplicates.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
+
+#include "stack/base/ip_address.h"
+#include "stack/wire/ipv4.h"
+#include "stack/wire/ipv6.h"
 
 namespace tapedeck::normalise {
 namespace {
@@ -31,6 +36,12 @@ std::vector<Fingerprint> Fingerprints(std::span<const Frame> frames) {
   return prints;
 }
 
+bool AreEqualWithin(const Frame& a, const Frame& b, Duration window) {
+  const uint64_t apart_ns = static_cast<uint64_t>(b.time_ns) - static_cast<uint64_t>(a.time_ns);
+  return apart_ns <= window.ns() && a.filler_bytes == b.filler_bytes &&
+         std::ranges::equal(a.network(), b.network());
+}
+
 // Tells copies among frames of the same fingerprint, which come in the order of their times.
 class Group {
  public:
@@ -49,11 +60,7 @@ class Group {
 
  private:
   bool IsWithin(uint32_t earlier, uint32_t later) const {
-    const Frame& a = frames_[earlier];
-    const Frame& b = frames_[later];
-    const uint64_t apart_ns = static_cast<uint64_t>(b.time_ns) - static_cast<uint64_t>(a.time_ns);
-    return apart_ns <= window_.ns() && a.filler_bytes == b.filler_bytes &&
-           std::ranges::equal(a.network(), b.network());
+    return AreEqualWithin(frames_[earlier], frames_[later], window_);
   }
 
   std::span<const Frame> frames_;
@@ -61,6 +68,48 @@ class Group {
   Duration window_;
   std::vector<uint32_t> kept_;
   std::map<uint32_t, size_t> seen_;  // by sighting: the first of kept_ that it has not seen
+};
+
+// Fewer packets prove no habit.
+constexpr uint64_t kHabitPacketsMin = 4;
+constexpr uint64_t kHabitPercent = 90;
+
+IpAddress SourceOf(const Frame& frame) {
+  if (frame.kind == FrameKind::kIpv4) {
+    return wire::Overlay<wire::Ipv4Header>(frame.network())->saddr;
+  }
+  return wire::Overlay<wire::Ipv6Header>(frame.network())->saddr;
+}
+
+// Calls `use` with each packet's sightings: frames that are equal, all within `window` of the
+// first.
+template <typename Use>
+void ForEachPacket(std::span<const Frame> frames, std::span<const Fingerprint> prints,
+                   Duration window, Use use) {
+  for (size_t first = 0, i = 0; first < prints.size(); first = i) {
+    const Frame& frame = frames[prints[first].frame];
+    for (i = first + 1; i < prints.size() && prints[i].hash == prints[first].hash; ++i) {
+      if (!AreEqualWithin(frame, frames[prints[i].frame], window)) break;
+    }
+    if (frame.is_ip()) use(SourceOf(frame), prints.subspan(first, i - first));
+  }
+}
+
+// How often a source's packets were seen.
+struct SourceHabit {
+  uint64_t packets = 0;
+  std::map<size_t, uint64_t> times;  // how many were seen so often
+
+  // How often each is seen; 1 where nothing says that it is more.
+  size_t Copies() const {
+    const auto once = times.find(1);
+    const uint64_t single = once == times.end() ? 0 : once->second;
+    if (packets < kHabitPacketsMin || (packets - single) * 100 < packets * kHabitPercent) return 1;
+    const auto most =
+        std::max_element(times.begin(), times.end(),
+                         [](const auto& a, const auto& b) { return a.second < b.second; });
+    return most->first;
+  }
 };
 
 }  // namespace
@@ -86,6 +135,26 @@ std::vector<uint32_t> FindDuplicates(std::span<const Frame> frames, const Sighti
       original[prints[i].frame] = group.OriginalOf(prints[i].frame);
     }
   }
+  return original;
+}
+
+std::vector<uint32_t> FindRepeats(std::span<const Frame> frames, Duration window) {
+  std::vector<uint32_t> original(frames.size());
+  std::iota(original.begin(), original.end(), 0U);
+  const std::vector<Fingerprint> prints = Fingerprints(frames);
+  using Sighted = std::span<const Fingerprint>;
+  std::map<IpAddress, SourceHabit> habits;
+  ForEachPacket(frames, prints, window, [&](const IpAddress& source, Sighted sighted) {
+    SourceHabit& habit = habits[source];
+    ++habit.packets;
+    ++habit.times[sighted.size()];
+  });
+  ForEachPacket(frames, prints, window, [&](const IpAddress& source, Sighted sighted) {
+    const size_t copies = habits[source].Copies();
+    for (size_t i = 0; i < sighted.size(); ++i) {
+      original[sighted[i].frame] = sighted[i - i % copies].frame;
+    }
+  });
   return original;
 }
 

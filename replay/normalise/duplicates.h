@@ -1,4 +1,5 @@
-// Frames that a capture on several interfaces ("any", a bridge and its ports) holds more than once.
+// Frames that a capture on several interfaces ("any", a bridge and its ports), or one behind a
+// mirror port, holds more than once.
 #ifndef TAPEDECK_REPLAY_NORMALISE_DUPLICATES_H_
 #define TAPEDECK_REPLAY_NORMALISE_DUPLICATES_H_
 
@@ -40,6 +41,11 @@ class Sightings {
 // one place saw some bytes is the k-th time that the others did.
 std::vector<uint32_t> FindDuplicates(std::span<const Frame> frames, const Sightings& sightings,
                                      Duration window);
+
+// Copies that one place saw: of a source whose packets nearly all came `k` times within `window`
+// (a mirror port that sends both ways, a tap on both sides of a switch). As FindDuplicates(); a
+// source that only now and then says the same twice (a retransmission, a duplicate ACK) has none.
+std::vector<uint32_t> FindRepeats(std::span<const Frame> frames, Duration window);
 
 }  // namespace tapedeck::normalise
 

@@ -154,9 +154,14 @@ class Normaliser {
   }
 
   void DropDuplicates() {
-    if (sightings_.is_single()) return;
-    const std::vector<uint32_t> originals =
-        FindDuplicates(out_.frames, sightings_, options_.duplicate_window);
+    if (!sightings_.is_single()) {
+      DropCopies(FindDuplicates(out_.frames, sightings_, options_.duplicate_window));
+    }
+    DropCopies(FindRepeats(out_.frames, options_.duplicate_window));
+  }
+
+  // `originals`: of each frame, the index of the one that it is a copy of.
+  void DropCopies(std::span<const uint32_t> originals) {
     std::vector<Frame>& frames = out_.frames;
     std::vector<uint64_t> records(frames.size());
     for (size_t i = 0; i < frames.size(); ++i) records[i] = frames[i].record;

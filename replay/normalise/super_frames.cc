@@ -138,7 +138,8 @@ class Finder {
       mss_[direction] = AnnouncedMss(frame).value_or(kMssDefaultBytes);
       return;
     }
-    const std::optional<uint32_t> mss = MssOf(direction);
+    const std::optional<uint32_t> mss =
+        MssOf(direction, frame.transport_offset - frame.network_offset);
     const auto options_bytes =
         static_cast<uint32_t>(TransportHeaderBytes(frame) - wire::kTcpHeaderBytes);
     if (!mss.has_value()) {
@@ -149,15 +150,17 @@ class Finder {
     if (PayloadBytes(frame) > room) Note(index, room);
   }
 
-  // What both ends can take; each announces what its own network carries.
-  std::optional<uint32_t> MssOf(const Direction& direction) const {
+  // What both ends can take behind `ip_bytes` of IP header; each announces what its own network
+  // carries.
+  std::optional<uint32_t> MssOf(const Direction& direction, size_t ip_bytes) const {
     std::optional<uint32_t> mss;
     for (const Direction& way : {direction, direction.Reverse()}) {
       const auto found = mss_.find(way);
       if (found != mss_.end()) mss = std::min(mss.value_or(found->second), found->second);
     }
     // A loopback's MSS is more than any wire carries.
-    return mss.has_value() ? std::optional(std::min(*mss, kMtuBytesMax - 60)) : std::nullopt;
+    const auto headers = static_cast<uint32_t>(ip_bytes + wire::kTcpHeaderBytes);
+    return mss.has_value() ? std::optional(std::min(*mss, kMtuBytesMax - headers)) : std::nullopt;
   }
 
   void Note(uint32_t index, uint32_t piece_bytes) {

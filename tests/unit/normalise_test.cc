@@ -196,6 +196,33 @@ TEST_F(NormaliseLink, EqualFramesOfOneInterfaceOrFarApartAreNoCopies) {
   EXPECT_THAT(Provenances(), ElementsAre("cap#1", "cap#2", "cap#3"));
 }
 
+// A mirror port that sends both ways: everything of a host twice, 100 us apart.
+TEST_F(NormaliseLink, APacketThatAMirrorPortSentTwiceIsOne) {
+  Connection tcp;
+  Capture capture;
+  for (int i = 0; i < 5; ++i) {
+    const Segment ours = tcp.Data(kServer, "abc");
+    const Segment theirs = tcp.Data(kClient, "de");
+    capture.Add(ours, 10 * kMs).Add(ours, 100 * kUs).Add(theirs, 10 * kMs);
+  }
+  Run(capture);
+  EXPECT_THAT(Provenances(), ElementsAre("cap#1", "cap#3", "cap#4", "cap#6", "cap#7", "cap#9",
+                                         "cap#10", "cap#12", "cap#13", "cap#15"));
+  EXPECT_EQ(capture_->unused[0].record, 2U);
+  EXPECT_EQ(capture_->unused[0].duplicate_of, 1U);
+}
+
+// Three equal ACKs in a row, of a source that otherwise says nothing twice, are three.
+TEST_F(NormaliseLink, DuplicateAcksAreNoCopies) {
+  Connection tcp;
+  Capture capture;
+  for (int i = 0; i < 5; ++i) capture.Add(tcp.Data(kClient, "abc"), 10 * kMs);
+  const Segment ack = tcp.Ack(kClient);
+  capture.Add(ack).Add(ack, 10 * kUs).Add(ack, 10 * kUs);
+  Run(capture);
+  EXPECT_THAT(capture_->unused, IsEmpty());
+}
+
 using NormaliseOrder = NormaliseTest;
 
 TEST_F(NormaliseOrder, EqualTimesStayInFileOrder) {
