@@ -26,6 +26,7 @@ constexpr int kFastOpenQueue = 256;
 constexpr int64_t kSendBufferSpare = 1 << 20;
 constexpr int64_t kSendBufferMax = 1 << 30;
 constexpr uint8_t kWindowScaleDefault = 10;
+constexpr uint64_t kReceiveLargest = 33'554'432;  // tcp_rmem[2], which makes for that scale
 constexpr uint32_t kHeaderBytes4 = 40;
 constexpr uint32_t kHeaderBytes6 = 60;
 
@@ -223,6 +224,24 @@ FlowApp* FindWaiting(AppWorld& world, const Endpoint& local, const Endpoint& rem
   return nullptr;
 }
 
+// tcp_rmem, whose second number is what a new socket begins with. `bytes` of 0: the usual.
+void SetReceiveBuffer(Host& host, uint64_t bytes, uint64_t largest) {
+  constexpr uint64_t kUsual = 131'072;
+  const uint64_t initial = std::max(bytes, kUsual);
+  largest = std::min<uint64_t>(std::max(largest, initial), 0x7fffffff);
+  host.kernel().sysctl().Write("net/ipv4/tcp_rmem",
+                               "4096 " + std::to_string(initial) + " " + std::to_string(largest));
+}
+
+// A connection has its listener's buffer: what any of them needs.
+void PrepareListener(AppWorld& world, const Plan::Listener& listener) {
+  uint32_t bytes = 0;
+  for (const PlanFlow& flow : world.plan->flows) {
+    if (flow.local == listener.local) bytes = std::max(bytes, flow.settings.receive_buffer_bytes);
+  }
+  if (bytes != 0) SetReceiveBuffer(*world.host, bytes, kReceiveLargest);
+}
+
 Task<> AcceptFlows(Thread& thread, AppWorld& world, const Plan::Listener& listener) {
   Syscalls& sys = world.host->syscalls();
   const SimTime open_at =
@@ -230,6 +249,7 @@ Task<> AcceptFlows(Thread& thread, AppWorld& world, const Plan::Listener& listen
   if (listener.open_ns > 0) {
     if (!co_await SleepFor(thread, open_at - world.host->kernel().now())) co_return;
   }
+  PrepareListener(world, listener);
   const auto fd =
       static_cast<int>(co_await sys.Socket(thread, DomainOf(listener.local), SOCK_STREAM, 0));
   if (fd < 0) co_return;
@@ -362,11 +382,10 @@ void ApplyFlowSettings(Host& host, const FlowSettings& settings) {
   // tcp_select_initial_window: the scale is what the largest buffer needs.
   const uint8_t scale = settings.window_scale.value_or(kWindowScaleDefault);
   const uint64_t largest = scale == kWindowScaleDefault
-                               ? uint64_t{33'554'432}
+                               ? kReceiveLargest
                                : uint64_t{3} << (14 + std::min<int>(scale, 14));
   sysctl.Write("net/core/rmem_max", std::to_string(std::min<uint64_t>(largest, 212'992)));
-  sysctl.Write("net/ipv4/tcp_rmem",
-               "4096 131072 " + std::to_string(std::min<uint64_t>(largest, 0x7fffffff)));
+  SetReceiveBuffer(host, settings.receive_buffer_bytes, largest);
 }
 
 AppWorld* StartApps(Host& host, const Plan& plan, const FlowIndex& index, SimTime start) {

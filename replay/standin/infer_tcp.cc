@@ -5,21 +5,29 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "replay/standin/delivery.h"
 #include "replay/standin/infer.h"
+#include "replay/standin/rewrite.h"
 #include "replay/standin/stream_map.h"
 #include "stack/wire/frame_builder.h"
 #include "stack/wire/ip_protocol.h"
+#include "stack/wire/repair_checksums.h"
 
 namespace tapedeck::standin {
 namespace {
 
 // A host answers within this; what takes longer crossed a path.
 constexpr int64_t kHostAnswersNs = 1'000'000;
-// A copy that comes sooner is a copy that the path made, not one that P sent for want of an ACK.
-constexpr int64_t kRetransmissionNs = 20'000'000;
 // What a segment carries where nobody says (RFC 9293 3.7.1).
 constexpr uint32_t kDefaultPayload = 536;
 constexpr uint32_t kTimestampBytes = 12;
+// Multipath TCP puts no less than that into each segment (RFC 8684 3.3), rounded up.
+constexpr uint32_t kOtherOptionsMin = 4;
+// The window of a host with Linux's usual receive buffer, and how much buffer a window takes: twice
+// by tcp_win_from_space(), twice for what packets take beside their payload.
+constexpr int64_t kWindowUsual = 64'000;
+constexpr int64_t kBufferPerWindow = 4;
+constexpr int64_t kReceiveBufferMax = 64 << 20;
 
 // Of L's segments: who sent what when, to find the causes of P's.
 struct SentRecord {
@@ -36,7 +44,9 @@ class TcpPlanner {
         context_(context),
         plan_(*plan),
         index_(static_cast<uint32_t>(plan->flows.size())),
-        distance_ns_(DistanceFromLocal(flow)) {}
+        distance_ns_(DistanceFromLocal(flow)),
+        delivery_(FindDelivery(flow, distance_ns_)),
+        payload_bytes_(NegotiatedPayload(flow)) {}
 
   void Run() {
     PlanFlow out;
@@ -48,7 +58,6 @@ class TcpPlanner {
     out.role = RoleOf();
     out.open_ns = OpenTime();
     out.settings = SettingsOf();
-    FindLost();
     if (NeedsHandshake()) AddHandshake(out.role);
     for (size_t i = 0; i < flow_.segments.size(); ++i) {
       if (flow_.segments[i].out) {
@@ -59,11 +68,20 @@ class TcpPlanner {
     }
     InferApplication(flow_, distance_ns_, context_, &out, &plan_.guesses);
     SetRead(&out);
+    SetReceiveBuffer(&out.settings);
+    if (sums_repaired_ != 0) {
+      plan_.guesses.push_back(absl::StrCat(Name(), ": ", sums_repaired_,
+                                           " wrong checksums are set right: L took the segments"));
+    }
     plan_.flows.push_back(std::move(out));
   }
 
  private:
   // --- What kind of connection it is. ---
+
+  std::string Name() const {
+    return absl::StrCat(flow_.local.ToString(), " < ", flow_.remote.ToString());
+  }
 
   const FlowSegment* FirstSyn(bool out, bool with_ack) const {
     for (const FlowSegment& segment : flow_.segments) {
@@ -115,40 +133,6 @@ class TcpPlanner {
     return settings;
   }
 
-  // --- What P sent that L never got (4.3, step 6). ---
-
-  // P's segment `i` is lost where P sent it again later and L showed nothing of it in between.
-  void FindLost() {
-    lost_.assign(flow_.segments.size(), false);
-    if (distance_ns_ == 0) return;        // captured at L: what was captured, came
-    std::map<int64_t, size_t> last_copy;  // by position, going backwards
-    for (size_t i = flow_.segments.size(); i-- > 0;) {
-      const FlowSegment& segment = flow_.segments[i];
-      if (segment.out || segment.tcp.payload.empty()) continue;
-      const auto again = last_copy.find(segment.seq);
-      if (again != last_copy.end()) lost_[i] = !Shown(i, again->second);
-      last_copy[segment.seq] = i;
-    }
-  }
-
-  // Whether L acknowledged segment `i`, or something of it, before its copy `again` came.
-  bool Shown(size_t i, size_t again) const {
-    const FlowSegment& segment = flow_.segments[i];
-    if (flow_.segments[again].time_ns() - segment.time_ns() < kRetransmissionNs) return true;
-    for (size_t k = i + 1; k < again; ++k) {
-      const FlowSegment& answer = flow_.segments[k];
-      if (!answer.out || !answer.tcp.has_ack()) continue;
-      if (answer.ack > segment.seq) return true;
-      for (size_t b = 0; b < answer.tcp.sacks.count; ++b) {
-        const wire::TcpSackBlock& block = answer.tcp.sacks.block[b];
-        const int64_t left = Unwrap(block.left.value(), flow_.remote_initial, segment.seq);
-        const int64_t right = Unwrap(block.right.value(), flow_.remote_initial, segment.seq);
-        if (left <= segment.seq && segment.seq < right) return true;
-      }
-    }
-    return false;
-  }
-
   // --- Stimuli. ---
 
   void AddReceived(size_t i) {
@@ -159,7 +143,8 @@ class TcpPlanner {
     stimulus.time_ns = segment.time_ns();
     stimulus.to_all = segment.packet->dest.IsMulticast();
     stimulus.packet.assign(segment.packet->bytes.begin(), segment.packet->bytes.end());
-    if (lost_[i]) stimulus.skip = SkipCause::kLost;
+    SetAsReceived(i, &stimulus.packet);
+    if (delivery_.lost[i]) stimulus.skip = SkipCause::kLost;
     if (IsUnanswered()) stimulus.skip = SkipCause::kUnanswered;
     stimulus.cause = CauseOf(segment);
     stimulus.echo_of = EchoOf(segment);
@@ -170,11 +155,36 @@ class TcpPlanner {
     plan_.stimuli.push_back(std::move(stimulus));
   }
 
+  // What the file says of P's segment `i`, as L had it.
+  void SetAsReceived(size_t i, std::vector<uint8_t>* packet) {
+    const FlowSegment& segment = flow_.segments[i];
+    if (delivery_.sum_was_right[i]) {
+      wire::RepairPacketChecksums(*packet);
+      ++sums_repaired_;
+    }
+    if (!segment.tcp.syn() || !segment.tcp.mss.has_value()) return;
+    const uint32_t used = payload_bytes_ + (UsesTimestamps() ? kTimestampBytes : 0);
+    if (used + kOtherOptionsMin > *segment.tcp.mss || !SetMss(*packet, static_cast<uint16_t>(used)))
+      return;
+    plan_.guesses.push_back(absl::StrCat(Name(), ": L's full segments have ", payload_bytes_,
+                                         " bytes though P takes ", *segment.tcp.mss,
+                                         ": P's SYN tells ", used));
+  }
+
+  bool UsesTimestamps() const {
+    return std::any_of(
+        flow_.segments.begin(), flow_.segments.end(), [](const FlowSegment& segment) {
+          return segment.out && !segment.tcp.syn() && segment.tcp.timestamps.has_value();
+        });
+  }
+
   void TakeReceived(const FlowSegment& segment) {
     if (segment.tcp.has_ack()) highest_ack_ = std::max(highest_ack_, segment.ack);
     if (segment.tcp.rst()) return;
     received_.Add(segment.seq + (segment.tcp.syn() ? 1 : 0), segment.tcp.payload);
     if (segment.tcp.fin()) remote_fin_ = segment.end() - 1;
+    const int64_t behind_hole = received_.End() - received_.ContiguousEnd();
+    behind_hole_max_ = std::max(behind_hole_max_, behind_hole);
   }
 
   // L's SYN-ACK and everything else is missing: a firewall swallowed the SYN.
@@ -361,12 +371,22 @@ class TcpPlanner {
     plan_.stimuli.push_back(std::move(ack));
     previous_in_ns_ = first_ns;
     highest_ack_ = 1;
-    plan_.guesses.push_back(absl::StrCat(flow_.local.ToString(), " < ", flow_.remote.ToString(),
+    plan_.guesses.push_back(absl::StrCat(Name(),
                                          ": the capture begins within the connection; it is opened "
                                          "just before, without scaled windows"));
   }
 
   // --- What the application reads. ---
+
+  // A host that kept more behind a hole than ours would had a larger buffer.
+  void SetReceiveBuffer(FlowSettings* settings) {
+    if (behind_hole_max_ <= kWindowUsual) return;
+    settings->receive_buffer_bytes =
+        static_cast<uint32_t>(std::min(kBufferPerWindow * behind_hole_max_, kReceiveBufferMax));
+    plan_.guesses.push_back(absl::StrCat(Name(), ": L kept ", behind_hole_max_,
+                                         " bytes behind a missing one: its receive buffer is ",
+                                         settings->receive_buffer_bytes, " bytes"));
+  }
 
   void SetRead(PlanFlow* out) {
     int64_t end = received_.ContiguousEnd();
@@ -379,13 +399,12 @@ class TcpPlanner {
     }
     if (any) end = std::min(end, std::max<int64_t>(acknowledged, 1));
     if (received_.conflicting()) {
-      plan_.guesses.push_back(absl::StrCat(flow_.local.ToString(), " < ", flow_.remote.ToString(),
+      plan_.guesses.push_back(absl::StrCat(Name(),
                                            ": P sent other bytes at the same place; the first "
                                            "ones count"));
     }
     if (made_up_count_ != 0) {
-      plan_.guesses.push_back(absl::StrCat(flow_.local.ToString(), " < ", flow_.remote.ToString(),
-                                           ": ", made_up_count_,
+      plan_.guesses.push_back(absl::StrCat(Name(), ": ", made_up_count_,
                                            " segments that L acknowledged were not captured; they "
                                            "are made up, their bytes zero"));
     }
@@ -400,7 +419,8 @@ class TcpPlanner {
   Plan& plan_;
   uint32_t index_;
   int64_t distance_ns_;
-  std::vector<bool> lost_;
+  Delivery delivery_;
+  uint32_t payload_bytes_;  // of L's full segments
   std::vector<SentRecord> sent_;
   std::map<int64_t, uint32_t> times_sent_;  // by end
   std::map<uint32_t, int64_t> stamps_;      // L's timestamp values: where their segments began
@@ -411,6 +431,8 @@ class TcpPlanner {
   int64_t remote_fin_ = -1;
   int64_t previous_in_ns_ = -1;
   int64_t highest_ack_ = 0;
+  int64_t behind_hole_max_ = 0;  // how far P's bytes that L kept lay behind a missing one
+  uint64_t sums_repaired_ = 0;
 };
 
 }  // namespace

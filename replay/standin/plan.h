@@ -130,6 +130,7 @@ struct FlowSettings {
   bool timestamps = true;
   bool ecn = false;
   FastOpen fast_open = FastOpen::kNone;
+  uint32_t receive_buffer_bytes = 0;  // tcp_rmem[1]; 0: the kernel's own
   friend bool operator==(const FlowSettings&, const FlowSettings&) = default;
 };
 

@@ -279,6 +279,7 @@ class PlanParser {
       settings.fast_open = words.Take("cookie") ? FastOpen::kCookie : FastOpen::kData;
       if (settings.fast_open == FastOpen::kData) words.Want("data");
     }
+    if (words.Take("rcvbuf")) settings.receive_buffer_bytes = words.Number<uint32_t>();
     plan_.flows.push_back(std::move(flow));
   }
 

@@ -103,6 +103,9 @@ class PlanPrinter {
     if (settings.ecn) absl::StrAppend(&text_, " ecn");
     if (settings.fast_open == FastOpen::kCookie) absl::StrAppend(&text_, " fastopen cookie");
     if (settings.fast_open == FastOpen::kData) absl::StrAppend(&text_, " fastopen data");
+    if (settings.receive_buffer_bytes != 0) {
+      absl::StrAppend(&text_, " rcvbuf ", settings.receive_buffer_bytes);
+    }
     absl::StrAppend(&text_, "\n  read ", flow.read_bytes, " of hash ",
                     absl::StrFormat("%016x", flow.read_hash), "\n");
     for (const Action& action : flow.actions) PrintAction(action);

@@ -98,6 +98,23 @@ bool MapQuotedSegment(std::span<uint8_t> packet, uint32_t local_difference) {
   return icmp.changed();
 }
 
+bool SetMss(std::span<uint8_t> packet, uint16_t mss_bytes) {
+  const auto ip = ParseIpPacket(packet);
+  if (!ip) return false;
+  const auto segment = ParseTcpSegment(*ip);
+  if (!segment) return false;
+  const size_t options = segment->header_offset + kTcpFixed;
+  const auto end = static_cast<size_t>(segment->payload.data() - packet.data());
+  wire::TcpOptionCursor cursor(packet.subspan(options, end - options));
+  while (const auto option = cursor.Next()) {
+    if (!option->AsMss().has_value()) continue;
+    StoreBe16(packet.data() + (option->data.data() - packet.data()), mss_bytes);
+    wire::RepairPacketChecksums(packet);
+    return true;
+  }
+  return false;
+}
+
 bool MakePureAck(std::vector<uint8_t>* packet) {
   const auto ip = ParseIpPacket(*packet);
   if (!ip) return false;

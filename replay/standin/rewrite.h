@@ -45,6 +45,9 @@ bool MapSegment(std::span<uint8_t> packet, const TcpMapping& mapping);
 // The sequence number of L's that an ICMP error quotes. True where it was there.
 bool MapQuotedSegment(std::span<uint8_t> packet, uint32_t local_difference);
 
+// Makes a SYN announce `mss_bytes`. False where it announces none.
+bool SetMss(std::span<uint8_t> packet, uint16_t mss_bytes);
+
 // Leaves of a segment what acknowledges. False, and `packet` is of no use, where it has no ACK or
 // belongs to the beginning or a reset of a connection.
 bool MakePureAck(std::vector<uint8_t>* packet);
