@@ -45,7 +45,6 @@ struct StreamCounts {
   std::map<std::pair<int64_t, uint32_t>, uint64_t> data;
   uint64_t retransmissions = 0;
   uint64_t resets = 0;
-  uint64_t pure_acks = 0;
   int64_t reached = 0;
 
   void Add(const SegmentFacts& facts) {
@@ -56,8 +55,6 @@ struct StreamCounts {
     if (facts.end() > facts.seq) {
       if (facts.end() <= reached) ++retransmissions;
       reached = std::max(reached, facts.end());
-    } else {
-      ++pure_acks;
     }
     if (IsData(facts)) ++data[{facts.seq, facts.length}];
   }
@@ -121,6 +118,7 @@ class FlowJudge {
     }
     while (next < flow_.expected.size()) captured.Sent(flow_.expected[next++].facts);
     out_.captured = captured.outcome();
+    captured_challenges_ = captured.challenge_acks();
 
     OutcomeTracker replayed;
     size_t entered = 0;
@@ -135,6 +133,11 @@ class FlowJudge {
       replayed.Received(result_.entered[entered++].facts);
     }
     out_.replayed = replayed.outcome();
+    out_.challenge_acks_more = More(captured_challenges_, replayed.challenge_acks());
+  }
+
+  static uint64_t More(uint64_t captured, uint64_t replayed) {
+    return replayed > captured ? replayed - captured : 0;
   }
 
   void CompareCounts() {
@@ -147,9 +150,10 @@ class FlowJudge {
       const auto found = replayed.data.find(segment);
       if (found != replayed.data.end()) out_.segments_same += std::min(count, found->second);
     }
-    const auto more = [](uint64_t a, uint64_t b) { return b > a ? b - a : 0; };
-    out_.retransmissions_more = more(captured.retransmissions, replayed.retransmissions);
-    out_.resets_more = more(captured.resets, replayed.resets);
+    out_.retransmissions_more = More(captured.retransmissions, replayed.retransmissions);
+    out_.resets_more = More(captured.resets, replayed.resets);
+    // A connection that the capture begins within had a SYN, too.
+    if (out_.captured.opened) captured.reached = std::max<int64_t>(captured.reached, 1);
     out_.bytes_sent_same = captured.reached == replayed.reached;
   }
 
@@ -249,6 +253,7 @@ class FlowJudge {
   TimeTolerance tolerance_;
   FlowComparison out_;
   int64_t end_of_capture_ns_ = 0;
+  uint64_t captured_challenges_ = 0;
   int64_t horizon_ns_ = 0;
   int64_t remote_seq_ = 0;
   int64_t last_off_ = 0;

@@ -42,8 +42,8 @@ struct FlowComparison {
   uint64_t segments_same = 0;      // that our host sent with the same sequence and length
   uint64_t retransmissions_more = 0;
   uint64_t resets_more = 0;
-  uint64_t challenge_acks_more = 0;  // ACKs beyond the captured ones that no data called for
-  int64_t time_off_max_ns = 0;       // of segments that are alike, up to the first difference
+  uint64_t challenge_acks_more = 0;
+  int64_t time_off_max_ns = 0;  // of segments that are alike, up to the first difference
   // The first segment of L that differs: indexes into both lists, and what differs in words.
   bool diverged = false;
   size_t first_captured = 0;

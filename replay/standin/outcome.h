@@ -10,7 +10,8 @@
 namespace tapedeck::standin {
 
 struct Outcome {
-  bool opened = false;      // L sent or acknowledged something beyond the handshake
+  bool opened = false;      // the handshake is behind: L sent something that is none of it, or P
+                            // acknowledged L's SYN
   bool local_fin = false;   // L closed its direction
   bool remote_fin = false;  // P did, and L acknowledged it
   bool local_reset = false;
@@ -26,10 +27,16 @@ class OutcomeTracker {
   void Sent(const SegmentFacts& facts);      // by L
   void Received(const SegmentFacts& facts);  // by L
   const Outcome& outcome() const { return outcome_; }
+  // ACKs without data by which L answered what has no place in the connection: a SYN or a reset
+  // that did not end it, an acknowledgement of what L never sent (RFC 5961).
+  uint64_t challenge_acks() const { return challenge_acks_; }
 
  private:
   Outcome outcome_;
   int64_t remote_fin_end_ = -1;
+  int64_t sent_end_ = 0;
+  uint64_t challenge_acks_ = 0;
+  bool challenged_ = false;  // by the segment received last
 };
 
 }  // namespace tapedeck::standin
