@@ -1,12 +1,13 @@
 // Replays inputs of a fuzz target without an engine: every file given, and every file of every
 // directory given, except its texts (*.txt, *.md).
 //
-//   stack_replayer [--repeat N] FILE|DIRECTORY...
+//   stack_replayer [--repeat N] [--state-map] FILE|DIRECTORY...
 //
 // Prints "FILE: DIGEST" for each, in the order of their names; the name comes before the run, so
 // that a crash shows whose it is. Each input runs twice, with the input before it in between, and
-// the digests must be equal. With --repeat each runs N times more, and the rate is printed at the
-// end. Exit codes: 0 all held, 1 a digest differed, 2 wrong usage. A broken promise aborts.
+// the digests and state maps must be equal. With --state-map the facts follow that the map holds of
+// its run, a line each. With --repeat each runs N times more, and the rate is printed at the end.
+// Exit codes: 0 all held, 1 a digest or map differed, 2 wrong usage. A broken promise aborts.
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -21,6 +22,7 @@
 #include <system_error>
 #include <vector>
 
+#include "fuzz/state/state_map.h"
 #include "fuzz/target.h"
 
 namespace tapedeck::fuzz {
@@ -38,6 +40,7 @@ struct Input {
 struct Arguments {
   std::vector<std::string> paths;
   uint64_t repeat = 0;
+  bool state_map = false;
 };
 
 std::optional<Arguments> ParseArguments(int argc, char** argv) {
@@ -50,6 +53,8 @@ std::optional<Arguments> ParseArguments(int argc, char** argv) {
       const auto [end, error] =
           std::from_chars(number.data(), number.data() + number.size(), arguments.repeat);
       if (error != std::errc() || end != number.data() + number.size()) return std::nullopt;
+    } else if (argument == "--state-map") {
+      arguments.state_map = true;
     } else if (argument.starts_with("-")) {
       return std::nullopt;
     } else {
@@ -93,16 +98,26 @@ std::optional<Input> ReadInput(const std::string& name) {
   return file ? std::optional(std::move(input)) : std::nullopt;
 }
 
-// Runs `input` twice, `between` in the middle. False where the digests differ.
+std::vector<uint8_t> StateCells() {
+  const auto cells = EngineStateMap().cells();
+  return {cells.begin(), cells.end()};
+}
+
+// Runs `input` twice, `between` in the middle. False where the digests or state maps differ.
 bool Replay(const Input& input, const Input& between) {
   std::printf("%s: ", input.name.c_str());
   std::fflush(stdout);
   const std::optional<uint64_t> digest = input.Run();
+  const std::vector<uint8_t> cells = StateCells();
   between.Run();
   const std::optional<uint64_t> again = input.Run();
   if (digest != again) {
     std::printf("%016" PRIx64 ", but the second time %016" PRIx64 "\n", digest.value_or(0),
                 again.value_or(0));
+    return false;
+  }
+  if (digest.has_value() && cells != StateCells()) {
+    std::printf("%016" PRIx64 ", but the second time another state map\n", *digest);
     return false;
   }
   if (digest.has_value()) {
@@ -111,6 +126,14 @@ bool Replay(const Input& input, const Input& between) {
     std::printf("out of bounds\n");
   }
   return true;
+}
+
+// The facts of the run that was just made, by name.
+void PrintStateMap() {
+  const auto cells = EngineStateMap().cells();
+  for (size_t i = 0; i < cells.size(); ++i) {
+    if (cells[i] != 0) std::printf("  %s\n", StateMap::Describe(i).c_str());
+  }
 }
 
 void Measure(const std::vector<Input>& inputs, uint64_t repeat) {
@@ -127,7 +150,7 @@ void Measure(const std::vector<Input>& inputs, uint64_t repeat) {
 int Main(int argc, char** argv) {
   const std::optional<Arguments> arguments = ParseArguments(argc, argv);
   if (!arguments.has_value()) {
-    std::fprintf(stderr, "usage: %s [--repeat N] FILE|DIRECTORY...\n", argv[0]);
+    std::fprintf(stderr, "usage: %s [--repeat N] [--state-map] FILE|DIRECTORY...\n", argv[0]);
     return 2;
   }
   std::vector<std::string> names;
@@ -148,6 +171,7 @@ int Main(int argc, char** argv) {
   bool held = true;
   for (size_t i = 0; i < inputs.size(); ++i) {
     held &= Replay(inputs[i], inputs[i == 0 ? inputs.size() - 1 : i - 1]);
+    if (arguments->state_map) PrintStateMap();
   }
   if (arguments->repeat != 0) Measure(inputs, arguments->repeat);
   return held ? 0 : 1;

@@ -48,6 +48,7 @@ Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configu
     flows_ = player.flows();
   }
   lab_.recorder().AddObserver(&wire_);
+  lab_.recorder().AddObserver(&state_);
   lab_.recorder().Restore({});
   lab_.Take(&start_);
   EndApplications();
@@ -86,9 +87,14 @@ uint64_t Stage::Play(const Script& script) {
     return std::holds_alternative<FrameStep>(step.what);
   });
   ScriptPlayer player(lab_, script, names_, flows_);
-  while (player.PlayNext()) CheckBetweenSteps(player.flows());
+  state_.Begin();
+  for (size_t played = 0; player.PlayNext(); ++played) {
+    CheckBetweenSteps(player.flows());
+    if (played < script.steps.size()) state_.AfterStep(script.steps[played]);
+  }
   lab_.world().RunUntil(lab_.world().now() + kSettle);
   CheckBetweenSteps(player.flows());
+  state_.End();
   return player.frames();
 }
 

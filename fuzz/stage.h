@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 
+#include "fuzz/state/state_observer.h"
 #include "fuzz/wire_oracle.h"
 #include "replay/lab/fd_names.h"
 #include "replay/lab/lab.h"
@@ -63,6 +64,7 @@ class Stage {
   FdNames names_;
   std::optional<PeerFlows> flows_;
   WireOracle wire_;
+  StateObserver state_{lab_, EngineStateMap()};
   bool streams_ = false;  // of this input's peers every segment is a SegmentStep
   Lab::Checkpoint start_;
   Holdings at_rest_;

@@ -2,8 +2,6 @@
 
 #include <array>
 
-#include "stack/core/sock.h"
-
 namespace tapedeck {
 
 const char* ObjectKindName(ObjectKind kind) {
@@ -39,13 +37,6 @@ const Field* FindField(ObjectKind kind, std::string_view name) {
     if (name == field.name) return &field;
   }
   return nullptr;
-}
-
-const char* SockStateName(uint8_t state) {
-  constexpr std::array<const char*, TCP_MAX_STATES> kNames = {
-      "?",     "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",   "TIME_WAIT",
-      "CLOSE", "CLOSE_WAIT",  "LAST_ACK", "LISTEN",   "CLOSING",   "NEW_SYN_RECV"};
-  return state < kNames.size() ? kNames[state] : "?";
 }
 
 }  // namespace tapedeck

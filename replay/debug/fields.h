@@ -46,9 +46,6 @@ std::span<const Field> RxRingFields();
 std::span<const Field> TxRingFields();
 std::span<const Field> CpuFields();
 
-// "ESTABLISHED" of TCP_ESTABLISHED.
-const char* SockStateName(uint8_t state);
-
 }  // namespace tapedeck
 
 #endif  // TAPEDECK_REPLAY_DEBUG_FIELDS_H_

@@ -14,6 +14,7 @@
 #include "replay/lab/command_runner.h"
 #include "replay/lab/mib_groups.h"
 #include "replay/script/absl_view.h"
+#include "replay/trace/event_text.h"
 #include "stack/core/neighbour.h"
 #include "stack/core/net_device.h"
 #include "stack/drivers/ixgbe_adapter.h"

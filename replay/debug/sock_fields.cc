@@ -2,6 +2,7 @@
 
 #include "replay/debug/field_table.h"
 #include "replay/debug/fields.h"
+#include "replay/trace/event_text.h"
 #include "stack/core/sock.h"
 #include "stack/ipv4/inet_sock.h"
 #include "stack/tcp/tcp_cong.h"

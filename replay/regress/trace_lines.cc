@@ -1,7 +1,6 @@
 #include "replay/regress/trace_lines.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -13,14 +12,6 @@
 namespace tapedeck::regress {
 
 namespace {
-
-// include/net/tcp_states.h.
-std::string StateName(uint64_t state) {
-  static constexpr const char* kNames[] = {
-      "NONE",  "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",   "TIME_WAIT",
-      "CLOSE", "CLOSE_WAIT",  "LAST_ACK", "LISTEN",   "CLOSING",   "NEW_SYN_RECV"};
-  return state < std::size(kNames) ? kNames[state] : absl::StrCat(state);
-}
 
 std::string DropText(const TraceEvent& event) {
   return absl::StrCat("drop ", DropReasonName(static_cast<DropReason>(event.args[1])));
@@ -116,8 +107,8 @@ bool TraceLines::AddFate(const TraceEvent& event, const std::string& fate) {
 
 std::string TraceLines::SocketText(const TraceEvent& event) {
   const uint64_t number = sockets_.emplace(event.args[0], sockets_.size() + 1).first->second;
-  return absl::StrCat("sock ", number, " ", StateName(event.args[1]), " -> ",
-                      StateName(event.args[2]));
+  return absl::StrCat("sock ", number, " ", SockStateName(event.args[1]), " -> ",
+                      SockStateName(event.args[2]));
 }
 
 std::vector<std::string> TraceLines::Take() {

@@ -60,6 +60,13 @@ std::string RetransmitText(const TraceEvent& event) {
 
 }  // namespace
 
+const char* SockStateName(uint64_t state) {
+  static constexpr const char* kNames[] = {
+      "NONE",  "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2",   "TIME_WAIT",
+      "CLOSE", "CLOSE_WAIT",  "LAST_ACK", "LISTEN",   "CLOSING",   "NEW_SYN_RECV"};
+  return state < std::size(kNames) ? kNames[state] : "?";
+}
+
 const char* NudStateName(uint64_t state) {
   switch (state) {
     case NUD_NONE:

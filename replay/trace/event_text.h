@@ -15,6 +15,9 @@ std::string EventText(const TraceEvent& event);
 // A neighbour's state as `ip neigh` prints it: "REACHABLE".
 const char* NudStateName(uint64_t state);
 
+// A socket's state: "ESTABLISHED" of TCP_ESTABLISHED.
+const char* SockStateName(uint64_t state);
+
 // A whole line: number, time, host, place and words, in TracePrinter's columns.
 std::string EventLine(uint64_t number, const TraceEvent& event);
 
