@@ -30,12 +30,17 @@ bool HasAfl() {
   return &__afl_area_ptr != nullptr && &__sanitizer_cov_trace_pc_guard_init != nullptr;
 }
 
+// 2 is the priority of what instrumented objects have; gcc warns of all that are its own.
+#ifndef __clang__
 #pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wprio-ctor-dtor"  // 2 is what instrumented objects have
+#pragma GCC diagnostic ignored "-Wprio-ctor-dtor"
+#endif
 [[gnu::constructor(2), gnu::used]] void ReserveGuards() {
   if (HasAfl()) __sanitizer_cov_trace_pc_guard_init(afl_guards, afl_guards + kStateCells);
 }
+#ifndef __clang__
 #pragma GCC diagnostic pop
+#endif
 
 class EngineMap final : public StateMap {
  public:
