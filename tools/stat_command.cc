@@ -1,10 +1,10 @@
 // tapedeck stat: the counters and tables under /proc/net after a run.
 #include <cstdio>
 #include <memory>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "replay/lab/net_counters.h"
 #include "stack/socket/proc_net.h"
 #include "tools/commands.h"
 #include "tools/inspect.h"
@@ -19,40 +19,11 @@ struct StatFlags {
   bool zeros = false;
 };
 
-void PrintCounter(const std::string& name, const std::string& value, bool zeros) {
-  if (value == "0" && !zeros) return;
-  std::printf("%-32s%s\n", name.c_str(), value.c_str());
-}
-
-// Two lines, names above values, "Tcp: InSegs ..." each; prints them as nstat does.
-void PrintPair(const std::string& names, const std::string& values, bool zeros) {
-  std::istringstream name_words(names);
-  std::istringstream value_words(values);
-  std::string group;
-  std::string name;
-  std::string value;
-  name_words >> group;
-  value_words >> value;
-  group.pop_back();
-  while (name_words >> name && value_words >> value) PrintCounter(group + name, value, zeros);
-}
-
 void PrintCounters(net& net, bool zeros) {
-  std::string text;
-  snmp_seq_show(net, &text);
-  netstat_seq_show(net, &text);
-  std::istringstream lines(text);
-  std::string names;
-  std::string values;
-  while (std::getline(lines, names) && std::getline(lines, values)) {
-    PrintPair(names, values, zeros);
+  for (const NetCounter& counter : ReadNetCounters(net)) {
+    if (counter.value == "0" && !zeros) continue;
+    std::printf("%-32s%s\n", (counter.group + counter.name).c_str(), counter.value.c_str());
   }
-  std::string six;
-  snmp6_seq_show(net, &six);
-  std::istringstream words(six);
-  std::string name;
-  std::string value;
-  while (words >> name >> value) PrintCounter(name, value, zeros);
 }
 
 void PrintFiles(net& net, const std::vector<std::string>& names) {
