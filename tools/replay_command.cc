@@ -37,6 +37,8 @@ void ComplainOfReplay(const std::string& line) {
   std::fprintf(stderr, "tapedeck replay: %s\n", line.c_str());
 }
 
+uint32_t HzOf(const ReplayFlags& flags) { return flags.hz.value_or(LabHostOptions().hz); }
+
 absl::StatusOr<RawReplayOptions> MakeReplayOptions(const ReplayFlags& flags) {
   RawReplayOptions options;
   const absl::StatusOr<uint64_t> seed = ParseSeed(flags.seed);
@@ -53,7 +55,7 @@ absl::StatusOr<RawReplayOptions> MakeReplayOptions(const ReplayFlags& flags) {
   options.lab.arena.fill = static_cast<uint8_t>(flags.fill);
   if (!flags.arena.empty()) options.lab.arena.address = std::stoull(flags.arena, nullptr, 16);
   LabHostOptions host;
-  host.hz = flags.hz;
+  host.hz = HzOf(flags);
   host.driver.eitr = flags.eitr.value_or(ixgbe::IxgbeOptions{}.eitr);
   host.driver.rx_ring_entries = flags.rx_ring;
   host.driver.tx_ring_entries = flags.tx_ring;
@@ -107,7 +109,7 @@ std::string SettingsLine(const ReplayFlags& flags, const RawReplayResult& run) {
   return absl::StrFormat(
       "seed %s  costs %s  hz %d  nic 82599  eitr 0x%x  rx_ring %d  tx_ring %d%s  host %s  mac %s  "
       "udp %s  tcp %s  arp %s",
-      flags.seed, flags.costs, flags.hz, flags.eitr.value_or(ixgbe::IxgbeOptions{}.eitr),
+      flags.seed, flags.costs, HzOf(flags), flags.eitr.value_or(ixgbe::IxgbeOptions{}.eitr),
       flags.rx_ring, flags.tx_ring, flags.drop_enable ? "  drop_en" : "", run.host.ToString(),
       run.host_mac.ToString(), run.udp_ports.empty() ? "-" : absl::StrJoin(run.udp_ports, ","),
       run.tcp_ports.empty() ? "-" : absl::StrJoin(run.tcp_ports, ","),
@@ -189,7 +191,7 @@ report::ReportInput MakeReplayReport(const ReplayFlags& flags, const RawReplayRe
   input.digest = run.digest;
   input.command =
       absl::StrFormat("tapedeck replay --host %s --seed %s --costs %s --hz %d %s",
-                      run.host.ToString(), flags.seed, flags.costs, flags.hz, input.title);
+                      run.host.ToString(), flags.seed, flags.costs, HzOf(flags), input.title);
   input.figures = {{"frames in", absl::StrCat(run.frames_in)},
                    {"delivered", absl::StrCat(run.delivered)},
                    {"dropped", absl::StrCat(Total(run.dropped))},
@@ -386,8 +388,8 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
   sub->add_option("--costs", flags->costs, "What code costs: a preset (free, xdp18) or a file")
       ->capture_default_str()
       ->type_name("NAME");
-  sub->add_option("--hz", flags->hz, "Ticks a second of the host's kernel")
-      ->capture_default_str()
+  sub->add_option("--hz", flags->hz,
+                  "Ticks a second of the host's kernel [stand-in: by the capture; 1000]")
       ->check(CLI::IsMember({100, 250, 1000}));
   sub->add_option("--eitr", flags->eitr,
                   "Interrupt moderation register; bits 11:3 count 2.048 us [0; raw: 0xc8]")

@@ -25,7 +25,7 @@ struct ReplayFlags {
   bool no_arp_answers = false;
   std::string seed = "5eed0001";
   std::string costs = "free";
-  uint32_t hz = 1000;
+  std::optional<uint32_t> hz;
   uint32_t fill = 0;
   std::string arena;
   std::string chain;

@@ -51,7 +51,8 @@ bool IsPlanFile(const std::string& file) {
   return standin::LooksLikePlan(beginning);
 }
 
-absl::StatusOr<LoadedPlan> LoadPlan(const std::string& file, const std::optional<IpAddress>& host) {
+absl::StatusOr<LoadedPlan> LoadPlan(const std::string& file, const std::optional<IpAddress>& host,
+                                    std::optional<uint32_t> hz) {
   LoadedPlan loaded;
   if (IsPlanFile(file)) {
     std::ifstream stream(file, std::ios::binary);
@@ -59,12 +60,15 @@ absl::StatusOr<LoadedPlan> LoadPlan(const std::string& file, const std::optional
     absl::StatusOr<Plan> plan = standin::ParsePlan(loaded.text, file);
     if (!plan.ok()) return plan.status();
     loaded.plan = *std::move(plan);
+    if (hz.has_value()) loaded.plan.hz = *hz;
     return loaded;
   }
-  absl::StatusOr<Plan> plan = standin::PlanFromCapture(file, {host}, &loaded.warnings);
+  absl::StatusOr<Plan> plan =
+      standin::PlanFromCapture(file, {host, !hz.has_value()}, &loaded.warnings);
   if (!plan.ok()) return plan.status();
   loaded.plan = *std::move(plan);
   loaded.plan.source = FileName(file);
+  if (hz.has_value()) loaded.plan.hz = *hz;
   if (!loaded.plan.addresses.empty()) loaded.text = standin::PrintPlan(loaded.plan);
   return loaded;
 }
@@ -85,8 +89,9 @@ std::string StandInSettings(const ReplayFlags& flags, const LoadedPlan& loaded) 
   return absl::StrFormat(
       "seed %s  costs %s  hz %d  mode stand-in  timing %s  nic 82599  eitr 0x%x  host %s  mac %s  "
       "mtu %d  plan %016x",
-      flags.seed, flags.costs, flags.hz, flags.timing, flags.eitr.value_or(0), hosts,
-      loaded.plan.host_mac.ToString(), loaded.plan.mtu_bytes, standin::PlanHash(loaded.text));
+      flags.seed, flags.costs, loaded.plan.hz != 0 ? loaded.plan.hz : LabHostOptions().hz,
+      flags.timing, flags.eitr.value_or(0), hosts, loaded.plan.host_mac.ToString(),
+      loaded.plan.mtu_bytes, standin::PlanHash(loaded.text));
 }
 
 std::string FlowName(const PlanFlow& flow) {
@@ -349,7 +354,7 @@ bool MayStandIn(const ReplayFlags& flags, const std::string& file) {
 
 std::optional<int> ReplayStandIn(const ReplayFlags& flags, const std::string& file,
                                  const LabOptions& lab, const std::optional<IpAddress>& host) {
-  const absl::StatusOr<LoadedPlan> loaded = LoadPlan(file, host);
+  const absl::StatusOr<LoadedPlan> loaded = LoadPlan(file, host, flags.hz);
   const bool usable = loaded.ok() && standin::HasUsableFlows(loaded->plan);
   if (!usable && flags.mode == "auto" && flags.plan_out.empty() && !IsPlanFile(file)) {
     return std::nullopt;

@@ -81,6 +81,7 @@ void StandIn::BuildHost(const StandInOptions& options) {
   host.prefix_length_bits = 32;
   host.prefix6_length_bits = 128;
   host.everything_on_link = true;
+  if (plan_.hz != 0) host.hz = plan_.hz;
   lab_ = std::make_unique<Lab>(lab);
   if (plan_.mtu_bytes != lab_->device(0)->mtu) {
     CHECK_EQ(dev_set_mtu(lab_->device(0), plan_.mtu_bytes), 0);

@@ -134,44 +134,6 @@ void AddOthers(const Flows& flows, Plan* plan) {
   }
 }
 
-// A tail loss probe (RFC 8985 7.2) comes after two round trips and a little: where P's ACK took
-// longer and L sent none, it sends none.
-bool ShowsNoLossProbe(const TcpFlow& flow) {
-  constexpr int64_t kProbeAfterNs = 4'000'000;  // two ticks of 1 ms, rounded up, and the capture's
-  int64_t slowest_ns = 0;                       // of the round trips so far
-  int64_t sent_ns = -1;
-  int64_t sent_end = 0;
-  int64_t acked = 0;
-  int64_t last_bytes = 0;
-  for (const FlowSegment& segment : flow.segments) {
-    if (segment.out) {
-      if (segment.tcp.SequenceLength() == 0) continue;
-      if (segment.end() <= sent_end) return false;  // it does send again
-      sent_ns = segment.time_ns();
-      sent_end = segment.end();
-      last_bytes = sent_end - segment.seq;
-    } else if (segment.tcp.has_ack() && segment.ack > acked && sent_ns >= 0) {
-      const int64_t took_ns = segment.time_ns() - sent_ns;
-      const bool several = sent_end - acked > last_bytes && acked > 1;
-      if (several && slowest_ns > 0 && took_ns > 2 * slowest_ns + kProbeAfterNs) return true;
-      slowest_ns = std::max(slowest_ns, took_ns);
-      acked = segment.ack;
-    }
-  }
-  return false;
-}
-
-void AddSysctls(const Flows& flows, Plan* plan) {
-  for (const TcpFlow& flow : flows.tcp) {
-    if (!ShowsNoLossProbe(flow)) continue;
-    plan->sysctls.emplace_back("net/ipv4/tcp_early_retrans", "0");
-    plan->guesses.push_back(absl::StrCat(
-        "L sends no tail loss probes, or its clock ticks slower: ", flow.local.ToString(), " > ",
-        flow.remote.ToString(), " waited longer for an ACK than one would have come"));
-    return;
-  }
-}
-
 }  // namespace
 
 Plan InferPlan(const CapturedPackets& packets, const std::string& name,
@@ -192,7 +154,6 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
   const Flows flows = FindFlows(packets, role.addresses);
   plan.mtu_bytes = MtuOf(packets, flows);
   AddNeighbours(packets, flows, &plan);
-  AddSysctls(flows, &plan);
   InferContext context;
   context.packets = &packets;
   for (const TcpFlow& flow : flows.tcp) InferTcpFlow(flow, context, &plan);

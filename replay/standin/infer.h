@@ -18,6 +18,8 @@ namespace tapedeck::standin {
 struct InferOptions {
   // L; none: the host nearest to the capture.
   std::optional<IpAddress> host;
+  // Whether what only runs show is looked for (fit.h).
+  bool fit = true;
 };
 
 // `name` is the capture's. A plan without flows: there is nothing to stand in for.

@@ -162,6 +162,7 @@ struct Plan {
   int64_t start_ns = 0;  // of its first record, since 1970
   MacAddress host_mac;
   uint32_t mtu_bytes = 1500;
+  uint32_t hz = 0;  // ticks a second of L's kernel: 100, 250, 1000; 0: nothing told
   std::vector<IpAddress> addresses;  // L's; the first is the one that was asked for
   std::vector<PlanNeighbour> neighbours;
   // From this time of the capture on somebody listens on the port.

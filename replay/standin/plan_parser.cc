@@ -240,6 +240,12 @@ class PlanParser {
     if (plan_.mtu_bytes < kPlanMtuMin || plan_.mtu_bytes > kPlanMtuMax) {
       words.Expected("an MTU of 68 to 9710", absl::StrCat(plan_.mtu_bytes));
     }
+    if (words.Take("hz")) {
+      plan_.hz = words.Number<uint32_t>();
+      if (plan_.hz != 100 && plan_.hz != 250 && plan_.hz != 1000) {
+        words.Expected("100, 250 or 1000 ticks a second", absl::StrCat(plan_.hz));
+      }
+    }
     while (words.ok() && words.Take("address")) {
       const auto address = words.Parsed<IpAddress>("an address");
       if (address.IsAny() || address.IsLoopback() || address.IsMulticast()) {

@@ -71,6 +71,7 @@ class PlanPrinter {
   void PrintHost(const Plan& plan) {
     absl::StrAppend(&text_, "source ", Quoted(plan.source), " ", Seconds(plan.start_ns), "\n");
     absl::StrAppend(&text_, "host ", plan.host_mac.ToString(), " mtu ", plan.mtu_bytes);
+    if (plan.hz != 0) absl::StrAppend(&text_, " hz ", plan.hz);
     for (const IpAddress& address : plan.addresses) {
       absl::StrAppend(&text_, " address ", address.ToString());
     }

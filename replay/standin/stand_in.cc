@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "replay/capture/capture_reader.h"
 #include "replay/standin/captured_packets.h"
+#include "replay/standin/fit.h"
 
 namespace tapedeck::standin {
 namespace {
@@ -79,7 +80,9 @@ absl::StatusOr<Plan> PlanFromCapture(const std::string& file, const InferOptions
     return reader->damage();
   }
   warnings->insert(warnings->end(), packets.warnings.begin(), packets.warnings.end());
-  return InferPlan(packets, file, options);
+  Plan plan = InferPlan(packets, file, options);
+  if (options.fit) FitRecovery(&plan);
+  return plan;
 }
 
 }  // namespace tapedeck::standin

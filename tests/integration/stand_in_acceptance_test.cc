@@ -102,6 +102,7 @@ TEST(StandInAcceptance, OwnCaptures) {
   const FileFidelity mean = average.Print("own captures");
   EXPECT_GE(mean.ends, 0.99);
   EXPECT_GE(mean.segments, 0.97);
+  EXPECT_GE(mean.quiet, 0.99);
 }
 
 std::string CollectionFolder() {

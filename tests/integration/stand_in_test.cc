@@ -95,6 +95,21 @@ TEST(StandIn, SendsAgainWhatThePathLost) {
   ExpectFaithful(plan, run);
 }
 
+// A kernel of 100 ticks a second: one of 1000 would have marked segments lost that were only late.
+TEST(StandIn, FindsHowFastTheClockTicks) {
+  const Plan plan = PlanOf("reorder-b.pcap", "192.0.2.2");
+  EXPECT_EQ(plan.hz, 100U);
+  const StandInResult run = Play(plan);
+  ExpectFaithful(plan, run);
+  InferOptions usual;
+  usual.fit = false;
+  std::vector<std::string> warnings;
+  const auto other = PlanFromCapture(CaptureFile("reorder-b.pcap"), usual, &warnings);
+  ASSERT_TRUE(other.ok());
+  EXPECT_EQ(other->hz, 0U);
+  EXPECT_GT(Play(*other).comparisons[0].retransmissions_more, 0U);
+}
+
 TEST(StandIn, ResetsHalfClosesAndOpensFastAsCaptured) {
   for (const char* const name : {"tcp-odd-a.pcapng", "tcp-odd-b.pcap"}) {
     SCOPED_TRACE(name);

@@ -1,0 +1,68 @@
+#include "replay/standin/fit.h"
+
+#include <cstdint>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "replay/standin/stand_in.h"
+
+namespace tapedeck::standin {
+namespace {
+
+// What L may have been, the likeliest first.
+struct Candidate {
+  uint32_t hz = 0;
+  const char* sysctl = nullptr;  // that is set to 0
+  const char* what = "";
+};
+constexpr Candidate kCandidates[] = {
+    {0, nullptr, "the usual"},
+    {250, nullptr, "L's clock ticks 250 times a second"},
+    {100, nullptr, "L's clock ticks 100 times a second"},
+    {0, "net/ipv4/tcp_early_retrans", "L sends no tail loss probes"},
+    {0, "net/ipv4/tcp_recovery", "L does not tell losses by time (RACK)"},
+};
+
+Plan With(const Plan& plan, const Candidate& candidate) {
+  Plan changed = plan;
+  changed.hz = candidate.hz;
+  if (candidate.sysctl != nullptr) changed.sysctls.emplace_back(candidate.sysctl, "0");
+  return changed;
+}
+
+// What our host sent again, and P had to be modelled for, beyond the capture.
+uint64_t NeedlessRecovery(const Plan& plan) {
+  StandInOptions options;
+  LabHostOptions host;
+  host.driver.eitr = 0;
+  options.lab.hosts = {host};
+  const absl::StatusOr<StandInResult> run = RunPlan(plan, options, {});
+  if (!run.ok()) return std::numeric_limits<uint64_t>::max();
+  uint64_t needless = 0;
+  for (size_t i = 0; i < run->flows.size(); ++i) {
+    needless += run->comparisons[i].retransmissions_more + run->flows[i].modelled_acks;
+  }
+  return needless;
+}
+
+}  // namespace
+
+void FitRecovery(Plan* plan) {
+  if (plan->stimuli.size() > kFitPacketsMax || !HasUsableFlows(*plan)) return;
+  const Candidate* best = nullptr;
+  uint64_t usual = 0;
+  uint64_t least = std::numeric_limits<uint64_t>::max();
+  for (const Candidate& candidate : kCandidates) {
+    const uint64_t needless = NeedlessRecovery(With(*plan, candidate));
+    if (best == nullptr) usual = needless;
+    if (needless < least) best = &candidate;
+    least = std::min(least, needless);
+    if (least == 0) break;
+  }
+  if (best == &kCandidates[0]) return;
+  *plan = With(*plan, *best);
+  plan->guesses.push_back(absl::StrCat(best->what, ": otherwise it would have recovered ",
+                                       usual - least, " times more often"));
+}
+
+}  // namespace tapedeck::standin
