@@ -31,7 +31,7 @@ class Arrivals {
       if (segment.out) continue;
       // The handshake's last step as L sees it.
       if (segment.tcp.has_ack() && open_ns_ < 0) open_ns_ = segment.time_ns();
-      if (segment.tcp.rst()) continue;
+      if (segment.tcp.rst() || segment.refused) continue;
       stream_.Add(segment.seq + (segment.tcp.syn() ? 1 : 0), segment.tcp.payload);
       if (segment.tcp.fin()) fin_at_ = segment.end() - 1;
       int64_t have = stream_.ContiguousEnd() - 1;

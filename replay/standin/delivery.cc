@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 
 #include "stack/wire/repair_checksums.h"
 
@@ -36,6 +37,21 @@ class DeliveryFinder {
     }
     delivery.sum_was_right = FindRightSums();
     return delivery;
+  }
+
+  // By the rule that L itself goes by, as far as the capture shows its state.
+  std::vector<bool> FindRefused() const {
+    std::vector<bool> refused(segments_.size(), false);
+    std::optional<uint32_t> recent;
+    for (size_t i = 0; i < segments_.size(); ++i) {
+      const FlowSegment& segment = segments_[i];
+      if (segment.out || segment.tcp.rst() || !segment.tcp.timestamps.has_value()) continue;
+      const uint32_t value = segment.tcp.timestamps->val;
+      const bool is_old = recent.has_value() && static_cast<int32_t>(value - *recent) < 0;
+      refused[i] = is_old && next_copy_[i] != kNever && !WasAcknowledgedAlone(i);
+      if (!is_old && segment.seq <= acknowledged_[i]) recent = value;
+    }
+    return refused;
   }
 
  private:
@@ -116,6 +132,11 @@ class DeliveryFinder {
 };
 
 }  // namespace
+
+void MarkRefused(TcpFlow* flow) {
+  const std::vector<bool> refused = DeliveryFinder(*flow, 0).FindRefused();
+  for (size_t i = 0; i < refused.size(); ++i) flow->segments[i].refused = refused[i];
+}
 
 Delivery FindDelivery(const TcpFlow& flow, int64_t distance_ns) {
   return DeliveryFinder(flow, distance_ns).Find();

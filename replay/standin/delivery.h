@@ -21,6 +21,10 @@ struct Delivery {
 // `distance_ns`: from the capture to L, one way; 0: captured at L.
 Delivery FindDelivery(const TcpFlow& flow, int64_t distance_ns);
 
+// Sets FlowSegment::refused: of a segment whose timestamp is behind that of what L had
+// acknowledged, and whose bytes L did not acknowledge before they came again.
+void MarkRefused(TcpFlow* flow);
+
 }  // namespace tapedeck::standin
 
 #endif  // TAPEDECK_REPLAY_STANDIN_DELIVERY_H_

@@ -18,8 +18,15 @@ struct StreamPosition {
 
 class FlowFinder {
  public:
-  FlowFinder(const std::vector<IpAddress>& local, Flows* flows) : local_(local), flows_(*flows) {}
+  FlowFinder(const std::vector<CapturedPacket>& packets, const std::vector<IpAddress>& local,
+             Flows* flows)
+      : packets_(packets), local_(local), flows_(*flows) {}
 
+  void Find() {
+    for (at_ = 0; at_ < packets_.size(); ++at_) Add(packets_[at_]);
+  }
+
+ private:
   void Add(const CapturedPacket& packet) {
     const auto ip = ParseIpPacket(packet.bytes);
     if (!ip) return;
@@ -37,7 +44,6 @@ class FlowFinder {
     }
   }
 
- private:
   bool IsLocal(const IpAddress& address) const {
     return std::find(local_.begin(), local_.end(), address) != local_.end();
   }
@@ -64,8 +70,30 @@ class FlowFinder {
     const TcpFlow& flow = flows_.tcp[open.index];
     const bool known = out ? flow.local_known : flow.remote_known;
     const uint32_t initial = out ? flow.local_initial : flow.remote_initial;
-    if (!known) return !flow.segments.empty();
-    return initial != tcp.seq;
+    if (!known) return !IsOnlySyn(flow);
+    return initial != tcp.seq && !IsChallenged(tcp, out);
+  }
+
+  // The other end's SYN alone: two that cross open one connection (RFC 9293 3.5, figure 7).
+  static bool IsOnlySyn(const TcpFlow& flow) {
+    return std::all_of(flow.segments.begin(), flow.segments.end(), [](const FlowSegment& segment) {
+      return segment.tcp.syn() && !segment.tcp.has_ack();
+    });
+  }
+
+  // Whether the other end answers the SYN `tcp`, of the packet being added, with an ACK of
+  // something else: the connection goes on (RFC 5961 4).
+  bool IsChallenged(const TcpSegment& tcp, bool out) const {
+    constexpr size_t kPacketsMax = 64;
+    const size_t end = std::min(packets_.size(), at_ + 1 + kPacketsMax);
+    for (size_t i = at_ + 1; i < end; ++i) {
+      const auto ip = ParseIpPacket(packets_[i].bytes);
+      const auto answer = ip.has_value() ? ParseTcpSegment(*ip) : std::nullopt;
+      if (!answer.has_value() || answer->source != tcp.dest || answer->dest != tcp.source) continue;
+      const uint32_t expected = tcp.seq + tcp.SequenceLength();
+      return !out && !answer->syn() && !answer->rst() && answer->ack != expected;
+    }
+    return false;
   }
 
   void Append(const CapturedPacket& packet, const TcpSegment& tcp, bool out, Open& open) {
@@ -107,18 +135,38 @@ class FlowFinder {
     flows_.udp[found->second].messages.push_back({&packet, udp, out});
   }
 
+  const std::vector<CapturedPacket>& packets_;
   const std::vector<IpAddress>& local_;
   Flows& flows_;
+  size_t at_ = 0;  // the packet being added
   std::map<Ends, Open> tcp_;
   std::map<Ends, size_t> udp_;
 };
+
+// Without the key nothing can be said in a connection that is signed (RFC 2385, RFC 5925): its
+// packets enter as they are.
+void GiveUpSigned(Flows* flows) {
+  const auto is_signed = [](const TcpFlow& flow) {
+    return std::any_of(flow.segments.begin(), flow.segments.end(),
+                       [](const FlowSegment& segment) { return segment.tcp.signed_by_key; });
+  };
+  for (const TcpFlow& flow : flows->tcp) {
+    if (!is_signed(flow)) continue;
+    ++flows->signed_by_key;
+    for (const FlowSegment& segment : flow.segments) {
+      const auto ip = ParseIpPacket(segment.packet->bytes);
+      flows->others.push_back({segment.packet, *ip, segment.out});
+    }
+  }
+  std::erase_if(flows->tcp, is_signed);
+}
 
 }  // namespace
 
 Flows FindFlows(const CapturedPackets& packets, const std::vector<IpAddress>& local) {
   Flows flows;
-  FlowFinder finder(local, &flows);
-  for (const CapturedPacket& packet : packets.packets) finder.Add(packet);
+  FlowFinder(packets.packets, local, &flows).Find();
+  GiveUpSigned(&flows);
   return flows;
 }
 

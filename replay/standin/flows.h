@@ -19,6 +19,8 @@ struct FlowSegment {
   bool out = false;  // L sent it
   int64_t seq = 0;   // in the stream of who sent it
   int64_t ack = 0;   // in the stream of the other; 0 without an ACK
+  // P sent it, and L did not take its bytes: its timestamp was old (RFC 7323 5.3).
+  bool refused = false;
   int64_t end() const { return seq + tcp.SequenceLength(); }
   int64_t time_ns() const { return packet->time_ns; }
 };
@@ -55,7 +57,8 @@ struct Flows {
   std::vector<TcpFlow> tcp;  // in the order of their first packets
   std::vector<UdpFlow> udp;
   std::vector<OtherPacket> others;
-  uint64_t foreign = 0;  // packets between others
+  uint64_t foreign = 0;        // packets between others
+  uint64_t signed_by_key = 0;  // connections with MD5 or TCP-AO, whose packets are among `others`
 };
 
 // `local`: L's addresses. Packets to groups count as received.

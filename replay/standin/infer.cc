@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "replay/capture/link_layer.h"
+#include "replay/standin/delivery.h"
 #include "replay/standin/roles.h"
 #include "replay/trace/stable_sort.h"
 #include "stack/wire/ip_protocol.h"
@@ -151,7 +152,13 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
   plan.host_mac = role.mac.IsValidStation() ? role.mac : MadeUpMac(role.addresses[0]);
   plan.guesses.push_back(absl::StrCat("L is ", role.addresses[0].ToString(), ": ", role.reason));
   plan.guesses.insert(plan.guesses.end(), packets.repairs.begin(), packets.repairs.end());
-  const Flows flows = FindFlows(packets, role.addresses);
+  Flows flows = FindFlows(packets, role.addresses);
+  for (TcpFlow& flow : flows.tcp) MarkRefused(&flow);
+  if (flows.signed_by_key != 0) {
+    plan.guesses.push_back(absl::StrCat(flows.signed_by_key,
+                                        " connections are signed with a key that is not known: "
+                                        "their packets enter as they are"));
+  }
   plan.mtu_bytes = MtuOf(packets, flows);
   AddNeighbours(packets, flows, &plan);
   InferContext context;

@@ -69,6 +69,11 @@ class TcpPlanner {
     InferApplication(flow_, distance_ns_, context_, &out, &plan_.guesses);
     SetRead(&out);
     SetReceiveBuffer(&out.settings);
+    if (IsMultipath()) {
+      plan_.guesses.push_back(absl::StrCat(Name(),
+                                           ": Multipath TCP, which our host does not speak: "
+                                           "P goes on as after a fallback"));
+    }
     if (sums_repaired_ != 0) {
       plan_.guesses.push_back(absl::StrCat(Name(), ": ", sums_repaired_,
                                            " wrong checksums are set right: L took the segments"));
@@ -98,6 +103,12 @@ class TcpPlanner {
     if (ours != nullptr) return Role::kActive;
     if (theirs != nullptr) return Role::kPassive;
     return FirstSyn(false, true) != nullptr ? Role::kActive : Role::kPassive;
+  }
+
+  bool IsMultipath() const {
+    return std::any_of(
+        flow_.segments.begin(), flow_.segments.end(),
+        [](const FlowSegment& segment) { return segment.tcp.syn() && segment.tcp.multipath; });
   }
 
   int64_t OpenTime() const {
@@ -180,7 +191,7 @@ class TcpPlanner {
 
   void TakeReceived(const FlowSegment& segment) {
     if (segment.tcp.has_ack()) highest_ack_ = std::max(highest_ack_, segment.ack);
-    if (segment.tcp.rst()) return;
+    if (segment.tcp.rst() || segment.refused) return;
     received_.Add(segment.seq + (segment.tcp.syn() ? 1 : 0), segment.tcp.payload);
     if (segment.tcp.fin()) remote_fin_ = segment.end() - 1;
     const int64_t behind_hole = received_.End() - received_.ContiguousEnd();
