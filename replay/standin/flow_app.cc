@@ -5,6 +5,9 @@
 #include <string>
 
 #include "stack/core/uapi.h"
+#include "stack/ipv4/ip.h"
+#include "stack/ipv4/mcast_sock.h"
+#include "stack/ipv6/in6.h"
 #include "stack/socket/sock_options.h"
 #include "stack/tcp/tcp_uapi.h"
 #include "stack/wire/ip_protocol.h"
@@ -25,6 +28,7 @@ constexpr int kFastOpenQueue = 256;
 // So that no write has to wait: a captured application wrote when it wrote.
 constexpr int64_t kSendBufferSpare = 1 << 20;
 constexpr int64_t kSendBufferMax = 1 << 30;
+constexpr int kDeviceIndex = 2;  // the NIC: the first behind the loopback
 constexpr uint8_t kWindowScaleDefault = 10;
 constexpr uint64_t kReceiveLargest = 33'554'432;  // tcp_rmem[2], which makes for that scale
 constexpr uint32_t kHeaderBytes4 = 40;
@@ -332,6 +336,19 @@ Task<> OpenDatagrams(Thread& thread, AppWorld& world, FlowApp& app) {
   co_await WriteDatagrams(thread, world, app);
 }
 
+// Membership of the group that the socket is bound to.
+Task<> JoinGroup(Thread& thread, Host& host, int fd, const IpAddress& group) {
+  if (group.is_v4()) {
+    const ip_mreqn request{group.v4(), kIpv4Any, kDeviceIndex};
+    co_await host.syscalls().Setsockopt(thread, fd, kSolIp, kIpAddMembership, &request,
+                                        sizeof(request));
+  } else {
+    const ipv6_mreq request{group.v6(), kDeviceIndex};
+    co_await host.syscalls().Setsockopt(thread, fd, kSolIpv6, kIpv6AddMembership, &request,
+                                        sizeof(request));
+  }
+}
+
 Task<> ServeDatagrams(Thread& thread, AppWorld& world, const Plan::Listener& listener) {
   Syscalls& sys = world.host->syscalls();
   const auto fd =
@@ -341,6 +358,9 @@ Task<> ServeDatagrams(Thread& thread, AppWorld& world, const Plan::Listener& lis
   co_await sys.Setsockopt(thread, fd, kSolSocket, kSoReuseaddr, &on, sizeof(on));
   co_await sys.Setsockopt(thread, fd, kSolSocket, kSoBroadcast, &on, sizeof(on));
   if (co_await sys.Bind(thread, fd, listener.local) < 0) co_return;
+  if (listener.local.address.IsMulticast()) {
+    co_await JoinGroup(thread, *world.host, fd, listener.local.address);
+  }
   for (size_t i = 0; i < world.plan->flows.size(); ++i) {
     FlowApp* const app = &world.apps[i];
     if (app->flow->protocol != listener.protocol || app->flow->local != listener.local) continue;

@@ -82,6 +82,15 @@ std::set<Endpoint> UnreachablePorts(const Flows& flows) {
   return ports;
 }
 
+// Groups that L sends to: whoever does is a member, or will not hear the answer.
+std::set<IpAddress> JoinedGroups(const Flows& flows) {
+  std::set<IpAddress> groups;
+  for (const UdpFlow& flow : flows.udp) {
+    if (flow.remote.address.IsMulticast()) groups.insert(flow.remote.address);
+  }
+  return groups;
+}
+
 // Who listens where, and from when on: behind the last refusal before the first welcome.
 void AddListeners(const Flows& flows, Plan* plan) {
   std::map<std::pair<uint8_t, Endpoint>, std::pair<int64_t, int64_t>> ports;  // refused, welcome
@@ -102,9 +111,18 @@ void AddListeners(const Flows& flows, Plan* plan) {
     plan->listeners.push_back({port.first, port.second, times.first + 1});
   }
   const std::set<Endpoint> unreachable = UnreachablePorts(flows);
+  const std::set<IpAddress> groups = JoinedGroups(flows);
   std::set<Endpoint> sockets;
-  for (const UdpFlow& flow : flows.udp) {
-    if (unreachable.count(flow.local) == 0) sockets.insert(flow.local);
+  for (PlanFlow& flow : plan->flows) {
+    if (flow.protocol != wire::kIpProtoUdp) continue;
+    const IpAddress& address = flow.local.address;
+    const bool is_heard = !address.IsMulticast() || groups.count(address) != 0;
+    if (is_heard && unreachable.count(flow.local) == 0) {
+      sockets.insert(flow.local);
+    } else {
+      flow.read_bytes = 0;
+      flow.read_hash = StreamHash().value();
+    }
   }
   for (const Endpoint& local : sockets) plan->listeners.push_back({wire::kIpProtoUdp, local, 0});
 }

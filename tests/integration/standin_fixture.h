@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -88,7 +89,7 @@ class StandInCases : public ::testing::Test {
     EXPECT_TRUE(flow.bytes_sent_same);
   }
 
-  IpAddress host_ = Ipv4Address(10, 0, 0, 2);
+  std::optional<IpAddress> host_ = Ipv4Address(10, 0, 0, 2);
   Connection tcp_;
   Capture capture_;
   Plan plan_;
