@@ -4,6 +4,7 @@
 #include <cstring>
 #include <memory>
 
+#include "fuzz/input_ring.h"
 #include "fuzz/target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
@@ -11,6 +12,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   // something.
   const auto copy = std::make_unique_for_overwrite<uint8_t[]>(size);
   if (size != 0) std::memcpy(copy.get(), data, size);
+  static tapedeck::fuzz::InputRing ring = tapedeck::fuzz::InputRing::FromEnvironment();
+  ring.Add({copy.get(), size});
   // -1: keep it out of the corpus.
   return tapedeck::fuzz::RunInput({copy.get(), size}).has_value() ? 0 : -1;
 }

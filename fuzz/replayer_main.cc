@@ -8,6 +8,10 @@
 // the digests and state maps must be equal. With --state-map the facts follow that the map holds of
 // its run, a line each. With --repeat each runs N times more, and the rate is printed at the end.
 // Exit codes: 0 all held, 1 a digest or map differed, 2 wrong usage. A broken promise aborts.
+//
+//   stack_replayer --judge                              what judge_protocol.h says
+//   stack_replayer --trace FILE                         one run, its events as text
+//   stack_replayer --capture PCAPNG --until N FILE      one run up to event N, as a capture
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -22,6 +26,8 @@
 #include <system_error>
 #include <vector>
 
+#include "fuzz/judge_server.h"
+#include "fuzz/observe.h"
 #include "fuzz/state/state_map.h"
 #include "fuzz/target.h"
 
@@ -41,27 +47,44 @@ struct Arguments {
   std::vector<std::string> paths;
   uint64_t repeat = 0;
   bool state_map = false;
+  bool judge = false;
+  bool trace = false;
+  std::string capture;
+  uint64_t until = 0;
 };
+
+bool ParseNumber(std::string_view text, uint64_t* number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
+  return error == std::errc() && end == text.data() + text.size();
+}
 
 std::optional<Arguments> ParseArguments(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    if (argument == "--repeat") {
+    if (argument == "--repeat" || argument == "--until") {
+      uint64_t* const number = argument == "--repeat" ? &arguments.repeat : &arguments.until;
+      if (++i == argc || !ParseNumber(argv[i], number)) return std::nullopt;
+    } else if (argument == "--capture") {
       if (++i == argc) return std::nullopt;
-      const std::string_view number = argv[i];
-      const auto [end, error] =
-          std::from_chars(number.data(), number.data() + number.size(), arguments.repeat);
-      if (error != std::errc() || end != number.data() + number.size()) return std::nullopt;
+      arguments.capture = argv[i];
     } else if (argument == "--state-map") {
       arguments.state_map = true;
+    } else if (argument == "--judge") {
+      arguments.judge = true;
+    } else if (argument == "--trace") {
+      arguments.trace = true;
     } else if (argument.starts_with("-")) {
       return std::nullopt;
     } else {
       arguments.paths.emplace_back(argument);
     }
   }
-  if (arguments.paths.empty()) return std::nullopt;
+  const bool once = arguments.trace || !arguments.capture.empty();
+  const bool paths_fit = arguments.judge ? arguments.paths.empty()
+                         : once          ? arguments.paths.size() == 1
+                                         : !arguments.paths.empty();
+  if (!paths_fit || (!arguments.capture.empty() && arguments.until == 0)) return std::nullopt;
   return arguments;
 }
 
@@ -147,12 +170,39 @@ void Measure(const std::vector<Input>& inputs, uint64_t repeat) {
               runs / seconds.count());
 }
 
+// One run, looked at.
+int Observe(const Arguments& arguments) {
+  const std::optional<Input> input = ReadInput(arguments.paths[0]);
+  if (!input.has_value()) {
+    std::fprintf(stderr, "%s: cannot be read\n", arguments.paths[0].c_str());
+    return 2;
+  }
+  if (ObserveRuns == nullptr) {
+    std::fprintf(stderr, "this target runs no Lab: it has no events\n");
+    return 2;
+  }
+  Observation observation;
+  if (arguments.trace) observation.trace = stdout;
+  if (!arguments.capture.empty()) observation.capture = arguments.capture.c_str();
+  observation.last_event = arguments.until;
+  ObserveRuns(observation);
+  input->Run();
+  return 0;
+}
+
 int Main(int argc, char** argv) {
   const std::optional<Arguments> arguments = ParseArguments(argc, argv);
   if (!arguments.has_value()) {
-    std::fprintf(stderr, "usage: %s [--repeat N] [--state-map] FILE|DIRECTORY...\n", argv[0]);
+    std::fprintf(stderr,
+                 "usage: %s [--repeat N] [--state-map] FILE|DIRECTORY...\n"
+                 "       %s --judge\n"
+                 "       %s --trace FILE\n"
+                 "       %s --capture PCAPNG --until N FILE\n",
+                 argv[0], argv[0], argv[0], argv[0]);
     return 2;
   }
+  if (arguments->judge) return ServeJudge();
+  if (arguments->trace || !arguments->capture.empty()) return Observe(*arguments);
   std::vector<std::string> names;
   std::vector<Input> inputs;
   for (const std::string& path : arguments->paths) {

@@ -5,6 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "fuzz/oracles.h"
+#include "fuzz/stage_observer.h"
 #include "fuzz/tcp_oracle.h"
 #include "replay/lab/script_player.h"
 #include "replay/script/symbols.h"
@@ -54,6 +55,7 @@ Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configu
   EndApplications();
   at_rest_ = Held();
   lab_.Restore(start_);
+  AttachObservers(lab_.recorder(), lab_.hosts());
 }
 
 uint64_t Stage::Run(const Script& script) {

@@ -48,6 +48,10 @@ Run AddDebugCommand(CLI::App& app, CLI::App** subcommand);
 Run AddDivergeCommand(CLI::App& app, CLI::App** subcommand);
 Run AddRrCommand(CLI::App& app, CLI::App** subcommand);
 
+// tapedeck fuzz SUBCOMMAND, tapedeck repro INPUT
+Run AddFuzzCommand(CLI::App& app, CLI::App** subcommand);
+Run AddReproCommand(CLI::App& app, CLI::App** subcommand);
+
 }  // namespace tapedeck::tools
 
 #endif  // TAPEDECK_TOOLS_COMMANDS_H_

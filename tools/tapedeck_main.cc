@@ -52,6 +52,8 @@ int main(int argc, char** argv) {
            AddDebugCommand,
            AddDivergeCommand,
            AddRrCommand,
+           AddFuzzCommand,
+           AddReproCommand,
        }) {
     Command command;
     command.run = add(app, &command.app);

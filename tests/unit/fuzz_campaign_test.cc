@@ -1,0 +1,264 @@
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <functional>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "fuzz/campaign/ddmin.h"
+#include "fuzz/campaign/files.h"
+#include "fuzz/campaign/judge.h"
+#include "fuzz/campaign/minimise.h"
+#include "fuzz/campaign/pieces.h"
+#include "fuzz/campaign/signature.h"
+#include "fuzz/campaign/workspace.h"
+#include "replay/script/bytes.h"
+#include "replay/script/text.h"
+
+namespace tapedeck::fuzz {
+namespace {
+
+Bytes ToInput(std::string_view text) { return {text.begin(), text.end()}; }
+
+// --- Signatures ---
+
+constexpr RunEnd kAborted = {.signal = SIGABRT};
+
+TEST(FuzzSignature, AnOraclesLineIsIt) {
+  EXPECT_EQ(SignatureOf("noise\nASSERTION FAILED: RES:empty:sk\n17 left\n", kAborted),
+            "RES:empty:sk");
+}
+
+TEST(FuzzSignature, ACheckIsItsFileAndConditionWithoutLineAndFigures) {
+  const std::string first = "fuzz/stage.cc:79: CHECK failed: a == b (1 vs. 2)\n";
+  const std::string second = "fuzz/stage.cc:81: CHECK failed: a == b (3 vs. 4)\n";
+  EXPECT_EQ(SignatureOf(first, kAborted), "CHECK:fuzz/stage.cc: a == b");
+  EXPECT_EQ(SignatureOf(first, kAborted), SignatureOf(second, kAborted));
+}
+
+TEST(FuzzSignature, AddressSanitizerIsKindAndFirstFunctionOfOurs) {
+  const std::string report =
+      "==12==ERROR: AddressSanitizer: heap-use-after-free on address 0x602 at pc 0x55\n"
+      "READ of size 8 at 0x602 thread T0\n"
+      "    #0 0x55aa in memcpy (/lib/libc.so+0x1)\n"
+      "    #1 0x55bb in tapedeck::tcp_rcv(tapedeck::sk_buff*) /src/stack/tcp/tcp_rcv.cc:12:3\n"
+      "SUMMARY: AddressSanitizer: heap-use-after-free\n";
+  EXPECT_EQ(SignatureOf(report, {.exit_code = 1}), "ASAN:heap-use-after-free:tcp_rcv");
+}
+
+TEST(FuzzSignature, UndefinedBehaviourIsFileAndMessageWithoutFigures) {
+  const std::string report =
+      "/any/stack/tcp/cubic.cc:70:9: runtime error: shift exponent 64 is too large\n";
+  EXPECT_EQ(SignatureOf(report, {.exit_code = 1}),
+            "UBSAN:stack/tcp/cubic.cc: shift exponent N is too large");
+}
+
+TEST(FuzzSignature, WhatPrintsNothingHasItsEnd) {
+  EXPECT_EQ(SignatureOf("", {.signal = SIGSEGV}), "SIGNAL:Segmentation fault");
+  EXPECT_EQ(SignatureOf("", {.signal = SIGALRM}), "TIMEOUT");
+  EXPECT_EQ(SignatureOf("", {.exit_code = 3}), "EXIT:3");
+  EXPECT_EQ(SignatureOf("ASSERTION FAILED: only printed\n", {}), "");
+}
+
+TEST(FuzzSignature, SlugsOfDifferentSignaturesDiffer) {
+  EXPECT_EQ(SignatureSlug("RES:empty:sk"), "RES-empty-sk");
+  const std::string a = SignatureSlug("CHECK:fuzz/stage.cc: a == b");
+  const std::string b = SignatureSlug("CHECK:fuzz/stage.cc: a != b");
+  EXPECT_NE(a, b);
+  EXPECT_LE(SignatureSlug(std::string(500, 'x')).size(), 80U);
+  EXPECT_EQ(a.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"),
+            std::string::npos)
+      << a;
+}
+
+// --- Inputs ---
+
+TEST(FuzzFiles, AnInputsNameIsItsSha1) {
+  EXPECT_EQ(InputName({}), "da39a3ee5e6b4b0d3255bfef95601890afd80709");
+  EXPECT_EQ(InputName(ToInput("abc")), "a9993e364706816aba3e25717850c26c9cd0d89d");
+  EXPECT_EQ(InputName(ToInput(std::string(1000, 'a'))), "291e9a6c66994949b57ba5e650361e98fc36b1ba");
+}
+
+TEST(FuzzPieces, JoiningGivesTheInputBack) {
+  const std::string pcap =
+      std::string("\xd4\xc3\xb2\xa1", 4) + std::string(20, '\0') +
+      std::string("\0\0\0\0\0\0\0\0\3\0\0\0\3\0\0\0abc\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0d", 36);
+  const struct {
+    InputKind kind;
+    std::string input;
+    size_t pieces;
+    size_t fixed;
+  } cases[] = {
+      {InputKind::kScript,
+       "a\x7e"
+       "b\x7e"
+       "c",
+       3, 0},
+      {InputKind::kScript, "", 0, 0},
+      {InputKind::kText, "one\ntwo\n", 2, 0},
+      {InputKind::kCapture, pcap, 3, 1},
+      {InputKind::kCapture, pcap.substr(0, 50), 3, 1},  // cut in its second packet
+      {InputKind::kCapture, "no capture", 1, 0},
+  };
+  for (const auto& one : cases) {
+    const Pieces pieces = SplitInput(one.kind, ToInput(one.input));
+    EXPECT_EQ(JoinPieces(pieces.list), ToInput(one.input));
+    EXPECT_EQ(pieces.list.size(), one.pieces) << one.input;
+    EXPECT_EQ(pieces.fixed, one.fixed);
+  }
+}
+
+// --- Minimising ---
+
+TEST(FuzzDdmin, WhatIsLeftCannotLoseAnyElement) {
+  std::vector<int> list(100);
+  std::iota(list.begin(), list.end(), 0);
+  const auto keeps = [](const std::vector<int>& part) {
+    const auto has = [&](int value) {
+      return std::find(part.begin(), part.end(), value) != part.end();
+    };
+    return has(3) && has(50) && has(99);
+  };
+  EXPECT_EQ(Ddmin<int>(list, keeps), (std::vector<int>{3, 50, 99}));
+}
+
+TEST(FuzzDdmin, FixedElementsStay) {
+  const auto always = [](const std::vector<int>&) { return true; };
+  EXPECT_EQ(Ddmin<int>({1, 2, 3, 4, 5}, always, 2), (std::vector<int>{1, 2}));
+  EXPECT_EQ(Ddmin<int>({1, 2, 3}, always), std::vector<int>());
+  EXPECT_EQ(Ddmin<int>({}, always), std::vector<int>());
+}
+
+// Judges in this process.
+class FakeJudge : public Judge {
+ public:
+  explicit FakeJudge(std::function<std::string(std::span<const uint8_t>)> signature)
+      : signature_(std::move(signature)) {}
+  absl::StatusOr<Judgement> Run(std::span<const uint8_t> input) override {
+    ++runs;
+    Judgement judgement;
+    judgement.signature = signature_(input);
+    if (judgement.held()) judgement.digest = 1;
+    return judgement;
+  }
+  uint64_t runs = 0;
+
+ private:
+  std::function<std::string(std::span<const uint8_t>)> signature_;
+};
+
+// Breaks with one call to `close` behind two pauses, at 30 s or later.
+std::string CloseAfterHalfAMinute(std::span<const uint8_t> input) {
+  Duration now;
+  for (const Step& step : DecodeScript(input).steps) {
+    now += step.delay;
+    const auto* const call = std::get_if<SyscallStep>(&step.what);
+    if (call == nullptr || call->name != SyscallName::kClose) continue;
+    return now >= Duration::Seconds(30) ? "LATE:close:fd" : "EARLY:close:fd";
+  }
+  return "";
+}
+
+TEST(FuzzMinimise, AScriptLosesStepsButKeepsItsTimeAndSignature) {
+  const absl::StatusOr<Script> script = ParseScript(R"(
+    0      socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
+    +1.234 bind(3, ..., ...) = 0
+    +17.77 sendto(3, ..., 8, 0, ..., ...) = 8
+    +13.45 close(3) = 0
+    +2     pause
+  )",
+                                                    "test");
+  ASSERT_TRUE(script.ok());
+  const absl::StatusOr<Bytes> input = EncodeScript(*script);
+  ASSERT_TRUE(input.ok());
+  FakeJudge judge(CloseAfterHalfAMinute);
+  const absl::StatusOr<Minimised> result = Minimise(judge, *input, {});
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->signature, "LATE:close:fd");
+  const Script small = DecodeScript(result->input);
+  ASSERT_EQ(small.steps.size(), 1U) << PrintScript(small);
+  EXPECT_EQ(small.steps[0].delay, Duration::Seconds(30)) << PrintScript(small);
+  EXPECT_EQ(result->pieces_before, 5U);
+  EXPECT_EQ(result->pieces, 1U);
+}
+
+TEST(FuzzMinimise, NothingToKeepIsAnError) {
+  FakeJudge judge([](std::span<const uint8_t>) { return ""; });
+  EXPECT_EQ(Minimise(judge, ToInput("x"), {}).status().code(),
+            absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(FuzzMinimise, TheNumberOfRunsIsBounded) {
+  FakeJudge judge(
+      [](std::span<const uint8_t> input) { return input.size() % 2 == 0 ? "EVEN" : "ODD"; });
+  MinimiseOptions options;
+  options.kind = InputKind::kText;
+  options.runs_max = 10;
+  const absl::StatusOr<Minimised> result = Minimise(judge, Bytes(1000, 'x'), options);
+  ASSERT_TRUE(result.ok());
+  EXPECT_LE(judge.runs, 11U);
+}
+
+// --- A replayer as the judge ---
+
+TEST(FuzzReplayerJudge, EveryRunIsJudgedByItself) {
+  auto judge = ReplayerJudge::Start(TAPEDECK_FAKE_REPLAYER, 1);
+  ASSERT_TRUE(judge.ok()) << judge.status();
+  const auto run = [&](const std::string& input) { return *(*judge)->Run(ToInput(input)); };
+  const Judgement held = run("A1\x7e");
+  EXPECT_TRUE(held.held());
+  EXPECT_TRUE(held.digest.has_value());
+  EXPECT_EQ(run("A1\x7e"
+                "B2\x7e")
+                .signature,
+            "RES:fake:pair");
+  EXPECT_EQ(run("A1\x7e"
+                "B2\x7e")
+                .errors,
+            "ASSERTION FAILED: RES:fake:pair\n6 bytes\n");
+  EXPECT_EQ(run("A1\x7e").digest, held.digest);
+  EXPECT_EQ(run("C").signature, "CHECK:tests/unit/fuzz_fake_target.cc: byte != 'C'");
+  EXPECT_TRUE(run(std::string(5000, 'x')).out_of_bounds());
+  EXPECT_EQ(run("L").signature, "TIMEOUT");
+  EXPECT_EQ(run("A1\x7e").digest, held.digest);
+}
+
+TEST(FuzzReplayerJudge, WhatIsNoReplayerIsAnError) {
+  EXPECT_FALSE(ReplayerJudge::Start("/nonexistent/replayer").ok());
+  auto judge = ReplayerJudge::Start("/bin/true");
+  ASSERT_TRUE(judge.ok());
+  EXPECT_FALSE((*judge)->Run({}).ok());
+}
+
+TEST(FuzzMinimise, ThroughAReplayerTwoRecordsAreLeft) {
+  auto judge = ReplayerJudge::Start(TAPEDECK_FAKE_REPLAYER, 1);
+  ASSERT_TRUE(judge.ok());
+  std::string input;
+  for (int i = 0; i < 60; ++i) {
+    input += i == 20 ? "Aabc\x7e" : i == 45 ? "Bdefg\x7e" : "xxxxxxxxxx\x7e";
+  }
+  MinimiseOptions options;
+  options.kind = InputKind::kText;  // of bytes: fake records are no steps of a Script
+  const absl::StatusOr<Minimised> result = Minimise(**judge, ToInput(input), options);
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->input, ToInput("A\x7e"
+                                   "B"));
+}
+
+// --- Where things are ---
+
+TEST(FuzzWorkspace, TheSourcesHaveTargetsWithTheirKindsOfInput) {
+  const absl::StatusOr<Workspace> workspace = Workspace::Find("");
+  ASSERT_TRUE(workspace.ok()) << workspace.status();
+  EXPECT_TRUE(workspace->CheckTarget("stack").ok());
+  EXPECT_FALSE(workspace->CheckTarget("stak").ok());
+  EXPECT_EQ(Workspace::KindOf("stack"), InputKind::kScript);
+  EXPECT_EQ(Workspace::KindOf("capture"), InputKind::kCapture);
+  EXPECT_EQ(Workspace::KindOf("script_text"), InputKind::kText);
+  EXPECT_EQ(workspace->CorpusFolders("stack").size(), 2U);
+  EXPECT_FALSE(Workspace::Find("/nonexistent").ok());
+}
+
+}  // namespace
+}  // namespace tapedeck::fuzz
