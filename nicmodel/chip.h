@@ -3,6 +3,7 @@
 #define TAPEDECK_NICMODEL_CHIP_H_
 
 #include "nicmodel/config.h"
+#include "nicmodel/fault.h"
 #include "nicmodel/interrupt.h"
 #include "nicmodel/pcie_link.h"
 #include "nicmodel/stats.h"
@@ -51,6 +52,9 @@ struct Chip {
   PcieLink pcie;
   InterruptUnit irq;
   Counters counters;
+  // Faults that were planted, and what they have put off.
+  FaultPlan faults;
+  LateActs late;
   // The statistics queue of each real queue (RQSMR, TQSM).
   uint8_t rx_stat_queue[128] = {};
   uint8_t tx_stat_queue[128] = {};

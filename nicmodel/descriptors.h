@@ -10,6 +10,7 @@
 namespace tapedeck::nic {
 
 inline constexpr uint32_t kDescriptorBytes = 16;
+inline constexpr uint32_t kDescriptorWords = kDescriptorBytes / sizeof(uint32_t);
 
 // Advanced receive descriptor, as software writes it.
 struct RxDescriptorRead {

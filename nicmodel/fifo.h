@@ -28,6 +28,9 @@ class Fifo {
   T& front() { return first_->items[front_]; }
   const T& front() const { return first_->items[front_]; }
 
+  // REQUIRES: !empty().
+  const T& back() const { return last_->items[back_ - 1]; }
+
   void push_back(const T& item) { Push() = item; }
   // Adds an item whose content is left over from another: the caller fills it.
   T& Push() {

@@ -1,5 +1,8 @@
 #include "nicmodel/nic_82599.h"
 
+#include <cstring>
+#include <optional>
+
 namespace tapedeck::nic {
 
 Nic82599::Nic82599(DeviceBus& bus, const NicConfig& config)
@@ -51,11 +54,14 @@ void Nic82599::AdvanceTo(SimTime time) {
     // Registers and the link only change between runs.
     const SimTime write_at = writes_.empty() ? SimTime::Never() : writes_.front().at;
     const SimTime change_at = mac_.next_change();
-    const SimTime next = Earlier(write_at, change_at);
-    if (next > time) break;
+    const SimTime late_at = chip_.late.next();
+    const SimTime next = Earlier(Earlier(write_at, change_at), late_at);
+    if (next > time || next == SimTime::Never()) break;
     Run(next);
     now_ = Later(now_, next);
-    if (change_at <= write_at) {
+    if (late_at == next) {
+      DoLate();
+    } else if (change_at <= write_at) {
       mac_.Change();
     } else {
       const PostedWrite write = writes_.front();
@@ -102,7 +108,37 @@ void Nic82599::Act(SimTime time) {
 void Nic82599::SendMessage() {
   const SimTime at = chip_.irq.next_fire();
   const int vector = chip_.irq.Fire();
-  chip_.bus.SendMsix(chip_.slot, chip_.pcie.WriteMessage(at), vector);
+  const SimTime sent_at = chip_.pcie.WriteMessage(at);
+  const std::optional<Fault> fault = chip_.faults.Happens(FaultPoint::kMessage);
+  if (!fault.has_value() || fault->kind == FaultKind::kRepeat) {
+    chip_.bus.SendMsix(chip_.slot, sent_at, vector);
+  }
+  if (fault.has_value() && fault->kind != FaultKind::kLose) {
+    chip_.late.Add({.at = sent_at + fault->delay, .vector = vector});
+  }
+}
+
+// What a fault has put off until now, happens.
+void Nic82599::DoLate() {
+  const LateAct act = chip_.late.Take();
+  if (act.vector != LateAct::kNoVector) return chip_.bus.SendMsix(chip_.slot, act.at, act.vector);
+  uint8_t* const memory = chip_.bus.DeviceWrite(chip_.slot, act.at, act.address, act.bytes);
+  if (memory != nullptr) std::memcpy(memory, act.data, act.bytes);
+}
+
+void Nic82599::WriteFromOutside(SimTime at, uint32_t offset, uint32_t value) {
+  const SimTime behind = writes_.empty() ? now_ : writes_.back().at;
+  MmioWrite32(Later(at, behind), kBarRegisters, offset, value);
+}
+
+uint32_t Nic82599::ReadFromOutside(SimTime at, uint32_t offset) {
+  const SimTime behind = writes_.empty() ? now_ : writes_.back().at;
+  return MmioRead32(Later(at, behind), kBarRegisters, offset);
+}
+
+void Nic82599::SendSpuriousMessage(SimTime at, int vector) {
+  AdvanceTo(at);
+  chip_.bus.SendMsix(chip_.slot, Later(at, now_), vector);
 }
 
 void Nic82599::OnWake(Event* event, SimTime now) {
@@ -149,7 +185,7 @@ SimTime Nic82599::NextMessage() const {
 
 SimTime Nic82599::NextWake() const {
   SimTime next = Earlier(NextMessage(), mac_.next_change());
-  next = Earlier(next, wake_write_);
+  next = Earlier(next, Earlier(wake_write_, chip_.late.next()));
   // A frame may have come to wait for descriptors since their tail was written.
   if (rx_.blocked() && !writes_.empty()) next = Earlier(next, writes_.front().at);
   // While a frame waits for the wire, its event comes before anything that is still to be read can
@@ -175,6 +211,7 @@ void Nic82599::Reschedule() {
   next_change_ = Earlier(rx_.next_arrival(), Earlier(rx_.next_issue(), rx_.next_commit()));
   next_change_ = Earlier(next_change_, Earlier(tx_.next(), tx_.next_commit()));
   next_change_ = Earlier(next_change_, Earlier(chip_.irq.next_fire(), mac_.next_change()));
+  next_change_ = Earlier(next_change_, chip_.late.next());
   if (!writes_.empty()) next_change_ = Earlier(next_change_, writes_.front().at);
 }
 

@@ -49,6 +49,17 @@ class Nic82599 final : public PciDevice {
   void SetCable(SimTime at, bool plugged);
   bool link_up() const { return mac_.up(); }
 
+  // --- Faults from outside (fault.h). Host drivers and wires know nothing of them. ---
+  // From now on something will go wrong once.
+  void Plant(const Fault& fault) { chip_.faults.Plant(fault); }
+  // A register of BAR0 is written or read at `at` by somebody else than the driver: firmware, a
+  // management controller, a stray particle. Behind the driver's writes that are under way.
+  // `offset`: a multiple of 4.
+  void WriteFromOutside(SimTime at, uint32_t offset, uint32_t value);
+  uint32_t ReadFromOutside(SimTime at, uint32_t offset);
+  // A message for which there is no cause leaves at `at`.
+  void SendSpuriousMessage(SimTime at, int vector);
+
   // --- PciDevice. ---
   uint32_t MmioRead32(SimTime at, int bar, uint32_t offset) override;
   void MmioWrite32(SimTime at, int bar, uint32_t offset, uint32_t value) override;
@@ -75,6 +86,8 @@ class Nic82599 final : public PciDevice {
     int bar;
   };
 
+  static constexpr int kBarRegisters = 0;
+
   static Duration EitrUnit(LinkSpeed speed);
   static void OnWake(Event* event, SimTime now);
   static void OnWire(Event* event, SimTime now);
@@ -84,6 +97,7 @@ class Nic82599 final : public PciDevice {
   void Act(SimTime time);
   void SendMessage();
   void TransmitOne();
+  void DoLate();
 
   void ApplyWrite(const PostedWrite& write);
   void WriteRegister(SimTime at, uint32_t offset, uint32_t value);

@@ -6,7 +6,6 @@ namespace tapedeck::nic {
 
 namespace {
 
-constexpr int kBarRegisters = 0;
 constexpr int kBarMsix = 3;
 constexpr uint32_t kStatMapBytes = 128;
 
@@ -106,6 +105,7 @@ void Nic82599::WriteControl(SimTime at, uint32_t value) {
 
 // Software and link reset (datasheet 4.2.1.6): every unit but the PCIe side starts over.
 void Nic82599::ResetDevice(SimTime at) {
+  chip_.late.Clear();
   chip_.irq.Reset();
   rx_.Reset(at);
   tx_.Reset(at);

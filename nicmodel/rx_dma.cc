@@ -1,6 +1,7 @@
 // The receive path's host side: descriptors, PCIe writes, and what becomes visible when.
 #include <algorithm>
 #include <cstring>
+#include <optional>
 
 #include "nicmodel/descriptors.h"
 #include "nicmodel/frame_layout.h"
@@ -71,6 +72,7 @@ void RxPath::IssuePiece(Frame& frame, RxRing& ring) {
   posted.bytes = bytes;
   posted.units = last ? frame.units : 0;
   posted.last = last;
+  PlanFault(posted);
   frame.issued += bytes;
   if (!last) return;
   --waiting_;
@@ -78,6 +80,20 @@ void RxPath::IssuePiece(Frame& frame, RxRing& ring) {
   // The cause is set when the descriptor is handed to PCIe; a message follows it on the link, so it
   // never arrives first.
   chip_.irq.RaiseRx(frame.queue, last_issue_);
+}
+
+// How the write of the newest piece's descriptor goes wrong, if it does. One that is late holds up
+// those behind it: posted writes stay in order.
+void RxPath::PlanFault(Posted& posted) {
+  const std::optional<Fault> fault = chip_.faults.Happens(FaultPoint::kRxWriteBack);
+  posted.faulty = fault.has_value();
+  if (fault.has_value()) posted.fault = *fault;
+  if (fault.has_value() && fault->kind == FaultKind::kDelay) {
+    posted.visible_at = posted.visible_at + fault->delay;
+  }
+  if (posted_count_ < 2) return;
+  const Posted& before = posted_[(posted_first_ + posted_count_ - 2) % kPostedMax];
+  posted.visible_at = Later(posted.visible_at, before.visible_at);
 }
 
 void RxPath::CommitOldest() {
@@ -163,8 +179,25 @@ void RxPath::CopyRange(const Frame& frame, uint8_t* dst, uint32_t offset, uint32
   if (bytes != there) std::memset(dst + there, 0, bytes - there);
 }
 
-// False where the descriptor's memory is not mapped: then nobody ever learns of the frame.
+// A descriptor that has just been written is not what it should be, or will be written again.
+void RxPath::Spoil(const Posted& posted, uint8_t* descriptor) {
+  const Fault& fault = posted.fault;
+  if (fault.kind == FaultKind::kChange) {
+    uint8_t* const word = descriptor + fault.word % kDescriptorWords * sizeof(uint32_t);
+    StoreLe32(word, LoadLe32(word) ^ fault.flip);
+  } else if (fault.kind == FaultKind::kRepeat) {
+    LateAct again = {.at = posted.visible_at + fault.delay,
+                     .address = posted.slot.descriptor,
+                     .bytes = kDescriptorBytes};
+    std::memcpy(again.data, descriptor, kDescriptorBytes);
+    chip_.late.Add(again);
+  }
+}
+
+// False where the write is lost or the descriptor's memory is not mapped: then nobody ever learns
+// of the frame.
 bool RxPath::WriteDescriptor(const Frame& frame, const Posted& posted, uint32_t l4_status) {
+  if (posted.faulty && posted.fault.kind == FaultKind::kLose) return false;
   uint8_t* const descriptor = chip_.bus.DeviceWrite(chip_.slot, posted.visible_at,
                                                     posted.slot.descriptor, kDescriptorBytes);
   if (descriptor == nullptr) return false;
@@ -187,6 +220,7 @@ bool RxPath::WriteDescriptor(const Frame& frame, const Posted& posted, uint32_t 
   }
   StoreLe64(descriptor, type | hash << 32);
   StoreLe64(descriptor + 8, status | static_cast<uint64_t>(posted.bytes) << 32 | vlan << 48);
+  if (posted.faulty) Spoil(posted, descriptor);
   return true;
 }
 

@@ -20,6 +20,7 @@
 #include <span>
 
 #include "nicmodel/chip.h"
+#include "nicmodel/fault.h"
 #include "nicmodel/fifo.h"
 #include "nicmodel/mac_link.h"
 #include "nicmodel/rss.h"
@@ -113,6 +114,8 @@ class RxPath {
     uint32_t bytes;
     uint32_t units;  // that are free then: all of the frame's with its last piece, else 0
     bool last;
+    bool faulty;  // the descriptor's write goes wrong:
+    Fault fault;
   };
 
   static uint32_t WireBytes(const WireFrame& frame);
@@ -141,6 +144,8 @@ class RxPath {
   uint32_t WriteData(const Frame& frame, const Posted& posted);
   uint32_t ChecksumStatus(const Frame& frame, wsum l4_sum);
   static void CopyRange(const Frame& frame, uint8_t* dst, uint32_t offset, uint32_t bytes);
+  void PlanFault(Posted& posted);
+  void Spoil(const Posted& posted, uint8_t* descriptor);
   bool WriteDescriptor(const Frame& frame, const Posted& posted, uint32_t l4_status);
 
   // rx_registers.cc.

@@ -1,6 +1,7 @@
 #include "nicmodel/rx_ring.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace tapedeck::nic {
 
@@ -51,6 +52,15 @@ void RxRing::Fetch(SimTime at, uint32_t count) {
     // A stray read returns all ones.
     cache_[slot] =
         memory == nullptr ? ~dma_addr_t{0} : LoadLe64(memory + size_t{i} * kDescriptorBytes);
+    const std::optional<Fault> fault = chip_->faults.Happens(FaultPoint::kRxFetch);
+    if (!fault.has_value()) continue;
+    if (fault->kind == FaultKind::kLose) cache_[slot] = ~dma_addr_t{0};
+    if (fault->kind == FaultKind::kDelay) landing_at_ = landing_at_ + fault->delay;
+    // With one buffer a descriptor the device looks at the first two words only.
+    const uint32_t word = fault->word % kDescriptorWords;
+    if (fault->kind == FaultKind::kChange && word < 2) {
+      cache_[slot] ^= uint64_t{fault->flip} << 32 * word;
+    }
   }
   fetch_ += count;
   if (fetch_ == entries()) fetch_ = 0;

@@ -113,6 +113,7 @@ class TxPath {
   SimTime NextWriteBack();
   void WriteBack();
   void WriteBackFinished(TxRing& ring, SimTime at);
+  void PostStatus(StatusWrite write);
   void CommitOldest();
   void CountFlushing();
 

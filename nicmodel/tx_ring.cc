@@ -1,6 +1,7 @@
 #include "nicmodel/tx_ring.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace tapedeck::nic {
 
@@ -58,6 +59,14 @@ void TxRing::Fetch(SimTime at, uint32_t count) {
     } else {
       descriptor = {LoadLe64(memory + size_t{i} * kDescriptorBytes),
                     LoadLe64(memory + size_t{i} * kDescriptorBytes + 8)};
+    }
+    const std::optional<Fault> fault = chip_->faults.Happens(FaultPoint::kTxFetch);
+    if (!fault.has_value()) continue;
+    if (fault->kind == FaultKind::kLose) descriptor = {~uint64_t{0}, ~uint64_t{0}};
+    if (fault->kind == FaultKind::kDelay) landing_at_ = landing_at_ + fault->delay;
+    if (fault->kind == FaultKind::kChange) {
+      const uint32_t word = fault->word % kDescriptorWords;
+      (word < 2 ? descriptor.low : descriptor.high) ^= uint64_t{fault->flip} << 32 * (word % 2);
     }
   }
   fetch_ += count;

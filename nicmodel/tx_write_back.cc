@@ -1,4 +1,6 @@
 // The transmit path's way back: telling software which descriptors are finished.
+#include <optional>
+
 #include "nicmodel/tx_path.h"
 #include "stack/base/byteorder.h"
 
@@ -55,9 +57,35 @@ void TxPath::WriteBackFinished(TxRing& ring, SimTime at) {
     const TxRing::StatusWrite write = ring.TakeFinished();
     if (head && ring.finished() != 0) continue;  // only the newest head matters
     const SimTime sent_at = chip_.pcie.Write(at, head ? sizeof(uint32_t) : kDescriptorBytes);
-    visible_.push_back({sent_at + chip_.pcie.write_latency(), write.address, write.value});
+    PostStatus({sent_at + chip_.pcie.write_latency(), write.address, write.value});
   }
   chip_.irq.RaiseTx(ring.queue(), at);
+}
+
+// Puts a word on its way, or does with it what a fault wants. Posted writes stay in order.
+void TxPath::PostStatus(StatusWrite write) {
+  if (!visible_.empty()) write.visible_at = Later(write.visible_at, visible_.back().visible_at);
+  const std::optional<Fault> fault = chip_.faults.Happens(FaultPoint::kTxWriteBack);
+  if (!fault.has_value()) return visible_.push_back(write);
+  switch (fault->kind) {
+    case FaultKind::kLose:
+      return;
+    case FaultKind::kDelay:
+      write.visible_at = write.visible_at + fault->delay;
+      break;
+    case FaultKind::kRepeat: {
+      LateAct again = {.at = write.visible_at + fault->delay,
+                       .address = write.address,
+                       .bytes = sizeof(uint32_t)};
+      StoreLe32(again.data, write.value);
+      chip_.late.Add(again);
+      break;
+    }
+    case FaultKind::kChange:
+      write.value ^= fault->flip;
+      break;
+  }
+  visible_.push_back(write);
 }
 
 void TxPath::CommitOldest() {

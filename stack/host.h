@@ -52,6 +52,11 @@ class Host {
   int AddRoute(net_device* dev, const Ipv6Address& prefix, uint8_t prefix_length_bits,
                const Ipv6Address& gateway);
 
+  // Lets the `nth` allocation from now on of an object of any kmem_cache of the network code fail,
+  // once (1: the next). 0: none. failslab of Linux's fault injection; what is made for the host
+  // itself to run (threads, tables that grow) does not fail.
+  void FailSlab(uint64_t nth);
+
   // Closes every descriptor, takes all devices down and empties the tables. Threads of applications
   // must have ended or sleep; those that sleep are ended. What is still on its way afterwards
   // (none, if the stack is right) shows in the ledger.
@@ -67,6 +72,7 @@ class Host {
   // For the ledger, when net has forgotten them.
   neigh_table* arp_table_;
   neigh_table* nd_table_;
+  uint64_t fail_slab_nth_ = 0;
   static constexpr int kNicsMax = 4;
   net_device* nics_[kNicsMax] = {};
   int nic_count_ = 0;

@@ -16,6 +16,22 @@ void Cable::Transmit(SimTime first_bit, SimTime, const nic::WireFrame& frame) {
   to_.WireRx(first_bit + delay_, frame);
 }
 
+nic::WireFrame MakeWireFrame(World& world, uint32_t frame_id, std::span<const uint8_t> bytes,
+                             bool stable, uint8_t flags) {
+  nic::WireFrame frame;
+  frame.flags = static_cast<uint8_t>(flags | nic::kWirePad);
+  frame.frame_id = frame_id;
+  if (stable) {
+    frame.bytes = bytes;
+  } else {
+    frame.buffer = world.packets().Alloc(static_cast<uint32_t>(bytes.size()));
+    CHECK(frame.buffer.data != nullptr);
+    if (!bytes.empty()) std::memcpy(frame.buffer.data, bytes.data(), bytes.size());
+    frame.bytes = {frame.buffer.data, bytes.size()};
+  }
+  return frame;
+}
+
 CapturePort::CapturePort(World& world, nic::Nic82599& nic, const FrameEdits* edits)
     : world_(world),
       nic_(nic),
@@ -24,28 +40,12 @@ CapturePort::CapturePort(World& world, nic::Nic82599& nic, const FrameEdits* edi
       delayed_(world.arena(), "delayed-frame"),
       event_source_(world.NewEventSource()) {}
 
-nic::WireFrame CapturePort::MakeFrame(uint32_t frame_id, std::span<const uint8_t> bytes,
-                                      bool stable, uint8_t flags) {
-  nic::WireFrame frame;
-  frame.flags = static_cast<uint8_t>(flags | nic::kWirePad);
-  frame.frame_id = frame_id;
-  if (stable) {
-    frame.bytes = bytes;
-  } else {
-    frame.buffer = world_.packets().Alloc(static_cast<uint32_t>(bytes.size()));
-    CHECK(frame.buffer.data != nullptr);
-    if (!bytes.empty()) std::memcpy(frame.buffer.data, bytes.data(), bytes.size());
-    frame.bytes = {frame.buffer.data, bytes.size()};
-  }
-  return frame;
-}
-
 uint32_t CapturePort::Inject(SimTime first_bit, std::span<const uint8_t> bytes, bool stable,
                              uint8_t flags) {
   const uint32_t frame_id = world_.NewFrameId();
   const FrameEdit* const edit = FindEdit(edits_, frame_id);
   if (edit != nullptr && edit->kind == FrameEdit::Kind::kDrop) return frame_id;
-  const nic::WireFrame frame = MakeFrame(frame_id, bytes, stable, flags);
+  const nic::WireFrame frame = MakeWireFrame(world_, frame_id, bytes, stable, flags);
   if (edit != nullptr && edit->kind == FrameEdit::Kind::kDelay) {
     auto* const delayed = delayed_.New(EventKind::kWire, event_source_, &CapturePort::OnDelayed);
     CHECK(delayed != nullptr);
@@ -56,7 +56,7 @@ uint32_t CapturePort::Inject(SimTime first_bit, std::span<const uint8_t> bytes, 
   }
   nic_.WireRx(first_bit, frame);
   if (edit != nullptr) {  // twice
-    nic_.WireRx(first_bit, MakeFrame(world_.NewFrameId(), bytes, stable, flags));
+    nic_.WireRx(first_bit, MakeWireFrame(world_, world_.NewFrameId(), bytes, stable, flags));
   }
   return frame.frame_id;
 }

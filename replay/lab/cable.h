@@ -17,6 +17,11 @@
 
 namespace tapedeck {
 
+// A frame for a NIC's receiver. With `stable` the bytes outlive the Lab's next hours and are not
+// copied. `flags`: of nic::WireFrame; short frames are padded.
+nic::WireFrame MakeWireFrame(World& world, uint32_t frame_id, std::span<const uint8_t> bytes,
+                             bool stable, uint8_t flags);
+
 // One direction of a cable between two NICs: what is sent arrives unchanged, `delay` later.
 class Cable : public nic::WireSink {
  public:
@@ -90,8 +95,6 @@ class CapturePort : public nic::WireSink {
   };
   static void OnReply(Event* event, SimTime now);
   static void OnDelayed(Event* event, SimTime now);
-  nic::WireFrame MakeFrame(uint32_t frame_id, std::span<const uint8_t> bytes, bool stable,
-                           uint8_t flags);
   void MaybeAnswer(SimTime at, std::span<const uint8_t> frame);
   void MaybeAnswerArp(SimTime at, const wire::EthernetView& ethernet);
   void MaybeAnswerSolicitation(SimTime at, const wire::EthernetView& ethernet);

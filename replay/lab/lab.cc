@@ -1,11 +1,27 @@
 #include "replay/lab/lab.h"
 
 #include <cerrno>
+#include <utility>
 
 #include "absl/strings/str_format.h"
 #include "replay/lab/canary.h"
 
 namespace tapedeck {
+
+namespace {
+
+// All NICs of a host, in order.
+std::vector<LabNicOptions> NicsOf(const LabHostOptions& host) {
+  std::vector<LabNicOptions> nics = {{.mac = host.mac,
+                                      .address = host.address,
+                                      .prefix_length_bits = host.prefix_length_bits,
+                                      .address6 = host.address6,
+                                      .prefix6_length_bits = host.prefix6_length_bits}};
+  nics.insert(nics.end(), host.more_nics.begin(), host.more_nics.end());
+  return nics;
+}
+
+}  // namespace
 
 Lab::Lab(const LabOptions& options, Arena* arena)
     : own_arena_(arena == nullptr ? std::make_unique<Arena>(options.arena) : nullptr),
@@ -29,60 +45,87 @@ void Lab::Build(const LabOptions& options) {
     kernel_options.hz = wanted.hz;
     LabHost made;
     made.host = arena_->New<Host>(*world_, kernel_options, options.costs);
-    nic::NicConfig nic_config = wanted.nic;
-    nic_config.host = static_cast<uint8_t>(i);
-    nic_config.mac = wanted.mac.bytes();
-    made.nic = arena_->New<nic::Nic82599>(made.host->kernel().bus(), nic_config);
-    hosts_.push_back(made);
+    for (const LabNicOptions& nic : NicsOf(wanted)) {
+      nic::NicConfig nic_config = wanted.nic;
+      nic_config.host = static_cast<uint8_t>(i);
+      nic_config.mac = nic.mac.bytes();
+      made.nics.emplace_back().nic =
+          arena_->New<nic::Nic82599>(made.host->kernel().bus(), nic_config);
+    }
+    hosts_.push_back(std::move(made));
+  }
+}
+
+void Lab::ConnectBackToBack(const LabOptions& options) {
+  CHECK_EQ(hosts_.size(), 2U);
+  for (size_t i = 0; i < 2; ++i) {
+    const LinkOptions& wanted = options.links[i];
+    nic::Nic82599& far_end = *hosts_[1 - i].nics[0].nic;
+    nic::Nic82599& near_end = *hosts_[i].nics[0].nic;
+    if (wanted.IsPlain()) {
+      near_end.set_sink(arena_->New<Cable>(far_end, wanted.delay));
+    } else {
+      links_[i] = arena_->New<Link>(*world_, far_end, wanted);
+      near_end.set_sink(links_[i]);
+    }
+  }
+}
+
+void Lab::BringUp(const LabHostOptions& wanted, Host& host, LabNic& made,
+                  const LabNicOptions& nic) {
+  made.device = host.AddNic(made.nic->slot(), "eth%d", wanted.driver);
+  CHECK(made.device != nullptr);
+  CHECK_EQ(dev_open(made.device), 0);
+  if (nic.address != kIpv4Any) {
+    CHECK_EQ(host.AddAddress(made.device, nic.address, nic.prefix_length_bits), 0);
+    if (wanted.everything_on_link) CHECK_EQ(host.AddOnLinkDefaultRoute(made.device), 0);
+  }
+  if (!nic.address6.has_value()) return;
+  const int err = host.AddAddress(made.device, *nic.address6, nic.prefix6_length_bits);
+  CHECK(err == 0 || err == -EEXIST);
+  if (wanted.everything_on_link) {
+    CHECK_EQ(host.AddRoute(made.device, kIpv6Any, 0, kIpv6Any), 0);
   }
 }
 
 void Lab::Connect(const LabOptions& options) {
   if (options.back_to_back) {
-    CHECK_EQ(hosts_.size(), 2U);
-    for (size_t i = 0; i < 2; ++i) {
-      const LinkOptions& wanted = options.links[i];
-      nic::Nic82599& far_end = *hosts_[1 - i].nic;
-      if (wanted.IsPlain()) {
-        hosts_[i].nic->set_sink(arena_->New<Cable>(far_end, wanted.delay));
-      } else {
-        links_[i] = arena_->New<Link>(*world_, far_end, wanted);
-        hosts_[i].nic->set_sink(links_[i]);
-      }
-    }
+    ConnectBackToBack(options);
   } else {
     for (LabHost& host : hosts_) {
-      host.port = arena_->New<CapturePort>(*world_, *host.nic, options.edits);
-      host.nic->set_sink(host.port);
+      for (LabNic& made : host.nics) {
+        made.port = arena_->New<CapturePort>(*world_, *made.nic, options.edits);
+        made.nic->set_sink(made.port);
+      }
     }
   }
   for (size_t i = 0; i < hosts_.size(); ++i) {
-    LabHost& made = hosts_[i];
     const LabHostOptions& wanted = options.hosts[i];
-    made.device = made.host->AddNic(made.nic->slot(), "eth%d", wanted.driver);
-    CHECK(made.device != nullptr);
-    CHECK_EQ(dev_open(made.device), 0);
-    if (wanted.address != kIpv4Any) {
-      CHECK_EQ(made.host->AddAddress(made.device, wanted.address, wanted.prefix_length_bits), 0);
-      if (wanted.everything_on_link) CHECK_EQ(made.host->AddOnLinkDefaultRoute(made.device), 0);
-    }
-    if (wanted.address6.has_value()) {
-      const Ipv6Address& address = *wanted.address6;
-      const int err = made.host->AddAddress(made.device, address, wanted.prefix6_length_bits);
-      CHECK(err == 0 || err == -EEXIST);
-      if (wanted.everything_on_link) {
-        CHECK_EQ(made.host->AddRoute(made.device, kIpv6Any, 0, kIpv6Any), 0);
-      }
+    const std::vector<LabNicOptions> nics = NicsOf(wanted);
+    for (size_t k = 0; k < nics.size(); ++k) {
+      BringUp(wanted, *hosts_[i].host, hosts_[i].nics[k], nics[k]);
     }
   }
   // Links come up by themselves; so late a moment none of them misses.
   const SimTime give_up = world_->now() + Duration::Seconds(10);
-  for (const LabHost& made : hosts_) {
-    while (!netif_carrier_ok(made.device)) CHECK(world_->Step(give_up));
+  for (const LabHost& host : hosts_) {
+    for (const LabNic& made : host.nics) {
+      while (!netif_carrier_ok(made.device)) CHECK(world_->Step(give_up));
+    }
   }
   SimTime latest = world_->now();
-  for (const LabHost& made : hosts_) latest = Later(latest, made.host->kernel().now());
+  for (const LabHost& host : hosts_) latest = Later(latest, host.host->kernel().now());
   world_->RunUntil(latest);
+}
+
+void Lab::Inject(int host, int nic, SimTime at, std::span<const uint8_t> bytes, bool stable,
+                 uint8_t flags) {
+  LabNic& to = NicAt(host, nic);
+  if (to.port != nullptr) {
+    to.port->Inject(at, bytes, stable, flags);
+  } else {
+    to.nic->WireRx(at, MakeWireFrame(*world_, world_->NewFrameId(), bytes, stable, flags));
+  }
 }
 
 void Lab::Take(Checkpoint* checkpoint) const {
@@ -101,7 +144,9 @@ void Lab::Shutdown() {
   const SimTime end = world_->now() + Duration::Seconds(600);
   world_->RunUntilIdle(end);
   // The last frames may still be coming in, and wake nobody: a NIC takes them when it is looked at.
-  for (LabHost& made : hosts_) made.nic->AdvanceTo(end);
+  for (LabHost& made : hosts_) {
+    for (const LabNic& nic : made.nics) nic.nic->AdvanceTo(end);
+  }
 }
 
 std::vector<std::string> Lab::Leftovers() const {

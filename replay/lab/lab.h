@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,7 +25,16 @@
 
 namespace tapedeck {
 
-// One host with one NIC, eth0.
+// A further NIC of a host: eth1 and so on.
+struct LabNicOptions {
+  MacAddress mac;
+  Ipv4Address address;
+  uint8_t prefix_length_bits = 24;
+  std::optional<Ipv6Address> address6 = std::nullopt;
+  uint8_t prefix6_length_bits = 64;
+};
+
+// One host with one NIC, eth0, or more.
 struct LabHostOptions {
   MacAddress mac{std::array<uint8_t, 6>{0x02, 0, 0, 0, 0, 1}};
   Ipv4Address address{10, 0, 0, 1};
@@ -37,8 +47,9 @@ struct LabHostOptions {
   bool everything_on_link = false;
   int cpus = 1;
   uint32_t hz = 1000;
-  nic::NicConfig nic;  // host and MAC are filled in
+  nic::NicConfig nic;  // of all of them; host and MAC are filled in
   ixgbe::IxgbeOptions driver;
+  std::vector<LabNicOptions> more_nics;
 };
 
 struct LabOptions {
@@ -46,8 +57,8 @@ struct LabOptions {
   CostTable costs = FreeCostTable();
   Arena::Options arena;
   std::vector<LabHostOptions> hosts;
-  // The cable leads from host 0 to host 1; otherwise each cable's far end is the player's
-  // (CapturePort).
+  // The cable leads from the first NIC of host 0 to that of host 1; otherwise each cable's far end
+  // is the player's (CapturePort).
   bool back_to_back = false;
   // What lies between them: [0] from host 0 to host 1, [1] the way back.
   LinkOptions links[2];
@@ -72,12 +83,23 @@ class Lab {
   Arena& arena() { return *arena_; }
   int hosts() const { return static_cast<int>(hosts_.size()); }
   Host& host(int i) { return *hosts_[static_cast<size_t>(i)].host; }
-  nic::Nic82599& nic(int i) { return *hosts_[static_cast<size_t>(i)].nic; }
-  net_device* device(int i) { return hosts_[static_cast<size_t>(i)].device; }
+  int nics(int host) const {
+    return static_cast<int>(hosts_[static_cast<size_t>(host)].nics.size());
+  }
+  nic::Nic82599& nic(int i, int nic = 0) { return *NicAt(i, nic).nic; }
+  net_device* device(int i, int nic = 0) { return NicAt(i, nic).device; }
   // Of a back to back Lab: the direction from host `i`; nullptr where it is a plain cable.
   const Link* link(int i) const { return links_[i]; }
-  // REQUIRES: not back_to_back.
-  CapturePort& port(int i) { return *hosts_[static_cast<size_t>(i)].port; }
+  Link* link(int i) { return links_[i]; }
+  // Whether players are at the cables' far ends.
+  bool has_ports() const { return hosts_[0].nics[0].port != nullptr; }
+  // REQUIRES: has_ports().
+  CapturePort& port(int i, int nic = 0) { return *NicAt(i, nic).port; }
+
+  // A frame's first bit reaches a NIC at `at`, from its port or, where two hosts are back to back,
+  // from somebody else on their wire. As CapturePort::Inject.
+  void Inject(int host, int nic, SimTime at, std::span<const uint8_t> bytes, bool stable,
+              uint8_t flags);
 
   // The state of everything, the trace's included. What is outside (scripts, captures, observers)
   // is the caller's.
@@ -94,14 +116,22 @@ class Lab {
   std::vector<std::string> Leftovers() const;
 
  private:
-  struct LabHost {
-    Host* host = nullptr;
+  struct LabNic {
     nic::Nic82599* nic = nullptr;
     CapturePort* port = nullptr;
     net_device* device = nullptr;
   };
+  struct LabHost {
+    Host* host = nullptr;
+    std::vector<LabNic> nics;
+  };
+  LabNic& NicAt(int host, int nic) {
+    return hosts_[static_cast<size_t>(host)].nics[static_cast<size_t>(nic)];
+  }
   void Build(const LabOptions& options);
   void Connect(const LabOptions& options);
+  void ConnectBackToBack(const LabOptions& options);
+  void BringUp(const LabHostOptions& wanted, Host& host, LabNic& made, const LabNicOptions& nic);
 
   std::unique_ptr<Arena> own_arena_;
   Arena* arena_;

@@ -1,7 +1,10 @@
 #include "replay/lab/link.h"
 
+#include <algorithm>
 #include <cstring>
+#include <optional>
 
+#include "stack/base/byteorder.h"
 #include "stack/base/drop_reason.h"
 #include "stack/base/trace_event.h"
 
@@ -12,12 +15,14 @@ constexpr uint32_t kMillion = 1'000'000;
 constexpr size_t kEthernetHeaderBytes = 14;
 // What a frame costs on a wire beside its bytes: preamble, FCS and gap (IEEE 802.3 4.4.2).
 constexpr uint64_t kOverheadBytes = 24;
+// No network keeps a packet for longer (MSL, RFC 9293 3.4.2).
+constexpr Duration kHeldUpMax = Duration::Seconds(120);
 
 }  // namespace
 
 bool LinkOptions::IsPlain() const {
   return rate_bits_per_second == 0 && loss_ppm == 0 && loss_pattern == 0 && duplicate_ppm == 0 &&
-         reorder_ppm == 0 && corrupt_ppm == 0;
+         reorder_ppm == 0 && corrupt_ppm == 0 && !plantable;
 }
 
 Link::Link(World& world, nic::Nic82599& to, const LinkOptions& options)
@@ -52,19 +57,41 @@ nic::WireFrame Link::Copy(const nic::WireFrame& frame) {
   return copy;
 }
 
-void Link::Corrupt(nic::WireFrame* frame) {
-  if (frame->bytes.size() <= kEthernetHeaderBytes) return;
+void Link::MakeOwn(nic::WireFrame* frame) {
   const nic::WireFrame copy = Copy(*frame);
-  const size_t bits = 8 * (frame->bytes.size() - kEthernetHeaderBytes);
-  const size_t bit = 8 * kEthernetHeaderBytes + prng_.Below(static_cast<uint32_t>(bits));
-  copy.buffer.data[bit / 8] ^= static_cast<uint8_t>(1U << bit % 8);
   if (frame->buffer.data != nullptr) world_.packets().Free(frame->buffer);
   *frame = copy;
+}
+
+void Link::Corrupt(nic::WireFrame* frame) {
+  if (frame->bytes.size() <= kEthernetHeaderBytes) return;
+  MakeOwn(frame);
+  const size_t bits = 8 * (frame->bytes.size() - kEthernetHeaderBytes);
+  const size_t bit = 8 * kEthernetHeaderBytes + prng_.Below(static_cast<uint32_t>(bits));
+  frame->buffer.data[bit / 8] ^= static_cast<uint8_t>(1U << bit % 8);
   ++counts_.corrupted;
 }
 
+// A word beyond the frame is one of it, counted on from its front.
+void Link::Change(nic::WireFrame* frame, const nic::Fault& fault) {
+  const size_t words = frame->bytes.size() / sizeof(uint32_t);
+  if (words == 0) return;
+  MakeOwn(frame);
+  uint8_t* const word = frame->buffer.data + fault.word % words * sizeof(uint32_t);
+  StoreBe32(word, LoadBe32(word) ^ fault.flip);
+  ++counts_.corrupted;
+}
+
+void Link::SendTwin(SimTime at, const nic::WireFrame& frame) {
+  nic::WireFrame twin = Copy(frame);
+  twin.frame_id = world_.NewFrameId();
+  ++counts_.duplicated;
+  Send(at, twin);
+}
+
 void Link::Transmit(SimTime first_bit, SimTime last_bit, const nic::WireFrame& frame) {
-  const bool lost = Lose();
+  const std::optional<nic::Fault> fault = faults_.Happens(nic::FaultPoint::kWire);
+  const bool lost = Lose() || (fault.has_value() && fault->kind == nic::FaultKind::kLose);
   ++counts_.frames;
   if (lost) {
     ++counts_.lost;
@@ -72,14 +99,16 @@ void Link::Transmit(SimTime first_bit, SimTime last_bit, const nic::WireFrame& f
     return;
   }
   nic::WireFrame sent = frame;
+  SimTime at = last_bit;
   if (Draw(options_.corrupt_ppm)) Corrupt(&sent);
-  if (Draw(options_.duplicate_ppm)) {
-    nic::WireFrame twin = Copy(sent);
-    twin.frame_id = world_.NewFrameId();
-    ++counts_.duplicated;
-    Send(last_bit, twin);
+  if (Draw(options_.duplicate_ppm)) SendTwin(at, sent);
+  if (fault.has_value()) {
+    if (fault->kind == nic::FaultKind::kChange) Change(&sent, *fault);
+    const Duration delay = std::min(fault->delay, kHeldUpMax);
+    if (fault->kind == nic::FaultKind::kRepeat) SendTwin(at + delay, sent);
+    if (fault->kind == nic::FaultKind::kDelay) at = at + delay;
   }
-  Send(last_bit, sent);
+  Send(at, sent);
 }
 
 void Link::Send(SimTime at, const nic::WireFrame& frame) {

@@ -29,6 +29,7 @@ struct LinkOptions {
   uint32_t reorder_ppm = 0;  // these arrive `reorder_delay` late, behind others
   Duration reorder_delay = Duration::Milliseconds(1);
   uint32_t corrupt_ppm = 0;  // one bit behind the Ethernet header is wrong, and no FCS tells
+  bool plantable = false;    // faults will be planted (Link::Plant): never a plain cable
 
   // Whether a plain cable does the same.
   bool IsPlain() const;
@@ -38,6 +39,9 @@ class Link : public nic::WireSink {
  public:
   Link(World& world, nic::Nic82599& to, const LinkOptions& options);
   void Transmit(SimTime first_bit, SimTime last_bit, const nic::WireFrame& frame) override;
+
+  // Something will happen to one of the next frames (nic::FaultPoint::kWire).
+  void Plant(const nic::Fault& fault) { faults_.Plant(fault); }
 
   struct Counts {
     uint64_t frames = 0;  // that entered
@@ -65,11 +69,16 @@ class Link : public nic::WireSink {
   void Drop(SimTime at, const nic::WireFrame& frame);
   nic::WireFrame Copy(const nic::WireFrame& frame);
   void Corrupt(nic::WireFrame* frame);
+  // A frame of the link's own that may be written.
+  void MakeOwn(nic::WireFrame* frame);
+  void Change(nic::WireFrame* frame, const nic::Fault& fault);
+  void SendTwin(SimTime at, const nic::WireFrame& frame);
   void Send(SimTime at, const nic::WireFrame& frame);
 
   World& world_;
   nic::Nic82599& to_;
   LinkOptions options_;
+  nic::FaultPlan faults_;
   SlabCache<InFlight> in_flight_;
   Prng prng_;
   uint16_t event_source_;

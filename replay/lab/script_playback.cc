@@ -18,12 +18,18 @@ namespace tapedeck {
 
 namespace {
 
-// Frames, segments and hosts are what the packetdrill language does not know: such a script is for
-// hosts with NICs.
+template <typename... Whats>
+bool IsOneOf(const Step& step) {
+  return (std::holds_alternative<Whats>(step.what) || ...);
+}
+
+// Frames, segments, hosts and what is done to NICs are what the packetdrill language does not know:
+// such a script is for hosts with NICs.
 bool IsRaw(const Script& script) {
   return std::any_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
-    return step.host != 0 || std::holds_alternative<FrameStep>(step.what) ||
-           std::holds_alternative<SegmentStep>(step.what);
+    return step.host != 0 || step.nic != 0 ||
+           IsOneOf<FrameStep, SegmentStep, LinkStep, NicRegisterStep, NicFaultStep,
+                   SpuriousInterruptStep, SnapshotStep>(step);
   });
 }
 

@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "absl/strings/str_cat.h"
+#include "replay/lab/fault_steps.h"
 #include "replay/script/addresses.h"
 #include "replay/script/text.h"
 #include "stack/base/check.h"
@@ -12,19 +13,6 @@
 #include "stack/wire/repair_checksums.h"
 
 namespace tapedeck {
-namespace {
-
-// What "..." means on `host`: its own address, and packetdrill's one remote side.
-CallDefaults DefaultsOf(uint8_t host) {
-  CallDefaults defaults;
-  defaults.own = {HostIpv4(host), be16(kScriptPort)};
-  defaults.peer = {PeerIpv4(0), be16(kScriptPort)};
-  defaults.ping = true;
-  return defaults;
-}
-
-}  // namespace
-
 ScriptPlayer::ScriptPlayer(Lab& lab, const Script& script, FdNames names,
                            std::optional<PeerFlows> flows)
     : lab_(lab),
@@ -35,20 +23,34 @@ ScriptPlayer::ScriptPlayer(Lab& lab, const Script& script, FdNames names,
       now_(start_),
       last_return_(now_),
       idle_(static_cast<size_t>(lab.hosts())) {
-  for (int i = 0; i < lab.hosts(); ++i) lab.port(i).Listen(this, static_cast<uint8_t>(i));
+  Listen(this);
+}
+
+void ScriptPlayer::Listen(FrameListener* listener) {
+  if (!lab_.has_ports()) return;
+  for (int host = 0; host < lab_.hosts(); ++host) {
+    for (int nic = 0; nic < lab_.nics(host); ++nic) {
+      lab_.port(host, nic).Listen(listener, static_cast<uint8_t>(host));
+    }
+  }
 }
 
 ScriptPlayer::~ScriptPlayer() {
-  for (int i = 0; i < lab_.hosts(); ++i) lab_.port(i).Listen(nullptr, 0);
+  Listen(nullptr);
   FreeEnded();
+  EndWaiting();
+  for (const std::vector<Thread*>& threads : idle_) {
+    for (Thread* const thread : threads) thread->kernel().DeleteThread(thread);
+  }
+}
+
+void ScriptPlayer::EndWaiting() {
   for (const Played& played : waiting_) {
     // The thread leaves the wait queue before the call gives up the socket that has it.
     Thread& thread = played.call->thread();
     thread.kernel().DeleteThread(&thread);
   }
-  for (const std::vector<Thread*>& threads : idle_) {
-    for (Thread* const thread : threads) thread->kernel().DeleteThread(thread);
-  }
+  waiting_.clear();
 }
 
 void ScriptPlayer::Play() {
@@ -76,22 +78,22 @@ bool ScriptPlayer::PlayNext() {
 }
 
 void ScriptPlayer::Do(const Step& step, const FrameStep& frame, size_t) {
-  CapturePort& port = lab_.port(step.host);
-  const SimTime at = Later(now_, lab_.world().now());
+  const int nic = step.nic % lab_.nics(step.host);
   const uint8_t flags = frame.bad_fcs ? nic::kWireBadFcs : 0;
   if (frame.repair_checksums) {
     repaired_.assign(frame.bytes.begin(), frame.bytes.end());
     wire::RepairChecksums(repaired_);
-    port.Inject(at, repaired_, /*stable=*/false, flags);
+    lab_.Inject(step.host, nic, StepTime(), repaired_, /*stable=*/false, flags);
   } else {
-    port.Inject(at, frame.bytes, /*stable=*/true, flags);
+    lab_.Inject(step.host, nic, StepTime(), frame.bytes, /*stable=*/true, flags);
   }
   ++frames_;
 }
 
 void ScriptPlayer::Do(const Step& step, const SegmentStep& segment, size_t) {
-  const SimTime at = Later(now_, lab_.world().now());
-  lab_.port(step.host).Inject(at, flows_.Build(segment, step.host, at), /*stable=*/false, 0);
+  const SimTime at = StepTime();
+  lab_.Inject(step.host, step.nic % lab_.nics(step.host), at, flows_.Build(segment, step.host, at),
+              /*stable=*/false, 0);
   ++frames_;
 }
 
@@ -116,6 +118,70 @@ void ScriptPlayer::Do(const Step& step, const SyscallStep& what, size_t number) 
   waiting_.push_back(std::move(played));
   FreeEnded();
 }
+
+// What "..." means on `host`: its own address, and packetdrill's one remote side.
+CallDefaults ScriptPlayer::DefaultsOf(uint8_t host) const {
+  CallDefaults defaults;
+  defaults.own = {HostIpv4(host), be16(kScriptPort)};
+  const uint8_t other = host == 0 ? 1 : 0;
+  defaults.peer = {lab_.has_ports() ? PeerIpv4(0) : HostIpv4(other), be16(kScriptPort)};
+  defaults.ping = true;
+  return defaults;
+}
+
+// --- Faults and settings. ---
+
+void ScriptPlayer::Do(const Step& step, const LinkStep& link, size_t) {
+  DoLink(lab_, step, link, StepTime());
+}
+void ScriptPlayer::Do(const Step& step, const NicRegisterStep& what, size_t) {
+  DoNicRegister(lab_, step, what, StepTime());
+}
+void ScriptPlayer::Do(const Step& step, const NicFaultStep& what, size_t) {
+  DoNicFault(lab_, step, what);
+}
+void ScriptPlayer::Do(const Step& step, const SpuriousInterruptStep& what, size_t) {
+  DoSpuriousInterrupt(lab_, step, what, StepTime());
+}
+void ScriptPlayer::Do(const Step& step, const AllocationFailureStep& what, size_t) {
+  DoAllocationFailure(lab_.host(step.host), what);
+}
+void ScriptPlayer::Do(const Step& step, const SysctlStep& what, size_t number) {
+  const absl::Status status = DoSysctl(lab_.host(step.host), what);
+  if (!status.ok()) NoteDifference(number, std::string(status.message()));
+}
+void ScriptPlayer::Do(const Step& step, const CpuBusyStep& what, size_t) {
+  DoCpuBusy(lab_.host(step.host), what, StepTime());
+}
+void ScriptPlayer::Do(const Step&, const SnapshotStep& what, size_t) {
+  if (what.action == SnapshotStep::Action::kSave) {
+    Save();
+  } else {
+    Restore();
+  }
+}
+
+// A call under way is not state of the Lab alone: while there is one nothing is kept.
+void ScriptPlayer::Save() {
+  if (!waiting_.empty()) return;
+  saved_ =
+      std::make_unique<Saved>(Saved{{}, names_, flows_, StepTime(), last_return_, frames_, idle_});
+  lab_.Take(&saved_->lab);
+}
+
+void ScriptPlayer::Restore() {
+  if (saved_ == nullptr) return;
+  EndWaiting();
+  lab_.Restore(saved_->lab);
+  names_ = saved_->names;
+  flows_ = saved_->flows;
+  now_ = saved_->now;
+  last_return_ = saved_->last_return;
+  frames_ = saved_->frames;
+  idle_ = saved_->idle;
+}
+
+// --- Calls. ---
 
 Thread* ScriptPlayer::TakeThread(uint8_t host) {
   std::vector<Thread*>& idle = idle_[host];

@@ -4,7 +4,8 @@
 // A step happens once all that comes before its time has happened. A call is made by a thread of
 // its own on CPU 0; the next step waits until it has returned or sleeps, as in packetdrill. Steps
 // of hosts that the Lab does not have only take time, and so do packets, command lines and code,
-// which are about a connection under test: TunPlayer plays those.
+// which are about a connection under test: TunPlayer plays those. A NIC that a host does not have
+// is one that it has.
 #ifndef TAPEDECK_REPLAY_LAB_SCRIPT_PLAYER_H_
 #define TAPEDECK_REPLAY_LAB_SCRIPT_PLAYER_H_
 
@@ -29,8 +30,9 @@ class ScriptPlayer : private FrameListener {
  public:
   // The script starts at the Lab's present. `names`: descriptors that an earlier script has left
   // open; `flows`: its peers' connections. The player must be gone before the Lab is shut down or
-  // restored; the script only afterwards, as its frames may still be on the wire. REQUIRES:
-  // ValidateScript(script).ok(); the Lab is not back to back.
+  // restored; the script only afterwards, as its frames may still be on the wire. Where the Lab's
+  // hosts are back to back each is the other's peer, and flows are not kept. REQUIRES:
+  // ValidateScript(script).ok().
   ScriptPlayer(Lab& lab, const Script& script, FdNames names = {},
                std::optional<PeerFlows> flows = std::nullopt);
   ScriptPlayer(const ScriptPlayer&) = delete;
@@ -73,6 +75,24 @@ class ScriptPlayer : private FrameListener {
   void Do(const Step& step, const FrameStep& frame, size_t number);
   void Do(const Step& step, const SegmentStep& segment, size_t number);
   void Do(const Step& step, const SyscallStep& call, size_t number);
+  void Do(const Step& step, const LinkStep& link, size_t number);
+  void Do(const Step& step, const NicRegisterStep& what, size_t number);
+  void Do(const Step& step, const NicFaultStep& what, size_t number);
+  void Do(const Step& step, const SpuriousInterruptStep& what, size_t number);
+  void Do(const Step& step, const AllocationFailureStep& what, size_t number);
+  void Do(const Step& step, const SysctlStep& what, size_t number);
+  void Do(const Step& step, const CpuBusyStep& what, size_t number);
+  void Do(const Step& step, const SnapshotStep& what, size_t number);
+
+  // When a step takes effect whose time has come.
+  SimTime StepTime() const { return Later(now_, lab_.world().now()); }
+  CallDefaults DefaultsOf(uint8_t host) const;
+  void Save();
+  void Restore();
+  // Who hears what the hosts send; nullptr: nobody.
+  void Listen(FrameListener* listener);
+  // Calls that still wait end without a result.
+  void EndWaiting();
 
   void OnFrame(uint8_t host, SimTime, std::span<const uint8_t> frame) override {
     flows_.Observe(host, frame);
@@ -99,6 +119,18 @@ class ScriptPlayer : private FrameListener {
   std::vector<Played> waiting_;             // in the order of the script
   std::vector<std::vector<Thread*>> idle_;  // threads without a call, by host
   std::optional<Difference> difference_;
+
+  // What SnapshotStep keeps: the Lab, and where the player was.
+  struct Saved {
+    Lab::Checkpoint lab;
+    FdNames names;
+    PeerFlows flows;
+    SimTime now;
+    SimTime last_return;
+    uint64_t frames;
+    std::vector<std::vector<Thread*>> idle;
+  };
+  std::unique_ptr<Saved> saved_;
 };
 
 }  // namespace tapedeck

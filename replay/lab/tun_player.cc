@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "replay/lab/fault_steps.h"
 #include "replay/lab/packet_match.h"
 #include "replay/script/text.h"
 #include "stack/kernel/kernel.h"
@@ -163,12 +164,22 @@ bool TunPlayer::Do(const Step&, const PauseStep&, const When& when) {
   return WaitUntil(when, "pause");
 }
 
-bool TunPlayer::Do(const Step&, const FrameStep&, const When&) {
-  return Fail("frames are for hosts with NICs; a tun device has packets only");
+bool TunPlayer::Do(const Step&, const AllocationFailureStep& what, const When& when) {
+  if (!WaitUntil(when, "failing allocation")) return false;
+  DoAllocationFailure(lab_.host(), what);
+  return true;
 }
 
-bool TunPlayer::Do(const Step&, const SegmentStep&, const When&) {
-  return Fail("frames are for hosts with NICs; a tun device has packets only");
+bool TunPlayer::Do(const Step&, const SysctlStep& what, const When& when) {
+  if (!WaitUntil(when, "sysctl")) return false;
+  const absl::Status status = DoSysctl(lab_.host(), what);
+  return status.ok() || Fail(std::string(status.message()));
+}
+
+bool TunPlayer::Do(const Step&, const CpuBusyStep& what, const When& when) {
+  if (!WaitUntil(when, "busy CPU")) return false;
+  DoCpuBusy(lab_.host(), what, lab_.world().now());
+  return true;
 }
 
 bool TunPlayer::Do(const Step&, const CommandStep& command, const When& when) {

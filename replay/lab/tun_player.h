@@ -75,12 +75,18 @@ class TunPlayer {
   void Settle();
 
   bool Do(const Step&, const PauseStep&, const When& when);
-  bool Do(const Step& step, const FrameStep&, const When& when);
-  bool Do(const Step& step, const SegmentStep&, const When& when);
   bool Do(const Step& step, const PacketStep& packet, const When& when);
   bool Do(const Step& step, const SyscallStep& call, const When& when);
   bool Do(const Step& step, const CommandStep& command, const When& when);
   bool Do(const Step& step, const CodeStep& code, const When& when);
+  bool Do(const Step& step, const AllocationFailureStep& what, const When& when);
+  bool Do(const Step& step, const SysctlStep& what, const When& when);
+  bool Do(const Step& step, const CpuBusyStep& what, const When& when);
+  // Any other: it is about NICs.
+  template <typename What>
+  bool Do(const Step&, const What&, const When&) {
+    return Fail("frames and faults of NICs are for hosts with NICs; a tun device has packets only");
+  }
 
   bool Inject(const PacketStep& packet, ScriptConnection& connection);
   bool Expect(const Step& step, const PacketStep& packet, ScriptConnection& connection,

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "replay/script/byte_record.h"
 #include "replay/script/call_bytes.h"
+#include "replay/script/fault_bytes.h"
 #include "replay/script/frame_bytes.h"
 #include "replay/script/segment_bytes.h"
 #include "replay/script/text_bytes.h"
@@ -27,7 +28,9 @@ constexpr uint8_t kFrameRepair = 0x02;
 
 static_assert(kOpPause < kFrameOpBase);
 static_assert(kFrameOpBase + std::variant_size_v<FramePlan> <= kSegmentOp);
-static_assert(kSegmentOp < kOpText);
+static_assert(kSegmentOp < kFaultOpBase);
+static_assert(kFaultOpBase + kFaultOps <= kOpText);
+static_assert(kHostsMax * kNicsMax == 256);  // one byte
 static_assert(kOpText < kCallOpBase);
 static_assert(kCallOpBase + kSyscallNames <= kOpMask);
 
@@ -70,11 +73,17 @@ class Decoder {
 };
 
 bool Decoder::ReadStep(uint8_t op, bool has_host, Step& step) {
-  step.host = has_host ? reader_.U8() % kHostsMax : uint8_t{0};
+  const uint8_t place = has_host ? reader_.U8() : uint8_t{0};
+  step.host = place % kHostsMax;
+  step.nic = place / kHostsMax;
   step.delay = reader_.Delay();
   if (op == kOpPause) return true;
   if (op == kSegmentOp) {
     ReadSegment(reader_, step.what.emplace<SegmentStep>());
+    return true;
+  }
+  if (op >= kFaultOpBase && op < kFaultOpBase + kFaultOps) {
+    ReadFault(reader_, op, step);
     return true;
   }
   if (op < kCallOpBase) {
@@ -114,8 +123,9 @@ Script Decoder::Decode() {
 
 // What precedes the operands of every record.
 void WriteHead(RecordWriter& writer, uint8_t op, const Step& step) {
-  writer.U8(op | (step.host != 0 ? kOpHasHost : uint8_t{0}));
-  if (step.host != 0) writer.U8(step.host);
+  const auto place = static_cast<uint8_t>(step.host | step.nic * kHostsMax);
+  writer.U8(op | (place != 0 ? kOpHasHost : uint8_t{0}));
+  if (place != 0) writer.U8(place);
   writer.Delay(step.delay);
 }
 
@@ -152,7 +162,12 @@ absl::Status WriteWhat(RecordWriter& writer, const Step& step, const SyscallStep
 
 template <typename What>
 absl::Status WriteWhat(RecordWriter& writer, const Step& step, const What&) {
-  return WriteTextStep(writer, step);
+  const std::optional<uint8_t> op = FaultOpOf(step);
+  if (!op.has_value()) return WriteTextStep(writer, step);
+  WriteHead(writer, *op, step);
+  WriteFault(writer, step);
+  writer.EndRecord();
+  return absl::OkStatus();
 }
 
 absl::Status WriteStep(RecordWriter& writer, const Step& step) {

@@ -8,7 +8,8 @@
 // a record, the next END is where the next one begins. Operands past the end of their record are
 // zero, and zeros at the end are not written; superfluous bytes are ignored.
 //
-//   op       operation in the low seven bits; bit 7: a host byte follows (modulo kHostsMax)
+//   op       operation in the low seven bits; bit 7: a byte follows, host in its low half, NIC in
+//            its high one
 //   delay    below f0: (low four bits) * 10 ^ (high four bits) nanoseconds, so 0 to 17 days
 //            f0 and above: eight bytes, picoseconds, little-endian as all integers are
 //   choice   below f0: an entry of a table, modulo its size; zero is the likeliest value
@@ -33,6 +34,16 @@
 //   the
 //                         distances of sequence number and acknowledgement, of window; which
 //                         options follow (segment_bytes.cc) and these; what is wrong with it
+//   07  link              01: up, 00: down
+//   08  NIC register      action (modulo 5), choice of offset, of value
+//   09  NIC fault         point (modulo 6), kind (modulo 4), choice of which time; of one that
+//   delays
+//                         or repeats its delay, of one that changes choice of word and of bits
+//   0a  interrupt         vector (modulo 64)
+//   0b  failing memory    kind (modulo 3), choice of which time
+//   0c  sysctl            path (modulo the size of its table), choice of a number
+//   0d  snapshot          00: save, 01: restore
+//   0e  CPU busy          delay, CPU (modulo 16)
 //   0f  text              neither host nor delay: all the rest of the record is one statement of
 //                         the text spelling, an option, a command line or a step
 //   10  socket            fd, choices of domain, type, protocol; result
@@ -59,8 +70,8 @@
 // spelled as text.
 //
 // flags: bit 0 wrong FCS, bit 1 checksums repaired. variation: bits of frame_template.h. Tables:
-// frame_bytes.cc, argument_bytes.cc, call_bytes.cc. A record with any other op, and one whose frame
-// would exceed the bounds below, is skipped.
+// frame_bytes.cc, argument_bytes.cc, call_bytes.cc, fault_bytes.cc. A record with any other op, and
+// one whose frame would exceed the bounds below, is skipped.
 //
 //   10 7e                       +0 socket(AF_INET, SOCK_DGRAM, IPPROTO_IP) = 3?
 //   11 7e                       +0 bind(3, ..., ...) = ?

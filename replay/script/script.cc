@@ -140,6 +140,10 @@ absl::Status ValidateStep(const Step& step) {
     return Invalid(absl::StrCat("host ", static_cast<int>(step.host), " is not in 0..",
                                 static_cast<int>(kHostsMax) - 1));
   }
+  if (step.nic >= kNicsMax) {
+    return Invalid(absl::StrCat("NIC ", static_cast<int>(step.nic), " is not in 0..",
+                                static_cast<int>(kNicsMax) - 1));
+  }
   const bool is_open = step.base == TimeBase::kAny || step.range.has_value();
   if (is_open && !IsOutboundPacket(step)) {
     return Invalid("'*' and '~' are for packets that the stack sends");

@@ -17,6 +17,7 @@
 #include "absl/status/status.h"
 #include "replay/script/code.h"
 #include "replay/script/command.h"
+#include "replay/script/fault_step.h"
 #include "replay/script/options.h"
 #include "replay/script/packet_step.h"
 #include "replay/script/segment_step.h"
@@ -31,6 +32,7 @@ inline constexpr size_t kStepsMax = size_t{1} << 22;
 // Far below the range of SimTime, so that timers armed by the last step still fit behind it.
 inline constexpr Duration kScriptDurationMax = Duration::Seconds(100 * 86'400);
 inline constexpr uint8_t kHostsMax = 16;
+inline constexpr uint8_t kNicsMax = 16;  // of one host
 // Above the longest frame the 82599 takes (15.5 KiB), so that its limit can be tested.
 inline constexpr size_t kFrameBytesMax = 16 * 1024;
 inline constexpr int32_t kFdMax = 1023;
@@ -82,13 +84,17 @@ struct Step {
   // only.
   std::optional<Duration> range = std::nullopt;
   uint8_t host = 0;
-  std::variant<PauseStep, FrameStep, PacketStep, SyscallStep, CommandStep, CodeStep, SegmentStep>
+  // Which of the host's NICs a frame reaches or a fault is in.
+  uint8_t nic = 0;
+  std::variant<PauseStep, FrameStep, PacketStep, SyscallStep, CommandStep, CodeStep, SegmentStep,
+               LinkStep, NicRegisterStep, NicFaultStep, SpuriousInterruptStep,
+               AllocationFailureStep, SysctlStep, CpuBusyStep, SnapshotStep>
       what = {};
   uint32_t line = 0;  // where it stands in its text, from 1; 0: nowhere. For messages; not content
 
   friend bool operator==(const Step& a, const Step& b) {
     return a.delay == b.delay && a.base == b.base && a.range == b.range && a.host == b.host &&
-           a.what == b.what;
+           a.nic == b.nic && a.what == b.what;
   }
 };
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "replay/script/code_text.h"
 #include "replay/script/command_text.h"
+#include "replay/script/fault_text.h"
 #include "replay/script/frame_text.h"
 #include "replay/script/packet_text.h"
 #include "replay/script/segment_text.h"
@@ -165,14 +166,18 @@ void ScriptParser::ParseWhat(Step& step, const Times& times) {
   const bool names_host = parser_.TakeIf("host");
   if (names_host) {
     step.host = static_cast<uint8_t>(parser_.Integer(0, kHostsMax - 1, "a host"));
+    if (parser_.TakeIf("nic")) {
+      step.nic = static_cast<uint8_t>(parser_.Integer(0, kNicsMax - 1, "a NIC"));
+    }
     parser_.Expect(":");
   }
   const Token next = parser_.Peek();
   // A time alone is a pause: the next thing is another time, or nothing.
   const bool ends = next.kind == TokenKind::kNumber || next.kind == TokenKind::kEnd ||
                     next.Is("+") || next.Is("*");
+  const bool is_fault = next.kind == TokenKind::kWord && BeginsFaultStatement(next.text);
   const bool is_call = next.kind == TokenKind::kWord && !next.Is("frame") && !next.Is("segment") &&
-                       !next.Is("pause");
+                       !next.Is("pause") && !is_fault;
   if (times.returns.has_value() && !is_call) parser_.FailAt(next, "a system call");
   if (is_call) {
     SyscallStep& call = step.what.emplace<SyscallStep>();
@@ -188,8 +193,11 @@ void ScriptParser::ParseWhat(Step& step, const Times& times) {
     ParseFrame(parser_, step.what.emplace<FrameStep>());
   } else if (next.Is("segment")) {
     ParseSegment(parser_, step.what.emplace<SegmentStep>());
+  } else if (is_fault) {
+    ParseFaultStatement(parser_, step);
   } else if (!parser_.TakeIf("pause") && (!ends || names_host)) {
-    parser_.FailAt(next, "a packet, a system call, a command line, code, frame, segment or pause");
+    parser_.FailAt(next,
+                   "a packet, a system call, a command line, code, frame, segment, fault or pause");
   }
 }
 

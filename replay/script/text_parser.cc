@@ -3,6 +3,7 @@
 #include <optional>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "replay/script/absl_view.h"
 
 namespace tapedeck {
@@ -202,6 +203,15 @@ Duration TextParser::Time() {
     Take();
   }
   return Scale(number, digits);
+}
+
+std::string TimeText(Duration time) {
+  std::string out = absl::StrCat(time.seconds());
+  const uint64_t fraction_ps = time.ps % Duration::Seconds(1).ps;
+  if (fraction_ps == 0) return out;
+  absl::StrAppendFormat(&out, ".%012u", fraction_ps);
+  while (out.back() == '0') out.pop_back();
+  return out;
 }
 
 }  // namespace tapedeck

@@ -23,6 +23,9 @@ namespace tapedeck {
 // The number that `text` is, "12" or "0x1f", up to INT64_MAX; none if it is no number.
 std::optional<int64_t> ParseWholeNumber(std::string_view text);
 
+// What TextParser::Time() reads back: "0.25", seconds without zeros that say nothing.
+std::string TimeText(Duration time);
+
 class TextParser {
  public:
   // What words stand for (ScriptOptions::defines).

@@ -5,25 +5,17 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "replay/script/code_text.h"
+#include "replay/script/fault_text.h"
 #include "replay/script/frame_text.h"
 #include "replay/script/packet_text.h"
 #include "replay/script/segment_text.h"
 #include "replay/script/syscall_text.h"
 #include "replay/script/text.h"
+#include "replay/script/text_parser.h"
 #include "stack/wire/describe.h"
 
 namespace tapedeck {
 namespace {
-
-// Seconds, without zeros that say nothing.
-std::string TimeText(Duration time) {
-  std::string out = absl::StrCat(time.seconds());
-  const uint64_t fraction_ps = time.ps % Duration::Seconds(1).ps;
-  if (fraction_ps == 0) return out;
-  absl::StrAppendFormat(&out, ".%012u", fraction_ps);
-  while (out.back() == '0') out.pop_back();
-  return out;
-}
 
 // "+0.1", "0.1", "*", "+0.1~+0.2", "+0...0.2"
 void PrintTimes(std::string& out, const Step& step) {
@@ -53,6 +45,11 @@ void PrintWhat(std::string& out, const PacketStep& packet) { PrintPacket(out, pa
 void PrintWhat(std::string& out, const SyscallStep& call) { PrintSyscall(out, call); }
 void PrintWhat(std::string& out, const CommandStep& command) { PrintCommand(out, command); }
 void PrintWhat(std::string& out, const CodeStep& code) { PrintCode(out, code); }
+// All others: faults and settings.
+template <typename What>
+void PrintWhat(std::string& out, const What& fault) {
+  PrintFault(out, fault);
+}
 
 }  // namespace
 
@@ -60,7 +57,11 @@ std::string PrintStep(const Step& step) {
   std::string out;
   PrintTimes(out, step);
   out += ' ';
-  if (step.host != 0) absl::StrAppend(&out, "host ", static_cast<int>(step.host), ": ");
+  if (step.host != 0 || step.nic != 0) {
+    absl::StrAppend(&out, "host ", static_cast<int>(step.host));
+    if (step.nic != 0) absl::StrAppend(&out, " nic ", static_cast<int>(step.nic));
+    out += ": ";
+  }
   std::visit([&out](const auto& what) { PrintWhat(out, what); }, step.what);
   return out;
 }

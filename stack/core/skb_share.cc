@@ -176,7 +176,7 @@ int pskb_expand_head(sk_buff* skb, uint32_t nhead, uint32_t ntail) {
   const uint32_t wanted = SKB_DATA_ALIGN(nhead + old_end + ntail);
   if (wanted > PacketPool::kMaxBytes) return -ENOMEM;
   const uint32_t buffer_bytes = skb_internal::LogicalBufferBytes(wanted);
-  const PacketBuffer buffer = skb->owner->world.packets().Alloc(buffer_bytes);
+  const PacketBuffer buffer = skb->owner->kernel.AllocPacketBuffer(buffer_bytes);
   if (buffer.data == nullptr) return -ENOMEM;
 
   const uint32_t end = SKB_WITH_OVERHEAD(buffer_bytes);

@@ -63,7 +63,7 @@ bool AddFrags(sk_buff* skb, uint32_t data_len) {
 sk_buff* NewSkb(net& net, uint32_t buffer_bytes) {
   auto* const skb = static_cast<sk_buff*>(net.skbuff_cache.Alloc());
   if (skb == nullptr) return nullptr;
-  const PacketBuffer buffer = net.world.packets().Alloc(buffer_bytes);
+  const PacketBuffer buffer = net.kernel.AllocPacketBuffer(buffer_bytes);
   if (buffer.data == nullptr) {
     net.skbuff_cache.Free(skb);
     return nullptr;
@@ -168,7 +168,7 @@ void skb_release_data(sk_buff* skb) {
 page* alloc_page(net& net, uint32_t bytes) {
   page* const p = net.page_cache.New();
   if (p == nullptr) return nullptr;
-  p->buffer = net.world.packets().Alloc(bytes);
+  p->buffer = net.kernel.AllocPacketBuffer(bytes);
   p->owner = &net;
   if (p->buffer.data != nullptr) return p;
   net.page_cache.Delete(p);

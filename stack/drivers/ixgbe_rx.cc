@@ -65,10 +65,10 @@ sk_buff* AppendBuffer(sk_buff* head, sk_buff* next) {
 
 void ixgbe_alloc_rx_buffers(Adapter& adapter, uint16_t count) {
   RxRing& ring = adapter.rx;
-  PacketPool& packets = adapter.host_net->kernel.packets();
+  Kernel& kernel = adapter.host_net->kernel;
   const uint16_t before = ring.next_to_use;
   while (count-- > 0) {
-    const PacketBuffer buffer = packets.Alloc(adapter.rx_buffer_bytes, /*touch=*/false);
+    const PacketBuffer buffer = kernel.AllocPacketBuffer(adapter.rx_buffer_bytes, /*touch=*/false);
     if (buffer.data == nullptr) {
       ++ring.alloc_failed;
       break;

@@ -153,7 +153,7 @@ sk_buff* tap_alloc_skb(net& net, std::span<const uint8_t> bytes) {
       kPageLogicalBytes) {
     return tun_alloc_skb(net, bytes);
   }
-  const PacketBuffer buffer = net.world.packets().Alloc(frag_size);
+  const PacketBuffer buffer = net.kernel.AllocPacketBuffer(frag_size);
   if (buffer.data == nullptr) return nullptr;
   sk_buff* const skb = build_skb(net, buffer, frag_size);
   if (skb == nullptr) {

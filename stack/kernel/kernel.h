@@ -42,6 +42,15 @@ class Kernel {
   SysctlTree& sysctl() { return sysctl_; }
   Kmalloc& kmalloc() { return world_.kmalloc(); }
   PacketPool& packets() { return world_.packets(); }
+  // alloc_pages: a buffer for packets of this host, as PacketPool::Alloc; none, too, where a
+  // failure was asked for.
+  PacketBuffer AllocPacketBuffer(uint32_t bytes, bool touch = true) {
+    if (fail_page_nth_ != 0 && --fail_page_nth_ == 0) return {};
+    return packets().Alloc(bytes, touch);
+  }
+  // Lets the `nth` AllocPacketBuffer from now on fail, once (1: the next). 0: none.
+  // fail_page_alloc.
+  void FailPage(uint64_t nth) { fail_page_nth_ = nth; }
   const CostTable& costs() const { return costs_; }
   int host() const { return host_; }
 
@@ -155,6 +164,7 @@ class Kernel {
   IrqDesc* irqs_[kIrqsMax] = {};
   int irq_count_ = 0;
   int next_tid_ = 1;
+  uint64_t fail_page_nth_ = 0;
   void* network_ = nullptr;
 };
 

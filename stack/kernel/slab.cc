@@ -58,6 +58,13 @@ void KmemCache::ChooseHotSlab() {
   objects_per_slab_ = 1;
 }
 
+// One allocation passes while a failure is due. What has failed, fails once.
+bool KmemCache::Fails() {
+  const bool fails = *failure_ != 0 && --*failure_ == 0;
+  if (*failure_ == 0) failure_ = nullptr;
+  return fails;
+}
+
 Slab* KmemCache::NewFirstSlab() {
   const size_t fitting = (kFirstSlabBytes - kHeaderBytes) / stride_bytes_;
   const size_t objects = std::clamp(fitting, size_t{1}, size_t{objects_per_slab_});

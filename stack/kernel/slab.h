@@ -42,7 +42,7 @@ class KmemCache {
   // Uninitialised memory, aligned to 64 bytes; nullptr only where a fault was injected. `slab_out`
   // receives what Free wants.
   void* Alloc(Slab** slab_out) {
-    if (__builtin_expect(fail_nth_ != 0, 0) && --fail_nth_ == 0) return nullptr;
+    if (__builtin_expect(failure_ != nullptr, 0) && Fails()) return nullptr;
     if (__builtin_expect(partial_ == nullptr, 0)) partial_ = NewSlab();
     Slab* const slab = partial_;
     const int index = std::countr_zero(slab->free_bits);
@@ -77,7 +77,13 @@ class KmemCache {
   void Free(void* object) { Free(object, SlabOf(object)); }
 
   // Lets the `nth` allocation from now on fail, once (1: the next). 0: none.
-  void FailNth(uint64_t nth) { fail_nth_ = nth; }
+  void FailNth(uint64_t nth) {
+    fail_nth_ = nth;
+    FailWith(&fail_nth_);
+  }
+  // The same for several caches together: each allocation of any of them counts `*nth` down, and
+  // fails where that makes it 0. It is state of the arena.
+  void FailWith(uint64_t* nth) { failure_ = nth; }
 
   const char* name() const { return name_; }
   size_t object_bytes() const { return object_bytes_; }
@@ -86,6 +92,7 @@ class KmemCache {
   uint64_t live_objects() const { return live_objects_; }
 
  private:
+  bool Fails();
   Slab* NewSlab();
   Slab* NewFirstSlab();
   // SlabOf finds the header from an object's address: at the start of the aligned slab, which for a
@@ -129,7 +136,7 @@ class KmemCache {
 
   // What Alloc reads fits one cache line.
   Slab* partial_ = nullptr;
-  uint64_t fail_nth_ = 0;
+  uint64_t* failure_ = nullptr;  // allocations until one fails
   uint64_t live_objects_ = 0;
   uint32_t object_bytes_;
   uint32_t stride_bytes_;
@@ -140,6 +147,7 @@ class KmemCache {
   uint8_t align_pages_ : 4 = 1;
   Place place_ : 4;
   Slab* first_ = nullptr;  // in the hot part
+  uint64_t fail_nth_ = 0;
   Arena& arena_;
   const char* name_;
   Quarantine* quarantine_ = nullptr;

@@ -244,6 +244,14 @@ SystemCall Syscalls::Open(Thread& thread, const char* path, uint32_t flags) {
                        .memory = const_cast<char*>(path)});
 }
 
+void Syscalls::FailWith(uint64_t* nth) {
+  files_.files.cache().FailWith(nth);
+  caches_.sockets.cache().FailWith(nth);
+  epolls_.eps.cache().FailWith(nth);
+  epolls_.items.cache().FailWith(nth);
+  pipes_.cache().FailWith(nth);
+}
+
 void Syscalls::CloseAll() {
   while (SystemCall* const call = sleeping_.front()) call->Abandon();
   files_.close_all();

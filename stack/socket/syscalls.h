@@ -138,6 +138,9 @@ class Syscalls {
   net_families& families() { return families_; }
   socket_caches& caches() { return caches_; }
   RamFiles& ram_files() { return ram_files_; }
+  // Objects of the calls are among those that KmemCache::FailWith(nth) lets fail.
+  void FailWith(uint64_t* nth);
+
   // Live objects, for the ledgers.
   uint64_t live_files() const { return files_.live_files(); }
   uint64_t live_sockets() const { return caches_.sockets.cache().live_objects(); }

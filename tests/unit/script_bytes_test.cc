@@ -95,7 +95,7 @@ TEST(ScriptBytes, WorkedExample) {
 TEST(ScriptBytes, EmptyRecordsAndUnknownOperationsAreNothing) {
   EXPECT_TRUE(Decode({}).steps.empty());
   EXPECT_TRUE(Decode({0x7e, 0x7e, 0x7e}).steps.empty());
-  EXPECT_TRUE(Decode({0x0e, 1, 2, 3, 0x7e, 0x0f, 0x7e, 0x1b, 0x7e, 0x7f, 0x7e}).steps.empty());
+  EXPECT_TRUE(Decode({0x5f, 1, 2, 3, 0x7e, 0x0f, 0x7e, 0x1b, 0x7e, 0x7f, 0x7e}).steps.empty());
   EXPECT_EQ(TextOf({0x00}), "+0 pause\n");
 }
 
@@ -113,8 +113,8 @@ TEST(ScriptBytes, SuperfluousOperandsAreIgnored) {
 
 TEST(ScriptBytes, Hosts) {
   EXPECT_EQ(TextOf({0x80, 0x02, 0x7e}), "+0 host 2: pause\n");
-  EXPECT_EQ(TextOf({0x80, 0x12, 0x7e}), "+0 host 2: pause\n");
-  EXPECT_EQ(Encode(Decode({0x80, 0x10})), (Bytes{0x00, 0x7e}));
+  EXPECT_EQ(TextOf({0x80, 0x12, 0x7e}), "+0 host 2 nic 1: pause\n");
+  EXPECT_EQ(Encode(Decode({0x80, 0x00})), (Bytes{0x00, 0x7e}));
 }
 
 TEST(ScriptBytes, Delays) {
