@@ -264,7 +264,7 @@ TEST(ScriptText, SaysWhatIsWrongAndWhere) {
       {"0 listen(3, 1, 2) = 0", "test:1:17: expected 2 arguments of listen, found 3"},
       {"0 (",
        "test:1:3: expected a packet, a system call, a command line, code, "
-       "frame, segment or pause, found '('"},
+       "frame, segment, fault or pause, found '('"},
       {"0 close 3", "test:1:9: expected '(', found '3'"},
       {"0 close(3", "test:1:10: expected ',' or ')', found the end of the text"},
       {"0 close(3)", "test:1:11: expected '=', found the end of the text"},
@@ -311,7 +311,7 @@ TEST(ScriptText, SaysWhatIsWrongAndWhere) {
       {"0 host 1 pause", "test:1:10: expected ':', found 'pause'"},
       {"0 host 1: +1",
        "test:1:11: expected a packet, a system call, a command line, code, "
-       "frame, segment or pause, found '+'"},
+       "frame, segment, fault or pause, found '+'"},
       {"0 frame broken {}", "test:1:9: expected bad_fcs, repair or '{', found 'broken'"},
       {"0 frame { 0 }", "test:1:11: expected pairs of hexadecimal digits or '}', found '0'"},
       {"0 frame { 0011\n  xy }",
@@ -324,11 +324,11 @@ TEST(ScriptText, SaysWhatIsWrongAndWhere) {
        "without its end"},
       {"0 /* x",
        "test:1:3: expected a packet, a system call, a command line, code, "
-       "frame, segment or pause, found a comment without its end"},
+       "frame, segment, fault or pause, found a comment without its end"},
       {"0 bind(3, \"x", "test:1:11: expected an expression, found a string without its end"},
       {"0 \x01",
        "test:1:3: expected a packet, a system call, a command line, code, "
-       "frame, segment or pause, found '\\x01'"},
+       "frame, segment, fault or pause, found '\\x01'"},
   };
   for (const Mistake& mistake : mistakes) {
     EXPECT_EQ(ErrorOf(mistake.text), mistake.message) << mistake.text;
