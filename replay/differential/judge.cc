@@ -52,11 +52,12 @@ std::vector<Difference> Judge::Differences(const Case& played, bool* explained) 
   our_run_ = Play(played, sides.host.get());
   kernel_run_ = Play(played, sides.kernel.get());
   std::vector<Difference> differences = Compare(played, our_run_, kernel_run_, sides.has_counter);
-  const size_t all = differences.size();
+  std::vector<std::string> all;
+  for (const Difference& difference : differences) all.push_back(difference.signature);
   std::erase_if(differences, [&](const Difference& difference) {
-    return known_.Find(played.kind, difference.signature) >= 0;
+    return known_.Explains(played.kind, difference.signature, all);
   });
-  if (explained != nullptr) *explained = differences.size() < all;
+  if (explained != nullptr) *explained = differences.size() < all.size();
   return differences;
 }
 

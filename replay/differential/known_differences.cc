@@ -1,6 +1,8 @@
 #include "replay/differential/known_differences.h"
 
+#include <algorithm>
 #include <fstream>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
@@ -24,18 +26,22 @@ absl::StatusOr<KnownDifferences> KnownDifferences::Read(const std::string& path,
                        columns.size(), " columns"));
     }
     if (columns[2] != "*" && !absl::StartsWith(release, columns[2])) continue;
-    known.lines_.push_back({columns[0], columns[1]});
+    const std::pair<std::string, std::string> parts =
+        absl::StrSplit(columns[1], absl::MaxSplits(" if ", 1));
+    known.lines_.push_back({columns[0], parts.first, parts.second});
   }
   return known;
 }
 
-int KnownDifferences::Find(absl::string_view kind, absl::string_view signature) const {
-  for (size_t i = 0; i < lines_.size(); ++i) {
-    if (Matches(lines_[i].kind, kind) && Matches(lines_[i].signature, signature)) {
-      return static_cast<int>(i);
-    }
-  }
-  return -1;
+bool KnownDifferences::Explains(absl::string_view kind, absl::string_view signature,
+                                const std::vector<std::string>& all) const {
+  return std::any_of(lines_.begin(), lines_.end(), [&](const Line& line) {
+    return Matches(line.kind, kind) && Matches(line.signature, signature) &&
+           (line.cause.empty() ||
+            std::any_of(all.begin(), all.end(), [&](const std::string& other) {
+              return other != signature && Matches(line.cause, other);
+            }));
+  });
 }
 
 bool Matches(absl::string_view pattern, absl::string_view text) {

@@ -5,6 +5,9 @@
 // KIND and SIGNATURE may have "*" in them for anything; KERNEL is how the release begins of kernels
 // to which the line applies ("6.18"; "*" for all). Empty lines, and those that begin with "#", are
 // left out.
+//
+// SIGNATURE may be "CONSEQUENCE if CAUSE": it then masks CONSEQUENCE in those cases alone in which
+// something else differs as CAUSE says.
 #ifndef TAPEDECK_REPLAY_DIFFERENTIAL_KNOWN_DIFFERENCES_H_
 #define TAPEDECK_REPLAY_DIFFERENTIAL_KNOWN_DIFFERENCES_H_
 
@@ -23,13 +26,15 @@ class KnownDifferences {
   // `release`: the kernel's, as uname(2) has it. InvalidArgument names file and line.
   static absl::StatusOr<KnownDifferences> Read(const std::string& path, absl::string_view release);
 
-  // The line that explains it, counted from 0 in lines(); -1 where none does.
-  int Find(absl::string_view kind, absl::string_view signature) const;
+  // Whether a line explains `signature` in a case of `kind` in which `all` signatures differ.
+  bool Explains(absl::string_view kind, absl::string_view signature,
+                const std::vector<std::string>& all) const;
 
  private:
   struct Line {
     std::string kind;
     std::string signature;
+    std::string cause;  // empty: none is needed
   };
   std::vector<Line> lines_;
 };

@@ -120,6 +120,7 @@ struct fib6_info : ListNode<>, ListNode<Fib6GcTag> {
   bool dst_nocount = false;
   bool dst_nopolicy = false;
   bool should_flush = false;
+  bool has_metrics = false;     // fib6_metrics is not dst_default_metrics, for good
   uint32_t fib6_nsiblings = 0;  // other gateways of this prefix and metric
   Jiffies expires = 0;          // with RTF_EXPIRES
   uint32_t metrics[RTAX_MAX + 1] = {};
@@ -266,7 +267,8 @@ void fib6_flush_trees(netns_ipv6& ns);
 fib6_info* fib6_info_alloc(netns_ipv6& ns);
 inline void fib6_info_hold(fib6_info* rt) { ++rt->refcnt; }
 void fib6_info_release(netns_ipv6& ns, fib6_info* rt);
-// Sets a metric of the route and of what was made of it.
+// Sets a metric of the route and of what was made of it since it had metrics: as in the kernel,
+// what was made before reads the default ones.
 void fib6_metric_set(fib6_info* rt, uint32_t metric, uint32_t value);
 inline bool fib6_metric_locked(const fib6_info* rt, uint32_t metric) {
   return (rt->metrics[RTAX_LOCK] >> metric & 1) != 0;

@@ -254,8 +254,9 @@ void fib6_info_release(netns_ipv6& ns, fib6_info* rt) {
 
 void fib6_metric_set(fib6_info* rt, uint32_t metric, uint32_t value) {
   rt->metrics[metric] = value;
-  // In the kernel the routes made of it read the same metrics.
-  if (rt->nh.rt6i_pcpu != nullptr) dst_metric_set(rt->nh.rt6i_pcpu, metric, value);
+  rt->has_metrics = true;
+  rt6_info* const made = rt->nh.rt6i_pcpu;
+  if (made != nullptr && made->shares_metrics) dst_metric_set(made, metric, value);
 }
 
 bool fib6_check_expired(const netns_ipv6& ns, const fib6_info* rt) {

@@ -55,6 +55,7 @@ struct rt6_info : dst_entry, ListNode<> {
   Ipv6Address rt6i_gateway;        // next hop; the destination itself without RTF_GATEWAY
   inet6_dev* rt6i_idev = nullptr;  // a reference
   uint32_t rt6i_flags = 0;         // RTF_*
+  bool shares_metrics = false;     // with `from`, which had some
 };
 inline rt6_info* skb_rt6_info(const sk_buff* skb) { return static_cast<rt6_info*>(skb->dst); }
 inline rt6_info* dst_rt6_info(dst_entry* dst) { return static_cast<rt6_info*>(dst); }

@@ -179,6 +179,7 @@ void CopyFrom(rt6_info* rt, const fib6_result& res) {
   fib6_info_hold(from);
   rt->from = from;
   std::copy(std::begin(from->metrics), std::end(from->metrics), std::begin(rt->metrics));
+  rt->shares_metrics = from->has_metrics;
 }
 
 // Packets to our own addresses pass the loopback device (ip6_rt_get_dev_rcu).

@@ -155,6 +155,8 @@ fib6_info* Create(netns_ipv6& ns, const fib6_config& cfg, int* err) {
   *err = -ENOMEM;
   if (rt == nullptr) return nullptr;
   std::copy(std::begin(cfg.metrics), std::end(cfg.metrics), std::begin(rt->metrics));
+  rt->has_metrics = std::any_of(std::begin(cfg.metrics), std::end(cfg.metrics),
+                                [](uint32_t metric) { return metric != 0; });
   const bool is_ours = cfg.table == RT6_TABLE_LOCAL && (cfg.flags & (RTF_LOCAL | RTF_ANYCAST)) != 0;
   rt->dst_nocount = (cfg.flags & RTF_ADDRCONF) != 0 || is_ours;
   rt->table = table;

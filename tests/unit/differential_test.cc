@@ -51,11 +51,23 @@ TEST(KnownDifferencesTest, ALineIsForItsKindAndKernel) {
   std::ofstream(path) << "# why\n\nudp\tcall poll: *\t6.18\ta reason\n";
   const auto known = KnownDifferences::Read(path, "6.18.44");
   ASSERT_TRUE(known.ok());
-  EXPECT_EQ(known->Find("udp", "call poll: length"), 0);
-  EXPECT_EQ(known->Find("icmp", "call poll: length"), -1);
-  EXPECT_EQ(KnownDifferences::Read(path, "7.2.13")->Find("udp", "call poll: length"), -1);
+  EXPECT_TRUE(known->Explains("udp", "call poll: length", {}));
+  EXPECT_FALSE(known->Explains("icmp", "call poll: length", {}));
+  EXPECT_FALSE(KnownDifferences::Read(path, "7.2.13")->Explains("udp", "call poll: length", {}));
   std::ofstream(path) << "udp\tcall poll: *\t6.18\n";
   EXPECT_FALSE(KnownDifferences::Read(path, "6.18.44").ok());
+  std::remove(path.c_str());
+}
+
+TEST(KnownDifferencesTest, AConsequenceNeedsItsCause) {
+  const std::string path = testing::TempDir() + "/known_consequences.tsv";
+  std::ofstream(path) << "tcp\tcounter Tcp*: * if reply tcp.*\t*\ta reason\n";
+  const auto known = KnownDifferences::Read(path, "6.18.44");
+  ASSERT_TRUE(known.ok());
+  const std::string counter = "counter Tcp.InErrs: ours more";
+  EXPECT_TRUE(known->Explains("tcp", counter, {counter, "reply tcp.window of tap0"}));
+  EXPECT_FALSE(known->Explains("tcp", counter, {counter}));
+  EXPECT_FALSE(known->Explains("tcp", "reply tcp.window", {counter, "reply tcp.window"}));
   std::remove(path.c_str());
 }
 

@@ -117,6 +117,24 @@ TEST_F(Route6Test, ARouteMayPreferASource) {
   EXPECT_EQ(flow_.saddr, kUs6);
 }
 
+// What was shared before the route had any metric goes on with the defaults.
+TEST_F(Route6Test, MetricsThatComeLaterReachWhatHadSome) {
+  fib6_config with = Route("2001:db8:a::/48", eth.dev(), kPeer6);
+  with.metrics[RTAX_HOPLIMIT] = 9;
+  ASSERT_EQ(Add(with), 0);
+  ASSERT_EQ(Add(Route("2001:db8:b::/48", eth.dev(), kPeer6)), 0);
+  const std::pair<Ipv6Address, int> limits[] = {{Ip6("2001:db8:a::1"), 7},
+                                                {Ip6("2001:db8:b::1"), 64}};
+  for (const auto& [daddr, hop_limit] : limits) {
+    dst_entry* const dst = Output(daddr);
+    fib6_metric_set(dst_rt6_info(dst)->from, RTAX_HOPLIMIT, 7);
+    dst_release(dst);
+    dst_entry* const again = Output(daddr);
+    EXPECT_EQ(ip6_dst_hoplimit(again), hop_limit);
+    dst_release(again);
+  }
+}
+
 TEST_F(Route6Test, OurOwnAddressesAreBehindTheLoopbackDevice) {
   dst_entry* const dst = Output(kUs6);
   ASSERT_NE(dst, nullptr);
