@@ -5,13 +5,16 @@
 
 #include "absl/status/statusor.h"
 #include "fuzz/oracles.h"
+#include "fuzz/socket_oracle.h"
 #include "fuzz/stage_observer.h"
 #include "fuzz/tcp_oracle.h"
+#include "fuzz/watchdog.h"
 #include "replay/lab/fault_steps.h"
 #include "replay/lab/script_player.h"
 #include "replay/script/symbols.h"
 #include "replay/script/text.h"
 #include "stack/base/check.h"
+#include "stack/wire/ip_protocol.h"
 
 namespace tapedeck::fuzz {
 
@@ -51,15 +54,20 @@ Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configu
   }
   lab_.recorder().AddObserver(&wire_);
   lab_.recorder().AddObserver(&state_);
+  lab_.recorder().AddObserver(&segments_);
+  lab_.recorder().AddObserver(&replies_);
+  lab_.recorder().AddObserver(&datagrams_);
   lab_.recorder().Restore({});
   lab_.Take(&start_);
   EndApplications();
   at_rest_ = Held();
   lab_.Restore(start_);
   AttachObservers(lab_.recorder(), lab_.hosts());
+  StartWatchdog();
 }
 
 uint64_t Stage::Run(const Script& script) {
+  WatchedInputBegins();
   const uint64_t steps = lab_.world().steps();
   const uint64_t frames = Play(script);
   EndApplications();
@@ -77,27 +85,60 @@ uint64_t Stage::Run(const Script& script) {
   // Not before the next input: what is put back depends on this one, and so would that one's
   // coverage.
   lab_.Restore(start_);
+  WatchedInputEnds();
   return digest;
 }
 
-void Stage::CheckBetweenSteps(const PeerFlows& flows) {
-  CheckTcpSockets(lab_);
-  if (streams_) CheckTcpStreams(lab_, flows);
+void Stage::CheckBetweenSteps(const PeerFlows& flows, uint64_t steps) {
+  segments_.ForgetSockets();
+  for (int i = 0; i < lab_.hosts(); ++i) {
+    struct Context {
+      Stage* stage;
+      const PeerFlows& flows;
+      uint8_t host;
+    } context = {this, flows, static_cast<uint8_t>(i)};
+    sock_diag_for_each(
+        lab_.host(i).network(),
+        [](const sock_diag_entry& entry, void* pointer) {
+          const auto* const its = static_cast<const Context*>(pointer);
+          its->stage->CheckSocket(its->host, entry, its->flows);
+        },
+        &context);
+  }
+  CheckNeighbours(lab_);
+  replies_.CheckEffort(steps);
+}
+
+void Stage::CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFlows& flows) {
+  if (entry.sk == nullptr) return;
+  if (entry.protocol == wire::kIpProtoTcp) {
+    CheckTcpSocket(entry.sk);
+    if (streams_) CheckTcpStream(host, entry, flows);
+    segments_.NoteSocket(host, entry);
+  } else if (entry.protocol == wire::kIpProtoUdp) {
+    CheckUdpSocket(entry.sk);
+    datagrams_.Check(host, entry.sk);
+  }
 }
 
 uint64_t Stage::Play(const Script& script) {
-  wire_.set_judging(!MayMakeHeaders(script));
+  const bool judging = !MayMakeHeaders(script);
+  wire_.set_judging(judging);
+  segments_.Begin(judging);
+  replies_.Begin(judging);
+  datagrams_.Begin();
   streams_ = std::none_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
     return std::holds_alternative<FrameStep>(step.what);
   });
   ScriptPlayer player(lab_, script, names_, flows_);
   state_.Begin();
-  for (size_t played = 0; player.PlayNext(); ++played) {
-    CheckBetweenSteps(player.flows());
+  size_t played = 0;
+  for (; player.PlayNext(); ++played) {
+    CheckBetweenSteps(player.flows(), played + 1);
     if (played < script.steps.size()) state_.AfterStep(script.steps[played]);
   }
   lab_.world().RunUntil(lab_.world().now() + kSettle);
-  CheckBetweenSteps(player.flows());
+  CheckBetweenSteps(player.flows(), played);
   state_.End();
   return player.frames();
 }

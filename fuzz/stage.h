@@ -10,6 +10,9 @@
 #include <optional>
 #include <string_view>
 
+#include "fuzz/datagram_oracle.h"
+#include "fuzz/reply_oracle.h"
+#include "fuzz/segment_oracle.h"
 #include "fuzz/state/state_observer.h"
 #include "fuzz/wire_oracle.h"
 #include "replay/lab/fd_names.h"
@@ -19,6 +22,7 @@
 #include "replay/script/script.h"
 #include "stack/base/time.h"
 #include "stack/host.h"
+#include "stack/socket/sock_diag.h"
 
 namespace tapedeck::fuzz {
 
@@ -44,7 +48,9 @@ class Stage {
   // Returns how many frames it sent.
   uint64_t Play(const Script& script);
   // What must hold between two steps.
-  void CheckBetweenSteps(const PeerFlows& flows);
+  // `steps` of the script have been played.
+  void CheckBetweenSteps(const PeerFlows& flows, uint64_t steps);
+  void CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFlows& flows);
   // The application ends; what is on its way arrives.
   void EndApplications();
   // What is held. A driver replaces used receive buffers in batches; until then one is neither held
@@ -65,6 +71,9 @@ class Stage {
   std::optional<PeerFlows> flows_;
   WireOracle wire_;
   StateObserver state_{lab_, EngineStateMap()};
+  SegmentOracle segments_{lab_};
+  ReplyOracle replies_{lab_};
+  DatagramOracle datagrams_;
   bool streams_ = false;  // of this input's peers every segment is a SegmentStep
   Lab::Checkpoint start_;
   Holdings at_rest_;

@@ -9,10 +9,9 @@
 
 #include "fuzz/oracles.h"
 #include "stack/core/skb_data.h"
-#include "stack/socket/sock_diag.h"
 #include "stack/tcp/tcp.h"
+#include "stack/tcp/tcp_ack.h"
 #include "stack/tcp/tcp_queues.h"
-#include "stack/wire/ip_protocol.h"
 
 namespace tapedeck::fuzz {
 
@@ -23,12 +22,19 @@ using Rule = const char*;
 
 // --- Sequence space ---
 
-Rule CheckOrder(const tcp_sock* tp) {
+Rule CheckOrder(const sock* sk) {
+  const tcp_sock* const tp = tcp_sk(sk);
   if (tp->snd_una.After(tp->snd_nxt)) return "snd_una_at_most_snd_nxt";
   if (tp->snd_nxt.After(tp->write_seq)) return "snd_nxt_at_most_write_seq";
   if (tp->copied_seq.After(tp->rcv_nxt)) return "copied_seq_at_most_rcv_nxt";
   if (tp->rcv_wup.After(tp->rcv_nxt)) return "rcv_wup_at_most_rcv_nxt";
   if (tp->snd_cwnd == 0) return "cwnd_above_zero";
+  // RFC 7323 2.3: the largest field with the largest scale.
+  if (tp->snd_wnd > uint32_t{65535} << 14) return "snd_wnd_at_most_1_gib";
+  if ((tp->urg_data & (TCP_URG_NOTYET | TCP_URG_VALID)) != 0 && tp->copied_seq.After(tp->urg_seq)) {
+    return "urgent_byte_is_unread";
+  }
+  if (tp->icsk_rto > tcp_rto_max(sk)) return "rto_at_most_its_maximum";
   return nullptr;
 }
 
@@ -117,6 +123,33 @@ bool WillSendAgain(const sock* sk) {
   return icsk->icsk_pending != 0 && icsk->icsk_retransmit_timer.pending();
 }
 
+// What waits because the peer's window is closed or nothing is acknowledged any more is tried again
+// some time (RFC 9293 3.8.6.1).
+bool WillProbe(const sock* sk) {
+  constexpr uint32_t kSending = 1U << TCP_ESTABLISHED | 1U << TCP_CLOSE_WAIT | 1U << TCP_FIN_WAIT1 |
+                                1U << TCP_CLOSING | 1U << TCP_LAST_ACK;
+  const inet_connection_sock* const icsk = inet_csk(sk);
+  const tcp_sock* const tp = tcp_sk(sk);
+  if ((kSending >> sk->sk_state & 1) == 0 || tp->packets_out != 0) return true;
+  if (tcp_send_head(sk) == nullptr) return true;
+  // Or the pace, or a queue of the host's own, has it wait.
+  if (tp->pacing_timer.active() || (tp->tsq_flags & TSQF_THROTTLED) != 0) return true;
+  return icsk->icsk_pending != 0 && icsk->icsk_retransmit_timer.pending();
+}
+
+// --- Closing ---
+
+// A close that throws away what was not read says so with a reset (RFC 2525 2.17): no orphan is
+// left that goes on as if all had been read.
+bool TellsOfUnread(const sock* sk) {
+  constexpr uint32_t kClosing =
+      1U << TCP_FIN_WAIT1 | 1U << TCP_FIN_WAIT2 | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK;
+  const tcp_sock* const tp = tcp_sk(sk);
+  if (!sock_flag(sk, SOCK_DEAD) || (kClosing >> sk->sk_state & 1) == 0) return true;
+  const bool fin_received = sk->sk_state == TCP_CLOSING || sk->sk_state == TCP_LAST_ACK;
+  return tp->copied_seq.AtOrAfter(tp->rcv_nxt - uint32_t{fin_received});
+}
+
 // --- Verdict. Not inline, and by their names: how engines and reports tell them apart. ---
 
 void PrintSocket(const sock* sk) {
@@ -145,21 +178,22 @@ void PrintSocket(const sock* sk) {
   PrintSocket(sk);
   std::abort();
 }
+[[noreturn, gnu::noinline]] void TcpProbeTimerFailed(const sock* sk) {
+  ReportBroken("LIVE", "probe_timer", "tcp_sock");
+  PrintSocket(sk);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void TcpUnreadFailed(const sock* sk) {
+  ReportBroken("RFC", "reset_for_unread", "tcp_sock");
+  PrintSocket(sk);
+  std::abort();
+}
 [[noreturn, gnu::noinline]] void TcpStreamFailed(const sock* sk, uint32_t position, uint8_t byte) {
   ReportBroken("STREAM", "bytes", "tcp_sock");
   std::fprintf(stderr, "byte %u of the peer's stream is %02x, not %02x\n", position, byte,
                PeerStreamByte(position));
   PrintSocket(sk);
   std::abort();
-}
-
-void CheckTcpSock(const sock* sk) {
-  if (sk->sk_state == TCP_LISTEN || sk->sk_state == TCP_CLOSE) return;
-  for (const Rule rule : {CheckOrder(tcp_sk(sk)), CheckSent(sk), CheckReceived(sk)}) {
-    if (rule != nullptr) TcpInvariantFailed(rule, sk);
-  }
-  if (!ChargedIsHeld(sk)) TcpMemoryFailed(sk);
-  if (!WillSendAgain(sk)) TcpTimerFailed(sk);
 }
 
 // --- Bytes ---
@@ -186,38 +220,23 @@ void CheckStreamOf(const sock* sk, SeqNum peer_isn) {
   }
 }
 
-struct StreamContext {
-  const PeerFlows* flows;
-  uint8_t host;
-};
-
 }  // namespace
 
-void CheckTcpSockets(Lab& lab) {
-  for (int i = 0; i < lab.hosts(); ++i) {
-    sock_diag_for_each(
-        lab.host(i).network(),
-        [](const sock_diag_entry& entry, void*) {
-          if (entry.protocol == wire::kIpProtoTcp && entry.sk != nullptr) CheckTcpSock(entry.sk);
-        },
-        nullptr);
+void CheckTcpSocket(const sock* sk) {
+  if (sk->sk_state == TCP_LISTEN || sk->sk_state == TCP_CLOSE) return;
+  for (const Rule rule : {CheckOrder(sk), CheckSent(sk), CheckReceived(sk)}) {
+    if (rule != nullptr) TcpInvariantFailed(rule, sk);
   }
+  if (!ChargedIsHeld(sk)) TcpMemoryFailed(sk);
+  if (!WillSendAgain(sk)) TcpTimerFailed(sk);
+  if (!WillProbe(sk)) TcpProbeTimerFailed(sk);
+  if (!TellsOfUnread(sk)) TcpUnreadFailed(sk);
 }
 
-void CheckTcpStreams(Lab& lab, const PeerFlows& flows) {
-  for (int i = 0; i < lab.hosts(); ++i) {
-    StreamContext context = {&flows, static_cast<uint8_t>(i)};
-    sock_diag_for_each(
-        lab.host(i).network(),
-        [](const sock_diag_entry& entry, void* pointer) {
-          if (entry.protocol != wire::kIpProtoTcp || entry.sk == nullptr) return;
-          const auto* const its = static_cast<const StreamContext*>(pointer);
-          const std::optional<SeqNum> isn = its->flows->PeerIsn(
-              its->host, entry.peer.address, entry.peer.port.host(), entry.local.port.host());
-          if (isn.has_value()) CheckStreamOf(entry.sk, *isn);
-        },
-        &context);
-  }
+void CheckTcpStream(uint8_t host, const sock_diag_entry& entry, const PeerFlows& flows) {
+  const std::optional<SeqNum> isn =
+      flows.PeerIsn(host, entry.peer.address, entry.peer.port.host(), entry.local.port.host());
+  if (isn.has_value()) CheckStreamOf(entry.sk, *isn);
 }
 
 }  // namespace tapedeck::fuzz

@@ -4,18 +4,21 @@
 #ifndef TAPEDECK_FUZZ_TCP_ORACLE_H_
 #define TAPEDECK_FUZZ_TCP_ORACLE_H_
 
-#include "replay/lab/lab.h"
+#include <cstdint>
+
 #include "replay/lab/peer_flows.h"
+#include "stack/socket/sock_diag.h"
 
 namespace tapedeck::fuzz {
 
-// INV:<rule>:tcp_sock, RES:charged:tcp_sock, LIVE:timer:tcp_sock, of every TCP socket of every
-// host.
-void CheckTcpSockets(Lab& lab);
+// INV:<rule>:tcp_sock, RES:charged_is_held:tcp_sock, LIVE:retransmit_timer:tcp_sock,
+// LIVE:probe_timer:tcp_sock, RFC:reset_for_unread:tcp_sock. `sk` is a TCP socket.
+void CheckTcpSocket(const sock* sk);
 
-// STREAM:bytes:tcp_sock. What lies in receive queues of connections with the script's peers are the
-// bytes of PeerStreamByte(). Only where all segments of those peers come from `flows`.
-void CheckTcpStreams(Lab& lab, const PeerFlows& flows);
+// STREAM:bytes:tcp_sock. What lies in the receive queue of a connection with one of the script's
+// peers are the bytes of PeerStreamByte(). Only where all segments of those peers come from
+// `flows`. REQUIRES: entry.sk is a TCP socket of host `host`.
+void CheckTcpStream(uint8_t host, const sock_diag_entry& entry, const PeerFlows& flows);
 
 }  // namespace tapedeck::fuzz
 

@@ -116,7 +116,10 @@ int TrimFragList(skb_shared_info* info, uint32_t len) {
 
 void SetLinearLen(sk_buff* skb, uint32_t len) {
   skb->len = len;
-  skb->tail = skb_headroom(skb) + len;
+  const uint32_t tail = skb_headroom(skb) + len;
+  // What is cut off is nobody's any more, unless others see the same bytes.
+  if (tail < skb->tail && !skb_cloned(skb)) PoisonMemory(skb->head + tail, skb->tail - tail);
+  skb->tail = tail;
 }
 
 }  // namespace
@@ -128,6 +131,7 @@ uint8_t* __pskb_pull_tail(sk_buff* skb, uint32_t delta) {
     const uint32_t ntail = delta > room ? delta - room + 128 : 0;
     if (pskb_expand_head(skb, 0, ntail) != 0) return nullptr;
   }
+  UnpoisonMemory(skb_tail_pointer(skb), delta);
   CHECK_EQ(skb_copy_bits(skb, skb_headlen(skb), skb_tail_pointer(skb), delta), 0);
   skb_shared_info* const info = skb_shinfo(skb);
   const uint32_t frag_bytes = FragBytes(info);

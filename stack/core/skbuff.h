@@ -33,6 +33,7 @@
 #include "stack/base/check.h"
 #include "stack/base/checksum.h"
 #include "stack/base/drop_reason.h"
+#include "stack/kernel/arena.h"
 #include "stack/kernel/slab.h"
 
 namespace tapedeck {
@@ -365,7 +366,13 @@ inline uint8_t* skb_put(sk_buff* skb, uint32_t bytes) {
   skb->tail += bytes;
   skb->len += bytes;
   CHECK_LE(skb->tail, skb->end);
+  UnpoisonMemory(at, bytes);
   return at;
+}
+// In AddressSanitizer builds nothing behind the data may be read until skb_put makes it data: of a
+// buffer that a device filled, there is only what earlier frames left.
+inline void skb_poison_tailroom(const sk_buff* skb) {
+  PoisonMemory(skb_tail_pointer(skb), skb->end - skb->tail);
 }
 inline uint8_t* skb_put_data(sk_buff* skb, const void* data, uint32_t bytes) {
   uint8_t* const at = skb_put(skb, bytes);

@@ -43,6 +43,7 @@ sk_buff* BuildSkb(Adapter& adapter, RxBuffer& slot, uint32_t bytes) {
   } else {
     skb_reserve(skb, NET_SKB_PAD);
     skb_put(skb, bytes);
+    skb_poison_tailroom(skb);
     skb->frame_id = frame_id;
   }
   slot = RxBuffer{};

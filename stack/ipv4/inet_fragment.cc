@@ -72,6 +72,7 @@ void Destroy(inet_frag_queue* queue) {
 sk_buff* RunBefore(const inet_frag_queue* queue, uint32_t offset) {
   for (uint32_t zone = offset / inet_frag_queue::kZoneBytes + 1; zone-- > 0;) {
     for (sk_buff* run = queue->zones[zone]; run != nullptr; run = run->prev) {
+      queue->dir.host_net.this_cpu().CountWork(1);
       if (Cb(run)->offset <= offset) return run;
     }
   }

@@ -60,6 +60,11 @@ class Cpu {
   void ChargeBytes(CostPoint point, size_t bytes) {
     if (!costs_free_) ChargeCycles(static_cast<uint64_t>(CyclesOf(point)) * bytes / 256);
   }
+  // `units` turns of a loop whose length a peer or a user decides: elements of a list walked, bytes
+  // searched. Costs nothing in virtual time and decides nothing; who watches for algorithms that
+  // explode looks at work().
+  void CountWork(uint64_t units) { work_ += units; }
+  uint64_t work() const { return work_; }
   // Time in which the CPU waits (for a register read).
   void Stall(Duration duration) { now_ += duration; }
 
@@ -131,6 +136,7 @@ class Cpu {
   bool costs_free_;
   ClockDomain clock_;
   SimTime now_;
+  uint64_t work_ = 0;
 
   uint64_t irq_pending_ = 0;
   uint8_t softirq_pending_ = 0;

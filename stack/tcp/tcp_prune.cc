@@ -53,6 +53,7 @@ class CollapseRange {
   // SYN and FIN stay packets of their own.
   sk_buff* FindStart(sk_buff* skb, SeqNum* start) {
     while (skb != nullptr) {
+      sk_->sk_net.this_cpu().CountWork(1);
       const tcp_skb_cb* const cb = TCP_SKB_CB(skb);
       if (start->AtOrAfter(cb->end_seq)) {
         skb = Remove(skb);
@@ -141,6 +142,7 @@ struct Run {
 Run RunFrom(sk_buff* head) {
   Run run = {head, nullptr, TCP_SKB_CB(head)->seq, TCP_SKB_CB(head)->end_seq, head->truesize};
   for (sk_buff* skb = skb_rb_next(head); skb != nullptr; skb = skb_rb_next(skb)) {
+    head->owner->this_cpu().CountWork(1);
     const tcp_skb_cb* const cb = TCP_SKB_CB(skb);
     if (cb->seq.After(run.end) || cb->end_seq.Before(run.start)) {
       run.tail = skb;

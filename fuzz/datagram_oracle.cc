@@ -1,0 +1,105 @@
+#include "fuzz/datagram_oracle.h"
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+
+#include "fuzz/oracles.h"
+#include "stack/core/skb_data.h"
+#include "stack/udp/udp.h"
+#include "stack/wire/ethernet.h"
+
+namespace tapedeck::fuzz {
+
+namespace {
+
+constexpr size_t kEthernetBytes = 14;
+constexpr uint8_t kUdp = 17;
+constexpr uint32_t kUdpHeaderBytes = 8;
+
+uint16_t Word16(const uint8_t* at) { return static_cast<uint16_t>(at[0] << 8 | at[1]); }
+uint32_t Word32(const uint8_t* at) { return uint32_t{Word16(at)} << 16 | Word16(at + 2); }
+
+[[noreturn, gnu::noinline]] void DatagramNotSent(uint32_t source, uint16_t id) {
+  ReportBroken("DGRAM", "sent_whole", "udp_sock");
+  std::fprintf(stderr, "from %08" PRIx32 ", number %u\n", source, id);
+  std::abort();
+}
+
+// The datagram with its header; empty where it is not IPv4 or several in one.
+std::vector<uint8_t> BytesOf(const sk_buff* skb) {
+  if (skb->protocol != wire::kEtherTypeIpv4 || skb_is_gso(skb)) return {};
+  const uint8_t* const header = skb_transport_header(skb);
+  std::vector<uint8_t> bytes(header, header + kUdpHeaderBytes);
+  bytes.resize(kUdpHeaderBytes + skb->len);
+  if (skb_copy_bits(skb, 0, bytes.data() + kUdpHeaderBytes, skb->len) != 0) return {};
+  return bytes;
+}
+
+template <typename Visit>
+void ForEach(const sk_buff_head* list, Visit visit) {
+  for (const sk_buff* skb = skb_peek(list); skb != nullptr;
+       skb = skb_queue_is_last(list, skb) ? nullptr : skb->next) {
+    visit(skb);
+  }
+}
+
+}  // namespace
+
+void DatagramOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) {
+  if (event.kind != TraceKind::kWireRx || (event.args[3] & kWireFlagIp) != 0) return;
+  const std::span<const uint8_t> frame = event.bytes;
+  if (frame.size() < kEthernetBytes + kIpv4Bytes || Word16(&frame[12]) != 0x0800) return;
+  const std::span<const uint8_t> ip = frame.subspan(kEthernetBytes);
+  const size_t header = size_t{ip[0]} % 16 * 4;
+  const size_t total = Word16(&ip[2]);
+  const uint16_t frag_off = Word16(&ip[6]);
+  if ((frag_off & 0x3fff) == 0 || header < kIpv4Bytes || total < header || total > ip.size())
+    return;
+  if (ip[9] != kUdp || fragments_.size() == kFragmentsMax) return;
+  const std::span<const uint8_t> payload = ip.subspan(header, total - header);
+  fragments_.push_back({.host = event.host,
+                        .source = Word32(&ip[12]),
+                        .destination = Word32(&ip[16]),
+                        .id = Word16(&ip[4]),
+                        .offset = uint32_t{frag_off & 0x1fffU} * 8,
+                        .bytes = {payload.begin(), payload.end()}});
+}
+
+bool DatagramOracle::WasSent(uint8_t host, const uint8_t* ip,
+                             std::span<const uint8_t> datagram) const {
+  std::vector<bool> sent(datagram.size(), false);
+  bool fragmented = false;
+  for (const Fragment& fragment : fragments_) {
+    if (fragment.host != host || fragment.source != Word32(ip + 12) ||
+        fragment.destination != Word32(ip + 16) || fragment.id != Word16(ip + 4)) {
+      continue;
+    }
+    fragmented = true;
+    for (size_t i = 0; i < fragment.bytes.size(); ++i) {
+      const size_t at = fragment.offset + i;
+      if (at < datagram.size() && datagram[at] == fragment.bytes[i]) sent[at] = true;
+    }
+  }
+  if (!fragmented) return true;  // it came in one
+  for (const bool byte : sent) {
+    if (!byte) return false;
+  }
+  return true;
+}
+
+void DatagramOracle::Check(uint8_t host, const sock* sk) const {
+  // Beyond that not all fragments are known.
+  if (fragments_.empty() || fragments_.size() == kFragmentsMax) return;
+  const auto judge = [this, host](const sk_buff* skb) {
+    const std::vector<uint8_t> datagram = BytesOf(skb);
+    const uint8_t* const ip = skb_network_header(skb);
+    if (!datagram.empty() && !WasSent(host, ip, datagram)) {
+      DatagramNotSent(Word32(ip + 12), Word16(ip + 4));
+    }
+  };
+  ForEach(&sk->sk_receive_queue, judge);
+  ForEach(&udp_sk(sk)->reader_queue, judge);
+}
+
+}  // namespace tapedeck::fuzz

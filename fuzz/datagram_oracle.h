@@ -1,0 +1,46 @@
+// DGRAM:sent_whole:udp_sock. Every byte of a datagram that was put together of fragments was sent
+// by one sender in fragments of that datagram: same addresses, same number, same protocol, at its
+// place (RFC 791 3.2).
+#ifndef TAPEDECK_FUZZ_DATAGRAM_ORACLE_H_
+#define TAPEDECK_FUZZ_DATAGRAM_ORACLE_H_
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "replay/trace/recorder.h"
+#include "stack/core/sock.h"
+
+namespace tapedeck::fuzz {
+
+class DatagramOracle : public TraceObserver {
+ public:
+  // Another input begins.
+  void Begin() { fragments_.clear(); }
+  // Nothing is running: looks at what lies in the queues of a UDP socket of host `host`.
+  void Check(uint8_t host, const sock* sk) const;
+
+  void Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) override;
+
+ private:
+  static constexpr size_t kFragmentsMax = 512;
+  static constexpr uint32_t kIpv4Bytes = 20;
+
+  // A fragment of UDP over IPv4.
+  struct Fragment {
+    uint8_t host = 0;
+    uint32_t source = 0;
+    uint32_t destination = 0;
+    uint16_t id = 0;
+    uint32_t offset = 0;
+    std::vector<uint8_t> bytes;
+  };
+
+  bool WasSent(uint8_t host, const uint8_t* ip, std::span<const uint8_t> datagram) const;
+
+  std::vector<Fragment> fragments_;
+};
+
+}  // namespace tapedeck::fuzz
+
+#endif  // TAPEDECK_FUZZ_DATAGRAM_ORACLE_H_

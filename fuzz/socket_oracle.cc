@@ -1,0 +1,88 @@
+#include "fuzz/socket_oracle.h"
+
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+
+#include "fuzz/oracles.h"
+#include "stack/core/neighbour.h"
+#include "stack/core/net.h"
+#include "stack/udp/udp.h"
+#include "stack/wire/udp.h"
+
+namespace tapedeck::fuzz {
+
+namespace {
+
+[[noreturn, gnu::noinline]] void UdpMemoryFailed(const udp_sock* sk, uint64_t held) {
+  ReportBroken("RES", "charged_is_held", "udp_sock");
+  std::fprintf(stderr, "socket %" PRIu32 " is charged %" PRIu32 ", and holds %" PRIu64 "\n",
+               sk->sk_id, sk->sk_rmem_alloc, held);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void UdpLengthFailed(const udp_sock* sk, uint32_t said, uint32_t has) {
+  ReportBroken("DGRAM", "length", "udp_sock");
+  std::fprintf(stderr,
+               "socket %" PRIu32 ": a datagram says %" PRIu32 " bytes, and has %" PRIu32 "\n",
+               sk->sk_id, said, has);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void NeighbourFailed(const neighbour* neigh) {
+  ReportBroken("RES", "arp_queue_of_failed", "neighbour");
+  std::fprintf(stderr, "%" PRIu32 " packets wait\n", neigh->arp_queue.qlen);
+  std::abort();
+}
+
+// The truesize of all that lies in `list`, whose datagrams are looked at.
+uint64_t HeldIn(const udp_sock* sk, const sk_buff_head* list) {
+  uint64_t sum = 0;
+  for (const sk_buff* skb = skb_peek(list); skb != nullptr;
+       skb = skb_queue_is_last(list, skb) ? nullptr : skb->next) {
+    sum += skb->truesize;
+    // Several datagrams in one have a header that is the first one's.
+    if (skb_is_gso(skb)) continue;
+    const uint32_t said =
+        reinterpret_cast<const wire::UdpHeader*>(skb_transport_header(skb))->len.host();
+    const uint32_t has = skb->len + static_cast<uint32_t>(wire::kUdpHeaderBytes);
+    // 0 in a jumbogram (RFC 2675 4).
+    if (said != has && said != 0) UdpLengthFailed(sk, said, has);
+  }
+  return sum;
+}
+
+uint64_t TruesizeOf(const sk_buff_head* list) {
+  uint64_t sum = 0;
+  for (const sk_buff* skb = skb_peek(list); skb != nullptr;
+       skb = skb_queue_is_last(list, skb) ? nullptr : skb->next) {
+    sum += skb->truesize;
+  }
+  return sum;
+}
+
+void CheckTable(neigh_table* tbl) {
+  if (tbl == nullptr) return;
+  neigh_for_each(tbl, [](const neighbour* neigh) {
+    if (neigh->nud_state == NUD_FAILED && !skb_queue_empty(&neigh->arp_queue)) {
+      NeighbourFailed(neigh);
+    }
+  });
+}
+
+}  // namespace
+
+void CheckUdpSocket(const sock* any) {
+  const udp_sock* const sk = udp_sk(any);
+  // What a partial release has put off is still charged.
+  const uint64_t held = HeldIn(sk, &sk->sk_receive_queue) + HeldIn(sk, &sk->reader_queue) +
+                        TruesizeOf(&sk->sk_error_queue) + sk->forward_deficit;
+  if (held != sk->sk_rmem_alloc) UdpMemoryFailed(sk, held);
+}
+
+void CheckNeighbours(Lab& lab) {
+  for (int i = 0; i < lab.hosts(); ++i) {
+    CheckTable(lab.host(i).network().arp_tbl);
+    CheckTable(lab.host(i).network().nd_tbl);
+  }
+}
+
+}  // namespace tapedeck::fuzz
