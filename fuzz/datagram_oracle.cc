@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "fuzz/frame_words.h"
 #include "fuzz/oracles.h"
 #include "stack/core/skb_data.h"
 #include "stack/udp/udp.h"
@@ -13,16 +14,11 @@ namespace tapedeck::fuzz {
 
 namespace {
 
-constexpr size_t kEthernetBytes = 14;
-constexpr uint8_t kUdp = 17;
 constexpr uint32_t kUdpHeaderBytes = 8;
 
-uint16_t Word16(const uint8_t* at) { return static_cast<uint16_t>(at[0] << 8 | at[1]); }
-uint32_t Word32(const uint8_t* at) { return uint32_t{Word16(at)} << 16 | Word16(at + 2); }
-
-[[noreturn, gnu::noinline]] void DatagramNotSent(uint32_t source, uint16_t id) {
+[[noreturn, gnu::noinline]] void DatagramNotSent(uint32_t source, uint32_t id) {
   ReportBroken("DGRAM", "sent_whole", "udp_sock");
-  std::fprintf(stderr, "from %08" PRIx32 ", number %u\n", source, id);
+  std::fprintf(stderr, "from %08" PRIx32 ", number %" PRIu32 "\n", source, id);
   std::abort();
 }
 
@@ -48,31 +44,30 @@ void ForEach(const sk_buff_head* list, Visit visit) {
 
 void DatagramOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) {
   if (event.kind != TraceKind::kWireRx || (event.args[3] & kWireFlagIp) != 0) return;
-  const std::span<const uint8_t> frame = event.bytes;
-  if (frame.size() < kEthernetBytes + kIpv4Bytes || Word16(&frame[12]) != 0x0800) return;
-  const std::span<const uint8_t> ip = frame.subspan(kEthernetBytes);
+  const FrameBytes frame = event.bytes;
+  if (frame.size() < kEthernetBytes + kIpv4Bytes || Word16(frame, 12) != kTypeIpv4) return;
+  const FrameBytes ip = frame.subspan(kEthernetBytes);
   const size_t header = size_t{ip[0]} % 16 * 4;
-  const size_t total = Word16(&ip[2]);
-  const uint16_t frag_off = Word16(&ip[6]);
+  const size_t total = Word16(ip, 2);
+  const uint32_t frag_off = Word16(ip, 6);
   if ((frag_off & 0x3fff) == 0 || header < kIpv4Bytes || total < header || total > ip.size())
     return;
-  if (ip[9] != kUdp || fragments_.size() == kFragmentsMax) return;
-  const std::span<const uint8_t> payload = ip.subspan(header, total - header);
+  if (ip[9] != kProtocolUdp || fragments_.size() == kFragmentsMax) return;
+  const FrameBytes payload = ip.subspan(header, total - header);
   fragments_.push_back({.host = event.host,
-                        .source = Word32(&ip[12]),
-                        .destination = Word32(&ip[16]),
-                        .id = Word16(&ip[4]),
-                        .offset = uint32_t{frag_off & 0x1fffU} * 8,
+                        .source = Word32(ip, 12),
+                        .destination = Word32(ip, 16),
+                        .id = static_cast<uint16_t>(Word16(ip, 4)),
+                        .offset = (frag_off & 0x1fff) * 8,
                         .bytes = {payload.begin(), payload.end()}});
 }
 
-bool DatagramOracle::WasSent(uint8_t host, const uint8_t* ip,
-                             std::span<const uint8_t> datagram) const {
+bool DatagramOracle::WasSent(uint8_t host, FrameBytes ip, std::span<const uint8_t> datagram) const {
   std::vector<bool> sent(datagram.size(), false);
   bool fragmented = false;
   for (const Fragment& fragment : fragments_) {
-    if (fragment.host != host || fragment.source != Word32(ip + 12) ||
-        fragment.destination != Word32(ip + 16) || fragment.id != Word16(ip + 4)) {
+    if (fragment.host != host || fragment.source != Word32(ip, 12) ||
+        fragment.destination != Word32(ip, 16) || fragment.id != Word16(ip, 4)) {
       continue;
     }
     fragmented = true;
@@ -93,9 +88,9 @@ void DatagramOracle::Check(uint8_t host, const sock* sk) const {
   if (fragments_.empty() || fragments_.size() == kFragmentsMax) return;
   const auto judge = [this, host](const sk_buff* skb) {
     const std::vector<uint8_t> datagram = BytesOf(skb);
-    const uint8_t* const ip = skb_network_header(skb);
+    const FrameBytes ip = {skb_network_header(skb), kIpv4Bytes};
     if (!datagram.empty() && !WasSent(host, ip, datagram)) {
-      DatagramNotSent(Word32(ip + 12), Word16(ip + 4));
+      DatagramNotSent(Word32(ip, 12), Word16(ip, 4));
     }
   };
   ForEach(&sk->sk_receive_queue, judge);

@@ -24,7 +24,6 @@ class DatagramOracle : public TraceObserver {
 
  private:
   static constexpr size_t kFragmentsMax = 512;
-  static constexpr uint32_t kIpv4Bytes = 20;
 
   // A fragment of UDP over IPv4.
   struct Fragment {
@@ -36,7 +35,7 @@ class DatagramOracle : public TraceObserver {
     std::vector<uint8_t> bytes;
   };
 
-  bool WasSent(uint8_t host, const uint8_t* ip, std::span<const uint8_t> datagram) const;
+  bool WasSent(uint8_t host, std::span<const uint8_t> ip, std::span<const uint8_t> datagram) const;
 
   std::vector<Fragment> fragments_;
 };

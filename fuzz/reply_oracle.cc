@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "fuzz/frame_words.h"
 #include "fuzz/oracles.h"
 #include "stack/ipv4/netns_ipv4.h"
 
@@ -12,12 +13,7 @@ namespace tapedeck::fuzz {
 
 namespace {
 
-using Bytes = std::span<const uint8_t>;
-
-constexpr size_t kEthernetBytes = 14;
-constexpr size_t kIpv4Bytes = 20;
 constexpr size_t kIcmpBytes = 8;
-constexpr uint8_t kIcmp = 1;
 constexpr size_t kEchoesMax = 1024;
 // An Ethernet header, a tag and the longest datagram.
 constexpr uint64_t kDatagramMax = 65535 + 18;
@@ -55,25 +51,20 @@ constexpr uint64_t kUnitsAnEvent = 1024;
   std::abort();
 }
 
-uint32_t Word16(Bytes bytes, size_t at) {
-  return static_cast<uint32_t>(bytes[at]) << 8 | bytes[at + 1];
-}
-uint32_t Word32(Bytes bytes, size_t at) { return Word16(bytes, at) << 16 | Word16(bytes, at + 2); }
-
 // The IPv4 packet of a frame and its length field; empty for anything else.
-Bytes FindIpv4(Bytes frame) {
-  if (frame.size() < kEthernetBytes + kIpv4Bytes || Word16(frame, 12) != 0x0800) return {};
-  const Bytes ip = frame.subspan(kEthernetBytes);
+FrameBytes FindIpv4(FrameBytes frame) {
+  if (frame.size() < kEthernetBytes + kIpv4Bytes || Word16(frame, 12) != kTypeIpv4) return {};
+  const FrameBytes ip = frame.subspan(kEthernetBytes);
   const size_t header = size_t{ip[0]} % 16 * 4;
   const size_t total = Word16(ip, 2);
   if (ip[0] >> 4 != 4 || header < kIpv4Bytes || total < header || total > ip.size()) return {};
   return ip.first(total);
 }
 // What an unfragmented packet carries of ICMP; empty where that is none.
-Bytes FindIcmp(Bytes ip) {
+FrameBytes FindIcmp(FrameBytes ip) {
   const size_t header = ip.empty() ? 0 : size_t{ip[0]} % 16 * 4;
-  if (ip.empty() || ip[9] != kIcmp || (Word16(ip, 6) & 0x3fff) != 0) return {};
-  return ip.size() < header + kIcmpBytes ? Bytes{} : ip.subspan(header);
+  if (ip.empty() || ip[9] != kProtocolIcmp || (Word16(ip, 6) & 0x3fff) != 0) return {};
+  return ip.size() < header + kIcmpBytes ? FrameBytes{} : ip.subspan(header);
 }
 
 bool IsError(uint8_t type) {
@@ -83,13 +74,13 @@ bool IsError(uint8_t type) {
 // here; those of frames are.
 bool IsForMany(uint32_t address) { return address >> 28 >= 0xe || address == 0; }
 
-void CheckError(Bytes icmp) {
-  const Bytes quoted = icmp.subspan(kIcmpBytes);
+void CheckError(FrameBytes icmp) {
+  const FrameBytes quoted = icmp.subspan(kIcmpBytes);
   if (quoted.size() < kIpv4Bytes || quoted[0] >> 4 != 4) return;
   if (IsForMany(Word32(quoted, 16))) ErrorAboutFailed("broadcast");
   if ((Word16(quoted, 6) & 0x1fff) != 0) ErrorAboutFailed("fragment");
   const size_t header = size_t{quoted[0]} % 16 * 4;
-  if (quoted[9] == kIcmp && quoted.size() > header && IsError(quoted[header])) {
+  if (quoted[9] == kProtocolIcmp && quoted.size() > header && IsError(quoted[header])) {
     ErrorAboutFailed("icmp_error");
   }
 }
@@ -115,6 +106,7 @@ uint64_t ReplyOracle::Work() const {
 }
 
 void ReplyOracle::CheckEffort(uint64_t steps) {
+  if (!judging_) return;
   const auto seconds = static_cast<uint64_t>((lab_.world().now() - began_).seconds());
   const uint64_t frames_max = kFramesARun + kFramesAStep * (steps + frames_in_) +
                               bytes_out_ / kBytesAFrame + kFramesASecond * seconds;
@@ -129,14 +121,14 @@ void ReplyOracle::CheckEffort(uint64_t steps) {
 
 void ReplyOracle::Received(const TraceEvent& event) {
   ++frames_in_;
-  const Bytes ip = FindIpv4(event.bytes);
-  const Bytes icmp = FindIcmp(ip);
+  const FrameBytes ip = FindIpv4(event.bytes);
+  const FrameBytes icmp = FindIcmp(ip);
   if (icmp.empty() || icmp[0] != 8 || echoes_.size() == kEchoesMax) return;
   const bool to_all = (event.bytes[0] & 1) != 0 || IsForMany(Word32(ip, 16));
   echoes_.push_back({event.host, Word32(ip, 12), Word32(icmp, 4), to_all});
 }
 
-void ReplyOracle::CheckReply(uint8_t host, Bytes ip, Bytes icmp) {
+void ReplyOracle::CheckReply(uint8_t host, FrameBytes ip, FrameBytes icmp) {
   const uint32_t asker = Word32(ip, 16);
   bool asked_by_all = false;
   for (const Echo& echo : echoes_) {
@@ -155,8 +147,8 @@ void ReplyOracle::Sent(const TraceEvent& event) {
   ++frames_out_;
   bytes_out_ += event.bytes.size() > 54 ? event.bytes.size() - 54 : 0;
   if (!judging_) return;
-  const Bytes ip = FindIpv4(event.bytes);
-  const Bytes icmp = FindIcmp(ip);
+  const FrameBytes ip = FindIpv4(event.bytes);
+  const FrameBytes icmp = FindIcmp(ip);
   if (icmp.empty()) return;
   if (IsError(icmp[0])) CheckError(icmp);
   if (icmp[0] == 0) CheckReply(event.host, ip, icmp);

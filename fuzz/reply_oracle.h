@@ -26,7 +26,8 @@ class ReplyOracle : public TraceObserver {
   // `lab` must outlive it.
   explicit ReplyOracle(Lab& lab) : lab_(lab) {}
 
-  // Another input begins. Not `judging`: its users may write headers of their own.
+  // Another input begins. Not `judging`: its users may write headers of their own, its NIC lies, or
+  // it goes back to an earlier state.
   void Begin(bool judging);
   // AMPL and WORK. Nothing is running, and `steps` of the script have been played.
   void CheckEffort(uint64_t steps);

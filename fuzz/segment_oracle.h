@@ -31,7 +31,8 @@ class SegmentOracle : public TraceObserver {
   // `lab` must outlive it.
   explicit SegmentOracle(Lab& lab) : lab_(lab) {}
 
-  // Another input begins. Not `judging`: its users may write headers of their own.
+  // Another input begins. Not `judging`: its users may write headers of their own, its NIC lies, or
+  // it goes back to an earlier state.
   void Begin(bool judging);
   // Nothing is running: what TCP sockets stand at is noted, after ForgetSockets().
   void ForgetSockets();

@@ -3,25 +3,17 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "fuzz/frame_words.h"
+
 namespace tapedeck::fuzz {
 
 namespace {
 
-using Bytes = std::span<const uint8_t>;
-
-constexpr size_t kEthernetBytes = 14;
-constexpr size_t kIpv4Bytes = 20;
 constexpr size_t kIpv6Bytes = 40;
 constexpr size_t kTcpBytes = 20;
-constexpr uint8_t kTcp = 6;
-
-uint32_t Word16(Bytes bytes, size_t at) {
-  return static_cast<uint32_t>(bytes[at]) << 8 | bytes[at + 1];
-}
-uint32_t Word32(Bytes bytes, size_t at) { return Word16(bytes, at) << 16 | Word16(bytes, at + 2); }
 
 // RFC 9293 3.2; ends at what is malformed.
-void ReadOptions(Bytes options, SegmentView* segment) {
+void ReadOptions(FrameBytes options, SegmentView* segment) {
   for (size_t i = 0; i < options.size();) {
     if (options[i] == 0) return;
     if (options[i] == 1) {
@@ -38,7 +30,7 @@ void ReadOptions(Bytes options, SegmentView* segment) {
   }
 }
 
-Carries ReadTcp(Bytes tcp, SegmentView* segment) {
+Carries ReadTcp(FrameBytes tcp, SegmentView* segment) {
   if (tcp.size() < kTcpBytes) return Carries::kHidden;
   const size_t header_bytes = size_t{tcp[12]} / 16 * 4;
   if (header_bytes < kTcpBytes || header_bytes > tcp.size()) return Carries::kHidden;
@@ -53,7 +45,7 @@ Carries ReadTcp(Bytes tcp, SegmentView* segment) {
   return Carries::kSegment;
 }
 
-Carries ReadIpv4(Bytes ip, SegmentView* segment) {
+Carries ReadIpv4(FrameBytes ip, SegmentView* segment) {
   if (ip.size() < kIpv4Bytes || ip[0] >> 4 != 4) return Carries::kHidden;
   const size_t header_bytes = size_t{ip[0]} % 16 * 4;
   const size_t total = Word16(ip, 2);
@@ -61,20 +53,17 @@ Carries ReadIpv4(Bytes ip, SegmentView* segment) {
   if (header_bytes < kIpv4Bytes || total < header_bytes || total > ip.size() || is_fragment) {
     return Carries::kHidden;
   }
-  if (ip[9] != kTcp) return Carries::kOther;
+  if (ip[9] != kProtocolTcp) return Carries::kOther;
   segment->source = ip.subspan(12, 4);
   segment->destination = ip.subspan(16, 4);
   return ReadTcp(ip.subspan(header_bytes, total - header_bytes), segment);
 }
 
-Carries ReadIpv6(Bytes ip, SegmentView* segment) {
-  // Upper layers without TCP in them.
-  constexpr uint8_t kUdp = 17;
-  constexpr uint8_t kIcmpv6 = 58;
+Carries ReadIpv6(FrameBytes ip, SegmentView* segment) {
   if (ip.size() < kIpv6Bytes || ip[0] >> 4 != 6) return Carries::kHidden;
-  if (ip[6] == kUdp || ip[6] == kIcmpv6) return Carries::kOther;
+  if (ip[6] == kProtocolUdp || ip[6] == kProtocolIcmpv6) return Carries::kOther;
   const size_t payload = Word16(ip, 4);
-  if (ip[6] != kTcp || kIpv6Bytes + payload > ip.size()) return Carries::kHidden;
+  if (ip[6] != kProtocolTcp || kIpv6Bytes + payload > ip.size()) return Carries::kHidden;
   segment->v6 = true;
   segment->source = ip.subspan(8, 16);
   segment->destination = ip.subspan(24, 16);
@@ -83,11 +72,11 @@ Carries ReadIpv6(Bytes ip, SegmentView* segment) {
 
 }  // namespace
 
-Carries FindSegment(Bytes frame, SegmentView* segment) {
+Carries FindSegment(FrameBytes frame, SegmentView* segment) {
   if (frame.size() < kEthernetBytes) return Carries::kOther;
   const uint32_t type = Word16(frame, 12);
   *segment = SegmentView{};
-  if (type == 0x0800) return ReadIpv4(frame.subspan(kEthernetBytes), segment);
+  if (type == kTypeIpv4) return ReadIpv4(frame.subspan(kEthernetBytes), segment);
   if (type == 0x86dd) return ReadIpv6(frame.subspan(kEthernetBytes), segment);
   return type == 0x8100 || type == 0x88a8 ? Carries::kHidden : Carries::kOther;
 }

@@ -1,0 +1,31 @@
+// Words of frames, for oracles that read them apart from the stack's codecs.
+#ifndef TAPEDECK_FUZZ_FRAME_WORDS_H_
+#define TAPEDECK_FUZZ_FRAME_WORDS_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+namespace tapedeck::fuzz {
+
+using FrameBytes = std::span<const uint8_t>;
+
+inline constexpr size_t kEthernetBytes = 14;  // without a tag
+inline constexpr size_t kIpv4Bytes = 20;      // without options
+inline constexpr uint16_t kTypeIpv4 = 0x0800;
+inline constexpr uint8_t kProtocolIcmp = 1;
+inline constexpr uint8_t kProtocolTcp = 6;
+inline constexpr uint8_t kProtocolUdp = 17;
+inline constexpr uint8_t kProtocolIcmpv6 = 58;
+
+// Big-endian, as networks are. REQUIRES: they are there.
+inline uint32_t Word16(FrameBytes bytes, size_t at) {
+  return static_cast<uint32_t>(bytes[at]) << 8 | bytes[at + 1];
+}
+inline uint32_t Word32(FrameBytes bytes, size_t at) {
+  return Word16(bytes, at) << 16 | Word16(bytes, at + 2);
+}
+
+}  // namespace tapedeck::fuzz
+
+#endif  // TAPEDECK_FUZZ_FRAME_WORDS_H_
