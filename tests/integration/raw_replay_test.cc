@@ -7,15 +7,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
-#include <regex>
-#include <sstream>
 #include <string>
 #include <vector>
+
+#include "collection.h"
 
 namespace tapedeck {
 namespace {
@@ -176,51 +175,21 @@ TEST(RawReplayInput, MissingFileIsOneClearLine) {
 
 TEST(RawReplayInput, DirectoryIsRefused) { EXPECT_FALSE(RawReplay("corpus", {}).ok()); }
 
-// A collection with INDEX.tsv: $TAPEDECK_SHARED/pcaps, then ../shared/pcaps.
-std::optional<fs::path> Collection() {
-  std::vector<fs::path> places;
-  if (const char* shared = std::getenv("TAPEDECK_SHARED"))
-    places.emplace_back(fs::path(shared) / "pcaps");
-  places.emplace_back("../shared/pcaps");
-  for (const fs::path& place : places) {
-    if (fs::exists(place / "INDEX.tsv")) return place;
-  }
-  return std::nullopt;
-}
-
-std::vector<std::string> SplitTabs(const std::string& line) {
-  std::vector<std::string> fields;
-  std::istringstream stream(line);
-  for (std::string field; std::getline(stream, field, '\t');) fields.push_back(field);
-  return fields;
-}
-
 // All files, good and broken: a run, or a refusal or warning that names the offset.
 TEST(RawReplayCollection, EveryFileRunsOrIsRefusedWithAnOffset) {
   const std::optional<fs::path> place = Collection();
   if (!place.has_value()) GTEST_SKIP() << "no collection of captures in ../shared/pcaps";
-  std::ifstream index(*place / "INDEX.tsv");
-  std::string line;
-  ASSERT_TRUE(std::getline(index, line));
-  const std::vector<std::string> columns = SplitTabs(line);
-  const auto column = [&](const std::string& name) {
-    return static_cast<size_t>(std::find(columns.begin(), columns.end(), name) - columns.begin());
-  };
-  const size_t file_column = column("file");
-  const size_t packets_column = column("packets_tshark");
-  const std::regex offset(R"(:\d+: )");
   int good = 0;
   int broken = 0;
-  while (std::getline(index, line)) {
-    const std::vector<std::string> row = SplitTabs(line);
-    const std::string file = *place / row[file_column];
+  for (auto& row : CollectionIndex(*place)) {
+    const std::string file = *place / row["file"];
     SCOPED_TRACE(file);
     const absl::StatusOr<RawReplayResult> run = RawReplay(file, {});
     if (run.ok()) {
       EXPECT_THAT(run->violations, testing::IsEmpty());
       EXPECT_EQ(run->frames_in, run->delivered + Sum(run->dropped) + run->queued);
     }
-    if (row[file_column].starts_with("broken/")) {
+    if (row["file"].starts_with("broken/")) {
       ++broken;
       if (!run.ok()) {
         EXPECT_THAT(std::string(run.status().message()),
@@ -230,7 +199,7 @@ TEST(RawReplayCollection, EveryFileRunsOrIsRefusedWithAnOffset) {
     }
     ++good;
     ASSERT_TRUE(run.ok()) << run.status();
-    EXPECT_EQ(run->frames_in + Sum(run->skipped), std::stoull(row[packets_column]));
+    EXPECT_EQ(run->frames_in + Sum(run->skipped), std::stoull(row["packets_tshark"]));
   }
   EXPECT_EQ(good, 113);
   EXPECT_EQ(broken, 28);
