@@ -77,7 +77,7 @@ constexpr int32_t kRegisterList[] = {
     nic::kEec,
 };
 // Single bits (INT32_MIN is bit 31), counts, and all of them.
-constexpr int32_t kValueList[] = {
+constexpr int32_t kRegisterValueList[] = {
     0,       1,       2,       4,       8,       1 << 4,  1 << 5,  1 << 6,  1 << 7,
     1 << 8,  1 << 9,  1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15, 1 << 16,
     1 << 17, 1 << 18, 1 << 19, 1 << 20, 1 << 21, 1 << 22, 1 << 23, 1 << 24, 1 << 25,
@@ -191,14 +191,14 @@ void Read(RecordReader& reader, NicRegisterStep& step) {
   step.action = static_cast<NicRegisterStep::Action>(reader.U8() % NicRegisterStep::kActions);
   const auto offset = static_cast<uint32_t>(reader.Choice(kRegisterList));
   step.offset = offset % nic::kRegisterBytes & ~uint32_t{3};
-  const auto value = static_cast<uint32_t>(reader.Choice(kValueList));
+  const auto value = static_cast<uint32_t>(reader.Choice(kRegisterValueList));
   if (step.action != NicRegisterStep::Action::kRead) step.value = value;
 }
 
 void Write(RecordWriter& writer, const NicRegisterStep& step) {
   writer.U8(static_cast<uint8_t>(step.action));
   writer.Choice(static_cast<int32_t>(step.offset), kRegisterList);
-  writer.Choice(static_cast<int32_t>(step.value), kValueList);
+  writer.Choice(static_cast<int32_t>(step.value), kRegisterValueList);
 }
 
 void Read(RecordReader& reader, NicFaultStep& step) {
@@ -211,7 +211,7 @@ void Read(RecordReader& reader, NicFaultStep& step) {
     fault.delay = ReadDuration(reader);
   } else if (fault.kind == nic::FaultKind::kChange) {
     fault.word = static_cast<uint16_t>(reader.Choice(kWordList));
-    fault.flip = static_cast<uint32_t>(reader.Choice(kValueList));
+    fault.flip = static_cast<uint32_t>(reader.Choice(kRegisterValueList));
   }
 }
 
@@ -224,7 +224,7 @@ void Write(RecordWriter& writer, const NicFaultStep& step) {
     writer.Delay(fault.delay);
   } else if (fault.kind == nic::FaultKind::kChange) {
     writer.Choice(fault.word, kWordList);
-    writer.Choice(static_cast<int32_t>(fault.flip), kValueList);
+    writer.Choice(static_cast<int32_t>(fault.flip), kRegisterValueList);
   }
 }
 
