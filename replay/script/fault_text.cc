@@ -13,31 +13,31 @@ namespace tapedeck {
 namespace {
 
 template <typename Enum>
-constexpr int32_t ValueOf(Enum value) {
+constexpr int32_t AsNumber(Enum value) {
   return static_cast<int32_t>(value);
 }
 
-constexpr Symbol kRegisterActionNames[] = {{"write", ValueOf(NicRegisterStep::Action::kWrite)},
-                                           {"read", ValueOf(NicRegisterStep::Action::kRead)},
-                                           {"set", ValueOf(NicRegisterStep::Action::kSet)},
-                                           {"clear", ValueOf(NicRegisterStep::Action::kClear)},
-                                           {"flip", ValueOf(NicRegisterStep::Action::kFlip)}};
+constexpr Symbol kRegisterActionNames[] = {{"write", AsNumber(NicRegisterStep::Action::kWrite)},
+                                           {"read", AsNumber(NicRegisterStep::Action::kRead)},
+                                           {"set", AsNumber(NicRegisterStep::Action::kSet)},
+                                           {"clear", AsNumber(NicRegisterStep::Action::kClear)},
+                                           {"flip", AsNumber(NicRegisterStep::Action::kFlip)}};
 constexpr SymbolTable kRegisterActions = {"write, read, set, clear, flip, fault or interrupt", -1,
                                           kRegisterActionNames};
 
-constexpr Symbol kFaultPointNames[] = {{"rx_write_back", ValueOf(nic::FaultPoint::kRxWriteBack)},
-                                       {"tx_write_back", ValueOf(nic::FaultPoint::kTxWriteBack)},
-                                       {"rx_fetch", ValueOf(nic::FaultPoint::kRxFetch)},
-                                       {"tx_fetch", ValueOf(nic::FaultPoint::kTxFetch)},
-                                       {"message", ValueOf(nic::FaultPoint::kMessage)},
-                                       {"wire", ValueOf(nic::FaultPoint::kWire)}};
+constexpr Symbol kFaultPointNames[] = {{"rx_write_back", AsNumber(nic::FaultPoint::kRxWriteBack)},
+                                       {"tx_write_back", AsNumber(nic::FaultPoint::kTxWriteBack)},
+                                       {"rx_fetch", AsNumber(nic::FaultPoint::kRxFetch)},
+                                       {"tx_fetch", AsNumber(nic::FaultPoint::kTxFetch)},
+                                       {"message", AsNumber(nic::FaultPoint::kMessage)},
+                                       {"wire", AsNumber(nic::FaultPoint::kWire)}};
 constexpr SymbolTable kFaultPointSymbols = {
     "rx_write_back, tx_write_back, rx_fetch, tx_fetch, message or wire", -1, kFaultPointNames};
 
-constexpr Symbol kFaultKindNames[] = {{"lose", ValueOf(nic::FaultKind::kLose)},
-                                      {"delay", ValueOf(nic::FaultKind::kDelay)},
-                                      {"repeat", ValueOf(nic::FaultKind::kRepeat)},
-                                      {"change", ValueOf(nic::FaultKind::kChange)}};
+constexpr Symbol kFaultKindNames[] = {{"lose", AsNumber(nic::FaultKind::kLose)},
+                                      {"delay", AsNumber(nic::FaultKind::kDelay)},
+                                      {"repeat", AsNumber(nic::FaultKind::kRepeat)},
+                                      {"change", AsNumber(nic::FaultKind::kChange)}};
 constexpr SymbolTable kFaultKindSymbols = {"lose, delay, repeat or change", -1, kFaultKindNames};
 
 // The words of descriptors (datasheet 7.1.6, 7.2.3.2.4); those of a frame are numbers.
@@ -56,9 +56,9 @@ SymbolTable WordsOf(nic::FaultPoint point) {
   return {"a word of a descriptor or a frame", -1, names};
 }
 
-constexpr Symbol kAllocationNames[] = {{"slab", ValueOf(AllocationFailureStep::Kind::kSlab)},
-                                       {"page", ValueOf(AllocationFailureStep::Kind::kPage)},
-                                       {"skb", ValueOf(AllocationFailureStep::Kind::kSkb)}};
+constexpr Symbol kAllocationNames[] = {{"slab", AsNumber(AllocationFailureStep::Kind::kSlab)},
+                                       {"page", AsNumber(AllocationFailureStep::Kind::kPage)},
+                                       {"skb", AsNumber(AllocationFailureStep::Kind::kSkb)}};
 constexpr SymbolTable kAllocationSymbols = {"slab, page or skb", -1, kAllocationNames};
 
 constexpr std::string_view kFaultWords[] = {"link", "nic", "fail", "sysctl", "cpu", "snapshot"};
@@ -136,7 +136,7 @@ void ParseNic(TextParser& parser, Step& step) {
   }
 }
 
-void ParseSysctl(TextParser& parser, SysctlStep& step) {
+void ParseSysctlStep(TextParser& parser, SysctlStep& step) {
   const Token token = parser.Peek();
   const std::string_view text = parser.String("\"path=value\"");
   const size_t equals = text.find('=');
@@ -177,7 +177,7 @@ void ParseFaultStatement(TextParser& parser, Step& step) {
     failure.kind = Name<AllocationFailureStep::Kind>(parser, kAllocationSymbols);
     failure.nth = Nth(parser);
   } else if (parser.TakeIf("sysctl")) {
-    ParseSysctl(parser, step.what.emplace<SysctlStep>());
+    ParseSysctlStep(parser, step.what.emplace<SysctlStep>());
   } else if (parser.TakeIf("cpu")) {
     ParseCpu(parser, step.what.emplace<CpuBusyStep>());
   } else {
@@ -194,7 +194,7 @@ void PrintFault(std::string& out, const LinkStep& step) {
 
 void PrintFault(std::string& out, const NicRegisterStep& step) {
   const std::string name = nic::RegisterNameOf(step.offset);
-  absl::StrAppend(&out, "nic ", kRegisterActions.Print(ValueOf(step.action)), " ",
+  absl::StrAppend(&out, "nic ", kRegisterActions.Print(AsNumber(step.action)), " ",
                   name.empty() ? absl::StrFormat("%#x", step.offset) : name);
   if (step.action != NicRegisterStep::Action::kRead) {
     absl::StrAppendFormat(&out, " %#x", step.value);
@@ -203,9 +203,9 @@ void PrintFault(std::string& out, const NicRegisterStep& step) {
 
 void PrintFault(std::string& out, const NicFaultStep& step) {
   const nic::Fault& fault = step.fault;
-  absl::StrAppend(&out, "nic fault ", kFaultPointSymbols.Print(ValueOf(fault.point)), " ");
+  absl::StrAppend(&out, "nic fault ", kFaultPointSymbols.Print(AsNumber(fault.point)), " ");
   if (fault.nth != 1) absl::StrAppend(&out, fault.nth, " ");
-  out += kFaultKindSymbols.Print(ValueOf(fault.kind));
+  out += kFaultKindSymbols.Print(AsNumber(fault.kind));
   if (fault.kind == nic::FaultKind::kDelay || fault.kind == nic::FaultKind::kRepeat) {
     absl::StrAppend(&out, " ", TimeText(fault.delay));
   } else if (fault.kind == nic::FaultKind::kChange) {
@@ -218,7 +218,7 @@ void PrintFault(std::string& out, const SpuriousInterruptStep& step) {
 }
 
 void PrintFault(std::string& out, const AllocationFailureStep& step) {
-  absl::StrAppend(&out, "fail ", kAllocationSymbols.Print(ValueOf(step.kind)));
+  absl::StrAppend(&out, "fail ", kAllocationSymbols.Print(AsNumber(step.kind)));
   if (step.nth != 1) absl::StrAppend(&out, " ", step.nth);
 }
 
