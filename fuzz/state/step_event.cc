@@ -32,9 +32,10 @@ constexpr std::array<std::string_view, 4> kFrameNames = {"frame arp", "frame ipv
                                                          "frame other"};
 // By place in Step::what; those that have events of their own above never come up.
 constexpr std::array<std::string_view, 24> kStepNames = {
-    "pause",   "frame",   "packet",  "call",    "command", "code",    "segment", "step 7",
-    "step 8",  "step 9",  "step 10", "step 11", "step 12", "step 13", "step 14", "step 15",
-    "step 16", "step 17", "step 18", "step 19", "step 20", "step 21", "step 22", "step 23"};
+    "pause",   "frame",    "packet",       "call",      "command",   "code",
+    "segment", "link",     "nic register", "nic fault", "interrupt", "failing memory",
+    "sysctl",  "cpu busy", "snapshot",     "step 15",   "step 16",   "step 17",
+    "step 18", "step 19",  "step 20",      "step 21",   "step 22",   "step 23"};
 
 constexpr size_t kFrameEvents = kSegmentNames.size();
 constexpr size_t kCallEvents = kFrameEvents + kFrameNames.size();

@@ -293,29 +293,6 @@ bool WriteOption(RecordWriter& writer, std::span<const Expression, 4> arguments)
 
 // --- All of them ---
 
-// How many arguments the operand of the one of this kind says; 0: there is no such operand.
-size_t ArgumentsOf(ArgumentKind kind) {
-  switch (kind) {
-    case ArgumentKind::kFd:
-    case ArgumentKind::kDomain:
-    case ArgumentKind::kSocketType:
-    case ArgumentKind::kProtocol:
-    case ArgumentKind::kMessageFlags:
-    case ArgumentKind::kInt:
-    case ArgumentKind::kTimeout:
-    case ArgumentKind::kLength:
-    case ArgumentKind::kBuffer:
-      return 1;
-    case ArgumentKind::kAddress:      // and kAddressLength
-    case ArgumentKind::kPollEntries:  // and kPollCount
-      return 2;
-    case ArgumentKind::kLevel:  // and all that follows
-      return 4;
-    default:
-      return 0;
-  }
-}
-
 void ReadOperand(RecordReader& reader, uint8_t host, ArgumentKind kind,
                  std::vector<Expression>& arguments) {
   switch (kind) {
@@ -370,6 +347,28 @@ bool WriteOperand(RecordWriter& writer, uint8_t host, ArgumentKind kind,
 }
 
 }  // namespace
+
+size_t ArgumentsOf(ArgumentKind kind) {
+  switch (kind) {
+    case ArgumentKind::kFd:
+    case ArgumentKind::kDomain:
+    case ArgumentKind::kSocketType:
+    case ArgumentKind::kProtocol:
+    case ArgumentKind::kMessageFlags:
+    case ArgumentKind::kInt:
+    case ArgumentKind::kTimeout:
+    case ArgumentKind::kLength:
+    case ArgumentKind::kBuffer:
+      return 1;
+    case ArgumentKind::kAddress:      // and kAddressLength
+    case ArgumentKind::kPollEntries:  // and kPollCount
+      return 2;
+    case ArgumentKind::kLevel:  // and all that follows
+      return 4;
+    default:
+      return 0;
+  }
+}
 
 int32_t ReadFd(RecordReader& reader) {
   const uint8_t byte = reader.U8();

@@ -16,6 +16,9 @@ namespace tapedeck {
 // address and its length, poll's entries and their number, a socket option and its value.
 bool HasOperands(std::span<const ArgumentKind> signature);
 
+// How many arguments the operand of the one of this kind says; 0: there is no such operand.
+size_t ArgumentsOf(ArgumentKind kind);
+
 // Appends the arguments of a call with this signature, made by `host`. REQUIRES: HasOperands().
 void ReadArguments(RecordReader& reader, uint8_t host, std::span<const ArgumentKind> signature,
                    std::vector<Expression>& arguments);

@@ -117,6 +117,15 @@ void WriteOptions(RecordWriter& writer, const SegmentStep& segment) {
 
 }  // namespace
 
+constinit const Choices kSegmentFlagChoices = kFlagList;
+constinit const Choices kSegmentLengthChoices = kSegmentLengthList;
+constinit const Choices kDistanceChoices = kDistanceList;
+constinit const Choices kStampChoices = kStampList;
+constinit const Choices kWindowChoices = kWindowList;
+constinit const Choices kMssChoices = kMssList;
+constinit const Choices kShiftChoices = kShiftList;
+constinit const Choices kUrgentChoices = kUrgentList;
+
 void ReadSegment(RecordReader& reader, SegmentStep& segment) {
   const uint8_t flow = reader.U8();
   segment.flow = flow % kSegmentFlowsMax;

@@ -11,6 +11,16 @@ namespace tapedeck {
 
 inline constexpr uint8_t kSegmentOp = 0x06;
 
+// Values that one operand byte can name: likely and nasty ones.
+extern const Choices kSegmentFlagChoices;
+extern const Choices kSegmentLengthChoices;
+extern const Choices kDistanceChoices;  // bytes of sequence space
+extern const Choices kStampChoices;     // ticks of a clock of milliseconds
+extern const Choices kWindowChoices;
+extern const Choices kMssChoices;
+extern const Choices kShiftChoices;
+extern const Choices kUrgentChoices;
+
 void ReadSegment(RecordReader& reader, SegmentStep& segment);
 void WriteSegment(RecordWriter& writer, const SegmentStep& segment);
 

@@ -55,17 +55,23 @@ function(tapedeck_fuzz_no_compares)
   endforeach()
 endfunction()
 
-# tapedeck_fuzz_target(<name> [SOURCES <files...>] DEPS <targets...>)
-# The fuzz target <name> from <name>_target.cc (or SOURCES), which defines RunInput() of fuzz/target.h: bin/<name>_fuzzer where
+# tapedeck_fuzz_target(<name> [BYTES] [SOURCES <files...>] DEPS <targets...>)
+# The fuzz target <name> from <name>_target.cc (or SOURCES), which defines RunInput() of fuzz/target.h. Its inputs are Scripts, and
+# libFuzzer mutates them as such, unless they are BYTES of another kind. bin/<name>_fuzzer where
 # this build has an engine, and bin/<name>_replayer where it has other programs (checkers of what a campaign builds take every
 # program with a target in it for a fuzzer).
 function(tapedeck_fuzz_target name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "BYTES" "" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_SOURCES)
     set(ARG_SOURCES ${name}_target.cc)
   endif()
   if(TAPEDECK_FUZZ)
     add_executable(${name}_fuzzer ${ARG_SOURCES} engine_entry.cc)
+    # AFL++ mutates in its own process (fuzz/mutate/afl_mutator.cc); other engines need not have LLVMFuzzerMutate.
+    if(TAPEDECK_FUZZ STREQUAL libfuzzer AND NOT ARG_BYTES)
+      target_sources(${name}_fuzzer PRIVATE mutate/libfuzzer_mutator.cc)
+      target_link_libraries(${name}_fuzzer PRIVATE fuzz_mutate)
+    endif()
     target_link_libraries(${name}_fuzzer PRIVATE ${ARG_DEPS} fuzz_input_ring ${TAPEDECK_FUZZ_LINK})
     set_target_properties(${name}_fuzzer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   endif()
