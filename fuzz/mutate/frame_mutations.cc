@@ -20,7 +20,8 @@ using Context = MutationContext;
 
 // --- Frames that a few operands describe ---
 
-constexpr int32_t kLengths[] = {0, 1, 8, 18, 19, 100, 512, 1471, 1472, 1473, 4096, 8972, 9000};
+constexpr int32_t kPayloadLengths[] = {0,    1,    8,    18,   19,   100, 512,
+                                       1471, 1472, 1473, 4096, 8972, 9000};
 
 Ipv4Address SomeAddress(Prng& random, uint8_t host) {
   const AddressChoices choices = AddressChoicesOf(host);
@@ -35,7 +36,7 @@ void ChangePayload(Prng& random, uint32_t& bytes, uint8_t& first) {
   if (OneIn(random, 3)) {
     first = static_cast<uint8_t>(random.Below(256));
   } else {
-    bytes = static_cast<uint32_t>(OtherNumber(random, bytes, kLengths, 0, 9000));
+    bytes = static_cast<uint32_t>(OtherNumber(random, bytes, kPayloadLengths, 0, 9000));
   }
 }
 

@@ -37,7 +37,13 @@ class LibFuzzerMutator {
   }
 
  private:
-  Mutator mutator_{{.mutate_bytes = LLVMFuzzerMutate}};
+  static MutatorOptions Options() {
+    MutatorOptions options;
+    options.mutate_bytes = LLVMFuzzerMutate;
+    return options;
+  }
+
+  Mutator mutator_{Options()};
   uint32_t count_ = 0;
 };
 
