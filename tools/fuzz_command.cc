@@ -68,6 +68,7 @@ Run AddFuzzCommand(CLI::App& app, CLI::App** subcommand) {
   AddFuzzCampaignCommands(*sub, commands.get());
   AddFuzzInputCommands(*sub, commands.get());
   AddFuzzCorpusCommands(*sub, commands.get());
+  AddFuzzReportCommands(*sub, commands.get());
   return [commands] {
     for (const FuzzSubcommand& command : *commands) {
       if (command.app->parsed()) return command.run();

@@ -25,6 +25,7 @@ struct FuzzSubcommand {
 // Each file of sub-commands adds its own.
 void AddFuzzInputCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands);
 void AddFuzzCorpusCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands);
+void AddFuzzReportCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands);
 void AddFuzzCampaignCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands);
 
 // "tapedeck fuzz: message" on standard error; the exit code for it.

@@ -1,18 +1,26 @@
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <functional>
 #include <numeric>
 #include <string>
 #include <vector>
 
+#include "fuzz/campaign/bisect.h"
 #include "fuzz/campaign/ddmin.h"
+#include "fuzz/campaign/engine_job.h"
 #include "fuzz/campaign/files.h"
 #include "fuzz/campaign/judge.h"
 #include "fuzz/campaign/minimise.h"
 #include "fuzz/campaign/pieces.h"
+#include "fuzz/campaign/report.h"
 #include "fuzz/campaign/signature.h"
+#include "fuzz/campaign/survival.h"
+#include "fuzz/campaign/triage.h"
 #include "fuzz/campaign/workspace.h"
+#include "fuzz/input_ring.h"
 #include "replay/script/bytes.h"
 #include "replay/script/text.h"
 
@@ -244,6 +252,188 @@ TEST(FuzzMinimise, ThroughAReplayerTwoRecordsAreLeft) {
   ASSERT_TRUE(result.ok()) << result.status();
   EXPECT_EQ(result->input, ToInput("A\x7e"
                                    "B"));
+}
+
+// --- Many inputs ---
+
+// A folder of this test, gone afterwards.
+class Folder {
+ public:
+  Folder() : path_(testing::TempDir() + "fuzz_campaign_" + std::to_string(getpid())) {
+    std::filesystem::remove_all(path_);
+    std::filesystem::create_directories(path_);
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  std::string Write(const std::string& name, std::string_view text) const {
+    EXPECT_TRUE(WriteText(path_ + "/" + name, text).ok());
+    return path_ + "/" + name;
+  }
+  const std::string& path() const { return path_; }
+
+ private:
+  std::string path_;
+};
+
+std::string FirstLetter(std::span<const uint8_t> input) {
+  return input.empty() || input[0] == '.' ? "" : std::string("BAD:") + static_cast<char>(input[0]);
+}
+
+TEST(FuzzTriage, CrashesAreSortedBySignatureTheSmallestFirst) {
+  const Folder folder;
+  const std::vector<std::string> files = {folder.Write("1", "axx"), folder.Write("2", "ax"),
+                                          folder.Write("3", ".holds"), folder.Write("4", "b")};
+  FakeJudge judge(FirstLetter);
+  const absl::StatusOr<std::vector<Bug>> bugs = SortBugs(judge, files);
+  ASSERT_TRUE(bugs.ok());
+  ASSERT_EQ(bugs->size(), 2U);
+  EXPECT_EQ((*bugs)[0].signature, "BAD:a");
+  EXPECT_EQ((*bugs)[0].files, (std::vector<std::string>{files[1], files[0]}));
+  EXPECT_EQ((*bugs)[1].files, std::vector<std::string>{files[3]});
+  ASSERT_TRUE(WriteBugs(folder.path() + "/bugs", *bugs).ok());
+  EXPECT_EQ(*ReadText(folder.path() + "/bugs/BAD-a/input"), "ax");
+  EXPECT_EQ(*ReadText(folder.path() + "/bugs/BAD-a/signature.txt"), "BAD:a\n");
+  EXPECT_EQ(ListInputs(folder.path() + "/bugs/BAD-a/others").size(), 1U);
+}
+
+TEST(FuzzTriage, WorkersThatDisagreeRaiseAnAlarm) {
+  const DigestTable a = {{"1", "aaaa"}, {"2", "bbbb"}};
+  const DigestTable b = {{"2", "cccc"}, {"3", "dddd"}};
+  EXPECT_EQ(DigestAlarms({a, b}, {"a", "b"}), std::vector<std::string>{"2: bbbb in a, cccc in b"});
+  EXPECT_TRUE(DigestAlarms({a, a}, {"a", "b"}).empty());
+  const absl::StatusOr<DigestTable> again = ParseDigests(DigestText(a), "file");
+  ASSERT_TRUE(again.ok());
+  EXPECT_EQ(*again, a);
+  EXPECT_EQ(ParseDigests("1 aaaa\n2\n", "file").status().message(),
+            "file:2: expected `INPUT DIGEST`, found `2`");
+}
+
+TEST(FuzzInputRing, TheLastInputsOutliveTheirProcess) {
+  const Folder folder;
+  const std::string path = folder.path() + "/ring";
+  {
+    InputRing ring(path.c_str());
+    for (int i = 0; i < 20; ++i) ring.Add(ToInput("input " + std::to_string(i)));
+  }
+  const std::vector<std::vector<uint8_t>> kept = InputRing::Read(path);
+  ASSERT_EQ(kept.size(), size_t{InputRing::kInputsMax});
+  EXPECT_EQ(kept.front(), ToInput("input 4"));
+  EXPECT_EQ(kept.back(), ToInput("input 19"));
+  const InputRing next(path.c_str());
+  EXPECT_TRUE(InputRing::Read(path).empty());
+  EXPECT_EQ(InputRing::Read(path + ".0"), kept);
+  EXPECT_TRUE(InputRing::Read(folder.Write("other", "text")).empty());
+}
+
+// --- Engines ---
+
+TEST(FuzzEngines, LibFuzzersLastLineWithFiguresCounts) {
+  const auto progress = ParseLibFuzzerLog(
+      "INFO: seed corpus\n#2\tINITED cov: 10 ft: 11 corp: 1/2b exec/s: 0 rss: 30Mb\n"
+      "#65536\tpulse  cov: 2374 ft: 6898 corp: 759/283Kb lim: 983 exec/s: 2093 rss: 426Mb\n"
+      "==1== ERROR: something\n");
+  ASSERT_TRUE(progress.has_value());
+  EXPECT_EQ(progress->executions, 65536U);
+  EXPECT_EQ(progress->per_second, 2093);
+  EXPECT_EQ(progress->edges, 2374U);
+  EXPECT_EQ(progress->features, 6898U);
+  EXPECT_EQ(progress->corpus, 759U);
+  EXPECT_FALSE(ParseLibFuzzerLog("INFO: nothing yet\n").has_value());
+}
+
+TEST(FuzzEngines, AflsPlotIsReadByTheNamesOfItsColumns) {
+  const auto progress = ParseAflPlot(
+      "# relative_time, cycles_done, corpus_count, saved_crashes, saved_hangs, execs_per_sec, "
+      "total_execs, edges_found\n5, 0, 20, 0, 0, 1000.5, 5000, 300\n"
+      "10, 0, 21, 2, 1, 1001.5, 10000, 310\n");
+  ASSERT_TRUE(progress.has_value());
+  EXPECT_EQ(progress->executions, 10000U);
+  EXPECT_EQ(progress->per_second, 1001.5);
+  EXPECT_EQ(progress->edges, 310U);
+  EXPECT_EQ(progress->corpus, 21U);
+  EXPECT_EQ(progress->crashes, 3U);
+  EXPECT_FALSE(ParseAflPlot("# relative_time, cycles_done\n").has_value());
+}
+
+// --- Bisection ---
+
+TEST(FuzzBisect, TheFirstBadCommitIsFoundInLogarithmicTime) {
+  for (size_t first_bad = 0; first_bad < 100; ++first_bad) {
+    int asked = 0;
+    const auto found = FindFirstBad(100, [&](size_t i) -> absl::StatusOr<CommitState> {
+      ++asked;
+      return i < first_bad ? CommitState::kGood : CommitState::kBad;
+    });
+    ASSERT_TRUE(found.ok());
+    EXPECT_EQ(found->first, first_bad);
+    EXPECT_EQ(found->last, first_bad);
+    EXPECT_LE(asked, 8);
+  }
+}
+
+TEST(FuzzBisect, CommitsThatCannotBeToldApartAreAllNamed) {
+  const auto found = FindFirstBad(10, [](size_t i) -> absl::StatusOr<CommitState> {
+    if (i >= 4 && i <= 6) return CommitState::kUnknown;
+    return i < 4 ? CommitState::kGood : CommitState::kBad;
+  });
+  ASSERT_TRUE(found.ok());
+  EXPECT_EQ(found->first, 4U);
+  EXPECT_EQ(found->last, 7U);
+  EXPECT_FALSE(FindFirstBad(3, [](size_t) -> absl::StatusOr<CommitState> {
+                 return absl::UnavailableError("no git");
+               }).ok());
+}
+
+// --- Survival ---
+
+// Without censoring the median is that of the numbers.
+TEST(FuzzSurvival, TheMedianOfTrialsThatAllFindIt) {
+  EXPECT_EQ(MedianExecutions({{30, true}, {10, true}, {20, true}}), 20U);
+  EXPECT_EQ(MedianExecutions({{10, true}, {20, true}}), 10U);
+}
+
+// Kaplan and Meier by hand: 5 at risk at 10, 3 at 30, 1 at 50.
+TEST(FuzzSurvival, TrialsThatEndBeforeCountAsLongAsTheyRan) {
+  const std::vector<Trial> trials = {{10, true}, {20, false}, {30, true}, {40, false}, {50, true}};
+  const std::vector<SurvivalPoint> curve = SurvivalCurve(trials);
+  ASSERT_EQ(curve.size(), 3U);
+  EXPECT_DOUBLE_EQ(curve[0].surviving, 0.8);
+  EXPECT_DOUBLE_EQ(curve[1].surviving, 0.8 * 2 / 3);
+  EXPECT_DOUBLE_EQ(curve[2].surviving, 0);
+  EXPECT_EQ(MedianExecutions(trials), 50U);
+}
+
+TEST(FuzzSurvival, WhatTooFewFindHasNoMedian) {
+  EXPECT_EQ(MedianExecutions({{10, true}, {100, false}, {100, false}}), std::nullopt);
+  EXPECT_EQ(MedianExecutions({}), std::nullopt);
+  EXPECT_TRUE(SurvivalCurve({{100, false}}).empty());
+}
+
+// --- The page ---
+
+TEST(FuzzReport, ItShowsSpeedCoverageAndBugs) {
+  ReportTarget target;
+  target.name = "stack";
+  target.workers = {ParseProgress(
+      "{\"seconds\":5,\"executions\":1000,\"per_second\":200,\"edges\":300}\n"
+      "{\"seconds\":10,\"executions\":2500,\"per_second\":300,\"edges\":310}\nhalf a li")};
+  target.bugs = {{"RES:empty:<sk>", 3, "abc", {"+0 close(3) = 0"}, {"wire"}, "tapedeck repro x"}};
+  const std::string page = ReportPage({target});
+  for (const char* expected : {"RES:empty:&lt;sk&gt;", "tapedeck repro x", "+0 close(3) = 0",
+                               "edges: 310 after 10 s", "<polyline", "2500"}) {
+    EXPECT_NE(page.find(expected), std::string::npos) << expected;
+  }
+  EXPECT_EQ(page.find("http"), std::string::npos);
+  EXPECT_EQ(page, ReportPage({target}));
+}
+
+TEST(FuzzReport, ACampaignThatWasResumedGoesOnInTime) {
+  const std::vector<CampaignSample> samples =
+      ParseProgress("{\"seconds\":5}\n{\"seconds\":10}\n{\"seconds\":5}\n{\"seconds\":9}\n");
+  ASSERT_EQ(samples.size(), 4U);
+  EXPECT_EQ(samples[2].seconds, 15);
+  EXPECT_EQ(samples[3].seconds, 19);
 }
 
 // --- Where things are ---
