@@ -78,8 +78,11 @@ class CommitTester {
         workspace->Build(options_.preset, input_.target + "_replayer", /*renew=*/true);
     if (!replayer.ok()) return CommitState::kUnknown;
     // As every version of it can be run.
-    const absl::StatusOr<ChildResult> run = RunChild(
-        {*replayer, file_}, {"ASAN_OPTIONS=detect_leaks=0:handle_abort=0"}, kRunSecondsMax);
+    const absl::StatusOr<ChildResult> run =
+        RunChild({*replayer, file_},
+                 {"ASAN_OPTIONS=detect_leaks=0:handle_abort=0",
+                  "UBSAN_OPTIONS=print_summary=1:report_error_type=1"},
+                 kRunSecondsMax);
     if (!run.ok()) return CommitState::kUnknown;
     const bool by_signal = run->exit_code > 128;
     const std::string signature =

@@ -50,7 +50,7 @@ bool ReceiveAll(int fd, void* data, size_t bytes) {
   dup2(fd, STDOUT_FILENO);
   // Reports of sanitizers name functions; leaks are the ledgers' to see.
   setenv("ASAN_OPTIONS", "detect_leaks=0:symbolize=1:handle_abort=0", 0);
-  setenv("UBSAN_OPTIONS", "print_stacktrace=1", 0);
+  setenv("UBSAN_OPTIONS", "print_stacktrace=1:print_summary=1:report_error_type=1", 0);
   execl(replayer.c_str(), replayer.c_str(), "--judge", nullptr);
   _exit(127);
 }

@@ -66,7 +66,7 @@ std::string SourceFile(std::string_view place) {
   return std::string(file);
 }
 
-// "file:12: CHECK failed: condition (a vs. b)".
+// "file:12: CHECK failed: condition (1 against 2)".
 std::optional<std::string> CheckSignature(const std::vector<std::string_view>& lines) {
   constexpr std::string_view kMark = ": CHECK failed: ";
   for (const std::string_view line : lines) {
@@ -77,8 +77,12 @@ std::optional<std::string> CheckSignature(const std::vector<std::string_view>& l
     const std::string file =
         SourceFile(space == std::string_view::npos ? before : before.substr(space + 1));
     std::string_view condition = line.substr(at + kMark.size());
-    condition = condition.substr(0, condition.find(" ("));
-    return absl::StrFormat("CHECK:%s: %s", file, std::string(condition));
+    const size_t figures = condition.rfind(" (");
+    if (figures != std::string_view::npos &&
+        condition.find(" against ", figures) != std::string_view::npos) {
+      condition = condition.substr(0, figures);
+    }
+    return absl::StrFormat("CHECK:%s:%s", std::string(condition), file);
   }
   return std::nullopt;
 }
@@ -126,13 +130,24 @@ std::optional<std::string> AsanSignature(const std::vector<std::string_view>& li
   return std::nullopt;
 }
 
+// "SUMMARY: UndefinedBehaviorSanitizer: shift-exponent stack/tcp/cubic.cc:70:9 in ...", which
+// report_error_type=1 makes; without it the message.
 std::optional<std::string> UbsanSignature(const std::vector<std::string_view>& lines) {
+  constexpr std::string_view kSummary = "SUMMARY: UndefinedBehaviorSanitizer: ";
   constexpr std::string_view kMark = ": runtime error: ";
+  for (const std::string_view line : lines) {
+    if (!line.starts_with(kSummary)) continue;
+    const std::string_view what = line.substr(kSummary.size());
+    const size_t space = what.find(' ');
+    if (space == std::string_view::npos) continue;
+    return absl::StrCat("UBSAN:", std::string(what.substr(0, space)), ":",
+                        SourceFile(what.substr(space + 1)));
+  }
   for (const std::string_view line : lines) {
     const size_t at = line.find(kMark);
     if (at == std::string_view::npos) continue;
-    return absl::StrCat("UBSAN:", SourceFile(line.substr(0, at)), ": ",
-                        WithoutNumbers(line.substr(at + kMark.size())));
+    return absl::StrCat("UBSAN:", WithoutNumbers(line.substr(at + kMark.size())), ":",
+                        SourceFile(line.substr(0, at)));
   }
   return std::nullopt;
 }

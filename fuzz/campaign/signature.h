@@ -17,9 +17,9 @@ struct RunEnd {
 // The signature of a run that did not hold, one line; the first of these that `errors` shows:
 //
 //   RES:empty:sk                          ASSERTION FAILED of an oracle
-//   CHECK:fuzz/stage.cc: a == b           a CHECK of ours: file and condition
+//   CHECK:a == b:fuzz/stage.cc            a CHECK of ours: condition and file
 //   ASAN:heap-use-after-free:tcp_rcv      AddressSanitizer: kind, and the first function of ours
-//   UBSAN:stack/tcp/tcp.cc: shift exponent N is ...   UndefinedBehaviorSanitizer: file and message
+//   UBSAN:shift-exponent:stack/tcp/tcp.cc UndefinedBehaviorSanitizer: kind and file
 //   SIGNAL:Segmentation fault             nothing was printed
 //   TIMEOUT                               it was ended by SIGALRM
 //   EXIT:1

@@ -39,9 +39,9 @@ TEST(FuzzSignature, AnOraclesLineIsIt) {
 }
 
 TEST(FuzzSignature, ACheckIsItsFileAndConditionWithoutLineAndFigures) {
-  const std::string first = "fuzz/stage.cc:79: CHECK failed: a == b (1 vs. 2)\n";
-  const std::string second = "fuzz/stage.cc:81: CHECK failed: a == b (3 vs. 4)\n";
-  EXPECT_EQ(SignatureOf(first, kAborted), "CHECK:fuzz/stage.cc: a == b");
+  const std::string first = "fuzz/stage.cc:79: CHECK failed: a == b (1 against 2)\n";
+  const std::string second = "fuzz/stage.cc:81: CHECK failed: a == b (3 against -4)\n";
+  EXPECT_EQ(SignatureOf(first, kAborted), "CHECK:a == b:fuzz/stage.cc");
   EXPECT_EQ(SignatureOf(first, kAborted), SignatureOf(second, kAborted));
 }
 
@@ -59,7 +59,11 @@ TEST(FuzzSignature, UndefinedBehaviourIsFileAndMessageWithoutFigures) {
   const std::string report =
       "/any/stack/tcp/cubic.cc:70:9: runtime error: shift exponent 64 is too large\n";
   EXPECT_EQ(SignatureOf(report, {.exit_code = 1}),
-            "UBSAN:stack/tcp/cubic.cc: shift exponent N is too large");
+            "UBSAN:shift exponent N is too large:stack/tcp/cubic.cc");
+  EXPECT_EQ(SignatureOf(report + "SUMMARY: UndefinedBehaviorSanitizer: shift-exponent "
+                                 "../../stack/tcp/cubic.cc:70:9 in f\n",
+                        {.exit_code = 1}),
+            "UBSAN:shift-exponent:stack/tcp/cubic.cc");
 }
 
 TEST(FuzzSignature, WhatPrintsNothingHasItsEnd) {
@@ -71,8 +75,8 @@ TEST(FuzzSignature, WhatPrintsNothingHasItsEnd) {
 
 TEST(FuzzSignature, SlugsOfDifferentSignaturesDiffer) {
   EXPECT_EQ(SignatureSlug("RES:empty:sk"), "RES-empty-sk");
-  const std::string a = SignatureSlug("CHECK:fuzz/stage.cc: a == b");
-  const std::string b = SignatureSlug("CHECK:fuzz/stage.cc: a != b");
+  const std::string a = SignatureSlug("CHECK:a == b:fuzz/stage.cc");
+  const std::string b = SignatureSlug("CHECK:a != b:fuzz/stage.cc");
   EXPECT_NE(a, b);
   EXPECT_LE(SignatureSlug(std::string(500, 'x')).size(), 80U);
   EXPECT_EQ(a.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"),
@@ -226,7 +230,7 @@ TEST(FuzzReplayerJudge, EveryRunIsJudgedByItself) {
                 .errors,
             "ASSERTION FAILED: RES:fake:pair\n6 bytes\n");
   EXPECT_EQ(run("A1\x7e").digest, held.digest);
-  EXPECT_EQ(run("C").signature, "CHECK:tests/unit/fuzz_fake_target.cc: byte != 'C'");
+  EXPECT_EQ(run("C").signature, "CHECK:byte != 'C':tests/unit/fuzz_fake_target.cc");
   EXPECT_TRUE(run(std::string(5000, 'x')).out_of_bounds());
   EXPECT_EQ(run("L").signature, "TIMEOUT");
   EXPECT_EQ(run("A1\x7e").digest, held.digest);
