@@ -1,5 +1,6 @@
 #include "fuzz/datagram_oracle.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -19,6 +20,12 @@ constexpr uint32_t kUdpHeaderBytes = 8;
 [[noreturn, gnu::noinline]] void DatagramNotSent(uint32_t source, uint32_t id) {
   ReportBroken("DGRAM", "sent_whole", "udp_sock");
   std::fprintf(stderr, "from %08" PRIx32 ", number %" PRIu32 "\n", source, id);
+  std::abort();
+}
+
+[[noreturn, gnu::noinline]] void WrongChecksumHeld(uint32_t source) {
+  ReportBroken("DGRAM", "checksum", "udp_sock");
+  std::fprintf(stderr, "from %08" PRIx32 "\n", source);
   std::abort();
 }
 
@@ -50,12 +57,17 @@ void DatagramOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedge
   const size_t header = size_t{ip[0]} % 16 * 4;
   const size_t total = Word16(ip, 2);
   const uint32_t frag_off = Word16(ip, 6);
+  const uint32_t source = Word32(ip, 12);
+  if (ip[9] == kProtocolUdp && sources_.size() < kSourcesMax &&
+      std::find(sources_.begin(), sources_.end(), source) == sources_.end()) {
+    sources_.push_back(source);
+  }
   if ((frag_off & 0x3fff) == 0 || header < kIpv4Bytes || total < header || total > ip.size())
     return;
   if (ip[9] != kProtocolUdp || fragments_.size() == kFragmentsMax) return;
   const FrameBytes payload = ip.subspan(header, total - header);
   fragments_.push_back({.host = event.host,
-                        .source = Word32(ip, 12),
+                        .source = source,
                         .destination = Word32(ip, 16),
                         .id = static_cast<uint16_t>(Word16(ip, 4)),
                         .offset = (frag_off & 0x1fff) * 8,
@@ -83,7 +95,26 @@ bool DatagramOracle::WasSent(uint8_t host, FrameBytes ip, std::span<const uint8_
   return true;
 }
 
+void DatagramOracle::CheckSum(const sk_buff* skb) const {
+  if (skb == nullptr || !skb_csum_unnecessary(skb)) return;
+  const std::vector<uint8_t> datagram = BytesOf(skb);
+  if (datagram.empty() || Word16(datagram, 6) == 0) return;
+  const FrameBytes ip = {skb_network_header(skb), kIpv4Bytes};
+  const uint32_t source = Word32(ip, 12);
+  if (std::find(sources_.begin(), sources_.end(), source) == sources_.end()) return;
+  // RFC 768: the pseudo-header, and the datagram padded with a zero.
+  uint64_t sum = kProtocolUdp + datagram.size();
+  for (size_t at = 12; at < 20; at += 2) sum += Word16(ip, at);
+  for (size_t at = 0; at + 1 < datagram.size(); at += 2) sum += Word16(datagram, at);
+  if (datagram.size() % 2 != 0) sum += uint32_t{datagram.back()} << 8;
+  while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+  if (sum != 0xffff) WrongChecksumHeld(source);
+}
+
 void DatagramOracle::Check(uint8_t host, const sock* sk) const {
+  // Each datagram is last when it comes, and first when it is read.
+  CheckSum(skb_peek_tail(&sk->sk_receive_queue));
+  CheckSum(skb_peek(&udp_sk(sk)->reader_queue));
   // Beyond that not all fragments are known.
   if (fragments_.empty() || fragments_.size() == kFragmentsMax) return;
   const auto judge = [this, host](const sk_buff* skb) {

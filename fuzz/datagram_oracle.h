@@ -1,6 +1,7 @@
 // DGRAM:sent_whole:udp_sock. Every byte of a datagram that was put together of fragments was sent
 // by one sender in fragments of that datagram: same addresses, same number, same protocol, at its
 // place (RFC 791 3.2).
+// DGRAM:checksum:udp_sock. A datagram that the stack holds for verified has the right checksum.
 #ifndef TAPEDECK_FUZZ_DATAGRAM_ORACLE_H_
 #define TAPEDECK_FUZZ_DATAGRAM_ORACLE_H_
 
@@ -16,7 +17,10 @@ namespace tapedeck::fuzz {
 class DatagramOracle : public TraceObserver {
  public:
   // Another input begins.
-  void Begin() { fragments_.clear(); }
+  void Begin() {
+    fragments_.clear();
+    sources_.clear();
+  }
   // Nothing is running: looks at what lies in the queues of a UDP socket of host `host`.
   void Check(uint8_t host, const sock* sk) const;
 
@@ -37,7 +41,12 @@ class DatagramOracle : public TraceObserver {
 
   bool WasSent(uint8_t host, std::span<const uint8_t> ip, std::span<const uint8_t> datagram) const;
 
+  static constexpr size_t kSourcesMax = 64;
+
+  void CheckSum(const sk_buff* skb) const;
+
   std::vector<Fragment> fragments_;
+  std::vector<uint32_t> sources_;  // that datagrams came from: the wire, and not this host
 };
 
 }  // namespace tapedeck::fuzz

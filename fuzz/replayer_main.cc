@@ -135,6 +135,7 @@ bool Replay(const Input& input, const Input& between) {
   between.Run();
   const std::optional<uint64_t> again = input.Run();
   if (digest != again) {
+    std::fprintf(stderr, "ASSERTION FAILED: DET:repeats:digest\n");
     std::printf("%016" PRIx64 ", but the second time %016" PRIx64 "\n", digest.value_or(0),
                 again.value_or(0));
     return false;

@@ -7,6 +7,9 @@
 #include "fuzz/oracles.h"
 #include "stack/core/neighbour.h"
 #include "stack/core/net.h"
+#include "stack/core/socket.h"
+#include "stack/socket/eventpoll.h"
+#include "stack/socket/file.h"
 #include "stack/udp/udp.h"
 #include "stack/wire/udp.h"
 
@@ -25,6 +28,11 @@ namespace {
   std::fprintf(stderr,
                "socket %" PRIu32 ": a datagram says %" PRIu32 " bytes, and has %" PRIu32 "\n",
                sk->sk_id, said, has);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void WatcherNotTold(const sock* sk) {
+  ReportBroken("LIVE", "told", "epoll_item");
+  std::fprintf(stderr, "socket %" PRIu32 " has data\n", sk->sk_id);
   std::abort();
 }
 [[noreturn, gnu::noinline]] void NeighbourFailed(const neighbour* neigh) {
@@ -59,6 +67,14 @@ uint64_t TruesizeOf(const sk_buff_head* list) {
   return sum;
 }
 
+// Whether what watches the socket would report data: on its list, or said already and not asked for
+// again.
+bool IsTold(const epitem* epi) {
+  constexpr uint32_t kOnceOnly = EPOLLET | EPOLLONESHOT;
+  const uint32_t events = epi->event.events;
+  return epi->ready() || (events & EPOLLIN) == 0 || (events & kOnceOnly) != 0;
+}
+
 void CheckTable(neigh_table* tbl) {
   if (tbl == nullptr) return;
   neigh_for_each(tbl, [](const neighbour* neigh) {
@@ -76,6 +92,15 @@ void CheckUdpSocket(const sock* any) {
   const uint64_t held = HeldIn(sk, &sk->sk_receive_queue) + HeldIn(sk, &sk->reader_queue) +
                         TruesizeOf(&sk->sk_error_queue) + sk->forward_deficit;
   if (held != sk->sk_rmem_alloc) UdpMemoryFailed(sk, held);
+}
+
+void CheckWatchers(const sock* sk) {
+  if (sk->sk_socket == nullptr || sk->sk_socket->file == nullptr) return;
+  if (skb_queue_empty(&sk->sk_receive_queue)) return;
+  const List<epitem, EpitemOfFileTag>& watchers = sk->sk_socket->file->f_ep;
+  for (const epitem* epi = watchers.front(); epi != nullptr; epi = watchers.Next(epi)) {
+    if (!IsTold(epi)) WatcherNotTold(sk);
+  }
 }
 
 void CheckNeighbours(Lab& lab) {

@@ -12,6 +12,10 @@ namespace tapedeck::fuzz {
 // `sk` is a UDP socket.
 void CheckUdpSocket(const sock* sk);
 
+// LIVE:told:epoll_item: who watches a socket for data has been told that there is some. `sk` is a
+// UDP socket.
+void CheckWatchers(const sock* sk);
+
 // RES:arp_queue_of_failed:neighbour: nothing waits for an address that nobody has.
 void CheckNeighbours(Lab& lab);
 

@@ -4,6 +4,7 @@
 #include <variant>
 
 #include "absl/status/statusor.h"
+#include "fuzz/nic_oracle.h"
 #include "fuzz/oracles.h"
 #include "fuzz/socket_oracle.h"
 #include "fuzz/stage_observer.h"
@@ -123,6 +124,7 @@ void Stage::CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFl
     segments_.NoteSocket(host, entry);
   } else if (entry.protocol == wire::kIpProtoUdp) {
     CheckUdpSocket(entry.sk);
+    CheckWatchers(entry.sk);
     datagrams_.Check(host, entry.sk);
   }
 }
@@ -148,6 +150,7 @@ uint64_t Stage::Play(const Script& script) {
   }
   lab_.world().RunUntil(lab_.world().now() + kSettle);
   CheckBetweenSteps(player.flows(), played);
+  if (LeavesInterruptsAlone(script)) CheckRingsServed(lab_);
   state_.End();
   return player.frames();
 }

@@ -69,6 +69,7 @@ struct Ring {
 
 struct RxRing : Ring<RxDesc, RxBuffer> {
   sk_buff* partial = nullptr;  // a frame whose last buffer has not come yet
+  bool skipping = false;       // what comes up to the next frame's first buffer is of no use
   uint64_t csum_err = 0;
   uint64_t alloc_failed = 0;
   uint64_t non_eop = 0;

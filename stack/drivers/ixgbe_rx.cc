@@ -30,6 +30,21 @@ void RxHash(Adapter& adapter, const RxDesc& desc, uint32_t pkt_info, sk_buff* sk
   skb->l4_hash = (RXD_RSSTYPE_L4 >> rss_type & 1) != 0;
 }
 
+// There is no memory for a frame, or for a piece of one: what is there of it goes.
+void DropWithoutMemory(Adapter& adapter, uint32_t frame_id, uint32_t bytes) {
+  RxRing& ring = adapter.rx;
+  ++ring.alloc_failed;
+  if (ring.partial != nullptr) {
+    kfree_skb_reason(ring.partial, SKB_DROP_REASON_NOMEM);
+    ring.partial = nullptr;
+    return;
+  }
+  net& net = *adapter.host_net;
+  ++net.drops[static_cast<int>(SKB_DROP_REASON_NOMEM)];
+  net.this_cpu().Trace(TraceKind::kDrop, frame_id, static_cast<uint64_t>(SKB_DROP_REASON_NOMEM),
+                       bytes);
+}
+
 // Takes the buffer at the ring's head as a packet; nullptr (and the buffer freed) where no sk_buff
 // is to be had.
 sk_buff* BuildSkb(Adapter& adapter, RxBuffer& slot, uint32_t bytes) {
@@ -38,8 +53,8 @@ sk_buff* BuildSkb(Adapter& adapter, RxBuffer& slot, uint32_t bytes) {
   const PacketBuffer buffer = slot.buffer(adapter.rx_buffer_bytes);
   sk_buff* const skb = build_skb(*adapter.host_net, buffer, adapter.rx_buffer_bytes);
   if (skb == nullptr) {
-    ++adapter.rx.alloc_failed;
     adapter.host_net->kernel.packets().Free(buffer);
+    if (!adapter.rx.skipping) DropWithoutMemory(adapter, frame_id, bytes);
   } else {
     skb_reserve(skb, NET_SKB_PAD);
     skb_put(skb, bytes);
@@ -124,9 +139,15 @@ int ixgbe_clean_rx_irq(Adapter& adapter, int budget) {
     }
     cpu.Charge(CostPoint::k_build_skb);
     sk_buff* const piece = BuildSkb(adapter, slot, sane ? bytes : 0);
-    if (piece == nullptr) continue;
+    const bool last = (status_error & RXD_STAT_EOP) != 0;
+    if (piece == nullptr || ring.skipping) {
+      // With a piece that is missing the rest of the frame is of no use.
+      consume_skb(piece);
+      ring.skipping = !last;
+      continue;
+    }
     sk_buff* const skb = AppendBuffer(ring.partial, piece);
-    if ((status_error & RXD_STAT_EOP) == 0) {
+    if (!last) {
       ring.partial = skb;
       ++ring.non_eop;
       continue;
@@ -158,6 +179,7 @@ void ixgbe_clean_rx_ring(Adapter& adapter) {
   RxRing& ring = adapter.rx;
   if (ring.partial != nullptr) kfree_skb_reason(ring.partial, SKB_DROP_REASON_DEV_READY);
   ring.partial = nullptr;
+  ring.skipping = false;
   for (uint16_t i = 0; i < ring.entries; ++i) {
     RxBuffer& slot = ring.buffers[i];
     if (slot.data == nullptr) continue;
