@@ -18,6 +18,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "replay/outside/interface_request.h"
 #include "stack/base/check.h"
 
 namespace tapedeck::differential {
@@ -38,27 +39,10 @@ absl::Status ErrnoStatus(absl::string_view what) {
   return absl::UnavailableError(absl::StrCat(what, ": ", strerror(errno)));
 }
 
-struct sockaddr SockaddrOf(uint32_t host_order) {
-  struct sockaddr_in sin = {};
-  sin.sin_family = AF_INET;
-  sin.sin_addr.s_addr = htonl(host_order);
-  struct sockaddr address = {};
-  std::memcpy(&address, &sin, sizeof(sin));
-  return address;
-}
-
 struct in6_addr In6AddrOf(const Ipv6Address& address) {
   struct in6_addr in6 = {};
   std::memcpy(&in6, address.bytes().data(), sizeof(in6));
   return in6;
-}
-
-uint32_t MaskOf(uint8_t prefix_bits) { return ~uint32_t{0} << (32 - prefix_bits); }
-
-struct ifreq RequestFor(const char* name) {
-  struct ifreq request = {};
-  std::strncpy(request.ifr_name, name, IFNAMSIZ - 1);
-  return request;
 }
 
 }  // namespace
@@ -167,14 +151,14 @@ void KernelNamespace::ReadCounterFiles(std::string* text) const {
 
 absl::Status KernelNamespace::SetInterface(const char* name, unsigned long request,
                                            const void* value, const char* what) {
-  struct ifreq ifr = RequestFor(name);
+  struct ifreq ifr = InterfaceRequest(name);
   std::memcpy(&ifr.ifr_ifru, value, sizeof(ifr.ifr_ifru));
   if (ioctl(control_.get(), request, &ifr) != 0) return ErrnoStatus(absl::StrCat(name, " ", what));
   return absl::OkStatus();
 }
 
 absl::Status KernelNamespace::SetFlags(const char* name, int flags) {
-  struct ifreq ifr = RequestFor(name);
+  struct ifreq ifr = InterfaceRequest(name);
   ifr.ifr_flags = static_cast<short>(flags);
   return SetInterface(name, SIOCSIFFLAGS, &ifr.ifr_ifru, "flags");
 }
@@ -183,23 +167,23 @@ absl::Status KernelNamespace::OpenTap(int port) {
   const PortPlan& plan = kPortPlans[port];
   taps_[port] = OwnFd(open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (taps_[port].get() < 0) return ErrnoStatus("/dev/net/tun");
-  struct ifreq ifr = RequestFor(plan.name);
+  struct ifreq ifr = InterfaceRequest(plan.name);
   ifr.ifr_flags = IFF_TAP | IFF_NO_PI;
   if (ioctl(taps_[port].get(), TUNSETIFF, &ifr) != 0) return ErrnoStatus("TUNSETIFF");
 
   absl::Status status;
-  ifr = RequestFor(plan.name);
+  ifr = InterfaceRequest(plan.name);
   ifr.ifr_hwaddr.sa_family = ARPHRD_ETHER;
   std::memcpy(ifr.ifr_hwaddr.sa_data, plan.mac.bytes().data(), plan.mac.bytes().size());
   status.Update(SetInterface(plan.name, SIOCSIFHWADDR, &ifr.ifr_ifru, "address"));
-  ifr = RequestFor(plan.name);
+  ifr = InterfaceRequest(plan.name);
   ifr.ifr_mtu = static_cast<int>(plan.mtu_bytes);
   status.Update(SetInterface(plan.name, SIOCSIFMTU, &ifr.ifr_ifru, "MTU"));
-  ifr.ifr_addr = SockaddrOf(plan.address.host());
+  ifr.ifr_addr = SockaddrOf(plan.address);
   status.Update(SetInterface(plan.name, SIOCSIFADDR, &ifr.ifr_ifru, "IPv4 address"));
-  ifr.ifr_addr = SockaddrOf(MaskOf(plan.prefix_bits));
+  ifr.ifr_addr = SockaddrOf(Ipv4Address(inet_make_mask(plan.prefix_bits)));
   status.Update(SetInterface(plan.name, SIOCSIFNETMASK, &ifr.ifr_ifru, "netmask"));
-  ifr.ifr_addr = SockaddrOf(plan.address.host() | ~MaskOf(plan.prefix_bits));
+  ifr.ifr_addr = SockaddrOf(Ipv4Address(plan.address.host() | ~inet_make_mask(plan.prefix_bits)));
   status.Update(SetInterface(plan.name, SIOCSIFBRDADDR, &ifr.ifr_ifru, "broadcast address"));
   for (const SettingPlan& setting : kDeviceSettingPlans) {
     status.Update(WriteSetting(
@@ -212,9 +196,9 @@ absl::Status KernelNamespace::OpenTap(int port) {
 
 absl::Status KernelNamespace::AddRoute(const RoutePlan& route) {
   struct rtentry entry = {};
-  entry.rt_dst = SockaddrOf(route.network.host());
-  entry.rt_genmask = SockaddrOf(MaskOf(route.prefix_bits));
-  entry.rt_gateway = SockaddrOf(route.gateway.host());
+  entry.rt_dst = SockaddrOf(route.network);
+  entry.rt_genmask = SockaddrOf(Ipv4Address(inet_make_mask(route.prefix_bits)));
+  entry.rt_gateway = SockaddrOf(route.gateway);
   entry.rt_flags = RTF_UP | RTF_GATEWAY;
   if (ioctl(control_.get(), SIOCADDRT, &entry) != 0) return ErrnoStatus("SIOCADDRT");
   return absl::OkStatus();
@@ -255,9 +239,9 @@ absl::Status KernelNamespace::AddAddresses(const std::vector<IpAddress>& address
     }
     const std::string alias = absl::StrCat(kPortPlans[0].name, ":1");
     struct ifreq ifr = {};
-    ifr.ifr_addr = SockaddrOf(address.v4().host());
+    ifr.ifr_addr = SockaddrOf(address.v4());
     status.Update(SetInterface(alias.c_str(), SIOCSIFADDR, &ifr.ifr_ifru, "second address"));
-    ifr.ifr_addr = SockaddrOf(kMask4);
+    ifr.ifr_addr = SockaddrOf(Ipv4Address(kMask4));
     status.Update(SetInterface(alias.c_str(), SIOCSIFNETMASK, &ifr.ifr_ifru, "its netmask"));
   }
   usleep(kSettlingMicroseconds);

@@ -12,8 +12,8 @@
 #include "absl/strings/string_view.h"
 #include "replay/differential/case.h"
 #include "replay/differential/kernel_netlink.h"
-#include "replay/differential/own_fd.h"
 #include "replay/differential/topology.h"
+#include "replay/outside/own_fd.h"
 
 namespace tapedeck::differential {
 

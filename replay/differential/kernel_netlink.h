@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "replay/differential/own_fd.h"
+#include "replay/outside/own_fd.h"
 
 namespace tapedeck::differential {
 

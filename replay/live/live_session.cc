@@ -65,7 +65,7 @@ absl::Status LiveSession::Start() {
   prctl(PR_SET_TIMERSLACK, 1UL);
   const sigset_t signals = StopSignals();
   sigprocmask(SIG_BLOCK, &signals, nullptr);
-  signals_ = FileDescriptor(signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
+  signals_ = OwnFd(signalfd(-1, &signals, SFD_NONBLOCK | SFD_CLOEXEC));
   kernel_drops_at_start_ = tap_.KernelDrops();
   if (!options_.record.empty()) {
     const auto wall_ns =

@@ -102,7 +102,7 @@ class LiveSession {
   LiveRun& run_;
   Options options_;
   Transmitter transmitter_;
-  FileDescriptor signals_;
+  OwnFd signals_;
   std::unique_ptr<RecordingWriter> recording_;
   WallClock::time_point began_;
   WallClock::time_point next_status_;

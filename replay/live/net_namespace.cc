@@ -32,7 +32,7 @@ absl::Status NamespaceError(const std::string& name, const std::string& what, in
 // Gives the namespace that the process is in a name, as `ip netns attach` does.
 absl::Status NameNamespace(const std::string& name, const std::string& path) {
   mkdir(kNamespaceFolder, 0755);
-  const FileDescriptor file(open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0));
+  const OwnFd file(open(path.c_str(), O_RDONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0));
   if (file.get() < 0) return NamespaceError(name, "cannot create " + path, errno);
   if (mount(kOwnNamespace, path.c_str(), "none", MS_BIND, nullptr) != 0) {
     const int error = errno;
@@ -43,7 +43,7 @@ absl::Status NameNamespace(const std::string& name, const std::string& path) {
 }
 
 void BringLoopbackUp() {
-  const FileDescriptor control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const OwnFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   struct ifreq request = {};
   std::strncpy(request.ifr_name, "lo", IFNAMSIZ - 1);
   request.ifr_flags = IFF_UP;
@@ -58,8 +58,8 @@ absl::StatusOr<NetNamespace> NetNamespace::Enter(const std::string& name, bool c
         absl::StrCat("\"", name, "\": expected the name of a namespace, as `ip netns` lists them"));
   }
   const std::string path = absl::StrCat(kNamespaceFolder, "/", name);
-  FileDescriptor before(open(kOwnNamespace, O_RDONLY | O_CLOEXEC));
-  const FileDescriptor wanted(open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  OwnFd before(open(kOwnNamespace, O_RDONLY | O_CLOEXEC));
+  const OwnFd wanted(open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (wanted.get() >= 0) {
     if (setns(wanted.get(), CLONE_NEWNET) != 0) {
       return NamespaceError(name, "cannot enter it", errno);

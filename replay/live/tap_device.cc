@@ -1,7 +1,6 @@
 #include "replay/live/tap_device.h"
 
 #include <fcntl.h>
-#include <linux/if.h>
 #include <linux/if_tun.h>
 #include <linux/ipv6.h>
 #include <netinet/in.h>
@@ -15,6 +14,7 @@
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
+#include "replay/outside/interface_request.h"
 
 namespace tapedeck {
 
@@ -23,12 +23,6 @@ namespace {
 constexpr char kTunDevice[] = "/dev/net/tun";
 // Frames that the kernel keeps for us while we do not run: 48 ms of full-sized ones at 1 Gb/s.
 constexpr int kQueueFrames = 4096;
-
-struct ifreq RequestOf(const std::string& name) {
-  struct ifreq request = {};
-  std::strncpy(request.ifr_name, name.c_str(), IFNAMSIZ - 1);
-  return request;
-}
 
 absl::Status OpenError(int error) {
   switch (error) {
@@ -68,7 +62,7 @@ absl::Status AttachError(const std::string& name, int error) {
 }
 
 bool DeviceExists(int socket_fd, const std::string& name) {
-  struct ifreq request = RequestOf(name);
+  struct ifreq request = InterfaceRequest(name);
   return ioctl(socket_fd, SIOCGIFINDEX, &request) == 0;
 }
 
@@ -90,29 +84,20 @@ absl::Status Set(int socket_fd, const std::string& name, unsigned long request, 
       absl::StrCat(name, ": cannot set its ", what, ": ", strerror(errno)));
 }
 
-struct sockaddr SockaddrFor(uint32_t host_order) {
-  struct sockaddr_in sin = {};
-  sin.sin_family = AF_INET;
-  sin.sin_addr.s_addr = htonl(host_order);
-  struct sockaddr address = {};
-  std::memcpy(&address, &sin, sizeof(sin));
-  return address;
-}
-
 absl::Status SetIpv4(int socket_fd, const std::string& name, Ipv4Address address,
                      uint8_t prefix_bits) {
-  struct ifreq request = RequestOf(name);
-  request.ifr_addr = SockaddrFor(address.host());
+  struct ifreq request = InterfaceRequest(name);
+  request.ifr_addr = SockaddrOf(address);
   absl::Status status = Set(socket_fd, name, SIOCSIFADDR, &request, "IPv4 address");
-  request = RequestOf(name);
-  request.ifr_netmask = SockaddrFor(inet_make_mask(prefix_bits));
+  request = InterfaceRequest(name);
+  request.ifr_netmask = SockaddrOf(Ipv4Address(inet_make_mask(prefix_bits)));
   if (status.ok()) status = Set(socket_fd, name, SIOCSIFNETMASK, &request, "netmask");
   return status;
 }
 
 absl::Status SetIpv6(const std::string& name, int index, const Ipv6Address& address,
                      uint8_t prefix_bits) {
-  const FileDescriptor six(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const OwnFd six(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (six.get() < 0) return absl::UnavailableError("this kernel has no IPv6 (--address6 -)");
   struct in6_ifreq request = {};
   std::memcpy(&request.ifr6_addr, address.bytes().data(), address.bytes().size());
@@ -130,20 +115,16 @@ void SwitchDadOff(const std::string& name) {
 
 }  // namespace
 
-FileDescriptor::~FileDescriptor() {
-  if (fd_ >= 0) close(fd_);
-}
-
 absl::StatusOr<TapDevice> TapDevice::Open(const std::string& name, bool create) {
   if (absl::Status good = CheckName(name); !good.ok()) return good;
-  const FileDescriptor control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  const OwnFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!create && !DeviceExists(control.get(), name)) {
     return absl::NotFoundError(absl::StrCat(
         name, ": no such device; --create makes it, or `ip tuntap add ", name, " mode tap`"));
   }
-  FileDescriptor fd(open(kTunDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
+  OwnFd fd(open(kTunDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC));
   if (fd.get() < 0) return OpenError(errno);
-  struct ifreq request = RequestOf(name);
+  struct ifreq request = InterfaceRequest(name);
   request.ifr_flags = IFF_TAP | IFF_NO_PI;
   if (ioctl(fd.get(), TUNSETIFF, &request) != 0) return AttachError(name, errno);
   return TapDevice(name, std::move(fd));
@@ -186,8 +167,8 @@ std::optional<uint64_t> TapDevice::KernelDrops() const {
 }
 
 absl::Status TapDevice::Configure(const KernelSide& side) {
-  const FileDescriptor control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  struct ifreq request = RequestOf(name_);
+  const OwnFd control(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  struct ifreq request = InterfaceRequest(name_);
   if (ioctl(control.get(), SIOCGIFINDEX, &request) != 0) {
     return absl::UnavailableError(absl::StrCat(name_, ": ", strerror(errno)));
   }
@@ -200,7 +181,7 @@ absl::Status TapDevice::Configure(const KernelSide& side) {
     absl::Status status = SetIpv4(control.get(), name_, *side.address, side.prefix_bits);
     if (!status.ok()) return status;
   }
-  request = RequestOf(name_);
+  request = InterfaceRequest(name_);
   request.ifr_flags = IFF_UP | IFF_BROADCAST | IFF_MULTICAST;
   absl::Status up = Set(control.get(), name_, SIOCSIFFLAGS, &request, "flags");
   if (!up.ok() || !side.address6.has_value()) return up;

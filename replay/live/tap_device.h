@@ -10,28 +10,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "replay/outside/own_fd.h"
 #include "stack/base/ip_address.h"
 
 namespace tapedeck {
-
-// Owns a descriptor of this process.
-class FileDescriptor {
- public:
-  FileDescriptor() = default;
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  FileDescriptor(FileDescriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  FileDescriptor& operator=(FileDescriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  ~FileDescriptor();
-  int get() const { return fd_; }
-
- private:
-  int fd_ = -1;
-};
 
 class TapDevice {
  public:
@@ -64,10 +46,10 @@ class TapDevice {
   absl::Status Configure(const KernelSide& side);
 
  private:
-  TapDevice(std::string name, FileDescriptor fd) : name_(std::move(name)), fd_(std::move(fd)) {}
+  TapDevice(std::string name, OwnFd fd) : name_(std::move(name)), fd_(std::move(fd)) {}
 
   std::string name_;
-  FileDescriptor fd_;
+  OwnFd fd_;
 };
 
 }  // namespace tapedeck

@@ -1,10 +1,10 @@
 // A descriptor of this process that is closed with its owner.
-#ifndef TAPEDECK_REPLAY_DIFFERENTIAL_OWN_FD_H_
-#define TAPEDECK_REPLAY_DIFFERENTIAL_OWN_FD_H_
+#ifndef TAPEDECK_REPLAY_OUTSIDE_OWN_FD_H_
+#define TAPEDECK_REPLAY_OUTSIDE_OWN_FD_H_
 
 #include <utility>
 
-namespace tapedeck::differential {
+namespace tapedeck {
 
 class OwnFd {
  public:
@@ -24,6 +24,6 @@ class OwnFd {
   int fd_ = -1;
 };
 
-}  // namespace tapedeck::differential
+}  // namespace tapedeck
 
-#endif  // TAPEDECK_REPLAY_DIFFERENTIAL_OWN_FD_H_
+#endif  // TAPEDECK_REPLAY_OUTSIDE_OWN_FD_H_
