@@ -15,6 +15,8 @@ namespace tapedeck::bench {
 namespace {
 
 constexpr uint64_t kFramesPerPortion = 10'000;
+// Of them, those on the wire or waiting for an interrupt at its end.
+constexpr uint64_t kUnderWayMax = 2000;
 constexpr Ipv4Address kGatewayAddress{10, 0, 0, 3};
 constexpr Ipv4Address kFarAddress{192, 0, 2, 9};
 
@@ -36,6 +38,15 @@ class RepeatedFrame : public FrameSource {
   std::vector<uint8_t> bytes_;
   uint64_t number_ = 0;
 };
+
+// Plays a portion of frames, each of which makes the host send one; returns how many it sent.
+uint64_t PlayPortion(Lab& lab, FramePlayer& player) {
+  const uint64_t before = lab.port(0).frames_out();
+  const uint64_t until = player.frames() + kFramesPerPortion;
+  while (player.frames() < until) lab.world().Step(SimTime::Never());
+  CHECK_LE(player.frames() - lab.port(0).frames_out(), kUnderWayMax);
+  return lab.port(0).frames_out() - before;
+}
 
 LabOptions OneHost(bool trace) {
   LabOptions options;
@@ -62,13 +73,11 @@ class ReceivePath : public Case {
     const uint64_t before = sinks_.datagrams();
     const uint64_t until = player_.frames() + kFramesPerPortion;
     while (player_.frames() < until) lab_.world().Step(SimTime::Never());
-    // The others are on the wire or wait for an interrupt.
     CHECK_LE(player_.frames() - sinks_.datagrams(), kUnderWayMax);
     return sinks_.datagrams() - before;
   }
 
  private:
-  static constexpr uint64_t kUnderWayMax = 2000;
   Lab lab_;
   UdpSinks sinks_;
   RepeatedFrame source_;
@@ -115,16 +124,9 @@ class EchoPath : public Case {
   }
 
   // Counts datagrams in and out.
-  uint64_t Run() override {
-    const uint64_t before = lab_.port(0).frames_out();
-    const uint64_t until = player_.frames() + kFramesPerPortion;
-    while (player_.frames() < until) lab_.world().Step(SimTime::Never());
-    CHECK_LE(player_.frames() - lab_.port(0).frames_out(), kUnderWayMax);
-    return 2 * (lab_.port(0).frames_out() - before);
-  }
+  uint64_t Run() override { return 2 * PlayPortion(lab_, player_); }
 
  private:
-  static constexpr uint64_t kUnderWayMax = 2000;
   FarEnd far_end_;
   Lab lab_;
   RepeatedFrame source_;
@@ -151,16 +153,9 @@ class ForwardPath : public Case {
   }
 
   // Counts datagrams.
-  uint64_t Run() override {
-    const uint64_t before = lab_.port(0).frames_out();
-    const uint64_t until = player_.frames() + kFramesPerPortion;
-    while (player_.frames() < until) lab_.world().Step(SimTime::Never());
-    CHECK_LE(player_.frames() - lab_.port(0).frames_out(), kUnderWayMax);
-    return lab_.port(0).frames_out() - before;
-  }
+  uint64_t Run() override { return PlayPortion(lab_, player_); }
 
  private:
-  static constexpr uint64_t kUnderWayMax = 2000;
   FarEnd far_end_;
   Lab lab_;
   RepeatedFrame source_;
