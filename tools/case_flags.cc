@@ -8,7 +8,7 @@ namespace tapedeck::tools {
 
 void AddCaseFlags(CLI::App* sub, CaseFlags* flags) {
   sub->add_option("--as", flags->kind,
-                  "What FILE is: capture, script, bytes, recording [by its name]")
+                  "What FILE is: capture, stand-in, script, bytes, recording [by its name]")
       ->type_name("KIND");
   sub->add_option("--host", flags->host,
                   "Address of the host under test in a capture [the busiest receiver]");

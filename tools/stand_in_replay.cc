@@ -3,7 +3,6 @@
 #include <chrono>
 #include <cstdio>
 #include <fstream>
-#include <iterator>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -23,6 +22,7 @@ namespace tapedeck::tools {
 namespace {
 
 using standin::FlowComparison;
+using standin::FlowName;
 using standin::FlowResult;
 using standin::Plan;
 using standin::PlanFlow;
@@ -55,12 +55,11 @@ absl::StatusOr<LoadedPlan> LoadPlan(const std::string& file, const std::optional
                                     std::optional<uint32_t> hz) {
   LoadedPlan loaded;
   if (IsPlanFile(file)) {
-    std::ifstream stream(file, std::ios::binary);
-    loaded.text.assign(std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>());
-    absl::StatusOr<Plan> plan = standin::ParsePlan(loaded.text, file);
+    absl::StatusOr<Plan> plan = standin::ReadPlan(file);
     if (!plan.ok()) return plan.status();
     loaded.plan = *std::move(plan);
     if (hz.has_value()) loaded.plan.hz = *hz;
+    loaded.text = standin::PrintPlan(loaded.plan);
     return loaded;
   }
   absl::StatusOr<Plan> plan =
@@ -92,11 +91,6 @@ std::string StandInSettings(const ReplayFlags& flags, const LoadedPlan& loaded) 
       flags.seed, flags.costs, loaded.plan.hz != 0 ? loaded.plan.hz : LabHostOptions().hz,
       flags.timing, flags.eitr.value_or(0), hosts, loaded.plan.host_mac.ToString(),
       loaded.plan.mtu_bytes, standin::PlanHash(loaded.text));
-}
-
-std::string FlowName(const PlanFlow& flow) {
-  return absl::StrCat(flow.protocol == wire::kIpProtoUdp ? "udp " : "tcp ", flow.local.ToString(),
-                      flow.role == standin::Role::kActive ? " > " : " < ", flow.remote.ToString());
 }
 
 std::string EndText(const PlanFlow& flow, const FlowComparison& comparison) {

@@ -1,11 +1,16 @@
 // The tapedeck command: parses which subcommand is meant and runs it.
+#include <sys/mman.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
+#include <new>
 #include <string>
 #include <vector>
 
+#include "stack/kernel/arena.h"
 #include "tools/commands.h"
 
 namespace {
@@ -17,11 +22,37 @@ bool HasSubcommand(const CLI::App& app, const std::string& name) {
                      [&](const CLI::App* subcommand) { return subcommand->get_name() == name; });
 }
 
+// What the system does not give is no bug of ours: a sentence and exit code 2.
+void EndWithoutMemory() {
+  std::fputs("tapedeck: out of memory; a larger limit (ulimit -v, ulimit -d) would help\n", stderr);
+  std::_Exit(tapedeck::tools::kExitUsage);
+}
+
+// Commands without a Lab, which do with what they read.
+bool NeedsNoLab(const std::string& command) {
+  return command == "convert" || command == "merge" || command == "rr";
+}
+
+// Whether the address space for a Lab can be had.
+bool HasRoomForLab() {
+  const tapedeck::Arena::Options options;
+  const size_t bytes = options.hot_reserve_bytes + options.pool_reserve_bytes;
+  void* const region = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (region != MAP_FAILED) return munmap(region, bytes) == 0;
+  std::fprintf(stderr,
+               "tapedeck: %zu MiB of address space are wanted for the Lab and not allowed here "
+               "(ulimit -v, ulimit -d)\n",
+               bytes >> 20);
+  return false;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   // A file that grows beyond what is allowed is an error of write(2), not the end of the program.
   std::signal(SIGXFSZ, SIG_IGN);
+  std::set_new_handler(EndWithoutMemory);
   using namespace tapedeck::tools;
   CLI::App app{
       "Tapedeck runs a whole Linux-shaped TCP/IP stack, from NIC registers up to system calls, as "
@@ -74,7 +105,9 @@ int main(int argc, char** argv) {
     return kExitUsage;
   }
   for (const Command& command : commands) {
-    if (command.app->parsed()) return command.run();
+    if (!command.app->parsed()) continue;
+    if (!NeedsNoLab(command.app->get_name()) && !HasRoomForLab()) return kExitUsage;
+    return command.run();
   }
   return kExitUsage;
 }

@@ -13,6 +13,8 @@
 #include "replay/lab/script_run.h"
 #include "replay/recording/recording_replay.h"
 #include "replay/script/bytes.h"
+#include "replay/standin/stand_in.h"
+#include "replay/standin/standin_playback.h"
 
 namespace tapedeck {
 
@@ -86,6 +88,34 @@ class RecordingCase final : public Case {
   std::string path_;
 };
 
+class StandInCase final : public Case {
+ public:
+  StandInCase(std::string path, standin::Plan plan, const CaseOptions& options)
+      : path_(std::move(path)), plan_(std::move(plan)) {
+    options_.lab = options.capture.lab;
+    options_.lab.seed = options.seed;
+    if (options_.lab.hosts.empty()) options_.lab.hosts.emplace_back();
+    // A captured time is when the host saw a packet: what its NIC did before is in it already.
+    options_.lab.hosts[0].driver.eitr = 0;
+    options_.settle = options.capture.settle;
+  }
+  const std::string& name() const override { return path_; }
+  CaseKind kind() const override { return CaseKind::kStandIn; }
+  absl::StatusOr<std::unique_ptr<Playback>> Play(const PlayHooks& hooks,
+                                                 Arena* arena) const override {
+    standin::StandInOptions options = options_;
+    options.lab.observer = hooks.observer;
+    options.lab.edits = hooks.edits;
+    return std::make_unique<standin::StandInPlayback>(plan_, options, standin::TimeTolerance{},
+                                                      arena);
+  }
+
+ private:
+  std::string path_;
+  standin::Plan plan_;
+  standin::StandInOptions options_;
+};
+
 absl::StatusOr<std::vector<uint8_t>> ReadCaseBytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
@@ -114,6 +144,7 @@ bool BeginsLikeACapture(const std::string& path) {
 CaseKind KindByName(const std::string& path) {
   const std::filesystem::path name(path);
   if (name.extension() == ".pkt") return CaseKind::kScript;
+  if (name.extension() == ".plan") return CaseKind::kStandIn;
   std::error_code unknown;
   if (path != "-" && !name.has_extension() && std::filesystem::is_regular_file(name, unknown) &&
       !BeginsLikeACapture(path)) {
@@ -136,7 +167,25 @@ absl::StatusOr<std::unique_ptr<Case>> OpenBytesCase(const std::string& path,
   return std::make_unique<ScriptCase>(path, CaseKind::kBytes, DecodeScript(*bytes), options);
 }
 
-constexpr std::array<const char*, 5> kKindNames = {"", "capture", "script", "bytes", "recording"};
+absl::StatusOr<std::unique_ptr<Case>> OpenStandInCase(const std::string& path,
+                                                      const CaseOptions& options) {
+  standin::InferOptions inference;
+  inference.host = options.capture.host;
+  inference.filter = options.capture.filter;
+  std::vector<std::string> warnings;
+  const bool is_plan = std::filesystem::path(path).extension() == ".plan";
+  absl::StatusOr<standin::Plan> plan =
+      is_plan ? standin::ReadPlan(path) : standin::PlanFromCapture(path, inference, &warnings);
+  if (!plan.ok()) return plan.status();
+  if (!standin::HasUsableFlows(*plan)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": no flow of TCP or UDP whose packets could drive a host"));
+  }
+  return std::make_unique<StandInCase>(path, *std::move(plan), options);
+}
+
+constexpr std::array<const char*, 6> kKindNames = {"",      "capture",   "script",
+                                                   "bytes", "recording", "stand-in"};
 
 }  // namespace
 
@@ -145,7 +194,7 @@ absl::StatusOr<CaseKind> ParseCaseKind(const std::string& name) {
     if (name == kKindNames[i]) return static_cast<CaseKind>(i);
   }
   return absl::InvalidArgumentError(absl::StrCat(
-      name, ": expected what kind of case it is: capture, script, bytes or recording"));
+      name, ": expected what kind of case it is: capture, script, bytes, recording or stand-in"));
 }
 
 const char* CaseKindName(CaseKind kind) { return kKindNames[static_cast<size_t>(kind)]; }
@@ -159,6 +208,8 @@ absl::StatusOr<std::unique_ptr<Case>> OpenCase(const std::string& path,
       return OpenBytesCase(path, options);
     case CaseKind::kRecording:
       return std::make_unique<RecordingCase>(path);
+    case CaseKind::kStandIn:
+      return OpenStandInCase(path, options);
     case CaseKind::kByName:
     case CaseKind::kCapture:
       break;

@@ -25,8 +25,9 @@ enum class CaseKind : uint8_t {
   kScript,     // packetdrill's language
   kBytes,      // a script in bytes: what fuzzers make
   kRecording,  // of `tapedeck live`; what it says of its making is taken from it
+  kStandIn,    // a plan, or a capture of which one is inferred
 };
-// "capture", "script", "bytes", "recording"; InvalidArgument for other words.
+// "capture", "script", "bytes", "recording", "stand-in"; InvalidArgument for other words.
 absl::StatusOr<CaseKind> ParseCaseKind(const std::string& name);
 const char* CaseKindName(CaseKind kind);
 
@@ -60,9 +61,9 @@ class Case {
 };
 
 // The case `path`: a file, or "-" for a capture on standard input. By its name it is a script where
-// that ends in .pkt, and a script in bytes where it has no extension, as fuzzers name their inputs,
-// and does not begin like a capture. An error names the file, and is said now where the file cannot
-// be read at all; a capture is read by Play.
+// that ends in .pkt, a plan where in .plan, and a script in bytes where it has no extension, as
+// fuzzers name their inputs, and does not begin like a capture. An error names the file, and is
+// said now where the file cannot be read at all; a capture is read by Play.
 absl::StatusOr<std::unique_ptr<Case>> OpenCase(const std::string& path, const CaseOptions& options);
 
 }  // namespace tapedeck

@@ -43,6 +43,7 @@ std::optional<CaseFile::Kind> KindOfFile(const fs::path& path) {
     return CaseFile::Kind::kCapture;
   }
   if (path.extension() == ".pkt") return CaseFile::Kind::kScript;
+  if (path.extension() == ".plan") return CaseFile::Kind::kPlan;
   const bool plain = name.find('.') == std::string::npos;
   if (HasFuzzersName(name) || (plain && IsBelowFolderOfInputs(fs::absolute(path).parent_path()))) {
     return CaseFile::Kind::kInput;

@@ -11,7 +11,7 @@
 namespace tapedeck::regress {
 
 struct CaseFile {
-  enum class Kind : uint8_t { kCapture, kScript, kInput };
+  enum class Kind : uint8_t { kCapture, kScript, kInput, kPlan };
   Kind kind = Kind::kCapture;
   std::string path;    // as the caller reaches it
   std::string name;    // below the folder that was named
@@ -22,6 +22,7 @@ struct CaseFile {
 // path:
 //   captures  *.pcap, *.pcapng, *.cap, each also with .gz or .zst
 //   scripts   *.pkt
+//   plans     *.plan, of stand-in replay
 //   inputs    names that fuzzers give (40 hexadecimal digits, crash-*, leak-*, oom-*, timeout-*,
 //             id:*), and names without a dot below a folder `fuzz` or `regress`
 // Its golden is PATH.golden where that exists, else NAME.golden in the nearest folder `goldens`

@@ -19,8 +19,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kFeatures[] = {"captures", "inputs",  "ipv4", "ipv6",
-                                          "raw",      "scripts", "tcp",  "udp"};
+constexpr std::string_view kFeatures[] = {"captures", "inputs",   "ipv4", "ipv6", "raw",
+                                          "scripts",  "stand-in", "tcp",  "udp"};
 
 // Reads the keys of one file into settings.
 class SettingsReader {

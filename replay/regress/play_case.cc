@@ -46,6 +46,8 @@ CaseKind KindOfCase(const CaseFile& one) {
       return CaseKind::kScript;
     case CaseFile::Kind::kInput:
       return CaseKind::kBytes;
+    case CaseFile::Kind::kPlan:
+      return CaseKind::kStandIn;
   }
   return CaseKind::kByName;
 }
@@ -61,9 +63,10 @@ absl::StatusOr<CaseOptions> MakeOptions(const CaseFile& one, const CaseSettings&
   options.tolerance = settings.tolerance ? TolerancePolicy::kKernel : TolerancePolicy::kExact;
   if (settings.mode.empty()) return options;
   if (one.kind == CaseFile::Kind::kCapture) {
-    if (settings.mode == "raw") return options;
-    return absl::InvalidArgumentError(
-        absl::StrCat(one.path, ": a capture has no mode `", settings.mode, "`; there is raw"));
+    if (settings.mode == "stand-in") options.kind = CaseKind::kStandIn;
+    if (settings.mode == "raw" || settings.mode == "stand-in") return options;
+    return absl::InvalidArgumentError(absl::StrCat(one.path, ": a capture has no mode `",
+                                                   settings.mode, "`; there are raw and stand-in"));
   }
   absl::Status set = options.script.Set("ip_version", settings.mode);
   if (!set.ok()) return absl::InvalidArgumentError(absl::StrCat(one.path, ": ", set.message()));

@@ -23,9 +23,21 @@ SimTime AlignedStart(SimTime ready, int64_t start_ns) {
 
 }  // namespace
 
-StandIn::StandIn(const Plan& plan, const StandInOptions& options)
+const char* TimingName(Timing timing) {
+  switch (timing) {
+    case Timing::kReactive:
+      return "reactive";
+    case Timing::kAbsolute:
+      return "absolute";
+    case Timing::kFast:
+      return "fast";
+  }
+  return "";
+}
+
+StandIn::StandIn(const Plan& plan, const StandInOptions& options, Arena* arena)
     : plan_(plan), timing_(options.timing), settle_(options.settle) {
-  BuildHost(options);
+  BuildHost(options, arena);
   start_ = AlignedStart(lab_->world().now(), plan.start_ns);
   stimuli_.resize(plan.flows.size());
   opens_.assign(plan.flows.size(), false);
@@ -52,7 +64,7 @@ StandIn::StandIn(const Plan& plan, const StandInOptions& options)
 
 StandIn::~StandIn() = default;
 
-void StandIn::BuildHost(const StandInOptions& options) {
+void StandIn::BuildHost(const StandInOptions& options, Arena* arena) {
   LabOptions lab = options.lab;
   if (lab.hosts.empty()) lab.hosts.emplace_back();
   LabHostOptions& host = lab.hosts[0];
@@ -69,7 +81,7 @@ void StandIn::BuildHost(const StandInOptions& options) {
   host.prefix6_length_bits = 128;
   host.everything_on_link = true;
   if (plan_.hz != 0) host.hz = plan_.hz;
-  lab_ = std::make_unique<Lab>(lab);
+  lab_ = std::make_unique<Lab>(lab, arena);
   if (plan_.mtu_bytes != lab_->device(0)->mtu) {
     CHECK_EQ(dev_set_mtu(lab_->device(0), plan_.mtu_bytes), 0);
   }
@@ -104,6 +116,7 @@ void StandIn::Start() {
   lab_->port(0).Listen(this, 0);
   world_ = StartApps(lab_->host(0), plan_, index_, start_);
   const uint16_t source = world.NewEventSource();
+  events_.clear();
   for (const std::vector<uint32_t>& its : stimuli_) state_.unfinished += its.empty() ? 0 : 1;
   for (uint32_t i = 0; i < plan_.flows.size(); ++i) {
     auto* const event = lab_->arena().New<FlowEvent>(EventKind::kWire, source, &StandIn::OnFlow);

@@ -27,6 +27,8 @@ enum class Timing : uint8_t {
   kFast,      // as soon as they may
 };
 
+const char* TimingName(Timing timing);  // "reactive", ...
+
 struct StandInOptions {
   LabOptions lab;  // its one host is filled in from the plan
   Timing timing = Timing::kReactive;
@@ -66,8 +68,8 @@ struct FlowResult {
 
 class StandIn : private FrameListener {
  public:
-  // `plan` must outlive it.
-  StandIn(const Plan& plan, const StandInOptions& options);
+  // `plan` must outlive it, as must `arena`, which is reset and used where there is one.
+  explicit StandIn(const Plan& plan, const StandInOptions& options, Arena* arena = nullptr);
   ~StandIn() override;
   StandIn(const StandIn&) = delete;
   StandIn& operator=(const StandIn&) = delete;
@@ -122,7 +124,7 @@ class StandIn : private FrameListener {
   };
   enum class Gate : uint8_t { kOpen, kUnsent, kDone };
 
-  void BuildHost(const StandInOptions& options);
+  void BuildHost(const StandInOptions& options, Arena* arena);
   void AddNeighbours();
   static void OnFlow(Event* event, SimTime now);
   static void OnOther(Event* event, SimTime now);

@@ -4,10 +4,12 @@
 #define TAPEDECK_REPLAY_STANDIN_INFER_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "replay/capture/record_filter.h"
 #include "replay/standin/captured_packets.h"
 #include "replay/standin/flows.h"
 #include "replay/standin/plan.h"
@@ -20,6 +22,8 @@ struct InferOptions {
   std::optional<IpAddress> host;
   // Whether what only runs show is looked for (fit.h).
   bool fit = true;
+  // Records that it does not admit are not looked at. Null: all are.
+  std::shared_ptr<capture::RecordFilter> filter = nullptr;
 };
 
 // `name` is the capture's. A plan without flows: there is nothing to stand in for.

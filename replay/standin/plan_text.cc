@@ -173,6 +173,11 @@ class PlanPrinter {
 
 std::string PrintPlan(const Plan& plan) { return PlanPrinter().Print(plan); }
 
+std::string FlowName(const PlanFlow& flow) {
+  return absl::StrCat(ProtocolName(flow.protocol), " ", flow.local.ToString(),
+                      flow.role == Role::kActive ? " > " : " < ", flow.remote.ToString());
+}
+
 uint64_t PlanHash(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
 
 bool LooksLikePlan(std::string_view beginning) {

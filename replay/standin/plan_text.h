@@ -34,6 +34,9 @@ std::string PrintPlan(const Plan& plan);
 // `name` is what errors call the text: "x.plan:12: expected a time, found 'soon'".
 absl::StatusOr<Plan> ParsePlan(std::string_view text, const std::string& name);
 
+// "tcp 192.0.2.2:80 < 192.0.2.1:40000": L's end first, > where L connected.
+std::string FlowName(const PlanFlow& flow);
+
 // XXH3 of the text: part of what identifies a run.
 uint64_t PlanHash(std::string_view text);
 

@@ -1,33 +1,18 @@
 #include "replay/standin/stand_in.h"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "replay/capture/capture_reader.h"
 #include "replay/standin/captured_packets.h"
 #include "replay/standin/fit.h"
+#include "replay/standin/plan_text.h"
+#include "replay/standin/standin_playback.h"
 
 namespace tapedeck::standin {
-namespace {
-
-void CountFrames(const Recorder& recorder, StandInResult* result) {
-  const FrameLedger& ledger = recorder.ledger();
-  result->frames_in = ledger.frames_in();
-  result->frames_out = recorder.count(TraceKind::kWireTx);
-  result->delivered = ledger.delivered();
-  result->queued = ledger.queued();
-  for (int i = 0; i < kDropReasons; ++i) {
-    const auto reason = static_cast<DropReason>(i);
-    if (ledger.dropped(reason) == 0) continue;
-    result->dropped[DropReasonName(reason)] = ledger.dropped(reason);
-  }
-  result->events = recorder.digest().events();
-  result->digest = recorder.digest().ToString();
-}
-
-}  // namespace
-
 Grade StandInResult::WorstGrade() const {
   Grade worst = Grade::kA;
   for (const FlowComparison& comparison : comparisons) worst = std::max(worst, comparison.grade);
@@ -42,40 +27,32 @@ bool HasUsableFlows(const Plan& plan) {
 
 absl::StatusOr<StandInResult> RunPlan(const Plan& plan, const StandInOptions& options,
                                       const TimeTolerance& tolerance, const StandInHooks& hooks) {
-  StandInResult result;
-  StandIn run(plan, options);
+  StandInPlayback playback(plan, options, tolerance);
   if (hooks.started) {
-    absl::Status started = hooks.started(run);
+    absl::Status started = hooks.started(playback.run());
     if (!started.ok()) return started;
   }
-  run.Start();
-  while (run.Step()) {
+  while (playback.Advance()) {
   }
-  result.flows = run.Finish();
-  for (uint32_t i = 0; i < plan.flows.size(); ++i) {
-    result.comparisons.push_back(
-        CompareFlow(plan.flows[i], plan.stimuli, i, result.flows[i], tolerance));
-  }
-  Lab& lab = run.lab();
-  CountFrames(lab.recorder(), &result);
-  result.virtual_time = lab.world().now() - run.start();
-  // The end of the Lab is not part of the run.
-  lab.world().set_trace_sink(nullptr);
-  lab.Shutdown();
-  const uint64_t faults = lab.host(0).kernel().bus().faults();
-  if (faults != 0) {
-    result.violations.push_back(
-        absl::StrCat(faults, " accesses by the device that the driver did not allow"));
-  }
-  for (std::string& left : lab.Leftovers()) result.violations.push_back(std::move(left));
-  return result;
+  playback.Finish();
+  return std::move(playback.result());
+}
+
+absl::StatusOr<Plan> ReadPlan(const std::string& file) {
+  std::ifstream stream(file, std::ios::binary);
+  if (!stream) return absl::NotFoundError(absl::StrCat(file, ": cannot be read"));
+  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  return ParsePlan(text, file);
 }
 
 absl::StatusOr<Plan> PlanFromCapture(const std::string& file, const InferOptions& options,
                                      std::vector<std::string>* warnings) {
-  absl::StatusOr<capture::CaptureReader> reader = capture::CaptureReader::Open(file);
+  capture::CaptureReaderOptions reading;
+  reading.filter = options.filter;
+  absl::StatusOr<capture::CaptureReader> reader = capture::CaptureReader::Open(file, reading);
   if (!reader.ok()) return reader.status();
   const CapturedPackets packets = ReadPackets(*reader);
+  if (options.filter != nullptr && !options.filter->status().ok()) return options.filter->status();
   if (packets.packets.empty() && packets.unused.empty() && !reader->damage().ok()) {
     return reader->damage();
   }

@@ -49,6 +49,9 @@ absl::StatusOr<StandInResult> RunPlan(const Plan& plan, const StandInOptions& op
 // Whether `plan` has anything to stand in for: a flow that packets of P can drive.
 bool HasUsableFlows(const Plan& plan);
 
+// The plan that the file `file` holds as text. Errors: "x.plan:12: expected a time, found 'soon'".
+absl::StatusOr<Plan> ReadPlan(const std::string& file);
+
 // Reads the capture `file` ("-": standard input) and infers. Damage behind usable records is a
 // warning.
 absl::StatusOr<Plan> PlanFromCapture(const std::string& file, const InferOptions& options,
