@@ -276,7 +276,7 @@ RecordingFlags RecordingFlagsOf(const ReplayFlags& flags) {
 
 int ReplayFile(const ReplayFlags& flags, const std::string& file, const RawReplayOptions& options) {
   if (MayStandIn(flags, file)) {
-    const std::optional<int> code = ReplayStandIn(flags, file, options.lab, options.host);
+    const std::optional<int> code = ReplayStandIn(flags, file, options);
     if (code.has_value()) return *code;
   }
   return ReplayRaw(flags, file, options);
@@ -438,9 +438,9 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
   sub->add_option("--chain", flags->chain,
                   "Write the digest after every event: two runs differ first where these files do")
       ->type_name("FILE");
-  sub->add_option(
-         "--restore-after", flags->restore_after,
-         "Raw: snapshot after N frames, run on, restore, go on; the digest does not depend on it")
+  sub->add_option("--restore-after", flags->restore_after,
+                  "Raw, plans: snapshot after N frames, run on, restore, go on; the digest does "
+                  "not depend on it")
       ->type_name("N");
   return [flags] { return RunReplay(*flags); };
 }

@@ -51,7 +51,7 @@ bool IsPlanFile(const std::string& file) {
   return standin::LooksLikePlan(beginning);
 }
 
-absl::StatusOr<LoadedPlan> LoadPlan(const std::string& file, const std::optional<IpAddress>& host,
+absl::StatusOr<LoadedPlan> LoadPlan(const std::string& file, const standin::InferOptions& inference,
                                     std::optional<uint32_t> hz) {
   LoadedPlan loaded;
   if (IsPlanFile(file)) {
@@ -62,8 +62,7 @@ absl::StatusOr<LoadedPlan> LoadPlan(const std::string& file, const std::optional
     loaded.text = standin::PrintPlan(loaded.plan);
     return loaded;
   }
-  absl::StatusOr<Plan> plan =
-      standin::PlanFromCapture(file, {host, !hz.has_value()}, &loaded.warnings);
+  absl::StatusOr<Plan> plan = standin::PlanFromCapture(file, inference, &loaded.warnings);
   if (!plan.ok()) return plan.status();
   loaded.plan = *std::move(plan);
   loaded.plan.source = FileName(file);
@@ -290,6 +289,7 @@ standin::StandInOptions OptionsOf(const ReplayFlags& flags, const LabOptions& la
   options.timing = flags.timing == "absolute" ? standin::Timing::kAbsolute
                    : flags.timing == "fast"   ? standin::Timing::kFast
                                               : standin::Timing::kReactive;
+  options.restore_after_frames = flags.restore_after;
   options.settle = Duration::Nanoseconds(static_cast<uint64_t>(flags.settle_s * 1e9));
   return options;
 }
@@ -338,17 +338,21 @@ int RunLoaded(const ReplayFlags& flags, const std::string& file, const LoadedPla
 }  // namespace
 
 bool MayStandIn(const ReplayFlags& flags, const std::string& file) {
+  if (IsPlanFile(file)) return true;
   if (flags.mode == "raw") return false;
   if (flags.mode == "stand-in") return true;
-  const bool raw_flags = !flags.selection.filter.empty() || flags.no_sockets ||
-                         flags.no_arp_answers || !flags.bind.empty() ||
+  const bool raw_flags = flags.no_sockets || flags.no_arp_answers || !flags.bind.empty() ||
                          flags.frames_max != UINT64_MAX || flags.restore_after != 0;
   return file != "-" && !raw_flags;
 }
 
 std::optional<int> ReplayStandIn(const ReplayFlags& flags, const std::string& file,
-                                 const LabOptions& lab, const std::optional<IpAddress>& host) {
-  const absl::StatusOr<LoadedPlan> loaded = LoadPlan(file, host, flags.hz);
+                                 const RawReplayOptions& options) {
+  standin::InferOptions inference;
+  inference.host = options.host;
+  inference.fit = !flags.hz.has_value();
+  inference.filter = options.filter;
+  const absl::StatusOr<LoadedPlan> loaded = LoadPlan(file, inference, flags.hz);
   const bool usable = loaded.ok() && standin::HasUsableFlows(loaded->plan);
   if (!usable && flags.mode == "auto" && flags.plan_out.empty() && !IsPlanFile(file)) {
     return std::nullopt;
@@ -363,7 +367,7 @@ std::optional<int> ReplayStandIn(const ReplayFlags& flags, const std::string& fi
     ComplainOfStandIn(std::string(status.message()));
     return kExitUsage;
   }
-  return RunLoaded(flags, file, *loaded, lab);
+  return RunLoaded(flags, file, *loaded, options.lab);
 }
 
 }  // namespace tapedeck::tools

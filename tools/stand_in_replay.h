@@ -5,8 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "replay/lab/lab.h"
-#include "stack/base/ip_address.h"
+#include "replay/lab/raw_replay.h"
 #include "tools/replay_flags.h"
 
 namespace tapedeck::tools {
@@ -15,9 +14,9 @@ namespace tapedeck::tools {
 bool MayStandIn(const ReplayFlags& flags, const std::string& file);
 
 // Replays the capture or plan `file` and prints; the exit code. Nullopt where there is nothing to
-// stand in for and the flags allow another way.
+// stand in for and the flags allow another way. Of `options`: the Lab, the host, the filter.
 std::optional<int> ReplayStandIn(const ReplayFlags& flags, const std::string& file,
-                                 const LabOptions& lab, const std::optional<IpAddress>& host);
+                                 const RawReplayOptions& options);
 
 }  // namespace tapedeck::tools
 

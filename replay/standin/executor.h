@@ -34,6 +34,9 @@ struct StandInOptions {
   Timing timing = Timing::kReactive;
   // How long the run goes on behind its last packet and action.
   Duration settle = Duration::Seconds(1);
+  // Of RunPlan: snapshot after so many frames, run on for as many, restore, and go on: the digest
+  // must not change. 0: never.
+  uint64_t restore_after_frames = 0;
 };
 
 // What our host sent.

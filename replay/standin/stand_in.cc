@@ -13,6 +13,26 @@
 #include "replay/standin/standin_playback.h"
 
 namespace tapedeck::standin {
+namespace {
+
+// Plays on until `frames` have entered; false where the run ended before.
+bool PlayFrames(StandInPlayback& playback, uint64_t frames) {
+  while (playback.recorder().ledger().frames_in() < frames) {
+    if (!playback.Advance()) return false;
+  }
+  return true;
+}
+
+// Goes `frames` further, back to where it was, and leaves the run as if nothing had happened.
+void CheckRestore(StandInPlayback& playback, uint64_t frames) {
+  if (!PlayFrames(playback, frames)) return;
+  const std::unique_ptr<Playback::State> state = playback.Take();
+  PlayFrames(playback, 2 * frames);
+  playback.Restore(*state);
+}
+
+}  // namespace
+
 Grade StandInResult::WorstGrade() const {
   Grade worst = Grade::kA;
   for (const FlowComparison& comparison : comparisons) worst = std::max(worst, comparison.grade);
@@ -32,6 +52,7 @@ absl::StatusOr<StandInResult> RunPlan(const Plan& plan, const StandInOptions& op
     absl::Status started = hooks.started(playback.run());
     if (!started.ok()) return started;
   }
+  if (options.restore_after_frames != 0) CheckRestore(playback, options.restore_after_frames);
   while (playback.Advance()) {
   }
   playback.Finish();

@@ -16,11 +16,13 @@
 #include "replay/lab/raw_replay.h"
 #include "replay/script/bytes.h"
 #include "replay/script/text.h"
+#include "replay/standin/stand_in.h"
 
 namespace tapedeck {
 namespace {
 
 constexpr char kCapture[] = "corpus/captures/http6-a.pcapng";
+constexpr char kPlan[] = "corpus/plans/tcp-odd-b.plan";
 constexpr char kScript[] =
     "tests/conformance/delayed_ack/a-lone-segment-is-acknowledged-after-40-ms.pkt";
 
@@ -159,16 +161,19 @@ TEST_P(EveryKindOfCase, ObserversDoNotSeeWhatAStoppedRunStillDoes) {
   EXPECT_EQ(seen.events[before - 1].first, last);
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, EveryKindOfCase, testing::Values(kCapture, kScript, "bytes"),
+INSTANTIATE_TEST_SUITE_P(Cases, EveryKindOfCase, testing::Values(kCapture, kScript, kPlan, "bytes"),
                          [](const testing::TestParamInfo<const char*>& param) {
                            const std::string name = param.param;
                            return std::string(name == kCapture  ? "Capture"
                                               : name == kScript ? "Script"
+                                              : name == kPlan   ? "Plan"
                                                                 : "Bytes");
                          });
 
-TEST(CaptureCase, IsTheSameRunAfterItWasTakenBack) {
-  const std::unique_ptr<Case> what = Opened(kCapture);
+class CasesWithCheckpoints : public testing::TestWithParam<const char*> {};
+
+TEST_P(CasesWithCheckpoints, AreTheSameRunAfterTheyWereTakenBack) {
+  const std::unique_ptr<Case> what = Opened(GetParam());
   Arena arena{Arena::Options{}};
   const PlaybackResult straight = StraightThrough(*what);
   const std::unique_ptr<CaseRun> run = Started(*what, &arena);
@@ -188,6 +193,11 @@ TEST(CaptureCase, IsTheSameRunAfterItWasTakenBack) {
   EXPECT_EQ(run->Finish().digest, straight.digest);
 }
 
+INSTANTIATE_TEST_SUITE_P(Cases, CasesWithCheckpoints, testing::Values(kCapture, kPlan),
+                         [](const testing::TestParamInfo<const char*>& param) {
+                           return std::string(param.param == kPlan ? "Plan" : "Capture");
+                         });
+
 TEST(ScriptCase, CanOnlyBePlayedAgain) {
   const std::unique_ptr<Case> what = Opened(kScript);
   Arena arena{Arena::Options{}};
@@ -200,7 +210,34 @@ TEST(CaptureCase, HasTheDigestOfItsReplay) {
   EXPECT_EQ(StraightThrough(*Opened(kCapture)).digest, replay->digest);
 }
 
+// A plan, and the capture that it was inferred of.
+TEST(StandInCase, HasTheDigestOfItsReplay) {
+  const absl::StatusOr<standin::Plan> plan = standin::ReadPlan(kPlan);
+  ASSERT_TRUE(plan.ok()) << plan.status();
+  standin::StandInOptions options;
+  options.settle = Duration::Seconds(5);
+  options.lab.hosts.emplace_back().driver.eitr = 0;
+  const absl::StatusOr<standin::StandInResult> replay = standin::RunPlan(*plan, options, {});
+  ASSERT_TRUE(replay.ok()) << replay.status();
+  const PlaybackResult played = StraightThrough(*Opened(kPlan));
+  EXPECT_EQ(played.digest, replay->digest);
+  ASSERT_EQ(played.summary.size(), plan->flows.size());
+  EXPECT_THAT(played.summary[0], testing::HasSubstr("grade "));
+  CaseOptions as_stand_in;
+  as_stand_in.kind = CaseKind::kStandIn;
+  EXPECT_EQ(Opened("corpus/captures/tcp-odd-b.pcap", as_stand_in)->kind(), CaseKind::kStandIn);
+}
+
+TEST(StandInCase, NeedsAFlowThatDrivesAHost) {
+  CaseOptions options;
+  options.kind = CaseKind::kStandIn;
+  const auto opened = OpenCase("corpus/captures/ping4-b.pcap", options);
+  EXPECT_THAT(std::string(opened.status().message()), testing::HasSubstr("no flow of TCP or UDP"));
+  EXPECT_FALSE(OpenCase("no/such.plan", {}).ok());
+}
+
 TEST(CaseByName, KindsAreTold) {
+  EXPECT_EQ(Opened(kPlan)->kind(), CaseKind::kStandIn);
   EXPECT_EQ(Opened(kCapture)->kind(), CaseKind::kCapture);
   EXPECT_EQ(Opened(kScript)->kind(), CaseKind::kScript);
   EXPECT_EQ(Opened(BytesFile())->kind(), CaseKind::kBytes);
