@@ -210,8 +210,6 @@ class FlowJudge {
   }
 
   void SetGrade() {
-    // The file's own resolution is a microsecond or a nanosecond: below that, times are the same.
-    constexpr int64_t kResolutionNs = 1'000;
     if (!out_.bytes_read_same) return Set(Grade::kD, "missing_data");
     if (flow_.protocol == wire::kIpProtoUdp) return SetDatagramGrade();
     if (!(out_.captured == out_.replayed)) return SetOutcomeReason();
@@ -220,7 +218,7 @@ class FlowJudge {
     if (out_.retransmissions_more != 0) return Set(Grade::kC, "extra_recovery");
     if (out_.resets_more != 0) return Set(Grade::kC, "extra_reset");
     if (!out_.diverged) {
-      if (out_.time_off_max_ns < kResolutionNs) return Set(Grade::kA, "");
+      if (out_.time_off_max_ns < tolerance_.same_ns) return Set(Grade::kA, "");
       return in_time_ ? Set(Grade::kAMinus, "") : Set(Grade::kB, "timing");
     }
     const bool segments = out_.segments_same == out_.segments_captured;
@@ -230,7 +228,7 @@ class FlowJudge {
   void SetDatagramGrade() {
     if (flow_.expected.size() != counted_) return Set(Grade::kD, "missing_data");
     if (out_.diverged) return Set(Grade::kC, "other_datagrams");
-    if (out_.time_off_max_ns < 1'000) return Set(Grade::kA, "");
+    if (out_.time_off_max_ns < tolerance_.same_ns) return Set(Grade::kA, "");
     Set(in_time_ ? Grade::kAMinus : Grade::kB, in_time_ ? "" : "timing");
   }
 

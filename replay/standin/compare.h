@@ -1,7 +1,7 @@
 // Fidelity: how near our host came to the captured one, flow by flow (replay.md 4.4, grades).
 //
 //   A   the same segments with the same fields (IP identification, TTL, checksums and the values of
-//       numbers and timestamps excepted), at the same times
+//       numbers and timestamps excepted), at the same times: as good as our host can tell
 //   A-  the same segments and fields, times within the tolerance
 //   B   the same bytes and milestones; cut into other segments, acknowledged at other places
 //   C   the same bytes; more recovery than in the capture, or P had to be modelled
@@ -25,6 +25,9 @@ const char* GradeName(Grade grade);  // "A", "A-", ...
 std::optional<Grade> ParseGrade(const std::string& name);
 
 struct TimeTolerance {
+  // Below this, times are the same: a file's resolution. A run raises it to what our host takes to
+  // send a full frame, for a captured time is between the call and the wire.
+  int64_t same_ns = 1'000;
   // A segment may be off by the larger of the two: absolutely, and as a share of the time since
   // L's segment before it.
   int64_t absolute_ns = 4'000'000;

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "replay/standin/flows.h"
-#include "stack/core/neighbour.h"
+#include "replay/standin/neighbours.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
 
@@ -81,6 +81,7 @@ void StandIn::BuildHost(const StandInOptions& options, Arena* arena) {
   host.prefix6_length_bits = 128;
   host.everything_on_link = true;
   if (plan_.hz != 0) host.hz = plan_.hz;
+  latency_ = SendLatency::Measure(lab);
   lab_ = std::make_unique<Lab>(lab, arena);
   if (plan_.mtu_bytes != lab_->device(0)->mtu) {
     CHECK_EQ(dev_set_mtu(lab_->device(0), plan_.mtu_bytes), 0);
@@ -94,27 +95,16 @@ void StandIn::BuildHost(const StandInOptions& options, Arena* arena) {
 
 // The captured host knew its neighbours; ours does, too.
 void StandIn::AddNeighbours() {
-  net& network = lab_->host(0).network();
   for (const PlanNeighbour& neighbour : plan_.neighbours) {
     macs_[neighbour.address] = neighbour.mac;
-    if (!neighbour.mac.IsValidStation()) continue;
-    const bool v4 = neighbour.address.is_v4();
-    neigh_table* const table = v4 ? network.arp_tbl : network.nd_tbl;
-    const Ipv4Address key4 = v4 ? neighbour.address.v4() : kIpv4Any;
-    const void* const key = v4 ? static_cast<const void*>(&key4)
-                               : static_cast<const void*>(neighbour.address.v6().bytes().data());
-    struct neighbour* const entry = neigh_create(table, key, lab_->device(0));
-    if (entry == nullptr) continue;
-    neigh_update(entry, neighbour.mac.bytes().data(), NUD_PERMANENT,
-                 NEIGH_UPDATE_F_OVERRIDE | NEIGH_UPDATE_F_ADMIN);
-    neigh_release(entry);
+    AddNeighbour(*lab_, neighbour);
   }
 }
 
 void StandIn::Start() {
   World& world = lab_->world();
   lab_->port(0).Listen(this, 0);
-  world_ = StartApps(lab_->host(0), plan_, index_, start_);
+  world_ = StartApps(lab_->host(0), plan_, index_, start_, latency_);
   const uint16_t source = world.NewEventSource();
   events_.clear();
   for (const std::vector<uint32_t>& its : stimuli_) state_.unfinished += its.empty() ? 0 : 1;

@@ -16,6 +16,7 @@
 
 #include "replay/lab/lab.h"
 #include "replay/standin/flow_app.h"
+#include "replay/standin/latency.h"
 #include "replay/standin/packet.h"
 #include "replay/standin/plan.h"
 
@@ -78,6 +79,7 @@ class StandIn : private FrameListener {
   StandIn& operator=(const StandIn&) = delete;
 
   Lab& lab() { return *lab_; }
+  const SendLatency& latency() const { return latency_; }
   // When the capture's first record enters.
   SimTime start() const { return start_; }
 
@@ -159,6 +161,7 @@ class StandIn : private FrameListener {
   const Plan& plan_;
   Timing timing_;
   Duration settle_;
+  SendLatency latency_;
   std::unique_ptr<Lab> lab_;
   SimTime start_;
   FlowIndex index_;

@@ -243,6 +243,7 @@ void StandIn::Enter(uint32_t flow, SimTime now) {
   state.last_progress = now;
   state.idle_checks = 0;
   state.result.last_in_ns = SinceStart(now);
+  world_->apps[flow].arrived_at = now;
   Inject(stimulus, packet, now);
   Schedule(flow, now);
 }

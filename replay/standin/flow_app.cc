@@ -11,6 +11,7 @@
 #include "stack/socket/sock_options.h"
 #include "stack/tcp/tcp_uapi.h"
 #include "stack/wire/ip_protocol.h"
+#include "stack/wire/udp.h"
 
 namespace tapedeck::standin {
 namespace {
@@ -31,6 +32,9 @@ constexpr int64_t kSendBufferMax = 1 << 30;
 constexpr int kDeviceIndex = 2;  // the NIC: the first behind the loopback
 constexpr uint8_t kWindowScaleDefault = 10;
 constexpr uint64_t kReceiveLargest = 33'554'432;  // tcp_rmem[2], which makes for that scale
+constexpr size_t kFrameHeaders4 = 34;             // Ethernet and IP
+constexpr size_t kFrameHeaders6 = 54;
+constexpr size_t kTcpHeaderUsual = 32;  // with timestamps
 constexpr uint32_t kHeaderBytes4 = 40;
 constexpr uint32_t kHeaderBytes6 = 60;
 
@@ -55,8 +59,19 @@ void NoteError(FlowApp& app, int64_t result) {
   if (result < 0 && app.error == 0) app.error = result;
 }
 
+// What is on the wire at `time` has left the application so much earlier.
+SimTime Before(SimTime time, const AppWorld& world, const PlanFlow& flow, size_t payload_bytes) {
+  const bool is_tcp = flow.protocol == wire::kIpProtoTcp;
+  const size_t headers = (flow.local.address.is_v4() ? kFrameHeaders4 : kFrameHeaders6) +
+                         (is_tcp ? kTcpHeaderUsual : wire::kUdpHeaderBytes);
+  const size_t full = is_tcp && flow.settings.mss_bytes != 0 ? flow.settings.mss_bytes : 1'460;
+  const Duration latency = world.latency->Of(headers + std::min(payload_bytes, full));
+  return SimTime::At(Duration::Nanoseconds(time.ns() - std::min(time.ns(), latency.ns())));
+}
+
 // Something came, or the connection opened: actions that waited for it know when.
 void NoteReached(FlowApp& app, SimTime now) {
+  if (app.arrived_at != SimTime::Zero()) now = app.arrived_at;
   const std::vector<Action>& actions = app.flow->actions;
   for (size_t i = app.next_action; i < actions.size(); ++i) {
     if (actions[i].after > app.received) break;
@@ -115,7 +130,8 @@ Task<bool> WaitForAction(Thread& thread, AppWorld& world, FlowApp& app, size_t i
   co_await Block(thread, progress);
   if (app.ended && (!app.open || app.received < action.after)) co_return false;
   if (app.reached_at[i] == SimTime::Never()) app.reached_at[i] = world.host->kernel().now();
-  const SimTime due = app.reached_at[i] + Duration::Nanoseconds(action.delay_ns);
+  const SimTime due = Before(app.reached_at[i] + Duration::Nanoseconds(action.delay_ns), world,
+                             *app.flow, action.data.size());
   const SimTime now = world.host->kernel().now();
   if (due > now) {
     app.wakes_at = due;
@@ -287,7 +303,8 @@ Task<> AcceptFlows(Thread& thread, AppWorld& world, const Plan::Listener& listen
 Task<> ConnectFlow(Thread& thread, AppWorld& world, FlowApp& app) {
   Syscalls& sys = world.host->syscalls();
   const PlanFlow& flow = *app.flow;
-  const SimTime at = world.start + Duration::Nanoseconds(static_cast<uint64_t>(flow.open_ns));
+  const SimTime at = Before(
+      world.start + Duration::Nanoseconds(static_cast<uint64_t>(flow.open_ns)), world, flow, 0);
   app.wakes_at = at;
   const SimTime now = world.host->kernel().now();
   if (at > now && !co_await SleepFor(thread, at - now)) co_return;
@@ -327,12 +344,17 @@ Task<> WriteDatagrams(Thread& thread, AppWorld& world, FlowApp& app) {
 
 // Datagrams before the first are counted from the flow's first packet in the capture.
 Task<> OpenDatagrams(Thread& thread, AppWorld& world, FlowApp& app) {
-  const SimTime at = world.start + Duration::Nanoseconds(static_cast<uint64_t>(app.flow->open_ns));
+  const SimTime open_at =
+      world.start + Duration::Nanoseconds(static_cast<uint64_t>(app.flow->open_ns));
+  const std::vector<Action>& actions = app.flow->actions;
+  const SimTime at =
+      Before(open_at, world, *app.flow, actions.empty() ? 0 : actions.front().data.size());
   const SimTime now = world.host->kernel().now();
   app.wakes_at = at;
   if (at > now && !co_await SleepFor(thread, at - now)) co_return;
   app.open = true;
-  NoteReached(app, world.host->kernel().now());
+  if (app.arrived_at == SimTime::Zero()) app.arrived_at = open_at;
+  NoteReached(app, open_at);
   co_await WriteDatagrams(thread, world, app);
 }
 
@@ -408,7 +430,8 @@ void ApplyFlowSettings(Host& host, const FlowSettings& settings) {
   SetReceiveBuffer(host, settings.receive_buffer_bytes, largest);
 }
 
-AppWorld* StartApps(Host& host, const Plan& plan, const FlowIndex& index, SimTime start) {
+AppWorld* StartApps(Host& host, const Plan& plan, const FlowIndex& index, SimTime start,
+                    const SendLatency& latency) {
   Arena& arena = host.kernel().world().arena();
   auto* const world = arena.New<AppWorld>();
   world->host = &host;
@@ -417,6 +440,7 @@ AppWorld* StartApps(Host& host, const Plan& plan, const FlowIndex& index, SimTim
   world->apps = arena.NewArray<FlowApp>(plan.flows.size());
   world->buffer = arena.NewArray<uint8_t>(kReadBytes);
   world->start = start;
+  world->latency = &latency;
   for (size_t i = 0; i < plan.flows.size(); ++i) {
     FlowApp* const app = &world->apps[i];
     app->flow = &plan.flows[i];

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "replay/standin/latency.h"
 #include "replay/standin/plan.h"
 #include "stack/host.h"
 
@@ -30,7 +31,8 @@ struct FlowApp {
   StreamHash read_hash;  // of the first PlanFlow::read_bytes of them
   uint32_t next_action = 0;
   SimTime wakes_at;               // a timed wait of the writer is over then
-  SimTime* reached_at = nullptr;  // by action: when what it waits for was there
+  SimTime* reached_at = nullptr;  // by action: when what it waits for was on the wire
+  SimTime arrived_at;             // when the last packet for it was
   WaitQueue progress;
 };
 
@@ -44,10 +46,13 @@ struct AppWorld {
   FlowApp* apps = nullptr;    // as many as the plan has flows
   uint8_t* buffer = nullptr;  // what is read lies here until it is hashed
   SimTime start;              // the capture's first record
+  const SendLatency* latency = nullptr;
 };
 
-// Makes the state of all applications and starts them: listeners, clients and UDP sockets.
-AppWorld* StartApps(Host& host, const Plan& plan, const FlowIndex& index, SimTime start);
+// All that is passed must outlive them. Makes the state of all applications and starts them:
+// listeners, clients and UDP sockets.
+AppWorld* StartApps(Host& host, const Plan& plan, const FlowIndex& index, SimTime start,
+                    const SendLatency& latency);
 
 // Sets what a new connection of `flow` finds: options of its SYN.
 void ApplyFlowSettings(Host& host, const FlowSettings& settings);

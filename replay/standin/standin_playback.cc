@@ -1,5 +1,6 @@
 #include "replay/standin/standin_playback.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -80,6 +81,9 @@ void StandInPlayback::Restore(const State& state) {
 }
 
 PlaybackResult StandInPlayback::Finish() {
+  constexpr size_t kFullFrameBytes = 1'514;
+  tolerance_.same_ns =
+      std::max(tolerance_.same_ns, static_cast<int64_t>(run_.latency().Of(kFullFrameBytes).ns()));
   result_.flows = run_.Finish();
   std::vector<std::string> summary;
   for (uint32_t i = 0; i < plan_.flows.size(); ++i) {

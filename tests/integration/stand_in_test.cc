@@ -3,11 +3,18 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "replay/standin/plan_text.h"
+#include "replay/trace/capture_output.h"
 
 namespace tapedeck::standin {
 namespace {
@@ -133,6 +140,123 @@ TEST(StandIn, APlanThatWasPrintedAndParsedIsTheSameRun) {
   EXPECT_EQ(*parsed, plan);
   EXPECT_EQ(Play(*parsed).digest, Play(plan).digest);
 }
+
+// --- Captures of our own replays: here it is known what was done. ---
+
+// Runs `plan`, and writes what was on the wire to the capture `path`.
+void Record(const Plan& plan, const std::string& path) {
+  std::optional<CaptureOutput> output;
+  StandInHooks hooks;
+  hooks.started = [&](StandIn& run) {
+    CaptureOutput::Options options;
+    options.epoch_ns = plan.start_ns - static_cast<int64_t>(run.start().ns());
+    absl::StatusOr<CaptureOutput> created = CaptureOutput::Create(path, options);
+    if (!created.ok()) return created.status();
+    output.emplace(*std::move(created));
+    run.lab().recorder().AddObserver(&*output);
+    return absl::OkStatus();
+  };
+  ASSERT_TRUE(RunPlan(plan, Options(), {}, hooks).ok());
+  ASSERT_TRUE(output->Close().ok());
+}
+
+// Where the writes of `flow` end in its stream.
+std::set<size_t> WriteEnds(const PlanFlow& flow) {
+  std::set<size_t> ends;
+  size_t at = 0;
+  for (const Action& action : flow.actions) {
+    at += action.data.size();
+    if (action.kind == ActionKind::kWrite) ends.insert(at);
+  }
+  return ends;
+}
+
+// What else the application did: half closes, closes, resets, and after how many bytes.
+std::vector<std::pair<ActionKind, int64_t>> Endings(const PlanFlow& flow) {
+  std::vector<std::pair<ActionKind, int64_t>> endings;
+  for (const Action& action : flow.actions) {
+    if (action.kind != ActionKind::kWrite) endings.emplace_back(action.kind, action.after);
+  }
+  return endings;
+}
+
+class CapturedReplays : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    auto plan = ReadPlan(std::string("corpus/plans/") + GetParam() + ".plan");
+    ASSERT_TRUE(plan.ok()) << plan.status();
+    truth_ = *std::move(plan);
+    const std::string path =
+        testing::TempDir() + "/captured_replay." + std::to_string(getpid()) + ".pcapng";
+    Record(truth_, path);
+    std::vector<std::string> warnings;
+    InferOptions options;
+    options.host = truth_.addresses[0];
+    auto inferred = PlanFromCapture(path, options, &warnings);
+    std::filesystem::remove(path);
+    ASSERT_TRUE(inferred.ok()) << inferred.status();
+    inferred_ = *std::move(inferred);
+    for (uint32_t i = 0; i < truth_.flows.size(); ++i) {
+      if (WasOnTheWire(i)) flows_.push_back(truth_.flows[i]);
+    }
+    ASSERT_EQ(inferred_.flows.size(), flows_.size());
+  }
+  // A SYN that the captured host left without answer does not enter.
+  bool WasOnTheWire(uint32_t flow) const {
+    return std::any_of(truth_.stimuli.begin(), truth_.stimuli.end(),
+                       [flow](const Stimulus& stimulus) {
+                         return stimulus.flow == flow && stimulus.skip == SkipCause::kNone;
+                       });
+  }
+
+  Plan truth_;
+  std::vector<PlanFlow> flows_;  // of `truth_`, that a capture of it shows
+  Plan inferred_;
+};
+
+TEST_P(CapturedReplays, ArePlannedAsTheyWere) {
+  size_t done = 0;
+  size_t found = 0;
+  size_t right = 0;
+  for (size_t i = 0; i < flows_.size(); ++i) {
+    SCOPED_TRACE(FlowName(flows_[i]));
+    const PlanFlow& was = flows_[i];
+    const PlanFlow& is = inferred_.flows[i];
+    EXPECT_EQ(is.role, was.role);
+    EXPECT_EQ(is.read_bytes, was.read_bytes);
+    EXPECT_EQ(is.read_hash, was.read_hash);
+    EXPECT_EQ(Endings(is), Endings(was));
+    const std::set<size_t> was_ends = WriteEnds(was);
+    const std::set<size_t> is_ends = WriteEnds(is);
+    done += was_ends.size();
+    found += is_ends.size();
+    for (const size_t end : is_ends) right += was_ends.count(end);
+  }
+  // Of the places where writes end: so many are found, and so many of those found are right.
+  EXPECT_GE(right * 100, done * 95) << right << " of " << done;
+  EXPECT_GE(right * 100, found * 95) << right << " of " << found;
+}
+
+TEST_P(CapturedReplays, AreGradeAThroughout) {
+  const StandInResult run = Play(inferred_);
+  for (size_t i = 0; i < run.comparisons.size(); ++i) {
+    const FlowComparison& comparison = run.comparisons[i];
+    EXPECT_EQ(comparison.grade, Grade::kA)
+        << FlowName(inferred_.flows[i]) << ": " << GradeName(comparison.grade) << " "
+        << comparison.reason << ", off by " << comparison.time_off_max_ns << " ns, "
+        << comparison.divergence;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Plans, CapturedReplays,
+                         testing::Values("http-a", "http6-a", "ssh-b", "loss-b", "reorder-b",
+                                         "udp-b", "dns-a", "tcp-odd-a", "tcp-odd-b",
+                                         "tunnel-inner-a"),
+                         [](const testing::TestParamInfo<const char*>& param) {
+                           std::string name = param.param;
+                           std::replace(name.begin(), name.end(), '-', '_');
+                           return name;
+                         });
 
 TEST(StandIn, FindsNothingToStandInForInPings) {
   EXPECT_FALSE(HasUsableFlows(PlanOf("ping4-b.pcap")));
