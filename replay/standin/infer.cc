@@ -153,6 +153,12 @@ void AddOthers(const Flows& flows, Plan* plan) {
   }
 }
 
+uint64_t FillerAllowed(const CapturedPackets& packets) {
+  uint64_t captured = 0;
+  for (const CapturedPacket& packet : packets.packets) captured += packet.bytes.size();
+  return std::min(kFillerBytesMax, kFillerBytesFree + kFillerPerByte * captured);
+}
+
 }  // namespace
 
 Plan InferPlan(const CapturedPackets& packets, const std::string& name,
@@ -181,6 +187,7 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
   AddNeighbours(packets, flows, &plan);
   InferContext context;
   context.packets = &packets;
+  context.filler_left = FillerAllowed(packets);
   for (const TcpFlow& flow : flows.tcp) InferTcpFlow(flow, context, &plan);
   for (const UdpFlow& flow : flows.udp) InferUdpFlow(flow, context, &plan);
   AddOthers(flows, &plan);

@@ -33,12 +33,14 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
 // --- The parts. ---
 
 // Bytes that were acknowledged but never captured are made up, at most so many in one plan: a
-// hostile capture can claim gigabytes.
+// hostile capture can claim gigabytes. Besides, it may be no more than some times what it holds.
 inline constexpr uint64_t kFillerBytesMax = uint64_t{16} << 20;
+inline constexpr uint64_t kFillerBytesFree = uint64_t{256} << 10;
+inline constexpr uint64_t kFillerPerByte = 4;
 
 struct InferContext {
   const CapturedPackets* packets = nullptr;
-  uint64_t filler_left = kFillerBytesMax;
+  uint64_t filler_left = 0;
 };
 
 // What of `plan` one flow is: appended to flows and stimuli (in order within the flow).
