@@ -2,6 +2,7 @@
 // runs in the process of afl-fuzz, which does not see the target's own.
 //
 // TAPEDECK_DICTIONARY: a file of words (mutate/dictionary.h), fuzz/dictionaries/stack.dict for one.
+// TAPEDECK_FAULTS: new steps may be faults, for targets that are about them.
 // Trimming takes steps out, as many as leave the target's coverage what it is.
 #include <algorithm>
 #include <cstdio>
@@ -63,6 +64,7 @@ std::vector<std::vector<uint8_t>> Words() {
 TAPEDECK_EXPORT void* afl_custom_init(void*, unsigned int seed) {
   MutatorOptions options;
   options.dictionary = Words();
+  options.faults = std::getenv("TAPEDECK_FAULTS") != nullptr;
   return new AflMutator(seed, std::move(options));
 }
 

@@ -40,6 +40,7 @@ class LibFuzzerMutator {
   static MutatorOptions Options() {
     MutatorOptions options;
     options.mutate_bytes = LLVMFuzzerMutate;
+    options.faults = TAPEDECK_FUZZ_FAULTS != 0;  // tapedeck_fuzz_target(... FAULTS)
     return options;
   }
 

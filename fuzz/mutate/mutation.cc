@@ -55,6 +55,15 @@ Swarm Swarm::Draw(uint64_t seed) {
   return {std::move(mutations), DrawWeights(random, NewStepKinds())};
 }
 
+void Swarm::LeaveOutFaults() {
+  const std::span<const NewStepKind> all = NewStepKinds();
+  for (size_t i = 0; i < all.size(); ++i) {
+    if (all[i].is_fault) kinds[i] = 0;
+  }
+  // There may have been nothing else.
+  if (std::ranges::all_of(kinds, [](uint32_t weight) { return weight == 0; })) kinds[0] = 1;
+}
+
 size_t PickWeighted(Prng& random, std::span<const uint32_t> weights) {
   uint32_t sum = 0;
   for (const uint32_t weight : weights) sum += weight;

@@ -62,6 +62,9 @@ struct Swarm {
   static Swarm Whole();
   // A choice that depends on `seed` alone.
   static Swarm Draw(uint64_t seed);
+
+  // No new step is a fault.
+  void LeaveOutFaults();
 };
 
 // A place in `weights`, as often as it weighs. REQUIRES: one is above zero.

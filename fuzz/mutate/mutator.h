@@ -22,6 +22,8 @@ struct MutatorOptions {
   // Words that mutations may use; the engine's own function for bytes, if it has one.
   std::vector<std::vector<uint8_t>> dictionary;
   ByteMutator mutate_bytes = nullptr;
+  // New steps may be faults: of targets that are about them.
+  bool faults = false;
   // After every single mutation the script must be well-formed: CHECK.
   bool validate = false;
 };
@@ -31,10 +33,10 @@ class Mutator {
   using Bytes = std::vector<uint8_t>;
 
   // Begins with everything that there is (Swarm::Whole).
-  explicit Mutator(MutatorOptions options) : options_(std::move(options)) {}
+  explicit Mutator(MutatorOptions options) : options_(std::move(options)) { Use(Swarm::Whole()); }
 
   // From here on mutations are drawn from a swarm of their own.
-  void DrawSwarm(uint64_t seed) { swarm_ = Swarm::Draw(seed); }
+  void DrawSwarm(uint64_t seed) { Use(Swarm::Draw(seed)); }
 
   // One mutation or a few of them, one after another. `donor`: another input, of which steps may be
   // taken; may be empty. At most `size_max` bytes; never empty unless size_max is 0.
@@ -49,12 +51,16 @@ class Mutator {
   const std::string& last() const { return last_; }
 
  private:
+  void Use(Swarm swarm) {
+    swarm_ = std::move(swarm);
+    if (!options_.faults) swarm_.LeaveOutFaults();
+  }
   // False where none of those tried could change `script`.
   bool ApplyOne(MutationContext& context, Script& script);
   Bytes Encode(Prng& random, Script script, size_t size_max) const;
 
   MutatorOptions options_;
-  Swarm swarm_ = Swarm::Whole();
+  Swarm swarm_;
   std::string last_;
 };
 

@@ -21,14 +21,15 @@ namespace tapedeck::fuzz {
 namespace {
 
 NewStepKind Call(SyscallName name, uint8_t weight) {
-  return {NameOf(name), weight, static_cast<uint8_t>(kCallOpBase + static_cast<uint8_t>(name)), 1};
+  return {NameOf(name), weight, static_cast<uint8_t>(kCallOpBase + static_cast<uint8_t>(name)), 1,
+          false};
 }
 constexpr NewStepKind Frame(std::string_view name, size_t place, uint8_t weight) {
-  return {name, weight, static_cast<uint8_t>(kFrameOpBase + place), 1};
+  return {name, weight, static_cast<uint8_t>(kFrameOpBase + place), 1, false};
 }
 
 constexpr NewStepKind Fault(std::string_view name, uint8_t place, uint8_t weight) {
-  return {name, weight, static_cast<uint8_t>(kFaultOpBase + place), 1};
+  return {name, weight, static_cast<uint8_t>(kFaultOpBase + place), 1, true};
 }
 
 // Calls that the bytes spelling says as text only.
@@ -108,13 +109,13 @@ uint8_t SomeHost(Prng& random, const Script& script) {
 
 std::span<const NewStepKind> NewStepKinds() {
   static const std::array kKinds = {
-      NewStepKind{"pause", 2, 0x00, 1},
+      NewStepKind{"pause", 2, 0x00, 1, false},
       Frame("raw frame", 0, 1),
       Frame("udp frame", 1, 4),
       Frame("arp frame", 2, 2),
       Frame("icmp frame", 3, 3),
       Frame("ipv4 frame", 4, 2),
-      NewStepKind{"segment", 24, kSegmentOp, 1},
+      NewStepKind{"segment", 24, kSegmentOp, 1, false},
       Fault("link", 0, 1),
       Fault("nic register", 1, 1),
       Fault("nic fault", 2, 2),
@@ -123,7 +124,7 @@ std::span<const NewStepKind> NewStepKinds() {
       Fault("sysctl", 5, 2),
       Fault("snapshot", 6, 1),
       Fault("cpu busy", 7, 1),
-      NewStepKind{"statement", 8, kOpText, 1},
+      NewStepKind{"statement", 8, kOpText, 1, false},
       Call(SyscallName::kSocket, 3),
       Call(SyscallName::kBind, 2),
       Call(SyscallName::kConnect, 3),

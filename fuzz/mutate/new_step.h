@@ -19,6 +19,8 @@ struct NewStepKind {
   // of those in new_step.cc.
   uint8_t first_op;
   uint8_t ops;
+  // What hosts do not get over unharmed, nor a target whose promises know nothing of it.
+  bool is_fault = false;
 };
 
 // A new kind of step with an operation of its own is a line there.

@@ -312,6 +312,21 @@ TEST(Swarm, NeverDrawsWhatIsOff) {
   }
 }
 
+TEST(Swarm, LeavesFaultsToTargetsThatAskForThem) {
+  Swarm swarm = Swarm::Whole();
+  swarm.LeaveOutFaults();
+  size_t faults = 0;
+  for (size_t i = 0; i < NewStepKinds().size(); ++i) {
+    if (NewStepKinds()[i].is_fault) {
+      ++faults;
+      EXPECT_EQ(swarm.kinds[i], 0U);
+    } else {
+      EXPECT_EQ(swarm.kinds[i], Swarm::Whole().kinds[i]);
+    }
+  }
+  EXPECT_GT(faults, 0U);
+}
+
 // --- What names say ---
 
 TEST(Mutation, FieldsOfSegmentsChangeAlone) {

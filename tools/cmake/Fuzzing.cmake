@@ -6,6 +6,7 @@
 #   afl        AFL++'s runtime under plain clang, which is newer than the clang that Debian's afl-clang-fast wraps
 #   external   whatever the environment's LIB_FUZZING_ENGINE names (OSS-Fuzz); it brings its own flags, and we add none
 set(TAPEDECK_FUZZ "" CACHE STRING "Fuzzing engine: libfuzzer, afl, external or empty")
+option(TAPEDECK_FUZZ_MUTATOR "libFuzzer mutates scripts as such; OFF: as bytes, to compare" ON)
 if(DEFINED ENV{LIB_FUZZING_ENGINE} AND NOT TAPEDECK_FUZZ)
   set(TAPEDECK_FUZZ external)
 endif()
@@ -55,22 +56,23 @@ function(tapedeck_fuzz_no_compares)
   endforeach()
 endfunction()
 
-# tapedeck_fuzz_target(<name> [BYTES] [SOURCES <files...>] DEPS <targets...>)
+# tapedeck_fuzz_target(<name> [BYTES] [FAULTS] [SOURCES <files...>] DEPS <targets...>)
 # The fuzz target <name> from <name>_target.cc (or SOURCES), which defines RunInput() of fuzz/target.h. Its inputs are Scripts, and
-# libFuzzer mutates them as such, unless they are BYTES of another kind. bin/<name>_fuzzer where
+# libFuzzer mutates them as such, unless they are BYTES of another kind; new steps may be FAULTS. bin/<name>_fuzzer where
 # this build has an engine, and bin/<name>_replayer where it has other programs (checkers of what a campaign builds take every
 # program with a target in it for a fuzzer).
 function(tapedeck_fuzz_target name)
-  cmake_parse_arguments(ARG "BYTES" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "BYTES;FAULTS" "" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_SOURCES)
     set(ARG_SOURCES ${name}_target.cc)
   endif()
   if(TAPEDECK_FUZZ)
     add_executable(${name}_fuzzer ${ARG_SOURCES} engine_entry.cc)
     # AFL++ mutates in its own process (fuzz/mutate/afl_mutator.cc); other engines need not have LLVMFuzzerMutate.
-    if(TAPEDECK_FUZZ STREQUAL libfuzzer AND NOT ARG_BYTES)
+    if(TAPEDECK_FUZZ STREQUAL libfuzzer AND TAPEDECK_FUZZ_MUTATOR AND NOT ARG_BYTES)
       target_sources(${name}_fuzzer PRIVATE mutate/libfuzzer_mutator.cc)
       target_link_libraries(${name}_fuzzer PRIVATE fuzz_mutate)
+      target_compile_definitions(${name}_fuzzer PRIVATE TAPEDECK_FUZZ_FAULTS=$<BOOL:${ARG_FAULTS}>)
     endif()
     target_link_libraries(${name}_fuzzer PRIVATE ${ARG_DEPS} fuzz_input_ring ${TAPEDECK_FUZZ_LINK})
     set_target_properties(${name}_fuzzer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
