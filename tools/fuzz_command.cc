@@ -24,6 +24,9 @@ void AddFuzzInputFlags(CLI::App* sub, FuzzInputFlags* flags) {
   sub->add_option("--build", flags->build,
                   "The preset whose replayer runs it [what is there, else release]")
       ->type_name("PRESET");
+  sub->add_option("--replayer", flags->replayer,
+                  "The program that runs it, of a planted bug for example (tools/bugs build)")
+      ->type_name("FILE");
   sub->add_option("--root", flags->root, "Where the sources are [above this folder]")
       ->type_name("DIR");
 }
@@ -34,7 +37,8 @@ absl::StatusOr<FuzzInput> OpenFuzzInput(const FuzzInputFlags& flags) {
   absl::StatusOr<fuzz::CrashInput> input =
       fuzz::LoadCrashInput(*workspace, flags.path, flags.target);
   if (!input.ok()) return input.status();
-  absl::StatusOr<std::string> replayer = workspace->Replayer(input->target, flags.build);
+  absl::StatusOr<std::string> replayer = flags.replayer;
+  if (flags.replayer.empty()) replayer = workspace->Replayer(input->target, flags.build);
   if (!replayer.ok()) return replayer.status();
   return FuzzInput{*std::move(workspace), *std::move(input), *std::move(replayer)};
 }
@@ -69,6 +73,7 @@ Run AddFuzzCommand(CLI::App& app, CLI::App** subcommand) {
   AddFuzzInputCommands(*sub, commands.get());
   AddFuzzCorpusCommands(*sub, commands.get());
   AddFuzzReportCommands(*sub, commands.get());
+  AddFuzzBugsCommands(*sub, commands.get());
   return [commands] {
     for (const FuzzSubcommand& command : *commands) {
       if (command.app->parsed()) return command.run();

@@ -26,6 +26,7 @@ struct FuzzSubcommand {
 void AddFuzzInputCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands);
 void AddFuzzCorpusCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands);
 void AddFuzzReportCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands);
+void AddFuzzBugsCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands);
 void AddFuzzCampaignCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands);
 
 // "tapedeck fuzz: message" on standard error; the exit code for it.
@@ -35,7 +36,8 @@ int FuzzUsage(const absl::Status& status);
 struct FuzzInputFlags {
   std::string path;
   std::string target;
-  std::string build;  // a preset; empty: what is there
+  std::string build;     // a preset; empty: what is there
+  std::string replayer;  // a program; empty: that of `build`
   std::string root;
 };
 void AddFuzzInputFlags(CLI::App* sub, FuzzInputFlags* flags);

@@ -1,8 +1,6 @@
 // tapedeck fuzz run: engines at work.
 #include <unistd.h>
 
-#include <atomic>
-#include <csignal>
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -13,29 +11,11 @@
 #include "fuzz/campaign/campaign.h"
 #include "fuzz/campaign/files.h"
 #include "tools/fuzz_commands.h"
+#include "tools/stop_signals.h"
 
 namespace tapedeck::tools {
 
 namespace {
-
-// Set by Ctrl-C; a handler can reach nothing else.
-std::atomic<bool> stop_wanted{false};
-
-void WantStop(int) { stop_wanted = true; }
-
-// While it lives, signals that end a program only say so.
-class StopSignals {
- public:
-  StopSignals() {
-    stop_wanted = false;
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, WantStop);
-  }
-  ~StopSignals() {
-    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, SIG_DFL);
-  }
-  StopSignals(const StopSignals&) = delete;
-  StopSignals& operator=(const StopSignals&) = delete;
-};
 
 struct FuzzRunFlags {
   fuzz::CampaignOptions campaign;
@@ -73,11 +53,9 @@ int RunFuzzRun(const FuzzRunFlags& flags) {
   const bool live = isatty(STDERR_FILENO) != 0;
   const StopSignals signals;
   const absl::Status status =
-      (*campaign)->Run([] { return stop_wanted.load(); },
-                       [&](const fuzz::CampaignSample& sample) {
-                         if (live)
-                           std::fprintf(stderr, "\r%s \033[K", fuzz::SampleText(sample).c_str());
-                       });
+      (*campaign)->Run(StopSignals::Wanted, [&](const fuzz::CampaignSample& sample) {
+        if (live) std::fprintf(stderr, "\r%s \033[K", fuzz::SampleText(sample).c_str());
+      });
   if (live) std::fprintf(stderr, "\r\033[K");
   if (!status.ok()) return FuzzUsage(status);
   std::printf("%s\n", fuzz::SampleText((*campaign)->last()).c_str());

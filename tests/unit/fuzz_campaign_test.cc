@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "fuzz/campaign/bisect.h"
+#include "fuzz/campaign/bug_trials.h"
 #include "fuzz/campaign/ddmin.h"
 #include "fuzz/campaign/engine_job.h"
 #include "fuzz/campaign/files.h"
@@ -412,6 +413,42 @@ TEST(FuzzSurvival, WhatTooFewFindHasNoMedian) {
   EXPECT_EQ(MedianExecutions({{10, true}, {100, false}, {100, false}}), std::nullopt);
   EXPECT_EQ(MedianExecutions({}), std::nullopt);
   EXPECT_TRUE(SurvivalCurve({{100, false}}).empty());
+}
+
+// --- Planted bugs ---
+
+TEST(FuzzBugs, TheTableIsReadAndItsMistakesNamed) {
+  const auto bugs = ParseBugTable("id\tlayer\ttarget\toracle\na\ttcp\tstack\tRES:x:y\n", "t");
+  ASSERT_TRUE(bugs.ok());
+  ASSERT_EQ(bugs->size(), 1U);
+  EXPECT_EQ((*bugs)[0].oracle, "RES:x:y");
+  EXPECT_EQ(ParseBugTable("id\tlayer\ttarget\toracle\na\ttcp\n", "t").status().message(),
+            "t:2: expected id, layer, target, oracle, found 2 columns");
+}
+
+TEST(FuzzBugs, TrialsAreReadBackAndMarksAreTheFirstOnes) {
+  BugTrial trial{"a", "afl", 3, 500, {}, {}, "RES:x:y"};
+  ParseMarks("reached 12\ntriggered 345\nreached 7\nother 1\n", &trial);
+  const std::vector<BugTrial> again = ParseTrials(TrialJson(trial) + "\n{\"bug\": \"half");
+  ASSERT_EQ(again.size(), 1U);
+  EXPECT_EQ(again[0].reached, 7U);
+  EXPECT_EQ(again[0].triggered, 345U);
+  EXPECT_EQ(TrialJson(again[0]), TrialJson(trial));
+}
+
+// Of bug a one trial of two is found at 100; b, which nobody has found, comes first; another
+// promise that breaks is no detection.
+TEST(FuzzBugs, WhatNobodyFoundComesFirst) {
+  const std::vector<PlantedBug> bugs = {{"a", "tcp", "stack", "RES:x:y"},
+                                        {"b", "udp", "stack", "RES:b:b"}};
+  const std::vector<BugTrial> trials = {{"a", "afl", 1, 100, 10, 90, "RES:x:y"},
+                                        {"a", "afl", 2, 1000, 20, {}, ""},
+                                        {"b", "afl", 1, 1000, {}, {}, "RES:x:y"}};
+  EXPECT_EQ(BugTable(bugs, trials),
+            "bug                    engine     reached         triggered       detected       \n"
+            "b                      afl         0/1         -   0/1         -   0/1         -   "
+            "also RES:x:y\n"
+            "a                      afl         2/2        10   1/2        90   1/2       100 \n");
 }
 
 // --- The page ---
