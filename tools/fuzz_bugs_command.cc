@@ -77,6 +77,9 @@ void AddFuzzBugsCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands) 
       ->check(CLI::Range(1, 256))
       ->capture_default_str()
       ->type_name("N");
+  sub->add_option("--base", trials->base,
+                  "The build with libFuzzer that variants are made of [build/bugs]")
+      ->type_name("DIR");
   sub->add_flag("--table", flags->table_only, "Only show what DIR has");
   sub->add_option("--root", flags->root, "Where the sources are [above this folder]")
       ->type_name("DIR");

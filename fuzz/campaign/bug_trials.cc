@@ -95,9 +95,13 @@ class Trials {
     if (fs::exists(path, error)) return path;
     if (absl::Status made = MakeFolder(out_ + "/programs"); !made.ok()) return made;
     if (options_.tell) options_.tell(absl::StrCat("building ", id, " for ", engine));
-    const absl::StatusOr<ChildResult> built =
-        RunChild({workspace_.root() + "/tools/bugs", "build", id, "--engine", engine, path}, {},
-                 kBuildVariantSeconds);
+    std::vector<std::string> argv = {workspace_.root() + "/tools/bugs", "build", id, "--engine",
+                                     engine};
+    if (!options_.base.empty() && engine != "afl") {
+      argv.insert(argv.end(), {"--base", options_.base});
+    }
+    argv.push_back(path);
+    const absl::StatusOr<ChildResult> built = RunChild(argv, {}, kBuildVariantSeconds);
     if (!built.ok()) return built.status();
     if (built->exit_code == 0) return path;
     return absl::UnavailableError(absl::StrCat("tools/bugs build ", id, ": ", built->err));

@@ -50,7 +50,8 @@ struct BugTrialOptions {
   unsigned seeds = 10;
   uint64_t executions = 10'000'000;
   unsigned jobs = 1;
-  std::string out;  // gets programs, a folder a trial, and trials.jsonl, from which it goes on
+  std::string base;  // the build of libFuzzer that variants are made of; empty: build/bugs
+  std::string out;   // gets programs, a folder a trial, and trials.jsonl, from which it goes on
   std::function<bool()> stop;
   std::function<void(const std::string& line)> tell;
 };
