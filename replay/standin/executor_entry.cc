@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "replay/standin/executor.h"
+#include "replay/standin/flows.h"
 #include "replay/standin/rewrite.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
