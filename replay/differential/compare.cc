@@ -115,7 +115,10 @@ class Comparison {
     if (ours.value != kernel.value) {
       const std::string our_text = ErrorText(ours.value);
       const std::string kernel_text = ErrorText(kernel.value);
-      return Add(absl::StrCat("call ", name, ": ours ", our_text, " kernel ", kernel_text),
+      const bool counts = ours.value >= 0 && kernel.value >= 0;
+      return Add(counts ? absl::StrCat("call ", name, ": ours ",
+                                       ours.value > kernel.value ? "more" : "less")
+                        : absl::StrCat("call ", name, ": ours ", our_text, " kernel ", kernel_text),
                  our_text, kernel_text);
     }
     if (ours.data != kernel.data) {
