@@ -160,6 +160,14 @@ TEST_F(HostileFiles, ADamagedInputStillConvertsAsFarAsItGoes) {
   EXPECT_THAT(Contents("messages"), HasSubstr("99 records"));
 }
 
+// A Lab reserves more address space than that: a sentence says so, and nothing is aborted.
+TEST_F(HostileFiles, ALimitThatIsTooLowIsTold) {
+  if (kAsanBuild) GTEST_SKIP() << "skipped: the limit leaves AddressSanitizer no shadow";
+  Save("in.pcap", 10);
+  EXPECT_EQ(Run({"replay", Path("in.pcap")}, [] { Limit(RLIMIT_DATA, 192 << 20); }), 2);
+  EXPECT_THAT(Contents("messages"), HasSubstr("MiB of address space are wanted for the Lab"));
+}
+
 // 128 MiB of records of length zero take address space, and no memory of ours.
 TEST_F(HostileFiles, ASparseFileIsReadInConstantMemory) {
   if (kAsanBuild) GTEST_SKIP() << "skipped: the limit leaves AddressSanitizer no shadow";
