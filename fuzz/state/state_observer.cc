@@ -27,7 +27,7 @@ size_t PairCoordinate(CallGroup group, CallResult result) {
 
 void StateObserver::Begin() {
   map_.Clear();
-  paths_.clear();
+  paths_ = {};
   tcp_states_ = 0;
   last_call_ = 0;
   maxima_ = {};
@@ -135,8 +135,7 @@ void StateObserver::Observe(uint64_t, const TraceEvent& event, const FrameLedger
 }
 
 StateObserver::Path& StateObserver::PathOf(uint64_t socket, uint8_t host) {
-  if (socket >= paths_.size()) paths_.resize(socket + 1);
-  return paths_[socket][host % kHostsMax];
+  return paths_[socket % kSockets][host % kHosts];
 }
 
 void StateObserver::NoteSockState(const TraceEvent& event) {

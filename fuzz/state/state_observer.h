@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
-#include <vector>
 
 #include "fuzz/state/state_map.h"
 #include "replay/lab/lab.h"
@@ -51,8 +50,11 @@ class StateObserver : public TraceObserver {
 
   Lab& lab_;
   StateMap& map_;
-  // By number and host.
-  std::vector<std::array<Path, kHostsMax>> paths_;
+  // By number and host; those beyond share an entry. Of one size, since what grows in an input's
+  // first run takes another way through code than in its second (AFL++'s stability).
+  static constexpr size_t kSockets = 256;
+  static constexpr size_t kHosts = 4;
+  std::array<std::array<Path, kHosts>, kSockets> paths_ = {};
   uint32_t tcp_states_ = 0;  // bit by bit: some socket was in the state when Look() last looked
   size_t last_call_ = 0;     // group and result of the last call
   std::array<uint64_t, kStateQueues> maxima_ = {};
