@@ -4,6 +4,7 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 #include "fuzz/frame_words.h"
 #include "fuzz/oracles.h"
@@ -52,26 +53,34 @@ void ForEach(const sk_buff_head* list, Visit visit) {
 void DatagramOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) {
   if (event.kind != TraceKind::kWireRx || (event.args[3] & kWireFlagIp) != 0) return;
   const FrameBytes frame = event.bytes;
-  if (frame.size() < kEthernetBytes + kIpv4Bytes || Word16(frame, 12) != kTypeIpv4) return;
+  if (frame.size() < kEthernetBytes + kIpv4Bytes) return;
+  // A tag may hide a fragment.
+  if (Word16(frame, 12) == 0x8100 || Word16(frame, 12) == 0x88a8) hidden_ = true;
+  if (Word16(frame, 12) != kTypeIpv4) return;
   const FrameBytes ip = frame.subspan(kEthernetBytes);
   const size_t header = size_t{ip[0]} % 16 * 4;
   const size_t total = Word16(ip, 2);
-  const uint32_t frag_off = Word16(ip, 6);
+  if (header < kIpv4Bytes || total < header || total > ip.size() || ip[9] != kProtocolUdp) return;
   const uint32_t source = Word32(ip, 12);
-  if (ip[9] == kProtocolUdp && sources_.size() < kSourcesMax &&
+  if (sources_.size() < kSourcesMax &&
       std::find(sources_.begin(), sources_.end(), source) == sources_.end()) {
     sources_.push_back(source);
   }
-  if ((frag_off & 0x3fff) == 0 || header < kIpv4Bytes || total < header || total > ip.size())
-    return;
-  if (ip[9] != kProtocolUdp || fragments_.size() == kFragmentsMax) return;
-  const FrameBytes payload = ip.subspan(header, total - header);
-  fragments_.push_back({.host = event.host,
-                        .source = source,
-                        .destination = Word32(ip, 16),
-                        .id = static_cast<uint16_t>(Word16(ip, 4)),
-                        .offset = (frag_off & 0x1fff) * 8,
-                        .bytes = {payload.begin(), payload.end()}});
+  const uint32_t frag_off = Word16(ip, 6);
+  if (fragments_.size() == kFragmentsMax) return;
+  Fragment fragment = {.host = event.host,
+                       .source = source,
+                       .destination = Word32(ip, 16),
+                       .id = static_cast<uint16_t>(Word16(ip, 4)),
+                       .offset = (frag_off & 0x1fff) * 8,
+                       .whole = (frag_off & 0x3fff) == 0,
+                       .bytes = {}};
+  if (!fragment.whole) {
+    fragmented_ = true;
+    const FrameBytes payload = ip.subspan(header, total - header);
+    fragment.bytes.assign(payload.begin(), payload.end());
+  }
+  fragments_.push_back(std::move(fragment));
 }
 
 bool DatagramOracle::WasSent(uint8_t host, FrameBytes ip, std::span<const uint8_t> datagram) const {
@@ -82,6 +91,7 @@ bool DatagramOracle::WasSent(uint8_t host, FrameBytes ip, std::span<const uint8_
         fragment.destination != Word32(ip, 16) || fragment.id != Word16(ip, 4)) {
       continue;
     }
+    if (fragment.whole) return true;  // it may be this one
     fragmented = true;
     for (size_t i = 0; i < fragment.bytes.size(); ++i) {
       const size_t at = fragment.offset + i;
@@ -116,7 +126,7 @@ void DatagramOracle::Check(uint8_t host, const sock* sk) const {
   CheckSum(skb_peek_tail(&sk->sk_receive_queue));
   CheckSum(skb_peek(&udp_sk(sk)->reader_queue));
   // Beyond that not all fragments are known.
-  if (fragments_.empty() || fragments_.size() == kFragmentsMax) return;
+  if (!fragmented_ || hidden_ || fragments_.size() == kFragmentsMax) return;
   const auto judge = [this, host](const sk_buff* skb) {
     const std::vector<uint8_t> datagram = BytesOf(skb);
     const FrameBytes ip = {skb_network_header(skb), kIpv4Bytes};

@@ -19,6 +19,7 @@ class DatagramOracle : public TraceObserver {
   // Another input begins.
   void Begin() {
     fragments_.clear();
+    fragmented_ = hidden_ = false;
     sources_.clear();
   }
   // Nothing is running: looks at what lies in the queues of a UDP socket of host `host`.
@@ -29,13 +30,14 @@ class DatagramOracle : public TraceObserver {
  private:
   static constexpr size_t kFragmentsMax = 512;
 
-  // A fragment of UDP over IPv4.
+  // A fragment of UDP over IPv4, or a datagram that came in one, of which the bytes are not kept.
   struct Fragment {
     uint8_t host = 0;
     uint32_t source = 0;
     uint32_t destination = 0;
     uint16_t id = 0;
     uint32_t offset = 0;
+    bool whole = false;
     std::vector<uint8_t> bytes;
   };
 
@@ -46,6 +48,8 @@ class DatagramOracle : public TraceObserver {
   void CheckSum(const sk_buff* skb) const;
 
   std::vector<Fragment> fragments_;
+  bool fragmented_ = false;        // any of them is a fragment
+  bool hidden_ = false;            // others may have come
   std::vector<uint32_t> sources_;  // that datagrams came from: the wire, and not this host
 };
 
