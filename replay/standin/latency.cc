@@ -17,6 +17,7 @@ constexpr size_t kDatagramHeaders =
 // From the shortest frame to a full one: payloads of datagrams.
 constexpr std::array<size_t, 4> kProbeBytes = {18, 200, 700, 1'472};
 constexpr Duration kBetweenProbes = Duration::Milliseconds(5);
+constexpr size_t kProbeArenaBytes = size_t{64} << 20;
 // Network for benchmarks, RFC 2544.
 constexpr Ipv4Address kProbeHost(198, 18, 0, 2);
 constexpr Ipv4Address kProbePeer(198, 18, 0, 1);
@@ -53,6 +54,9 @@ SendLatency SendLatency::Measure(const LabOptions& options) {
   LabOptions lab_options = options;
   lab_options.observer = nullptr;
   lab_options.edits = nullptr;
+  // Beside the Lab of the run, which reserves more.
+  lab_options.arena.hot_reserve_bytes = kProbeArenaBytes;
+  lab_options.arena.pool_reserve_bytes = kProbeArenaBytes;
   LabHostOptions& host = lab_options.hosts[0];
   host.address = kProbeHost;
   host.prefix_length_bits = 32;
