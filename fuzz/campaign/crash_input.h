@@ -15,7 +15,7 @@ struct CrashInput {
   std::string target;
   Bytes bytes;
 
-  InputKind kind() const { return Workspace::KindOf(target); }
+  InputKind kind() const { return Workspace::KindOf(target, bytes); }
 };
 
 // `path` is an input, a script as text (*.pkt: the input that spells it), or the folder of a crash

@@ -2,13 +2,16 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <sstream>
+#include <string_view>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "fuzz/campaign/files.h"
 #include "replay/outside/child_process.h"
+#include "stack/base/byteorder.h"
 
 namespace tapedeck::fuzz {
 
@@ -19,6 +22,13 @@ namespace fs = std::filesystem;
 constexpr char kTargetsFile[] = "fuzz/targets.txt";
 // A whole build with sanitizers on a slow machine.
 constexpr int kBuildSeconds = 7200;
+
+// The magic numbers of pcap, in either byte order, and of pcapng.
+bool BeginsLikeCapture(std::span<const uint8_t> input) {
+  constexpr uint32_t kMagics[] = {0xa1b2c3d4, 0xd4c3b2a1, 0xa1b23c4d, 0x4d3cb2a1, 0x0a0d0d0a};
+  return input.size() >= sizeof(uint32_t) && std::find(std::begin(kMagics), std::end(kMagics),
+                                                       LoadLe32(input.data())) != std::end(kMagics);
+}
 
 // The first folder from `start` upwards that has the list of targets, or "".
 std::string RootAbove(fs::path start) {
@@ -81,10 +91,12 @@ absl::Status Workspace::CheckTarget(const std::string& target) const {
       absl::StrCat(target, ": no such target; there are ", absl::StrJoin(targets_, ", ")));
 }
 
-InputKind Workspace::KindOf(const std::string& target) {
-  constexpr std::string_view kTextEnding = "_text";
-  if (target == "capture") return InputKind::kCapture;
-  return target.ends_with(kTextEnding) ? InputKind::kText : InputKind::kScript;
+InputKind Workspace::KindOf(const std::string& target, std::span<const uint8_t> input) {
+  constexpr std::string_view kReadFiles[] = {"capture", "plan", "script_text"};
+  if (std::find(std::begin(kReadFiles), std::end(kReadFiles), target) == std::end(kReadFiles)) {
+    return InputKind::kScript;
+  }
+  return BeginsLikeCapture(input) ? InputKind::kCapture : InputKind::kText;
 }
 
 std::string Workspace::ProgramPath(const std::string& preset, const std::string& program) const {

@@ -3,6 +3,7 @@
 #define TAPEDECK_FUZZ_CAMPAIGN_WORKSPACE_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -35,8 +36,9 @@ class Workspace {
   // As fuzz/targets.txt has them.
   const std::vector<std::string>& targets() const { return targets_; }
   absl::Status CheckTarget(const std::string& target) const;
-  // `capture` reads captures, a target whose name ends in _text reads text, all others scripts.
-  static InputKind KindOf(const std::string& target);
+  // What `input` of `target` is: of most a Script; of those that read files a capture where it
+  // begins like one, else text.
+  static InputKind KindOf(const std::string& target, std::span<const uint8_t> input);
 
   // build/<preset>/bin/<program>, whether there or not.
   std::string ProgramPath(const std::string& preset, const std::string& program) const;

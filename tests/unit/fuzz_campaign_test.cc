@@ -484,9 +484,11 @@ TEST(FuzzWorkspace, TheSourcesHaveTargetsWithTheirKindsOfInput) {
   ASSERT_TRUE(workspace.ok()) << workspace.status();
   EXPECT_TRUE(workspace->CheckTarget("stack").ok());
   EXPECT_FALSE(workspace->CheckTarget("stak").ok());
-  EXPECT_EQ(Workspace::KindOf("stack"), InputKind::kScript);
-  EXPECT_EQ(Workspace::KindOf("capture"), InputKind::kCapture);
-  EXPECT_EQ(Workspace::KindOf("script_text"), InputKind::kText);
+  const Bytes pcap = ToInput("\xd4\xc3\xb2\xa1 and so on");
+  EXPECT_EQ(Workspace::KindOf("stack", pcap), InputKind::kScript);
+  EXPECT_EQ(Workspace::KindOf("plan", pcap), InputKind::kCapture);
+  EXPECT_EQ(Workspace::KindOf("plan", ToInput("plan")), InputKind::kText);
+  EXPECT_EQ(Workspace::KindOf("script_text", {}), InputKind::kText);
   EXPECT_EQ(workspace->CorpusFolders("stack").size(), 2U);
   EXPECT_FALSE(Workspace::Find("/nonexistent").ok());
 }
