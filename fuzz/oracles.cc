@@ -16,6 +16,8 @@ namespace {
 // The largest datagram leaves in 45 fragments, of which each is sent, put on the wire and cleaned
 // up.
 constexpr uint64_t kStepsAStep = 400;
+// A write of 4 MiB is 3000 segments, each acknowledged, and on a bad path sent again.
+constexpr uint64_t kStepsAStepBackToBack = 100'000;
 // Timers that run for ever have periods of seconds; retries have ends.
 constexpr uint64_t kStepsASecond = 100;
 constexpr uint64_t kStepsARun = 1'000;
@@ -68,14 +70,28 @@ void ReportBroken(const char* oracle, const char* rule, const char* object) {
   std::abort();
 }
 
-[[gnu::noinline]] void CheckWorkBounded(uint64_t steps, const Script& script) {
+[[gnu::noinline]] void CheckWorkBounded(uint64_t steps, const Script& script, bool peers) {
   Duration duration;
   for (const Step& step : script.steps) duration += step.delay;
-  const uint64_t steps_max =
-      kStepsARun + script.steps.size() * kStepsAStep + duration.seconds() * kStepsASecond;
+  const uint64_t steps_max = kStepsARun +
+                             script.steps.size() * (peers ? kStepsAStep : kStepsAStepBackToBack) +
+                             duration.seconds() * kStepsASecond;
   if (steps <= steps_max) return;
   ReportBroken("WORK", "bounded", "steps");
   std::fprintf(stderr, "%" PRIu64 " steps, at most %" PRIu64 "\n", steps, steps_max);
+  std::abort();
+}
+
+[[gnu::noinline]] void CheckDriverRecovers(bool recovered, const char* object) {
+  if (recovered) return;
+  ReportBroken("DRIVER", "recovers", object);
+  std::abort();
+}
+
+[[gnu::noinline]] void CheckSameForApplications(uint64_t plain, uint64_t changed) {
+  if (plain == changed) return;
+  ReportBroken("META", "same", "application");
+  std::fprintf(stderr, "%016" PRIx64 " and %016" PRIx64 "\n", plain, changed);
   std::abort();
 }
 

@@ -30,8 +30,16 @@ void CheckNothingLeft(Lab& lab);
 void CheckDmaAllowed(const Recorder& recorder);
 
 // WORK:bounded:steps. The main loop took no more steps than `script` can account for: so many for
-// each step of it, each virtual second that it lasts, and the run as such.
-void CheckWorkBounded(uint64_t steps, const Script& script);
+// each step of it, each virtual second that it lasts, and the run as such. Where hosts speak to
+// `peers` that only a script moves, a step means less than where they speak to each other.
+void CheckWorkBounded(uint64_t steps, const Script& script, bool peers);
+
+// DRIVER:recovers:<object>. A device that was taken down and up again has come up.
+void CheckDriverRecovers(bool recovered, const char* object);
+
+// META:same:application. Two runs of one script on hosts whose difference no application may notice
+// have shown applications the same.
+void CheckSameForApplications(uint64_t plain, uint64_t changed);
 
 }  // namespace tapedeck::fuzz
 

@@ -29,11 +29,14 @@ namespace tapedeck::fuzz {
 class Stage {
  public:
   // `configure` is called with the new Lab; then `prelude` (text spelling), which must hold, is
-  // played. What it leaves open and has learnt every input finds.
+  // played. What it leaves open and has learnt every input finds. `afterwards` is called when an
+  // input's run is over and before the applications end: what a target wants to see then.
   Stage(const LabOptions& options, const std::function<void(Lab&)>& configure,
-        std::string_view prelude);
+        std::string_view prelude, std::function<void(Lab&)> afterwards = {});
   Stage(const Stage&) = delete;
   Stage& operator=(const Stage&) = delete;
+
+  Lab& lab() { return lab_; }
 
   // Plays `script` and checks the promises (oracles.h). Returns the digest. REQUIRES:
   // ValidateScript(script).ok().
@@ -67,6 +70,7 @@ class Stage {
 
   ScriptPeers peers_;
   Lab lab_;
+  std::function<void(Lab&)> afterwards_;
   FdNames names_;
   std::optional<PeerFlows> flows_;
   WireOracle wire_;

@@ -253,8 +253,11 @@ WireFault CheckWire(Bytes frame) {
   }
 }
 
-void WireOracle::Observe(uint64_t number, const TraceEvent& event, const FrameLedger&) {
+void WireOracle::Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) {
   if (!judging_ || event.kind != TraceKind::kWireTx || (event.args[3] & kWireFlagIp) != 0) return;
+  // What a router passes on is as its sender made it.
+  const FrameLedger::Frame* const frame = ledger.Find(static_cast<uint32_t>(event.args[0]));
+  if (frame != nullptr && frame->passed_on) return;
   const WireFault fault = CheckWire(event.bytes);
   if (fault.rule != nullptr) WireFailed(fault, number, event.bytes);
 }

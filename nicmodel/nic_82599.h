@@ -52,6 +52,8 @@ class Nic82599 final : public PciDevice {
   // --- Faults from outside (fault.h). Host drivers and wires know nothing of them. ---
   // From now on something will go wrong once.
   void Plant(const Fault& fault) { chip_.faults.Plant(fault); }
+  // Nothing of what was planted will go wrong any more.
+  void ForgetFaults() { chip_.faults = FaultPlan(); }
   // A register of BAR0 is written or read at `at` by somebody else than the driver: firmware, a
   // management controller, a stray particle. Behind the driver's writes that are under way.
   // `offset`: a multiple of 4.

@@ -81,6 +81,15 @@ void DoSpuriousInterrupt(Lab& lab, const Step& step, const SpuriousInterruptStep
   NicOf(lab, step).SendSpuriousMessage(at, what.vector);
 }
 
+void EndFaults(Lab& lab) {
+  for (int host = 0; host < lab.hosts(); ++host) {
+    for (int nic = 0; nic < lab.nics(host); ++nic) lab.nic(host, nic).ForgetFaults();
+    lab.host(host).FailSlab(0);
+    lab.host(host).kernel().FailPage(0);
+    lab.host(host).network().skbuff_cache.FailNth(0);
+  }
+}
+
 bool HasLyingNic(const Script& script) {
   return std::any_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
     if (const auto* const written = std::get_if<NicRegisterStep>(&step.what)) {

@@ -26,6 +26,9 @@ void DoNicRegister(Lab& lab, const Step& step, const NicRegisterStep& what, SimT
 void DoNicFault(Lab& lab, const Step& step, const NicFaultStep& what);
 void DoSpuriousInterrupt(Lab& lab, const Step& step, const SpuriousInterruptStep& what, SimTime at);
 
+// No fault that was planted and has not come yet comes any more, and no allocation fails.
+void EndFaults(Lab& lab);
+
 // Whether a NIC of the script's may say what is not so, or touch what is not its own: then neither
 // what it touches nor what becomes of its frames says anything about the driver.
 bool HasLyingNic(const Script& script);

@@ -141,7 +141,14 @@ void Lab::Restore(const Checkpoint& checkpoint) {
 void Lab::Shutdown() {
   for (LabHost& made : hosts_) made.host->Shutdown();
   // Timers of what was closed run out; nothing may be armed for ever.
-  const SimTime end = world_->now() + Duration::Seconds(600);
+  SimTime busy_until = world_->now();
+  for (LabHost& made : hosts_) {
+    Kernel& kernel = made.host->kernel();
+    for (int cpu = 0; cpu < kernel.cpus(); ++cpu) {
+      busy_until = Later(busy_until, kernel.cpu(cpu).now());
+    }
+  }
+  const SimTime end = busy_until + Duration::Seconds(600);
   world_->RunUntilIdle(end);
   // The last frames may still be coming in, and wake nobody: a NIC takes them when it is looked at.
   for (LabHost& made : hosts_) {

@@ -26,8 +26,17 @@ class ScriptPeers : public Neighbours {
  public:
   bool Find(const IpAddress& address, MacAddress* mac) const override {
     if (address.is_v6()) {
+      if (address.v6() >= SecondPeerIpv6(0) && address.v6() <= SecondPeerIpv6(99)) {
+        *mac = PeerMac(static_cast<uint8_t>(address.v6().bytes()[15] - 101));
+        return true;
+      }
       if (address.v6() < PeerIpv6(0) || address.v6() > PeerIpv6(99)) return false;
       *mac = PeerMac(static_cast<uint8_t>(address.v6().bytes()[15] - 101));
+      return true;
+    }
+    if (address.is_v4() && address.v4() >= SecondPeerIpv4(0) &&
+        address.v4() <= SecondPeerIpv4(99)) {
+      *mac = PeerMac(static_cast<uint8_t>(address.v4().bytes()[3] - 101));
       return true;
     }
     if (!address.is_v4() || address.v4() < PeerIpv4(0) || address.v4() > PeerIpv4(99)) return false;

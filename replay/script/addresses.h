@@ -37,6 +37,25 @@ constexpr MacAddress PeerMac(uint8_t peer) {
   return {0x02, 0, 0, 0, 1, static_cast<uint8_t>(1 + peer)};
 }
 
+// A second network, of hosts with a second NIC, and its peers.
+constexpr Ipv4Address SecondHostIpv4(uint8_t host) {
+  return Ipv4Address(198, 51, 100, static_cast<uint8_t>(1 + host));
+}
+constexpr Ipv4Address SecondPeerIpv4(uint8_t peer) {
+  return Ipv4Address(198, 51, 100, static_cast<uint8_t>(101 + peer));
+}
+constexpr Ipv6Address SecondHostIpv6(uint8_t host) {
+  return Ipv6Address(
+      std::array<uint16_t, 8>{0x2001, 0xdb8, 0, 1, 0, 0, 0, static_cast<uint16_t>(1 + host)});
+}
+constexpr Ipv6Address SecondPeerIpv6(uint8_t peer) {
+  return Ipv6Address(
+      std::array<uint16_t, 8>{0x2001, 0xdb8, 0, 1, 0, 0, 0, static_cast<uint16_t>(101 + peer)});
+}
+constexpr MacAddress SecondMac(uint8_t host) {
+  return {0x02, 0, 0, 0, 2, static_cast<uint8_t>(1 + host)};
+}
+
 // The MAC address that a frame from `address` bears: a host's or peer's own; of any other address
 // peer 0's, as if that were a router.
 constexpr MacAddress SourceMacOf(Ipv4Address address) {

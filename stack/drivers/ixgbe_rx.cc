@@ -183,8 +183,13 @@ void ixgbe_clean_rx_ring(Adapter& adapter) {
   for (uint16_t i = 0; i < ring.entries; ++i) {
     RxBuffer& slot = ring.buffers[i];
     if (slot.data == nullptr) continue;
-    adapter.bus->dma_unmap_single(adapter.slot, slot.dma, adapter.rx_packet_bytes,
-                                  DmaDirection::kFromDevice);
+    const uint32_t frame_id = adapter.bus->dma_unmap_single(
+        adapter.slot, slot.dma, adapter.rx_packet_bytes, DmaDirection::kFromDevice);
+    // The device has filled it, and no poll came for it, or none that was told so.
+    if (frame_id != 0) {
+      adapter.host_net->this_cpu().Trace(TraceKind::kDrop, frame_id,
+                                         static_cast<uint64_t>(SKB_DROP_REASON_DEV_READY));
+    }
     adapter.host_net->kernel.packets().Free(slot.buffer(adapter.rx_buffer_bytes));
     slot = RxBuffer{};
   }

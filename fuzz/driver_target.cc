@@ -1,0 +1,63 @@
+// A driver whose NIC fails it: registers that somebody else writes, descriptors that are wrong,
+// lost, late or written twice, messages that do not come or come for nothing, cables, memory.
+//
+// Input: the bytes spelling of a Script. Property: no CHECK fails, the promises of oracles.h hold,
+// and a host whose administrator takes the device down and up again is heard of as before.
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "fuzz/oracles.h"
+#include "fuzz/script_input.h"
+#include "fuzz/stage.h"
+#include "fuzz/target.h"
+#include "replay/lab/fault_steps.h"
+#include "stack/base/check.h"
+#include "stack/core/dev.h"
+
+namespace tapedeck::fuzz {
+namespace {
+
+// Descriptor 3 is a UDP socket on the script's port, 5 a TCP listener there; the first peer is
+// known.
+constexpr std::string_view kPrelude = R"(
+    0    socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
+    +0   bind(3, ..., ...) = 0
+    +0   sendto(3, ..., 8, 0, ..., ...) = 8
+    +0   socket(..., SOCK_STREAM, IPPROTO_TCP) = 5
+    +0   bind(5, ..., ...) = 0
+    +0   listen(5, 8) = 0
+    +1   pause
+)";
+
+LabOptions OneHost() {
+  LabOptions options;
+  options.hosts.push_back(SmallHost(0));
+  return options;
+}
+
+// Down and up, as `ip link set` does it, once all is well again: the cable plugged in, memory to be
+// had, the CPU back.
+void CheckRecovers(Lab& lab) {
+  net_device* const dev = lab.device(0);
+  World& world = lab.world();
+  EndFaults(lab);
+  lab.nic(0).SetCable(world.now(), /*plugged=*/true);
+  world.RunUntil(Later(world.now(), lab.host(0).kernel().now()) + Duration::Seconds(1));
+  dev_close(dev);
+  world.RunUntil(Later(world.now(), lab.host(0).kernel().now()) + Duration::Seconds(1));
+  CheckDriverRecovers(dev_open(dev) == 0, "open");
+  world.RunUntil(Later(world.now(), lab.host(0).kernel().now()) + Duration::Seconds(10));
+  CheckDriverRecovers(netif_carrier_ok(dev), "carrier");
+}
+
+}  // namespace
+
+std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
+  static Stage stage(OneHost(), [](Lab&) {}, kPrelude, CheckRecovers);
+  const std::optional<Script> script = ScriptOf(input);
+  return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
+}
+
+}  // namespace tapedeck::fuzz

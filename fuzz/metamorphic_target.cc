@@ -1,0 +1,129 @@
+// One input on two hosts that differ in something that no application may notice: who verifies
+// checksums, who takes VLAN tags off, where sockets are looked up, how much is polled at once.
+//
+// Input: the bytes spelling of a Script; how many steps it has chooses the difference. Property:
+// every call ends with the same result at the same time on both, and every socket goes through the
+// same states; and what holds for `stack`.
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <variant>
+
+#include "fuzz/oracles.h"
+#include "fuzz/script_input.h"
+#include "fuzz/stage.h"
+#include "fuzz/target.h"
+#include "replay/lab/fault_steps.h"
+#include "replay/trace/digest.h"
+#include "stack/base/check.h"
+#include "stack/core/dev.h"
+
+namespace tapedeck::fuzz {
+namespace {
+
+// Descriptor 3 is a UDP socket on the script's port, 5 a TCP listener there, 6 a connection from
+// the first peer.
+constexpr std::string_view kPrelude = R"(
+    0    socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
+    +0   bind(3, ..., ...) = 0
+    +0   sendto(3, ..., 8, 0, ..., ...) = 8
+    +0   socket(..., SOCK_STREAM, IPPROTO_TCP) = 5
+    +0   bind(5, ..., ...) = 0
+    +0   listen(5, 8) = 0
+    +1   segment 0 SYN mss 1460 sackok ts 0 0 wscale 7
+    +1ms segment 0 ACK ts 0 0
+    +1ms accept(5, ..., ...) = 6
+    +1   pause
+)";
+
+void Sysctl(Lab& lab, const char* path, const char* value) {
+  CHECK_EQ(lab.host(0).kernel().sysctl().Write(path, value), 0);
+}
+
+void WithoutFeature(Lab& lab, netdev_features_t feature) {
+  net_device* const dev = lab.device(0);
+  netdev_set_features(dev, dev->features & ~feature);
+}
+
+using Difference = void (*)(Lab& lab);
+constexpr Difference kDifferences[] = {
+    [](Lab& lab) { WithoutFeature(lab, NETIF_F_RXCSUM); },
+    [](Lab& lab) { WithoutFeature(lab, NETIF_F_RXHASH); },
+    [](Lab& lab) { WithoutFeature(lab, NETIF_F_HW_VLAN_CTAG_RX); },
+    [](Lab& lab) { Sysctl(lab, "net/ipv4/ip_early_demux", "0"); },
+    [](Lab& lab) { Sysctl(lab, "net/core/netdev_budget", "1"); },
+};
+constexpr size_t kPairs = std::size(kDifferences);
+
+// What applications have seen: results of calls, states of sockets, and when.
+class ApplicationLog : public TraceObserver {
+ public:
+  void Begin() { digest_ = Digest(); }
+  uint64_t value() const { return digest_.value(); }
+
+  void Observe(uint64_t, const TraceEvent& event, const FrameLedger&) override {
+    if (event.kind == TraceKind::kSyscallExit || event.kind == TraceKind::kSockState) {
+      digest_.Add(event);
+    }
+  }
+
+ private:
+  Digest digest_;
+};
+
+struct Side {
+  explicit Side(const std::function<void(Lab&)>& configure)
+      : stage(Options(), configure, kPrelude, [this](Lab&) { seen = log.value(); }) {
+    stage.lab().recorder().AddObserver(&log);
+  }
+  static LabOptions Options() {
+    LabOptions options;
+    options.hosts.push_back(SmallHost(0));
+    return options;
+  }
+  uint64_t Run(const Script& script) {
+    log.Begin();
+    return stage.Run(script);
+  }
+
+  ApplicationLog log;
+  uint64_t seen = 0;  // when the last script was over
+  Stage stage;
+};
+
+struct Sides {
+  Sides() {
+    for (size_t i = 0; i < kPairs; ++i) changed[i] = std::make_unique<Side>(kDifferences[i]);
+  }
+  Side plain{[](Lab&) {}};
+  std::array<std::unique_ptr<Side>, kPairs> changed;
+};
+
+// Failures count allocations, of which the two may need different ones; and a NIC that lies about a
+// checksum is only believed where it is asked.
+bool IsComparable(const Script& script) {
+  for (const Step& step : script.steps) {
+    if (std::holds_alternative<AllocationFailureStep>(step.what)) return false;
+  }
+  return !HasLyingNic(script);
+}
+
+}  // namespace
+
+std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
+  static Sides sides;
+  const std::optional<Script> script = ScriptOf(input);
+  if (!script.has_value()) return std::nullopt;
+  const uint64_t digest = sides.plain.Run(*script);
+  if (!IsComparable(*script)) return digest;
+  Side& changed = *sides.changed[script->steps.size() % kPairs];
+  changed.Run(*script);
+  CheckSameForApplications(sides.plain.seen, changed.seen);
+  return digest;
+}
+
+}  // namespace tapedeck::fuzz

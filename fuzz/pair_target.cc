@@ -1,0 +1,53 @@
+// Two hosts that speak to each other over a hostile wire: system calls on both, frames that get
+// lost, late, twice or spoiled, and a third party's frames between.
+//
+// Input: the bytes spelling of a Script, whose NIC faults at `wire` are those of the link that
+// leads away from the step's host. Property: no CHECK fails and the promises of oracles.h hold.
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "fuzz/script_input.h"
+#include "fuzz/stage.h"
+#include "fuzz/target.h"
+
+namespace tapedeck::fuzz {
+namespace {
+
+// Descriptor 3 of host 0 is connected to 4 of host 1, which listens at 3; 5 of both are UDP sockets
+// on the script's port.
+constexpr std::string_view kPrelude = R"(
+    0    host 1: socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+    +0   host 1: bind(3, ..., ...) = 0
+    +0   host 1: listen(3, 8) = 0
+    +0   socket(..., SOCK_STREAM|SOCK_NONBLOCK, IPPROTO_TCP) = 3
+    +0   connect(3, ..., ...) = -1 EINPROGRESS
+    +1ms host 1: accept(3, ..., ...) = 4
+    +0   socket(..., SOCK_DGRAM, IPPROTO_UDP) = 5
+    +0   bind(5, ..., ...) = 0
+    +0   host 1: socket(..., SOCK_DGRAM, IPPROTO_UDP) = 5
+    +0   host 1: bind(5, ..., ...) = 0
+    +1   pause
+)";
+
+LabOptions Pair() {
+  LabOptions options;
+  options.hosts = {SmallHost(0), SmallHost(1)};
+  options.back_to_back = true;
+  for (LinkOptions& link : options.links) {
+    link.delay = Duration::Microseconds(100);
+    link.plantable = true;
+  }
+  return options;
+}
+
+}  // namespace
+
+std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
+  static Stage stage(Pair(), [](Lab&) {}, kPrelude);
+  const std::optional<Script> script = ScriptOf(input);
+  return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
+}
+
+}  // namespace tapedeck::fuzz
