@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <string_view>
 #include <system_error>
@@ -29,13 +30,31 @@ bool HasFuzzersName(const std::string& name) {
          });
 }
 
-bool IsBelowFolderOfInputs(const fs::path& path) {
-  return std::any_of(path.begin(), path.end(),
-                     [](const fs::path& part) { return part == "fuzz" || part == "regress"; });
+// Fuzz targets whose inputs are no scripts.
+constexpr std::string_view kTargetsOfOtherInputs[] = {"capture", "plan", "script_text"};
+
+// TARGET of a folder of inputs, fuzz/TARGET or regress/TARGET or below; "" of fuzz or regress
+// itself.
+std::optional<std::string> TargetOf(const fs::path& folder) {
+  std::optional<std::string> target;
+  for (auto part = folder.begin(); part != folder.end(); ++part) {
+    if (*part != "fuzz" && *part != "regress") continue;
+    target = std::next(part) == folder.end() ? "" : std::next(part)->string();
+  }
+  return target;
+}
+
+bool IsInput(const fs::path& path) {
+  const std::string name = path.filename().string();
+  const std::optional<std::string> target = TargetOf(fs::absolute(path).parent_path());
+  if (!target.has_value()) return HasFuzzersName(name);
+  const bool plays_scripts =
+      std::find(std::begin(kTargetsOfOtherInputs), std::end(kTargetsOfOtherInputs), *target) ==
+      std::end(kTargetsOfOtherInputs);
+  return plays_scripts && (HasFuzzersName(name) || name.find('.') == std::string::npos);
 }
 
 std::optional<CaseFile::Kind> KindOfFile(const fs::path& path) {
-  const std::string name = path.filename().string();
   fs::path stem = path.filename();
   if (stem.extension() == ".gz" || stem.extension() == ".zst") stem = stem.stem();
   const fs::path extension = stem.extension();
@@ -44,10 +63,7 @@ std::optional<CaseFile::Kind> KindOfFile(const fs::path& path) {
   }
   if (path.extension() == ".pkt") return CaseFile::Kind::kScript;
   if (path.extension() == ".plan") return CaseFile::Kind::kPlan;
-  const bool plain = name.find('.') == std::string::npos;
-  if (HasFuzzersName(name) || (plain && IsBelowFolderOfInputs(fs::absolute(path).parent_path()))) {
-    return CaseFile::Kind::kInput;
-  }
+  if (IsInput(path)) return CaseFile::Kind::kInput;
   return std::nullopt;
 }
 

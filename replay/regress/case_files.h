@@ -24,7 +24,8 @@ struct CaseFile {
 //   scripts   *.pkt
 //   plans     *.plan, of stand-in replay
 //   inputs    names that fuzzers give (40 hexadecimal digits, crash-*, leak-*, oom-*, timeout-*,
-//             id:*), and names without a dot below a folder `fuzz` or `regress`
+//             id:*), and names without a dot below a folder `fuzz` or `regress`; none below the
+//             folder there of a target whose inputs are no scripts (fuzz/capture)
 // Its golden is PATH.golden where that exists, else NAME.golden in the nearest folder `goldens`
 // beside or above it, else PATH.golden; with `goldens_folder` always in that one.
 // NotFound names an argument that does not exist, is no case, or holds none.

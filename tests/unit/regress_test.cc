@@ -384,11 +384,13 @@ class CaseFolder : public testing::Test {
 };
 
 TEST_F(CaseFolder, CasesAreSortedAndOtherFilesAreNone) {
-  for (const char* name : {"b.pcapng", "a/z.pcap.gz", "README.md", "b.pcapng.golden", "c.pkt",
-                           "d.txt", "Makefile", ".hidden/x.pcap", "crash-1234", "e.cap"}) {
+  for (const char* name :
+       {"b.pcapng", "a/z.pcap.gz", "README.md", "b.pcapng.golden", "c.pkt", "d.txt", "Makefile",
+        ".hidden/x.pcap", "crash-1234", "e.cap", "fuzz/capture/crash-5", "fuzz/stack/f"}) {
     Make(name);
   }
-  EXPECT_THAT(Names(), ElementsAre("a/z.pcap.gz", "b.pcapng", "c.pkt", "crash-1234", "e.cap"));
+  EXPECT_THAT(Names(), ElementsAre("a/z.pcap.gz", "b.pcapng", "c.pkt", "crash-1234", "e.cap",
+                                   "fuzz/stack/f"));
 }
 
 TEST_F(CaseFolder, InputsAreNamedByFuzzersOrLieInTheirFolders) {
