@@ -72,7 +72,9 @@ bool IsError(uint8_t type) {
 }
 // Of everybody, of a group, or of no single host. Subnets' own broadcast addresses are not known
 // here; those of frames are.
-bool IsForMany(uint32_t address) { return address >> 28 >= 0xe || address == 0; }
+bool IsForMany(uint32_t address) {
+  return address >> 28 == 0xe || address == 0xffffffff || address == 0;
+}
 
 void CheckError(FrameBytes icmp) {
   const FrameBytes quoted = icmp.subspan(kIcmpBytes);

@@ -9,6 +9,7 @@
 #include "absl/strings/str_format.h"
 #include "fuzz/campaign/bug_trials.h"
 #include "fuzz/campaign/survival.h"
+#include "replay/trace/stable_sort.h"
 
 namespace tapedeck::fuzz {
 namespace {
@@ -130,7 +131,7 @@ std::string BugTable(const std::vector<PlantedBug>& bugs, const std::vector<BugT
       if (line.trials != 0) lines.push_back(std::move(line));
     }
   }
-  std::stable_sort(lines.begin(), lines.end(), [](const BugLine& a, const BugLine& b) {
+  StableSort(&lines, [](const BugLine& a, const BugLine& b) {
     const auto key = [](const BugLine& line) {
       return std::tuple(line.Found(line.detected) != 0,
                         ~MedianExecutions(line.detected).value_or(UINT64_MAX));
