@@ -9,6 +9,7 @@
 #include "fuzz/frame_words.h"
 #include "fuzz/oracles.h"
 #include "stack/core/skb_data.h"
+#include "stack/ipv4/fib.h"
 #include "stack/udp/udp.h"
 #include "stack/wire/ethernet.h"
 
@@ -106,8 +107,8 @@ bool DatagramOracle::WasSent(uint8_t host, FrameBytes ip, std::span<const uint8_
 }
 
 void DatagramOracle::CheckSum(const sk_buff* skb) const {
-  // What a socket of the same host sent has no checksum yet.
-  if (skb == nullptr || !skb_csum_unnecessary(skb) || skb->ip_summed == CHECKSUM_PARTIAL) return;
+  // What a socket of the same host sent has no checksum.
+  if (skb == nullptr || !skb_csum_unnecessary(skb) || skb->skb_iif == kLoopbackIfindex) return;
   const std::vector<uint8_t> datagram = BytesOf(skb);
   if (datagram.empty() || Word16(datagram, 6) == 0) return;
   const FrameBytes ip = {skb_network_header(skb), kIpv4Bytes};

@@ -41,6 +41,14 @@ bool GoesBack(const Script& script) {
   });
 }
 
+// Whether a peer's stream may have other bytes than those of their positions: frames have any, and
+// a wrong data offset makes options of data.
+bool SendsOtherBytes(const Step& step) {
+  const auto* const segment = std::get_if<SegmentStep>(&step.what);
+  return std::holds_alternative<FrameStep>(step.what) ||
+         (segment != nullptr && (segment->wrong & SegmentStep::kWrongDataOffset) != 0);
+}
+
 }  // namespace
 
 Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configure,
@@ -144,10 +152,7 @@ uint64_t Stage::Play(const Script& script) {
   segments_.Begin(judging);
   replies_.Begin(judging && lab_.has_ports());
   datagrams_.Begin();
-  streams_ =
-      judging && std::none_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
-        return std::holds_alternative<FrameStep>(step.what);
-      });
+  streams_ = judging && std::none_of(script.steps.begin(), script.steps.end(), &SendsOtherBytes);
   ScriptPlayer player(lab_, script, names_, flows_);
   state_.Begin();
   size_t played = 0;

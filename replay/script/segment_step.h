@@ -52,8 +52,9 @@ struct SegmentStep {
   // What is wrong with it; all else is right. A union of bits.
   static constexpr uint8_t kWrongTcpChecksum = 1;
   static constexpr uint8_t kWrongIpChecksum = 2;
-  static constexpr uint8_t kWrongDataOffset = 4;  // beyond the segment
-  static constexpr uint8_t kWrongLength = 8;      // IP's length says one byte less
+  static constexpr uint8_t kWrongDataOffset =
+      4;  // 15: beyond a short segment, into the data of another
+  static constexpr uint8_t kWrongLength = 8;  // IP's length says one byte less
   static constexpr uint8_t kWrongMask = 0xf;
   uint8_t wrong = 0;
 

@@ -1,4 +1,5 @@
 // The text of a plan, read: line by line, word by word.
+#include <algorithm>
 #include <charconv>
 #include <limits>
 #include <optional>
@@ -52,8 +53,12 @@ class Words {
     if (!error_.empty()) return;
     error_ = absl::StrCat("expected ", what, ", found '", Absl(found.substr(0, 40)), "'");
   }
+  // What is left of the line: text that prints as it is.
   std::string_view Rest() {
     SkipBlanks();
+    const bool prints = std::none_of(rest_.begin(), rest_.end(),
+                                     [](char c) { return static_cast<unsigned char>(c) < ' '; });
+    if (!prints) Expected("text without control characters", rest_);
     return std::exchange(rest_, {});
   }
 
