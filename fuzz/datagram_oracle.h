@@ -16,6 +16,11 @@ namespace tapedeck::fuzz {
 
 class DatagramOracle : public TraceObserver {
  public:
+  DatagramOracle() {
+    fragments_.reserve(kFragmentsMax);
+    sources_.reserve(kSourcesMax);
+  }
+
   // Another input begins.
   void Begin() {
     fragments_.clear();

@@ -14,7 +14,6 @@ namespace tapedeck::fuzz {
 namespace {
 
 constexpr size_t kIcmpBytes = 8;
-constexpr size_t kEchoesMax = 1024;
 // An Ethernet header, a tag and the longest datagram.
 constexpr uint64_t kDatagramMax = 65535 + 18;
 

@@ -24,7 +24,7 @@ namespace tapedeck::fuzz {
 class ReplyOracle : public TraceObserver {
  public:
   // `lab` must outlive it.
-  explicit ReplyOracle(Lab& lab) : lab_(lab) {}
+  explicit ReplyOracle(Lab& lab) : lab_(lab) { echoes_.reserve(kEchoesMax); }
 
   // Another input begins. Not `judging`: its users may write headers of their own, its NIC lies, or
   // it goes back to an earlier state.
@@ -35,6 +35,8 @@ class ReplyOracle : public TraceObserver {
   void Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) override;
 
  private:
+  static constexpr size_t kEchoesMax = 1024;
+
   // What an echo request and its reply have in common.
   struct Echo {
     uint8_t host = 0;

@@ -89,7 +89,7 @@ bool IsSynchronised(uint8_t state) {
 void SegmentOracle::Begin(bool judging) {
   judging_ = judging;
   hidden_ = false;
-  flow_count_ = 0;
+  flows_.clear();
   frames_.fill(Frame{});
 }
 
@@ -127,22 +127,12 @@ const sock* SegmentOracle::SocketOf(const Flow& flow) const {
 }
 
 SegmentOracle::Flow* SegmentOracle::FlowOf(const Key& key) {
-  for (size_t i = 0; i < flow_count_; ++i) {
-    if (flows_[i].key == key) return &flows_[i];
+  for (Flow& flow : flows_) {
+    if (flow.key == key) return &flow;
   }
-  if (flow_count_ == kFlowsMax) return nullptr;
-  if (flow_count_ == flows_.size()) flows_.emplace_back();
-  Flow& flow = flows_[flow_count_++];
-  // Its vectors keep their room.
-  Flow fresh;
-  fresh.key = key;
-  fresh.sent.swap(flow.sent);
-  fresh.fins.swap(flow.fins);
-  fresh.delivered.swap(flow.delivered);
-  flow = std::move(fresh);
-  flow.sent.clear();
-  flow.fins.clear();
-  flow.delivered.clear();
+  if (flows_.size() == kFlowsMax) return nullptr;
+  Flow& flow = flows_.emplace_back();
+  flow.key = key;
   return &flow;
 }
 
@@ -286,8 +276,7 @@ void SegmentOracle::Dropped(const TraceEvent& event) {
 
 void SegmentOracle::StateChanged(const TraceEvent& event) {
   if ((event.args[2] != TCP_CLOSE_WAIT && event.args[2] != TCP_CLOSING) || hidden_) return;
-  for (size_t i = 0; i < flow_count_; ++i) {
-    const Flow& flow = flows_[i];
+  for (const Flow& flow : flows_) {
     if (flow.key.host != event.host || flow.fins.empty() || flow.fins.size() == kFinsMax) continue;
     const sock* const sk = SocketOf(flow);
     if (sk == nullptr || sk->sk_id != event.args[0]) continue;
@@ -299,15 +288,14 @@ void SegmentOracle::StateChanged(const TraceEvent& event) {
 }
 
 void SegmentOracle::ForgetSockets() {
-  for (size_t i = 0; i < flow_count_; ++i) {
-    flows_[i].delivered.clear();
-    flows_[i].rcv_nxt.reset();
+  for (Flow& flow : flows_) {
+    flow.delivered.clear();
+    flow.rcv_nxt.reset();
   }
 }
 
 void SegmentOracle::NoteSocket(uint8_t host, const sock_diag_entry& entry) {
-  for (size_t i = 0; i < flow_count_; ++i) {
-    Flow& flow = flows_[i];
+  for (Flow& flow : flows_) {
     if (flow.key.host != host || !IsSocketOf(flow.key, entry)) continue;
     const tcp_sock* const tp = tcp_sk(entry.sk);
     flow.rcv_nxt = tp->rcv_nxt.value();

@@ -29,7 +29,7 @@ namespace tapedeck::fuzz {
 class SegmentOracle : public TraceObserver {
  public:
   // `lab` must outlive it.
-  explicit SegmentOracle(Lab& lab) : lab_(lab) {}
+  explicit SegmentOracle(Lab& lab) : lab_(lab) { flows_.reserve(kFlowsMax); }
 
   // Another input begins. Not `judging`: its users may write headers of their own, its NIC lies, or
   // it goes back to an earlier state.
@@ -104,8 +104,10 @@ class SegmentOracle : public TraceObserver {
   Lab& lab_;
   bool judging_ = false;
   bool hidden_ = false;  // frames came that may hide TCP
+  // Its room is taken at once, and what flows hold is given back: vectors that grow in one input
+  // and not in the next are edges that come and go, which AFL++ sees where the linker has taken
+  // their code from an instrumented file.
   std::vector<Flow> flows_;
-  size_t flow_count_ = 0;
   std::array<Frame, kFramesMax> frames_;
 };
 

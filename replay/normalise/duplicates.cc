@@ -1,7 +1,9 @@
 #include "replay/normalise/duplicates.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "stack/base/ip_address.h"
@@ -74,11 +76,14 @@ class Group {
 constexpr uint64_t kHabitPacketsMin = 4;
 constexpr uint64_t kHabitPercent = 90;
 
-IpAddress SourceOf(const Frame& frame) {
+// Who sent an IP packet; nullopt where it is cut before that.
+std::optional<IpAddress> SourceOf(const Frame& frame) {
   if (frame.kind == FrameKind::kIpv4) {
-    return wire::Overlay<wire::Ipv4Header>(frame.network())->saddr;
+    const auto* const header = wire::Overlay<wire::Ipv4Header>(frame.network());
+    return header == nullptr ? std::nullopt : std::optional<IpAddress>(header->saddr);
   }
-  return wire::Overlay<wire::Ipv6Header>(frame.network())->saddr;
+  const auto* const header = wire::Overlay<wire::Ipv6Header>(frame.network());
+  return header == nullptr ? std::nullopt : std::optional<IpAddress>(header->saddr);
 }
 
 // Calls `use` with each packet's sightings: frames that are equal, all within `window` of the
@@ -91,7 +96,8 @@ void ForEachPacket(std::span<const Frame> frames, std::span<const Fingerprint> p
     for (i = first + 1; i < prints.size() && prints[i].hash == prints[first].hash; ++i) {
       if (!AreEqualWithin(frame, frames[prints[i].frame], window)) break;
     }
-    if (frame.is_ip()) use(SourceOf(frame), prints.subspan(first, i - first));
+    const std::optional<IpAddress> source = frame.is_ip() ? SourceOf(frame) : std::nullopt;
+    if (source.has_value()) use(*source, prints.subspan(first, i - first));
   }
 }
 

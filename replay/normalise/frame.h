@@ -82,7 +82,7 @@ enum class UnusedReason : uint8_t {
   kNetworkHeaderCut,    // cut (snaplen) within the IP or ARP header
   kTransportHeaderCut,  // cut within the header behind IP
   kSuperFrame,          // longer than the MTU, and nothing proves where to cut it
-  kTooMuchMemory,       // beyond NormaliseOptions::memory_bytes_max
+  kTooMuchMemory,       // beyond NormaliseOptions::memory_bytes_max, or than any device hands on
   kCount,
 };
 

@@ -61,6 +61,8 @@ class Normaliser {
  private:
   // A pcap record header and an IPv4 header.
   static constexpr size_t kUsableRecordBytesMin = 36;
+  // Linux's GSO_MAX_SIZE, and room for a link's header: no device hands on more than that.
+  static constexpr size_t kFrameBytesMax = size_t{8} * 65'535 + 256;
 
   void ReadRecords() {
     capture::Record record;
@@ -102,6 +104,9 @@ class Normaliser {
     Layout layout;
     const size_t captured_bytes = frame.bytes.size();
     if (const auto reason = FindLayout(wire_bytes, frame, layout)) return reason;
+    if (layout.frame_bytes > std::max(kFrameBytesMax, frame.bytes.size())) {
+      return UnusedReason::kTooMuchMemory;
+    }
     frame.filler_bytes = static_cast<uint32_t>(layout.frame_bytes - frame.bytes.size());
     out_.counts.padded += frame.bytes.size() < captured_bytes;
     out_.counts.lengths_filled += layout.length_filled;

@@ -16,13 +16,22 @@ using normalise::Frame;
 
 class PacketReader {
  public:
-  explicit PacketReader(CapturedPackets* out) : out_(*out) {}
+  explicit PacketReader(CapturedPackets* out) : out_(*out), filler_left_(kFilledBytesFree) {
+    for (const Frame& frame : out_.capture.frames) {
+      filler_left_ += kFilledPerByte * frame.bytes.size();
+    }
+  }
 
   void Add(const Frame& frame) {
     if (!frame.is_ip()) {
       ++out_.unused[frame.kind == normalise::FrameKind::kArp ? "arp" : "not_ip"];
       return;
     }
+    if (frame.filler_bytes > filler_left_) {
+      ++out_.unused["too_much_filler"];
+      return;
+    }
+    filler_left_ -= frame.filler_bytes;
     CapturedPacket packet;
     packet.from = {frame.record, frame.piece, frame.pieces};
     packet.time_ns = frame.time_ns - out_.start_ns;
@@ -50,7 +59,13 @@ class PacketReader {
         .subspan(frame.network_offset);
   }
 
+  // What was not captured of packets is made up, in proportion to what was: snapshots keep a
+  // twentieth of full frames.
+  static constexpr uint64_t kFilledBytesFree = uint64_t{1} << 20;
+  static constexpr uint64_t kFilledPerByte = 64;
+
   CapturedPackets& out_;
+  uint64_t filler_left_;
 };
 
 void NoteRepairs(const normalise::NormaliseCounts& counts, std::vector<std::string>* repairs) {
