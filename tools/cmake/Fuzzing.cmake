@@ -44,6 +44,22 @@ if(fuzz_instrumentation)
     -DTAPEDECK_COVERAGE_IGNORELIST=${ignorelist_hash})
 endif()
 
+# What takes an object out of coverage. Options and not `src` lines of the list: those match the file that is compiled, and a
+# compiler cache compiles what it has preprocessed, under another name.
+if(TAPEDECK_FUZZ STREQUAL libfuzzer)
+  set(TAPEDECK_FUZZ_NO_COVERAGE -fno-sanitize=fuzzer-no-link)
+elseif(TAPEDECK_FUZZ STREQUAL afl)
+  set(TAPEDECK_FUZZ_NO_COVERAGE -fno-sanitize-coverage=trace-pc-guard,trace-cmp)
+endif()
+
+# tapedeck_fuzz_no_coverage(<targets...>)
+# These libraries judge, record or mutate runs: inputs that merely tickle them would fill the corpus.
+function(tapedeck_fuzz_no_coverage)
+  foreach(library IN LISTS ARGN)
+    target_compile_options(${library} PRIVATE ${TAPEDECK_FUZZ_NO_COVERAGE})
+  endforeach()
+endfunction()
+
 # tapedeck_fuzz_no_compares(<targets...>)
 # Operands of comparisons in these libraries are not told to the engine, edges are: they are times, addresses and ring positions
 # of ours, never bytes of an input. They would flood the engine's table of operands, and cost half of a run.
