@@ -47,9 +47,9 @@ endif()
 # What takes an object out of coverage. Options and not `src` lines of the list: those match the file that is compiled, and a
 # compiler cache compiles what it has preprocessed, under another name.
 if(TAPEDECK_FUZZ STREQUAL libfuzzer)
-  set(TAPEDECK_FUZZ_NO_COVERAGE -fno-sanitize=fuzzer-no-link)
+  set(TAPEDECK_FUZZ_NO_COVERAGE -fno-sanitize=fuzzer-no-link -Wno-unused-command-line-argument)
 elseif(TAPEDECK_FUZZ STREQUAL afl)
-  set(TAPEDECK_FUZZ_NO_COVERAGE -fno-sanitize-coverage=trace-pc-guard,trace-cmp)
+  set(TAPEDECK_FUZZ_NO_COVERAGE -fno-sanitize-coverage=trace-pc-guard,trace-cmp -Wno-unused-command-line-argument)
 endif()
 
 # tapedeck_fuzz_no_coverage(<targets...>)
