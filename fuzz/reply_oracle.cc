@@ -126,7 +126,7 @@ void ReplyOracle::Received(const TraceEvent& event) {
   const FrameBytes icmp = FindIcmp(ip);
   if (icmp.empty() || icmp[0] != 8 || echoes_.size() == kEchoesMax) return;
   const bool to_all = (event.bytes[0] & 1) != 0 || IsForMany(Word32(ip, 16));
-  echoes_.push_back({event.host, Word32(ip, 12), Word32(icmp, 4), to_all});
+  echoes_.push_back({event.host, Word32(ip, 12), Word32(ip, 16), Word32(icmp, 4), to_all});
 }
 
 void ReplyOracle::CheckReply(uint8_t host, FrameBytes ip, FrameBytes icmp) {
@@ -136,7 +136,8 @@ void ReplyOracle::CheckReply(uint8_t host, FrameBytes ip, FrameBytes icmp) {
     if (echo.host != host || echo.asker != asker || echo.id_and_sequence != Word32(icmp, 4)) {
       continue;
     }
-    if (!echo.to_all) return;
+    // A frame to many with a packet to one is for that one, as in Linux.
+    if (!echo.to_all || echo.asked == Word32(ip, 12)) return;
     asked_by_all = true;
   }
   if (!asked_by_all || echoes_.size() == kEchoesMax) return;

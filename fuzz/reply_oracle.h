@@ -41,6 +41,7 @@ class ReplyOracle : public TraceObserver {
   struct Echo {
     uint8_t host = 0;
     uint32_t asker = 0;
+    uint32_t asked = 0;  // whom the request was for
     uint32_t id_and_sequence = 0;
     bool to_all = false;
   };
