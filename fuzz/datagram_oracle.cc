@@ -8,6 +8,7 @@
 
 #include "fuzz/frame_words.h"
 #include "fuzz/oracles.h"
+#include "fuzz/skb_queue.h"
 #include "stack/core/skb_data.h"
 #include "stack/ipv4/fib.h"
 #include "stack/udp/udp.h"
@@ -39,14 +40,6 @@ std::vector<uint8_t> BytesOf(const sk_buff* skb) {
   bytes.resize(kUdpHeaderBytes + skb->len);
   if (skb_copy_bits(skb, 0, bytes.data() + kUdpHeaderBytes, skb->len) != 0) return {};
   return bytes;
-}
-
-template <typename Visit>
-void ForEach(const sk_buff_head* list, Visit visit) {
-  for (const sk_buff* skb = skb_peek(list); skb != nullptr;
-       skb = skb_queue_is_last(list, skb) ? nullptr : skb->next) {
-    visit(skb);
-  }
 }
 
 }  // namespace
@@ -136,8 +129,8 @@ void DatagramOracle::Check(uint8_t host, const sock* sk) const {
       DatagramNotSent(Word32(ip, 12), Word16(ip, 4));
     }
   };
-  ForEach(&sk->sk_receive_queue, judge);
-  ForEach(&udp_sk(sk)->reader_queue, judge);
+  ForEachSkb(&sk->sk_receive_queue, judge);
+  ForEachSkb(&udp_sk(sk)->reader_queue, judge);
 }
 
 }  // namespace tapedeck::fuzz

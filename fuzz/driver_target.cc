@@ -31,12 +31,6 @@ constexpr std::string_view kPrelude = R"(
     +1   pause
 )";
 
-LabOptions OneHost() {
-  LabOptions options;
-  options.hosts.push_back(SmallHost(0));
-  return options;
-}
-
 // Down and up, as `ip link set` does it, once all is well again: the cable plugged in, memory to be
 // had, the CPU back.
 void CheckRecovers(Lab& lab) {
@@ -55,7 +49,7 @@ void CheckRecovers(Lab& lab) {
 }  // namespace
 
 std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  static Stage stage(OneHost(), [](Lab&) {}, kPrelude, CheckRecovers);
+  static Stage stage(SmallLab(), [](Lab&) {}, kPrelude, CheckRecovers);
   const std::optional<Script> script = ScriptOf(input);
   return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
 }

@@ -27,8 +27,7 @@ constexpr std::string_view kPrelude = R"(
 )";
 
 LabOptions Router() {
-  LabOptions options;
-  options.hosts.push_back(SmallHost(0));
+  LabOptions options = SmallLab();
   options.hosts[0].more_nics.push_back({.mac = SecondMac(0),
                                         .address = SecondHostIpv4(0),
                                         .prefix_length_bits = 24,

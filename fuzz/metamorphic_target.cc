@@ -77,13 +77,8 @@ class ApplicationLog : public TraceObserver {
 
 struct Side {
   explicit Side(const std::function<void(Lab&)>& configure)
-      : stage(Options(), configure, kPrelude, [this](Lab&) { seen = log.value(); }) {
+      : stage(SmallLab(), configure, kPrelude, [this](Lab&) { seen = log.value(); }) {
     stage.lab().recorder().AddObserver(&log);
-  }
-  static LabOptions Options() {
-    LabOptions options;
-    options.hosts.push_back(SmallHost(0));
-    return options;
   }
   uint64_t Run(const Script& script) {
     log.Begin();

@@ -27,12 +27,6 @@ constexpr std::string_view kPrelude = R"(
     +1   pause
 )";
 
-LabOptions OneHost() {
-  LabOptions options;
-  options.hosts.push_back(SmallHost(0));
-  return options;
-}
-
 // So little that a few queues of an input fill it.
 void Tighten(Lab& lab) {
   SysctlTree& sysctl = lab.host(0).kernel().sysctl();
@@ -46,7 +40,7 @@ void Tighten(Lab& lab) {
 }  // namespace
 
 std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  static Stage stage(OneHost(), Tighten, kPrelude);
+  static Stage stage(SmallLab(), Tighten, kPrelude);
   const std::optional<Script> script = ScriptOf(input);
   return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
 }

@@ -50,4 +50,10 @@ LabHostOptions SmallHost(uint8_t host) {
   return options;
 }
 
+LabOptions SmallLab() {
+  LabOptions options;
+  options.hosts.push_back(SmallHost(0));
+  return options;
+}
+
 }  // namespace tapedeck::fuzz

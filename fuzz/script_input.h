@@ -20,6 +20,9 @@ std::optional<Script> ScriptOf(std::span<const uint8_t> input);
 // and run dry soon, and a reset has little to copy.
 LabHostOptions SmallHost(uint8_t host);
 
+// A Lab of host 0 alone.
+LabOptions SmallLab();
+
 }  // namespace tapedeck::fuzz
 
 #endif  // TAPEDECK_FUZZ_SCRIPT_INPUT_H_

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "fuzz/oracles.h"
+#include "fuzz/skb_queue.h"
 #include "stack/core/neighbour.h"
 #include "stack/core/net.h"
 #include "stack/core/socket.h"
@@ -44,26 +45,16 @@ namespace {
 // The truesize of all that lies in `list`, whose datagrams are looked at.
 uint64_t HeldIn(const udp_sock* sk, const sk_buff_head* list) {
   uint64_t sum = 0;
-  for (const sk_buff* skb = skb_peek(list); skb != nullptr;
-       skb = skb_queue_is_last(list, skb) ? nullptr : skb->next) {
+  ForEachSkb(list, [sk, &sum](const sk_buff* skb) {
     sum += skb->truesize;
     // Several datagrams in one have a header that is the first one's.
-    if (skb_is_gso(skb)) continue;
+    if (skb_is_gso(skb)) return;
     const uint32_t said =
         reinterpret_cast<const wire::UdpHeader*>(skb_transport_header(skb))->len.host();
     const uint32_t has = skb->len + static_cast<uint32_t>(wire::kUdpHeaderBytes);
     // 0 in a jumbogram (RFC 2675 4).
     if (said != has && said != 0) UdpLengthFailed(sk, said, has);
-  }
-  return sum;
-}
-
-uint64_t TruesizeOf(const sk_buff_head* list) {
-  uint64_t sum = 0;
-  for (const sk_buff* skb = skb_peek(list); skb != nullptr;
-       skb = skb_queue_is_last(list, skb) ? nullptr : skb->next) {
-    sum += skb->truesize;
-  }
+  });
   return sum;
 }
 

@@ -38,8 +38,7 @@ constexpr std::string_view kPrelude = R"(
 )";
 
 LabOptions TwoCpus() {
-  LabOptions options;
-  options.hosts.push_back(SmallHost(0));
+  LabOptions options = SmallLab();
   options.hosts[0].cpus = 2;
   return options;
 }

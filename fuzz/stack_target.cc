@@ -43,12 +43,6 @@ constexpr std::string_view kPrelude = R"(
     +2   pause
 )";
 
-LabOptions SmallLab() {
-  LabOptions options;
-  options.hosts.push_back(SmallHost(0));
-  return options;
-}
-
 void AllowPing(Lab& lab) {
   CHECK_EQ(lab.host(0).kernel().sysctl().Write("net/ipv4/ping_group_range", "0 2147483647"), 0);
 }

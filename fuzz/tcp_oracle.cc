@@ -8,6 +8,7 @@
 #include <optional>
 
 #include "fuzz/oracles.h"
+#include "fuzz/skb_queue.h"
 #include "stack/core/skb_data.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_ack.h"
@@ -93,15 +94,7 @@ Rule CheckReceived(const sock* sk) {
 
 // --- Memory ---
 
-uint64_t Truesize(const sk_buff_head* list) {
-  uint64_t sum = 0;
-  for (const sk_buff* skb = skb_peek(list); skb != nullptr;
-       skb = skb_queue_is_last(list, skb) ? nullptr : skb->next) {
-    sum += skb->truesize;
-  }
-  return sum;
-}
-uint64_t Truesize(const rb_root* root) {
+uint64_t TruesizeOfTree(const rb_root* root) {
   uint64_t sum = 0;
   for (sk_buff* skb = skb_rb_first(root); skb != nullptr; skb = skb_rb_next(skb)) {
     sum += skb->truesize;
@@ -110,8 +103,8 @@ uint64_t Truesize(const rb_root* root) {
 }
 
 bool ChargedIsHeld(const sock* sk) {
-  return sk->sk_rmem_alloc == Truesize(&sk->sk_receive_queue) + Truesize(&sk->sk_error_queue) +
-                                  Truesize(&tcp_sk(sk)->out_of_order_queue);
+  return sk->sk_rmem_alloc == TruesizeOf(&sk->sk_receive_queue) + TruesizeOf(&sk->sk_error_queue) +
+                                  TruesizeOfTree(&tcp_sk(sk)->out_of_order_queue);
 }
 
 // --- Timers ---

@@ -12,6 +12,7 @@
 #include "replay/recording/recording_replay.h"
 #include "replay/trace/trace_printer.h"
 #include "tools/commands.h"
+#include "tools/counts.h"
 
 namespace tapedeck::tools {
 
@@ -21,22 +22,6 @@ using RecordingClock = std::chrono::steady_clock;
 
 void ComplainOfRecording(const std::string& line) {
   std::fprintf(stderr, "tapedeck replay: %s\n", line.c_str());
-}
-
-uint64_t TotalDropped(const LiveReport& report) {
-  uint64_t total = 0;
-  for (const auto& [reason, frames] : report.dropped) total += frames;
-  return total;
-}
-
-std::string DroppedText(const LiveReport& report) {
-  if (report.dropped.empty()) return "";
-  return absl::StrCat(" (",
-                      absl::StrJoin(report.dropped, ", ",
-                                    [](std::string* out, const auto& entry) {
-                                      absl::StrAppend(out, entry.first, " ", entry.second);
-                                    }),
-                      ")");
 }
 
 void PrintRecordingJson(const std::string& file, const RecordingTape& tape,
@@ -79,7 +64,7 @@ report::ReportInput RecordingReport(const std::string& file, const RecordingTape
   input.command = absl::StrCat("tapedeck replay ", input.title);
   input.figures = {{"frames in", absl::StrCat(run.frames_in)},
                    {"delivered", absl::StrCat(run.delivered)},
-                   {"dropped", absl::StrCat(TotalDropped(run))},
+                   {"dropped", absl::StrCat(Total(run.dropped))},
                    {"frames out", absl::StrCat(run.frames_out)},
                    {"events", absl::StrCat(run.events)}};
   input.settings = {LiveSettingsText(tape.header.settings)};
@@ -104,7 +89,7 @@ std::string CoverageText(const RecordingTape& tape) {
 
 void PrintLiveReport(const LiveReport& report, double wall_s) {
   absl::PrintF("frames in %d = delivered %d + dropped %d%s + queued %d\n", report.frames_in,
-               report.delivered, TotalDropped(report), DroppedText(report), report.queued);
+               report.delivered, Total(report.dropped), CountsText(report.dropped), report.queued);
   absl::PrintF("frames out %d  own packets dropped %d\ninterrupts %d  polls %d  events %d\n",
                report.frames_out, report.dropped_own, report.interrupts, report.polls,
                report.events);

@@ -20,6 +20,7 @@
 #include "replay/trace/trace_printer.h"
 #include "stack/kernel/cost.h"
 #include "tools/commands.h"
+#include "tools/counts.h"
 #include "tools/recording.h"
 #include "tools/replay_flags.h"
 #include "tools/run_outputs.h"
@@ -114,22 +115,6 @@ std::string SettingsLine(const ReplayFlags& flags, const RawReplayResult& run) {
       run.host_mac.ToString(), run.udp_ports.empty() ? "-" : absl::StrJoin(run.udp_ports, ","),
       run.tcp_ports.empty() ? "-" : absl::StrJoin(run.tcp_ports, ","),
       flags.no_arp_answers ? "silent" : "answered");
-}
-
-std::string CountsText(const std::map<std::string, uint64_t>& counts) {
-  if (counts.empty()) return "";
-  return absl::StrCat(" (",
-                      absl::StrJoin(counts, ", ",
-                                    [](std::string* out, const auto& entry) {
-                                      absl::StrAppend(out, entry.first, " ", entry.second);
-                                    }),
-                      ")");
-}
-
-uint64_t Total(const std::map<std::string, uint64_t>& counts) {
-  uint64_t total = 0;
-  for (const auto& [name, count] : counts) total += count;
-  return total;
 }
 
 void PrintSummary(const RawReplayResult& run, double wall_s) {

@@ -15,6 +15,7 @@
 #include "replay/trace/trace_printer.h"
 #include "stack/wire/ip_protocol.h"
 #include "tools/commands.h"
+#include "tools/counts.h"
 #include "tools/run_outputs.h"
 
 namespace tapedeck::tools {
@@ -152,20 +153,6 @@ FlowResult TotalOf(const StandInResult& run) {
   return total;
 }
 
-std::string DroppedText(const StandInResult& run) {
-  std::string text;
-  for (const auto& [reason, count] : run.dropped) {
-    absl::StrAppend(&text, text.empty() ? " (" : ", ", reason, " ", count);
-  }
-  return text.empty() ? text : text + ")";
-}
-
-uint64_t DroppedTotal(const StandInResult& run) {
-  uint64_t total = 0;
-  for (const auto& [reason, count] : run.dropped) total += count;
-  return total;
-}
-
 void PrintStandIn(const LoadedPlan& loaded, const StandInResult& run, double wall_s) {
   PrintFlows(loaded.plan, run);
   std::fputs(DivergenceText(loaded.plan, run).c_str(), stdout);
@@ -183,8 +170,8 @@ void PrintStandIn(const LoadedPlan& loaded, const StandInResult& run, double wal
       total.as_captured, total.rewritten, total.late, total.split, total.synthetic, total.skipped,
       total.modelled_acks);
   absl::PrintF("frames in %d = delivered %d + dropped %d%s + queued %d  frames out %d  events %d\n",
-               run.frames_in, run.delivered, DroppedTotal(run), DroppedText(run), run.queued,
-               run.frames_out, run.events);
+               run.frames_in, run.delivered, Total(run.dropped), CountsText(run.dropped),
+               run.queued, run.frames_out, run.events);
   absl::PrintF("virtual %.6f s  wall %.3f s\n", static_cast<double>(run.virtual_time.ns()) * 1e-9,
                wall_s);
   for (const std::string& violation : run.violations) absl::PrintF("violated: %s\n", violation);
@@ -266,7 +253,7 @@ report::ReportInput MakeStandInReport(const ReplayFlags& flags, const LoadedPlan
   input.figures = {{"flows", absl::StrCat(run.flows.size())},
                    {"frames in", absl::StrCat(run.frames_in)},
                    {"frames out", absl::StrCat(run.frames_out)},
-                   {"dropped", absl::StrCat(DroppedTotal(run))},
+                   {"dropped", absl::StrCat(Total(run.dropped))},
                    {"events", absl::StrCat(run.events)}};
   input.settings = {StandInSettings(flags, loaded)};
   input.violations = run.violations;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "fuzz/campaign/files.h"
 #include "replay/outside/child_process.h"
+#include "replay/script/script_targets.h"
 #include "stack/base/byteorder.h"
 
 namespace tapedeck::fuzz {
@@ -92,10 +93,7 @@ absl::Status Workspace::CheckTarget(const std::string& target) const {
 }
 
 InputKind Workspace::KindOf(const std::string& target, std::span<const uint8_t> input) {
-  constexpr std::string_view kReadFiles[] = {"capture", "plan", "script_text"};
-  if (std::find(std::begin(kReadFiles), std::end(kReadFiles), target) == std::end(kReadFiles)) {
-    return InputKind::kScript;
-  }
+  if (PlaysScripts(target)) return InputKind::kScript;
   return BeginsLikeCapture(input) ? InputKind::kCapture : InputKind::kText;
 }
 

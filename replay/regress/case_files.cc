@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "replay/regress/text_hash.h"
+#include "replay/script/script_targets.h"
 
 namespace tapedeck::regress {
 
@@ -30,9 +31,6 @@ bool HasFuzzersName(const std::string& name) {
          });
 }
 
-// Fuzz targets whose inputs are no scripts.
-constexpr std::string_view kTargetsOfOtherInputs[] = {"capture", "plan", "script_text"};
-
 // TARGET of a folder of inputs, fuzz/TARGET or regress/TARGET or below; "" of fuzz or regress
 // itself.
 std::optional<std::string> TargetOf(const fs::path& folder) {
@@ -48,10 +46,7 @@ bool IsInput(const fs::path& path) {
   const std::string name = path.filename().string();
   const std::optional<std::string> target = TargetOf(fs::absolute(path).parent_path());
   if (!target.has_value()) return HasFuzzersName(name);
-  const bool plays_scripts =
-      std::find(std::begin(kTargetsOfOtherInputs), std::end(kTargetsOfOtherInputs), *target) ==
-      std::end(kTargetsOfOtherInputs);
-  return plays_scripts && (HasFuzzersName(name) || name.find('.') == std::string::npos);
+  return PlaysScripts(*target) && (HasFuzzersName(name) || name.find('.') == std::string::npos);
 }
 
 std::optional<CaseFile::Kind> KindOfFile(const fs::path& path) {

@@ -1,0 +1,16 @@
+// Which fuzz targets (fuzz/targets.txt) have scripts as inputs.
+#ifndef TAPEDECK_REPLAY_SCRIPT_SCRIPT_TARGETS_H_
+#define TAPEDECK_REPLAY_SCRIPT_SCRIPT_TARGETS_H_
+
+#include <string_view>
+
+namespace tapedeck {
+
+// Whether inputs of `target` are the bytes spelling of scripts (bytes.h); others read files.
+constexpr bool PlaysScripts(std::string_view target) {
+  return target != "capture" && target != "plan" && target != "script_text";
+}
+
+}  // namespace tapedeck
+
+#endif  // TAPEDECK_REPLAY_SCRIPT_SCRIPT_TARGETS_H_

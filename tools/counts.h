@@ -1,0 +1,18 @@
+// Counts by name, as summaries of runs have them.
+#ifndef TAPEDECK_TOOLS_COUNTS_H_
+#define TAPEDECK_TOOLS_COUNTS_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+namespace tapedeck::tools {
+
+uint64_t Total(const std::map<std::string, uint64_t>& counts);
+
+// " (NIC_FILTER 3, NO_SOCKET 1)"; empty where there are none.
+std::string CountsText(const std::map<std::string, uint64_t>& counts);
+
+}  // namespace tapedeck::tools
+
+#endif  // TAPEDECK_TOOLS_COUNTS_H_
