@@ -30,6 +30,22 @@ namespace {
   std::abort();
 }
 
+[[noreturn, gnu::noinline]] void DmaNotAllowed(const TraceEvent& event) {
+  ReportBroken("DMA-OWN", "allowed", "access");
+  std::fprintf(stderr, "fault %" PRIu64 ", %" PRIu64 " bytes\n", event.args[1], event.args[3]);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void RxBudgetExceeded(uint64_t frames, uint64_t budget) {
+  ReportBroken("FAIR", "within_budget", "rx_ring");
+  std::fprintf(stderr, "%" PRIu64 " frames in a poll, its budget is %" PRIu64 "\n", frames, budget);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void TxBudgetExceeded(uint64_t packets, uint64_t budget) {
+  ReportBroken("FAIR", "within_budget", "tx_ring");
+  std::fprintf(stderr, "%" PRIu64 " packets in a poll, at most %" PRIu64 "\n", packets, budget);
+  std::abort();
+}
+
 void CheckAdapter(const ixgbe::Adapter& adapter) {
   if (!adapter.up || !adapter.link_up) return;
   const ixgbe::RxRing& rx = adapter.rx;
@@ -46,6 +62,41 @@ void CheckAdapter(const ixgbe::Adapter& adapter) {
 }
 
 }  // namespace
+
+void NicOracle::Begin(bool honest, bool goes_back) {
+  honest_ = honest;
+  counting_ = honest && !goes_back;
+  for (int i = 0; i < lab_.hosts(); ++i) before_[static_cast<size_t>(i)] = CountedBy(i);
+}
+
+NicOracle::Counted NicOracle::CountedBy(int host) {
+  Counted counted;
+  for (int i = 0; i < lab_.nics(host); ++i) {
+    const ixgbe::Adapter* const adapter = ixgbe::ixgbe_adapter_of(lab_.device(host, i));
+    if (adapter == nullptr) continue;
+    counted.received += adapter->rx.packets + adapter->netdev->stats.rx_errors;
+    counted.sent += adapter->tx.packets;
+    counted.sent_max = std::max<uint64_t>(counted.sent_max, adapter->tx.entries / 2);
+  }
+  return counted;
+}
+
+void NicOracle::CheckPoll(const TraceEvent& event) {
+  // Its frames come before the event of a poll, and those of the next behind it.
+  const uint64_t budget = event.args[2];
+  Counted& before = before_[event.host];
+  const Counted now = CountedBy(event.host);
+  if (now.received - before.received > budget) {
+    RxBudgetExceeded(now.received - before.received, budget);
+  }
+  if (now.sent - before.sent > now.sent_max) TxBudgetExceeded(now.sent - before.sent, now.sent_max);
+  before = now;
+}
+
+void NicOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) {
+  if (event.kind == TraceKind::kDeviceFault && honest_) DmaNotAllowed(event);
+  if (event.kind == TraceKind::kNapiPoll && counting_) CheckPoll(event);
+}
 
 bool LeavesInterruptsAlone(const Script& script) {
   return std::none_of(script.steps.begin(), script.steps.end(), [](const Step& step) {

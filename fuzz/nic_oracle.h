@@ -1,4 +1,12 @@
-// LIVE of NICs. Some time after the last thing that happened nothing waits in a ring for a driver
+// What must hold between NICs and their drivers.
+//
+// While it happens (NicOracle):
+//
+//   DMA-OWN:allowed:access         no device touches memory that its driver has not given it
+//   FAIR:within_budget:rx_ring     a poll takes no more frames than its budget: others want a turn
+//   FAIR:within_budget:tx_ring     ... and gives back no more packets than half a ring
+//
+// And, of LIVE: some time after the last thing that happened nothing waits in a ring for a driver
 // who has been told of it, or ought to have been:
 //
 //   LIVE:served:rx_ring        frames that the device has delivered were taken
@@ -7,10 +15,41 @@
 #ifndef TAPEDECK_FUZZ_NIC_ORACLE_H_
 #define TAPEDECK_FUZZ_NIC_ORACLE_H_
 
+#include <array>
+#include <cstdint>
+
 #include "replay/lab/lab.h"
 #include "replay/script/script.h"
+#include "replay/trace/recorder.h"
 
 namespace tapedeck::fuzz {
+
+class NicOracle : public TraceObserver {
+ public:
+  // `lab` must outlive it.
+  explicit NicOracle(Lab& lab) : lab_(lab) {}
+
+  // Another input begins, whose NICs are `honest`; `goes_back`: counters become what they were.
+  void Begin(bool honest, bool goes_back);
+
+  void Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) override;
+
+ private:
+  // What the drivers of a host have counted so far.
+  struct Counted {
+    uint64_t received = 0;
+    uint64_t sent = 0;
+    uint64_t sent_max = 0;  // in one poll
+  };
+  Counted CountedBy(int host);
+  // The poll that `event` tells of is over.
+  void CheckPoll(const TraceEvent& event);
+
+  Lab& lab_;
+  bool honest_ = false;
+  bool counting_ = false;
+  std::array<Counted, kHostsMax> before_;
+};
 
 // Whether `script` leaves the driver's interrupts alone: otherwise none of this is its fault.
 bool LeavesInterruptsAlone(const Script& script);

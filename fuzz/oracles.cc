@@ -62,14 +62,6 @@ void ReportBroken(const char* oracle, const char* rule, const char* object) {
   std::abort();
 }
 
-[[gnu::noinline]] void CheckDmaAllowed(const Recorder& recorder) {
-  const uint64_t faults = recorder.count(TraceKind::kDeviceFault);
-  if (faults == 0) return;
-  ReportBroken("DMA-OWN", "allowed", "access");
-  std::fprintf(stderr, "%" PRIu64 " accesses\n", faults);
-  std::abort();
-}
-
 [[gnu::noinline]] void CheckWorkBounded(uint64_t steps, const Script& script, bool peers) {
   Duration duration;
   for (const Step& step : script.steps) duration += step.delay;

@@ -26,9 +26,6 @@ void CheckFramesAccounted(const Recorder& recorder, uint64_t sent);
 // RES:empty:<object>. After Lab::Shutdown() nothing is held and nothing will happen.
 void CheckNothingLeft(Lab& lab);
 
-// DMA-OWN:allowed:access. No device touched memory that its driver had not given it.
-void CheckDmaAllowed(const Recorder& recorder);
-
 // WORK:bounded:steps. The main loop took no more steps than `script` can account for: so many for
 // each step of it, each virtual second that it lasts, and the run as such. Where hosts speak to
 // `peers` that only a script moves, a step means less than where they speak to each other.

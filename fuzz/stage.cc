@@ -5,7 +5,6 @@
 #include <variant>
 
 #include "absl/status/statusor.h"
-#include "fuzz/nic_oracle.h"
 #include "fuzz/oracles.h"
 #include "fuzz/socket_oracle.h"
 #include "fuzz/stage_observer.h"
@@ -70,6 +69,8 @@ Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configu
     names_ = player.names();
     flows_ = player.flows();
   }
+  // First, for what a device has read wrongly comes out wrong.
+  lab_.recorder().AddObserver(&nics_);
   lab_.recorder().AddObserver(&wire_);
   lab_.recorder().AddObserver(&state_);
   lab_.recorder().AddObserver(&segments_);
@@ -93,7 +94,6 @@ uint64_t Stage::Run(const Script& script) {
   const bool nic_lies = HasLyingNic(script);
   // One whose registers somebody else writes may interrupt for ever.
   if (!nic_lies) CheckWorkBounded(lab_.world().steps() - steps, script, lab_.has_ports());
-  if (!nic_lies) CheckDmaAllowed(lab_.recorder());
   const uint64_t digest = lab_.recorder().digest().value();
   // Taking the host down costs more than most inputs. Where as much is held as after no input at
   // all, nothing has leaked.
@@ -145,7 +145,9 @@ void Stage::CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFl
 }
 
 uint64_t Stage::Play(const Script& script) {
-  const bool honest = !MayMakeHeaders(script) && !HasLyingNic(script);
+  const bool nic_lies = HasLyingNic(script);
+  const bool honest = !MayMakeHeaders(script) && !nic_lies;
+  nics_.Begin(!nic_lies, GoesBack(script));
   wire_.set_judging(honest);
   // What has never happened has been seen all the same.
   const bool judging = honest && !GoesBack(script);

@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "fuzz/datagram_oracle.h"
+#include "fuzz/nic_oracle.h"
 #include "fuzz/reply_oracle.h"
 #include "fuzz/segment_oracle.h"
 #include "fuzz/state/state_observer.h"
@@ -73,6 +74,7 @@ class Stage {
   std::function<void(Lab&)> afterwards_;
   FdNames names_;
   std::optional<PeerFlows> flows_;
+  NicOracle nics_{lab_};
   WireOracle wire_;
   StateObserver state_{lab_, EngineStateMap()};
   SegmentOracle segments_{lab_};
