@@ -28,7 +28,7 @@ LabOptions TcpLabOptions(const LinkOptions& link) {
   options.hosts.resize(2);
   for (uint8_t i = 0; i < 2; ++i) {
     options.hosts[i].address = kTcpLabAddress[i];
-    options.hosts[i].mac = MacAddress(2, 0, 0, 0, 0, static_cast<uint8_t>(i + 1));
+    options.hosts[i].mac = TcpLabMac(i);
     options.links[i] = link;
   }
   return options;

@@ -18,6 +18,7 @@ namespace tapedeck {
 inline constexpr Ipv4Address kTcpLabAddress[2] = {Ipv4Address{10, 0, 0, 1},
                                                   Ipv4Address{10, 0, 0, 2}};
 inline constexpr uint16_t kTcpLabPort = 80;
+constexpr MacAddress TcpLabMac(int host) { return {2, 0, 0, 0, 0, static_cast<uint8_t>(host + 1)}; }
 
 // Two hosts back to back over `link` in both directions.
 LabOptions TcpLabOptions(const LinkOptions& link = {});
