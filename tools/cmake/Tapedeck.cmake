@@ -5,6 +5,7 @@ option(TAPEDECK_BENCH "Build the benchmarks, which need Google Benchmark and Goo
 option(TAPEDECK_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 option(TAPEDECK_ADAPTER "Build libtapedeck_packetdrill.so; everything becomes position independent" OFF)
 option(TAPEDECK_LTO "Optimise across files: a fifth faster, slow to link" OFF)
+option(TAPEDECK_WERROR "Warnings are errors" ON)
 option(TAPEDECK_MERGE_TESTS "One test program for each set of libraries, not for each file; for whole builds" OFF)
 
 set(CMAKE_CXX_STANDARD 20)
@@ -36,7 +37,7 @@ endif()
 
 add_library(tapedeck_flags INTERFACE)
 target_compile_options(tapedeck_flags INTERFACE
-  -Wall -Wextra -Wconversion -Wshadow -Werror
+  -Wall -Wextra -Wconversion -Wshadow $<$<BOOL:${TAPEDECK_WERROR}>:-Werror>
   # Headers are overlaid on packet bytes, as in the kernel, and as in the kernel that is made legal by this flag.
   -fno-strict-aliasing
   # No floating point decides anything in the core; this keeps what is printed equal across compilers too.
