@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <array>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "replay/trace/packet_list.h"
 #include "stack/wire/frame_builder.h"
 #include "stack/wire/ip_protocol.h"
+#include "two_hosts.h"
 
 namespace tapedeck {
 namespace {
@@ -22,32 +22,12 @@ namespace {
 using ::testing::HasSubstr;
 using Names = std::vector<std::string>;
 
-constexpr Ipv4Address kClient{10, 0, 0, 1};
-constexpr Ipv4Address kServer{10, 0, 0, 2};
-constexpr Ipv6Address kClient6(std::array<uint16_t, 8>{0x2001, 0xdb8, 0, 0, 0, 0, 0, 1});
-constexpr Ipv6Address kServer6(std::array<uint16_t, 8>{0x2001, 0xdb8, 0, 0, 0, 0, 0, 2});
-constexpr uint16_t kPort = 7;
-
-LabOptions TwoHosts() {
-  LabOptions options;
-  options.back_to_back = true;
-  LabHostOptions client;
-  client.address = kClient;
-  client.address6 = kClient6;
-  LabHostOptions server;
-  server.address = kServer;
-  server.address6 = kServer6;
-  server.mac = MacAddress(std::array<uint8_t, 6>{0x02, 0, 0, 0, 0, 2});
-  options.hosts = {client, server};
-  return options;
-}
-
 // Two messages there and back: the second pair finds neighbours and connection established.
 Task<> Serve(Thread& thread, Host& host, IpAddress address, int type) {
   Syscalls& sys = host.syscalls();
   auto fd =
       static_cast<int>(co_await sys.Socket(thread, address.is_v4() ? kAfInet : kAfInet6, type, 0));
-  co_await sys.Bind(thread, fd, Endpoint{address, kPort});
+  co_await sys.Bind(thread, fd, Endpoint{address, kEchoPort});
   if (type == SOCK_STREAM) {
     co_await sys.Listen(thread, fd, 1);
     fd = static_cast<int>(co_await sys.Accept(thread, fd, nullptr));
@@ -70,7 +50,7 @@ Task<> Ask(Thread& thread, Host& host, IpAddress server, int type) {
   Syscalls& sys = host.syscalls();
   const auto fd =
       static_cast<int>(co_await sys.Socket(thread, server.is_v4() ? kAfInet : kAfInet6, type, 0));
-  co_await sys.Connect(thread, fd, Endpoint{server, kPort});
+  co_await sys.Connect(thread, fd, Endpoint{server, kEchoPort});
   uint8_t bytes[40] = {};
   for (int round = 0; round < 2; ++round) {
     co_await sys.Sendto(thread, fd, bytes, 0);

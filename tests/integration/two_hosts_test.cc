@@ -1,116 +1,59 @@
-// Two hosts, two NICs and a cable: datagrams there and back, through every layer of both.
+// Two hosts, two NICs and a cable, over both IP versions: neighbours found, datagrams there and
+// back, some of them in fragments, through every layer of both.
+#include "two_hosts.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <span>
 #include <string>
-#include <vector>
 
-#include "replay/lab/lab.h"
+#include "stack/ipv6/netns_ipv6.h"
+#include "stack/wire/frame_builder.h"
+#include "stack/wire/icmpv6.h"
 
 namespace tapedeck {
 namespace {
 
-constexpr Ipv4Address kClient{10, 0, 0, 1};
-constexpr Ipv4Address kServer{10, 0, 0, 2};
-constexpr uint16_t kPort = 7;
-
-LabOptions TwoHosts() {
-  LabOptions options;
-  options.back_to_back = true;
-  LabHostOptions client;
-  client.address = kClient;
-  LabHostOptions server;
-  server.address = kServer;
-  server.mac = MacAddress(std::array<uint8_t, 6>{0x02, 0, 0, 0, 0, 2});
-  options.hosts = {client, server};
-  return options;
-}
-
-// What the client saw; plain memory of the Lab, so that a snapshot takes it along.
-struct Result {
-  int sent = 0;
-  int echoed = 0;
-  int wrong = 0;
-  int64_t last_error = 0;
-};
-
-Task<> Echo(Thread& thread, Host& host) {
-  Syscalls& sys = host.syscalls();
-  const auto fd = static_cast<int>(co_await sys.Socket(thread, kAfInet, SOCK_DGRAM, 0));
-  co_await sys.Bind(thread, fd, Endpoint{IpAddress(kIpv4Any), kPort});
-  uint8_t buffer[2048];
-  while (true) {
-    SockAddr from;
-    const int64_t bytes = co_await sys.Recvfrom(thread, fd, buffer, 0, &from);
-    if (bytes < 0) co_return;
-    co_await sys.Sendto(
-        thread, fd, std::span<const uint8_t>(buffer).first(static_cast<size_t>(bytes)), 0, from);
-  }
-}
-
-Task<> AskAndCompare(Thread& thread, Host& host, int rounds, Result* result) {
-  Syscalls& sys = host.syscalls();
-  const auto fd = static_cast<int>(co_await sys.Socket(thread, kAfInet, SOCK_DGRAM, 0));
-  co_await sys.Connect(thread, fd, Endpoint{IpAddress(kServer), kPort});
-  uint8_t question[1400];
-  uint8_t answer[2048];
-  for (int round = 0; round < rounds; ++round) {
-    const auto bytes = static_cast<size_t>(1 + round * 37 % 1400);
-    for (size_t i = 0; i < bytes; ++i)
-      question[i] = static_cast<uint8_t>(i + static_cast<size_t>(round));
-    const int64_t sent =
-        co_await sys.Sendto(thread, fd, std::span<const uint8_t>(question).first(bytes), 0);
-    if (sent < 0) result->last_error = sent;
-    ++result->sent;
-    const int64_t got = co_await sys.Recvfrom(thread, fd, answer, 0);
-    if (got < 0) {
-      result->last_error = got;
-      co_return;
-    }
-    ++result->echoed;
-    if (static_cast<size_t>(got) != bytes || !std::equal(question, question + bytes, answer))
-      ++result->wrong;
-  }
-  co_await sys.Close(thread, fd);
-}
-
-class TwoHostsTest : public testing::Test {
+class TwoHostsTest : public testing::TestWithParam<IpAddress> {
  protected:
-  explicit TwoHostsTest(const LabOptions& options = TwoHosts()) : lab_(options) {
-    result_ = lab_.arena().New<Result>();
-  }
+  TwoHostsTest() : lab_(TwoHosts()) {}
   void Start(int rounds) {
-    Host& server = lab_.host(1);
-    server.kernel().Spawn(0, [&server](Thread& thread) { return Echo(thread, server); });
-    Host& client = lab_.host(0);
-    Result* const result = result_;
-    client.kernel().Spawn(0, [&client, rounds, result](Thread& thread) {
-      return AskAndCompare(thread, client, rounds, result);
-    });
+    SpawnEchoServer(lab_, GetParam());
+    StartClient(rounds);
+  }
+  void StartClient(int rounds) {
+    result_ = SpawnEchoClient(lab_, GetParam(), rounds, kEchoBytesMax);
   }
   void RunFor(Duration duration) { lab_.world().RunUntil(lab_.world().now() + duration); }
 
   Lab lab_;
-  Result* result_;
+  EchoResult* result_ = nullptr;
 };
 
-TEST_F(TwoHostsTest, EveryDatagramComesBackAsItWent) {
+TEST_P(TwoHostsTest, EveryDatagramComesBackAsItWent) {
   Start(500);
-  RunFor(Duration::Seconds(1));
+  RunFor(Duration::Seconds(2));
   EXPECT_EQ(result_->sent, 500);
   EXPECT_EQ(result_->echoed, 500);
   EXPECT_EQ(result_->wrong, 0);
   EXPECT_EQ(result_->last_error, 0);
+  // All over the version that was meant, about half of them in fragments.
+  const net& server = lab_.host(1).network();
+  const bool v4 = GetParam().is_v4();
+  EXPECT_GE(v4 ? server.ip_mib.Get(IpMib::kInDelivers) : server.ip6_mib.Get(Ip6Mib::kInDelivers),
+            500U);
+  EXPECT_GT(v4 ? server.ip_mib.Get(IpMib::kReasmOKs) : server.ip6_mib.Get(Ip6Mib::kReasmOKs), 200U);
+  EXPECT_EQ(
+      v4 ? server.udp6_mib.Get(UdpMib::kInDatagrams) : server.udp_mib.Get(UdpMib::kInDatagrams),
+      0U);
   lab_.Shutdown();
   EXPECT_THAT(lab_.Leftovers(), testing::IsEmpty());
 }
 
-TEST_F(TwoHostsTest, GoesOnFromASnapshotAsStraightThrough) {
+TEST_P(TwoHostsTest, GoesOnFromASnapshotAsStraightThrough) {
   Start(200);
   RunFor(Duration::Milliseconds(3));
   Lab::Checkpoint checkpoint;
@@ -127,17 +70,14 @@ TEST_F(TwoHostsTest, GoesOnFromASnapshotAsStraightThrough) {
   }
 }
 
-TEST_F(TwoHostsTest, ClosedPortAnswersAndTheClientHearsIt) {
-  Host& client = lab_.host(0);
-  Result* const result = result_;
-  client.kernel().Spawn(
-      0, [&client, result](Thread& thread) { return AskAndCompare(thread, client, 1, result); });
+TEST_P(TwoHostsTest, ClosedPortAnswersAndTheClientHearsIt) {
+  StartClient(1);
   RunFor(Duration::Seconds(1));
   EXPECT_EQ(result_->sent, 1);
   EXPECT_EQ(result_->last_error, -ECONNREFUSED);
 }
 
-TEST_F(TwoHostsTest, ShutdownInTheMiddleLeavesNothing) {
+TEST_P(TwoHostsTest, ShutdownInTheMiddleLeavesNothing) {
   Start(100'000);
   RunFor(Duration::Milliseconds(7));
   EXPECT_GT(result_->echoed, 0);
@@ -145,18 +85,13 @@ TEST_F(TwoHostsTest, ShutdownInTheMiddleLeavesNothing) {
   EXPECT_THAT(lab_.Leftovers(), testing::IsEmpty());
 }
 
-TEST(TwoHosts, TwoLabsInOneProcessDoNotTouchEachOther) {
+TEST_P(TwoHostsTest, TwoLabsInOneProcessDoNotTouchEachOther) {
   const auto run = [](Lab& lab) {
-    Host& server = lab.host(1);
-    server.kernel().Spawn(0, [&server](Thread& thread) { return Echo(thread, server); });
-    Host& client = lab.host(0);
-    auto* const result = lab.arena().New<Result>();
-    client.kernel().Spawn(
-        0, [&client, result](Thread& thread) { return AskAndCompare(thread, client, 50, result); });
+    SpawnEchoServer(lab, GetParam());
+    SpawnEchoClient(lab, GetParam(), /*rounds=*/50, kEchoBytesMax);
   };
-  Lab alone(TwoHosts());
-  run(alone);
-  alone.world().RunUntil(SimTime::At(Duration::Seconds(1)));
+  run(lab_);
+  RunFor(Duration::Seconds(1));
 
   Lab a(TwoHosts());
   Lab b(TwoHosts());
@@ -167,8 +102,61 @@ TEST(TwoHosts, TwoLabsInOneProcessDoNotTouchEachOther) {
     a.world().RunUntil(SimTime::At(Duration::Milliseconds(ms)));
     b.world().RunUntil(SimTime::At(Duration::Milliseconds(ms)));
   }
-  EXPECT_EQ(a.recorder().digest().ToString(), alone.recorder().digest().ToString());
-  EXPECT_EQ(b.recorder().digest().ToString(), alone.recorder().digest().ToString());
+  EXPECT_EQ(a.recorder().digest().ToString(), lab_.recorder().digest().ToString());
+  EXPECT_EQ(b.recorder().digest().ToString(), lab_.recorder().digest().ToString());
+}
+
+INSTANTIATE_TEST_SUITE_P(Versions, TwoHostsTest,
+                         testing::Values(IpAddress(kServer), IpAddress(kServer6)),
+                         [](const auto& test) { return test.param.is_v4() ? "ipv4" : "ipv6"; });
+
+// A host that is asked from a capture: the neighbour who asks answers its solicitation.
+class OneNeighbour : public Neighbours {
+ public:
+  bool Find(const IpAddress& address, MacAddress* mac) const override {
+    *mac = kServerMac;
+    return address == IpAddress(kServer6);
+  }
+};
+
+TEST(OneHostIpv6, AnswersAPing) {
+  LabOptions options;
+  options.hosts.resize(1);
+  options.hosts[0].address = kIpv4Any;
+  options.hosts[0].address6 = kClient6;
+  Lab lab(options);
+  const OneNeighbour neighbour;
+  lab.port(0).AnswerArp(&neighbour, Duration::Microseconds(50));
+  wire::Ipv6Header ip;
+  ip.saddr = kServer6;
+  ip.daddr = kClient6;
+  ip.hop_limit = 64;
+  wire::Icmpv6Header echo;
+  echo.type = wire::kIcmpv6EchoRequest;
+  echo.set_id(1);
+  uint8_t bytes[256];
+  const std::span<const uint8_t> frame = wire::FrameBuilder(bytes)
+                                             .Ethernet(options.hosts[0].mac, kServerMac)
+                                             .Ipv6(ip)
+                                             .Icmpv6(echo)
+                                             .CountingPayload(56)
+                                             .Build();
+  lab.port(0).Inject(lab.world().now(), frame, /*stable=*/false, 0);
+  lab.world().RunUntil(lab.world().now() + Duration::Seconds(1));
+  const net& host = lab.host(0).network();
+  EXPECT_EQ(host.icmp6_mib.Get(Icmp6Mib::kInMsgs), 2U);  // with the advertisement
+  EXPECT_EQ(net_ipv6(lab.host(0).network()).icmpv6msg_out[wire::kIcmpv6EchoReply], 1U);
+  lab.Shutdown();
+  EXPECT_THAT(lab.Leftovers(), testing::IsEmpty());
+}
+
+TEST(OneHostIpv6, AHostOfIpv4AloneSendsNothingOfIpv6) {
+  LabOptions options;
+  options.hosts.resize(1);
+  Lab lab(options);
+  lab.world().RunUntil(lab.world().now() + Duration::Seconds(60));
+  EXPECT_EQ(lab.port(0).frames_out(), 0U);
+  EXPECT_EQ(lab.host(0).network().ip6_mib.Get(Ip6Mib::kOutRequests), 0U);
 }
 
 }  // namespace

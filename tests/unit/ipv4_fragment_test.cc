@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "fragment_ranges.h"
 #include "ipv4_host.h"
 #include "stack/base/prng.h"
 #include "stack/ipv4/ip_fragment.h"
@@ -87,27 +88,11 @@ TEST_F(FragmentTest, AnyOrderWithDuplicates) {
   for (uint64_t seed = 1; seed <= 60; ++seed) {
     Prng prng(seed, 0);
     const uint32_t total = 1 + prng.Below(20000);
-    std::vector<Piece> pieces;
-    for (uint32_t at = 0; at < total;) {
-      const uint32_t bytes = std::min(8 * (1 + prng.Below(150)), total - at);
-      pieces.push_back({at, bytes, at + bytes < total, 0, static_cast<uint16_t>(seed)});
-      at += bytes;
-    }
-    if (pieces.size() == 1) continue;
-    std::vector<Piece> order = pieces;
-    for (size_t i = order.size(); i > 1; --i) {
-      std::swap(order[i - 1], order[prng.Below(static_cast<uint32_t>(i))]);
-    }
-    // The last to come completes it: whatever is repeated comes before.
-    const size_t repeats = prng.Below(5);
-    for (size_t i = 0; i < repeats; ++i) {
-      const size_t from = prng.Below(static_cast<uint32_t>(order.size() - 1));
-      const size_t to = from + prng.Below(static_cast<uint32_t>(order.size() - 1 - from));
-      order.insert(order.begin() + static_cast<std::ptrdiff_t>(to), order[from]);
-    }
+    const std::vector<FragmentRange> ranges = CutAtRandom(prng, total);
+    if (ranges.size() == 1) continue;
     datagrams.clear();
-    for (const Piece& piece : order) {
-      ReceivePiece(piece);
+    for (const FragmentRange& range : Disordered(prng, ranges)) {
+      ReceivePiece({range.offset, range.bytes, range.more, 0, static_cast<uint16_t>(seed)});
       ReceivePiece({8 * prng.Below(100), 8, true, 0, static_cast<uint16_t>(1000 + seed)});
     }
     ASSERT_EQ(datagrams.size(), 1U) << seed;

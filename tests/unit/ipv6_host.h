@@ -7,22 +7,14 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
-#include <functional>
-#include <memory>
 #include <string>
-#include <utility>
-#include <vector>
 
-#include "core_host.h"
-#include "stack/core/neighbour.h"
-#include "stack/drivers/loopback.h"
+#include "ip_host.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/ipv6/addrconf.h"
 #include "stack/ipv6/ip6_fib.h"
 #include "stack/ipv6/ip6_route.h"
 #include "stack/ipv6/netns_ipv6.h"
-#include "stack/wire/describe.h"
-#include "stack/wire/frame_builder.h"
 
 namespace tapedeck {
 
@@ -30,14 +22,10 @@ inline Ipv6Address Ip6(const char* text) { return *Ipv6Address::Parse(text); }
 
 inline const Ipv6Address kUs6 = Ip6("2001:db8::1");
 inline const Ipv6Address kPeer6 = Ip6("2001:db8::2");
-inline constexpr MacAddress kUsMac{2, 0, 0, 0, 0, 1};
-inline constexpr MacAddress kPeerMac{2, 0, 0, 0, 0, 2};
 
-class Ipv6Test : public ::testing::Test {
+class Ipv6Test : public IpTest {
  protected:
-  Ipv6Test() : ns((ipv4_init(host.n), ipv6_init(host.n), *host.n.ipv6)), eth(host, "eth0") {
-    host.kernel.request_irq(/*slot=*/0, kVector, /*cpu=*/0, RunWork, this);
-    loopback_init(host.n);
+  Ipv6Test() : IpTest(InitProtocols), ns(*host.n.ipv6) {
     // No link-local address, no solicitations: only what a test brings about is sent.
     ns.devconf_dflt.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
     ns.devconf_dflt.disable_ipv6 = 0;
@@ -53,8 +41,7 @@ class Ipv6Test : public ::testing::Test {
     loopback_exit(host.n);
     ipv6_exit(host.n);
     ipv4_exit(host.n);
-    for (auto& device : more) device->FreeSent();
-    eth.FreeSent();
+    FreeSent();
     const ipv6_ledger left = ipv6_objects(ns);
     EXPECT_EQ(left.rt6_infos, 0U);
     EXPECT_EQ(left.fib6_infos, 0U);
@@ -69,8 +56,7 @@ class Ipv6Test : public ::testing::Test {
   // Lets reports of groups and the like go, and forgets what was sent.
   void Settle() {
     host.RunFor(Duration::Seconds(20));
-    eth.FreeSent();
-    for (auto& device : more) device->FreeSent();
+    FreeSent();
   }
 
   int AddAddress(net_device* dev, const Ipv6Address& local, uint8_t prefixlen) {
@@ -100,65 +86,22 @@ class Ipv6Test : public ::testing::Test {
   int Del(const fib6_config& config) { return ip6_route_del(host.n, config); }
 
   void AddNeighbour(net_device* dev, const Ipv6Address& addr, const MacAddress& mac) {
-    neighbour* const neigh = neigh_create(host.n.nd_tbl, addr.bytes().data(), dev);
-    ASSERT_NE(neigh, nullptr);
-    neigh_update(neigh, mac.bytes().data(), NUD_PERMANENT,
-                 NEIGH_UPDATE_F_ADMIN | NEIGH_UPDATE_F_OVERRIDE);
-    neigh_release(neigh);
+    IpTest::AddNeighbour(host.n.nd_tbl, dev, addr.bytes(), mac);
   }
   TestDevice& AddDevice(const char* name, const Ipv6Address& local, uint8_t prefixlen) {
-    more.push_back(std::make_unique<TestDevice>(host, name));
-    TestDevice& device = *more.back();
-    device->dev_addr = MacAddress(2, 0, 0, 0, 1, static_cast<uint8_t>(more.size()));
-    device.Up();
+    TestDevice& device = NewDevice(name);
     EXPECT_EQ(AddAddress(device.dev(), local, prefixlen), 0);
     return device;
   }
-  int Sysctl(const char* path, int value) {
-    return host.kernel.sysctl().Write(path, std::to_string(value));
-  }
-
-  // Runs `work` on the CPU, at the world's time, with what it sets off.
-  void OnCpu(std::function<void()> work) {
-    pending_work = std::move(work);
-    host.kernel.DeliverMsix(/*slot=*/0, kVector, host.world.now());
-    host.world.RunUntil(host.world.now());
-    ASSERT_EQ(pending_work, nullptr);
-  }
-  void Receive(TestDevice& device, std::span<const uint8_t> frame) {
-    OnCpu([&] { netif_rx(ReceivedFrame(device.dev(), Bytes(frame.begin(), frame.end()))); });
-  }
-  void Receive(std::span<const uint8_t> frame) { Receive(eth, frame); }
-
-  wire::FrameBuilder NewFrame(const MacAddress& dest = kUsMac) {
-    return wire::FrameBuilder(buffer).Ethernet(dest, kPeerMac);
-  }
-  // The first frame sent since the last call, in tcpdump's words; "" where none was.
-  std::string NextSent(TestDevice& device) {
-    if (device.sent.empty()) return "";
-    last_sent = BytesOf(device.sent.front());
-    consume_skb(device.sent.front());
-    device.sent.erase(device.sent.begin());
-    return wire::DescribeFrame(last_sent);
-  }
-  std::string NextSent() { return NextSent(eth); }
 
   uint64_t Ip6Count(Ip6Mib item) const { return host.n.ip6_mib.Get(item); }
-  uint64_t Drops(DropReason reason) const { return host.Drops(reason); }
 
-  static constexpr int kVector = 1;
-  static void RunWork(Cpu&, void* test) {
-    const auto work = std::exchange(static_cast<Ipv6Test*>(test)->pending_work, nullptr);
-    if (work != nullptr) work();
+  static void InitProtocols(net& n) {
+    ipv4_init(n);
+    ipv6_init(n);
   }
-  std::function<void()> pending_work;
 
-  CoreHost host{KernelOptions{.hz = 1000}};
   netns_ipv6& ns;
-  TestDevice eth;
-  std::vector<std::unique_ptr<TestDevice>> more;
-  uint8_t buffer[2048] = {};
-  Bytes last_sent;
 };
 
 }  // namespace tapedeck
