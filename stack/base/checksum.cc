@@ -43,14 +43,17 @@ T Take(uint8_t*& dst, const uint8_t*& src, size_t& n) {
   return value;
 }
 
-// Sums, and with `kCopy` also copies, fewer than 64 bytes.
+// One's complement sum of two words: the carry comes back in.
+uint64_t AddWord(uint64_t sum, uint64_t word) {
+  uint64_t total = 0;
+  const bool carry = __builtin_add_overflow(sum, word, &total);
+  return total + (carry ? 1 : 0);
+}
+
+// Sums, and with `kCopy` also copies, fewer than 8 bytes.
 template <bool kCopy>
-uint64_t SumTail(uint8_t* dst, const uint8_t* src, size_t n) {
+uint64_t SumBytes(uint8_t* dst, const uint8_t* src, size_t n) {
   uint64_t sum = 0;
-  while (n >= 8) {
-    const uint64_t word = Take<uint64_t, kCopy>(dst, src, n);
-    sum += (word & 0xffffffff) + (word >> 32);
-  }
   if (n >= 4) sum += Take<uint32_t, kCopy>(dst, src, n);
   if (n >= 2) sum += Take<uint16_t, kCopy>(dst, src, n);
   if (n != 0) {
@@ -58,6 +61,21 @@ uint64_t SumTail(uint8_t* dst, const uint8_t* src, size_t n) {
     sum += std::endian::native == std::endian::little ? last : last << 8;
   }
   return sum;
+}
+
+// Adds to `sum`, and with `kCopy` also copies, fewer than 64 bytes.
+template <bool kCopy>
+uint64_t SumTail(uint8_t* dst, const uint8_t* src, size_t n, uint64_t sum) {
+  if (n < 8) return AddWord(sum, SumBytes<kCopy>(dst, src, n));
+  do {
+    sum = AddWord(sum, Take<uint64_t, kCopy>(dst, src, n));
+  } while (n >= 8);
+  if (n == 0) return sum;
+  // What is left are the last bytes of a word that ends where they do.
+  const uint64_t last = LoadNative<uint64_t>(src + n - 8);
+  if constexpr (kCopy) std::memcpy(dst + n - 8, &last, 8);
+  const size_t others = 8 * (8 - n);
+  return AddWord(sum, std::endian::native == std::endian::little ? last >> others : last << others);
 }
 
 // `bytes` have been dealt with.
@@ -82,7 +100,7 @@ wsum SumAndMaybeCopy(uint8_t* dst, const uint8_t* src, size_t n, wsum seed) {
     sum += csum_from64to16(checksum_internal::SumBlocks<Vector128, kCopy>(dst, src, blocks));
     Skip<kCopy>(blocks * kBlockBytes, dst, src, n);
   }
-  sum += SumTail<kCopy>(dst, src, n);
+  sum = SumTail<kCopy>(dst, src, n, sum);
   return csum_from64to16(uint64_t{BigEndianSum(sum)} + seed);
 }
 

@@ -8,6 +8,7 @@
 #ifndef TAPEDECK_STACK_BASE_CHECKSUM_H_
 #define TAPEDECK_STACK_BASE_CHECKSUM_H_
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -21,14 +22,15 @@ using wsum = uint32_t;
 // What a UDP sender writes instead of a computed zero, since zero means "no checksum" (RFC 768).
 inline constexpr uint16_t kCsumMangled0 = 0xffff;
 
-// Adds the carries back until 16 bits are left. Zero only for zero.
-constexpr uint16_t csum_from64to16(uint64_t sum) {
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffffffff) + (sum >> 32);
-  sum = (sum & 0xffff) + (sum >> 16);
-  sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<uint16_t>(sum);
+// Adds the carries back until 32 or 16 bits are left. Zero only for zero. Each half is added to the
+// other in place: the carry out of the lower one is the end-around carry of the upper.
+constexpr uint32_t csum_from64to32(uint64_t sum) {
+  return static_cast<uint32_t>((sum + std::rotl(sum, 32)) >> 32);
 }
+constexpr uint16_t csum_from32to16(uint32_t sum) {
+  return static_cast<uint16_t>((sum + std::rotl(sum, 16)) >> 16);
+}
+constexpr uint16_t csum_from64to16(uint64_t sum) { return csum_from32to16(csum_from64to32(sum)); }
 
 // The checksum that goes into a header: the sum, folded and complemented.
 constexpr uint16_t csum_fold(wsum sum) { return static_cast<uint16_t>(~csum_from64to16(sum)); }

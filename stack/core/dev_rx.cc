@@ -21,15 +21,16 @@ void net_timestamp_check(net& net, bool wanted_here, sk_buff* skb) {
 }
 
 // One more user takes the packet, which we keep.
-int deliver_skb(sk_buff* skb, packet_type* pt, net_device* orig_dev) {
+[[gnu::noinline]] int deliver_skb(sk_buff* skb, packet_type* pt, net_device* orig_dev) {
   TRACE_FUNCTION(*skb->owner, skb, deliver_skb, skb, pt, orig_dev);
   return pt->func(skb_get(skb), skb->dev, pt, orig_dev);
 }
 
 // Gives the packet to all takers of the list but the last, which becomes *pt_prev: it gets the
 // packet itself, not a use of it.
-inline void deliver_ptype_list_skb(sk_buff* skb, packet_type** pt_prev, net_device* orig_dev,
-                                   uint16_t type, const List<packet_type, PtypeTag>& list) {
+[[gnu::always_inline]] inline void deliver_ptype_list_skb(sk_buff* skb, packet_type** pt_prev,
+                                                          net_device* orig_dev, uint16_t type,
+                                                          const List<packet_type, PtypeTag>& list) {
   for (packet_type* pt = list.front(); pt != nullptr; pt = list.Next(pt)) {
     if (pt->type != type) continue;
     if (*pt_prev != nullptr) deliver_skb(skb, *pt_prev, orig_dev);
@@ -77,7 +78,7 @@ enum class Stage : uint8_t { kGoOn, kAnotherRound, kDone };
 
 // The stages. Each costs a test where it has nothing to do, which is what most packets meet.
 
-Stage VlanDevice(sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev) {
+[[gnu::noinline]] Stage VlanDevice(sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev) {
   if (*pt_prev != nullptr) {
     deliver_skb(*pskb, *pt_prev, orig_dev);
     *pt_prev = nullptr;
@@ -86,7 +87,8 @@ Stage VlanDevice(sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev) {
   return *pskb == nullptr ? Stage::kDone : Stage::kGoOn;
 }
 
-Stage RxHandler(sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev, bool* exact) {
+[[gnu::noinline]] Stage RxHandler(sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev,
+                                  bool* exact) {
   if (*pt_prev != nullptr) {
     deliver_skb(*pskb, *pt_prev, orig_dev);
     *pt_prev = nullptr;
@@ -108,7 +110,7 @@ Stage RxHandler(sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev, boo
 
 // A tag that no VLAN device wanted: a priority tag (id 0) is ignored, any other makes the packet
 // somebody else's.
-Stage LeftOverTag(sk_buff** pskb) {
+[[gnu::noinline]] Stage LeftOverTag(sk_buff** pskb) {
   sk_buff* skb = *pskb;
   if ((skb_vlan_tag_get(skb) & kVlanIdMask) != 0) {
     skb->pkt_type = PACKET_OTHERHOST;
@@ -127,8 +129,8 @@ Stage LeftOverTag(sk_buff** pskb) {
 
 // One pass over a packet's takers up to the protocol; kAnotherRound where it has moved to another
 // device.
-inline Stage ReceiveRound(net& net, sk_buff** pskb, packet_type** pt_prev, net_device* orig_dev,
-                          bool* exact) {
+[[gnu::always_inline]] inline Stage ReceiveRound(net& net, sk_buff** pskb, packet_type** pt_prev,
+                                                 net_device* orig_dev, bool* exact) {
   net_device* const dev = (*pskb)->dev;
   (*pskb)->skb_iif = dev->ifindex;
   ++net.this_softnet().processed;
@@ -148,8 +150,8 @@ inline Stage ReceiveRound(net& net, sk_buff** pskb, packet_type** pt_prev, net_d
 }
 
 // The protocols that want a packet which has had its rounds.
-inline void Protocols(net& net, sk_buff* skb, packet_type** pt_prev, net_device* orig_dev,
-                      bool exact) {
+[[gnu::always_inline]] inline void Protocols(net& net, sk_buff* skb, packet_type** pt_prev,
+                                             net_device* orig_dev, bool exact) {
   const uint16_t type = skb->protocol;
   if (!exact) {
     deliver_ptype_list_skb(skb, pt_prev, orig_dev, type,

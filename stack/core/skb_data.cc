@@ -51,6 +51,11 @@ bool InRange(const sk_buff* skb, uint32_t offset, uint32_t len) {
   return uint64_t{offset} + len <= skb->len;
 }
 
+// Most ranges are one piece of the linear part, for which a walk would be much ado.
+bool IsLinear(const sk_buff* skb, uint32_t offset, uint32_t len) {
+  return uint64_t{offset} + len <= skb_headlen(skb);
+}
+
 // Whether anybody else sees what a write to this packet would change, in itself or in its
 // frag_list.
 bool DataShared(const sk_buff* skb) {
@@ -70,6 +75,10 @@ Cpu& CpuOf(const sk_buff* skb) { return skb->owner->this_cpu(); }
 }  // namespace
 
 int skb_copy_bits(const sk_buff* skb, uint32_t offset, void* to, uint32_t len) {
+  if (IsLinear(skb, offset, len)) {
+    if (len > 0) std::memcpy(to, skb->data + offset, len);  // no bytes may go nowhere
+    return 0;
+  }
   if (!InRange(skb, offset, len)) return -EFAULT;
   auto* const out = static_cast<uint8_t*>(to);
   const auto copy = [out](const uint8_t* bytes, uint32_t count, uint32_t position) {
@@ -95,6 +104,7 @@ int skb_store_bits(sk_buff* skb, uint32_t offset, const void* from, uint32_t len
 wsum skb_checksum(const sk_buff* skb, uint32_t offset, uint32_t len, wsum csum) {
   CHECK(InRange(skb, offset, len));
   CpuOf(skb).ChargeBytes(CostPoint::k_csum_per_byte, len);
+  if (IsLinear(skb, offset, len)) return csum_partial({skb->data + offset, len}, csum);
   const auto add = [&csum](const uint8_t* bytes, uint32_t count, uint32_t position) {
     csum = csum_block_add(csum, csum_partial({bytes, count}, 0), position);
     return true;
@@ -120,6 +130,9 @@ int skb_copy_datagram_iter(const sk_buff* skb, uint32_t offset, iov_iter* to, ui
   TRACE_FUNCTION(*skb->owner, skb, skb_copy_datagram_iter, skb, offset, to, len);
   if (!InRange(skb, offset, len)) return -EFAULT;
   CpuOf(skb).ChargeBytes(CostPoint::k_copy_per_byte, len);
+  if (IsLinear(skb, offset, len)) {
+    return copy_to_iter(skb->data + offset, len, to) == len ? 0 : -EFAULT;
+  }
   const auto copy = [to](const uint8_t* bytes, uint32_t count, uint32_t) {
     return copy_to_iter(bytes, count, to) == count;
   };

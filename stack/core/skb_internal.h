@@ -13,10 +13,6 @@ namespace tapedeck::skb_internal {
 // kmalloc's next size.
 uint32_t LogicalBufferBytes(uint32_t size);
 
-// Makes `skb` an empty packet around `buffer` with the shared info at `end`. frame_id is 0.
-void InitSkb(sk_buff* skb, net& net, const PacketBuffer& buffer, uint32_t end);
-void InitSharedInfo(skb_shared_info* info);
-
 // Forgets what the packet belongs to: route, socket.
 void skb_release_head_state(sk_buff* skb);
 // Gives up our hold on the data: the last holder frees fragments, frag_list and buffer.

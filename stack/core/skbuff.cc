@@ -14,19 +14,82 @@ namespace tapedeck {
 
 using skb_internal::LogicalBufferBytes;
 
-void skb_internal::skb_release_head_state(sk_buff* skb) {
+namespace {
+
+// What each packet passes at its beginning and its end is one function each, without calls.
+
+// memset in steps of a cache line: as one call of 200 bytes gcc makes it `rep stos`, which alone
+// takes longer than all the rest of an allocation.
+template <size_t bytes>
+[[gnu::always_inline]] inline void Clear(uint8_t* at) {
+  if constexpr (bytes > kSkbAlignBytes) {
+    std::memset(at, 0, kSkbAlignBytes);
+    Clear<bytes - kSkbAlignBytes>(at + kSkbAlignBytes);
+  } else {
+    std::memset(at, 0, bytes);
+  }
+}
+
+[[gnu::always_inline]] inline void InitSharedInfo(skb_shared_info* info) {
+  Clear<offsetof(skb_shared_info, dataref)>(reinterpret_cast<uint8_t*>(info));
+  info->dataref = 1;
+}
+
+// Makes `skb` an empty packet around `buffer` with the shared info at `end`. frame_id is 0.
+[[gnu::always_inline]] inline void InitSkb(sk_buff* skb, net& net, const PacketBuffer& buffer,
+                                           uint32_t end) {
+  Clear<offsetof(sk_buff, tail)>(reinterpret_cast<uint8_t*>(skb));
+  skb->transport_header = kHeaderUnset;
+  skb->mac_header = kHeaderUnset;
+  skb->tail = 0;
+  skb->end = end;
+  skb->head = buffer.data;
+  skb->data = buffer.data;
+  skb->owner = &net;
+  skb->head_slab = buffer.slab;
+  skb->head_bytes = buffer.bytes;
+  skb->truesize = SKB_TRUESIZE(end);
+  skb->users = 1;
+  skb->frame_id = 0;
+  InitSharedInfo(skb_shinfo(skb));
+}
+
+[[gnu::always_inline]] inline void ReleaseHeadState(sk_buff* skb) {
   dst_release(skb->dst);
   if (skb->destructor != nullptr) skb->destructor(skb);
   if (skb->fclone != nullptr) skb->fclone->fclone = nullptr;
 }
 
-namespace {
+[[gnu::always_inline]] inline void FreeBuffer(sk_buff* skb) {
+  PacketBuffer buffer;
+  buffer.data = skb->head;
+  buffer.bytes = skb->head_bytes;
+  buffer.slab = skb->head_slab;
+  skb->owner->world.packets().Free(buffer);
+}
 
-void __kfree_skb(sk_buff* skb) {
+// The last holder of the data gives up what is more than the buffer.
+[[gnu::noinline]] void ReleaseFrags(skb_shared_info* info, sk_buff* skb) {
+  if (info->flags != 0) skb_zcopy_clear(skb, true);
+  for (uint32_t i = 0; i < info->nr_frags; ++i) put_page(info->frags[i].page);
+  if (info->frag_list != nullptr) skb_internal::DropFragList(info->frag_list);
+}
+
+[[gnu::always_inline]] inline void ReleaseData(sk_buff* skb) {
+  skb_shared_info* const info = skb_shinfo(skb);
+  if (skb->cloned) {
+    info->dataref -= skb->nohdr ? (1U << SKB_DATAREF_SHIFT) + 1 : 1;
+    if (info->dataref != 0) return;
+  }
+  if ((info->flags | info->nr_frags) != 0 || info->frag_list != nullptr) ReleaseFrags(info, skb);
+  FreeBuffer(skb);
+}
+
+[[gnu::noinline]] void __kfree_skb(sk_buff* skb) {
   net& net = *skb->owner;
   net.this_cpu().Charge(CostPoint::k_skb_free);
-  skb_internal::skb_release_head_state(skb);
-  skb_internal::skb_release_data(skb);
+  ReleaseHeadState(skb);
+  ReleaseData(skb);
   net.skbuff_cache.Free(skb);
 }
 
@@ -60,7 +123,7 @@ bool AddFrags(sk_buff* skb, uint32_t data_len) {
 }
 
 // A new packet around a new buffer of `buffer_bytes` logical bytes.
-sk_buff* NewSkb(net& net, uint32_t buffer_bytes) {
+[[gnu::always_inline]] inline sk_buff* NewSkb(net& net, uint32_t buffer_bytes) {
   auto* const skb = static_cast<sk_buff*>(net.skbuff_cache.Alloc());
   if (skb == nullptr) return nullptr;
   const PacketBuffer buffer = net.kernel.AllocPacketBuffer(buffer_bytes);
@@ -68,7 +131,7 @@ sk_buff* NewSkb(net& net, uint32_t buffer_bytes) {
     net.skbuff_cache.Free(skb);
     return nullptr;
   }
-  skb_internal::InitSkb(skb, net, buffer, SKB_WITH_OVERHEAD(buffer_bytes));
+  InitSkb(skb, net, buffer, SKB_WITH_OVERHEAD(buffer_bytes));
   skb->frame_id = net.world.NewFrameId();
   return skb;
 }
@@ -96,51 +159,9 @@ uint32_t LogicalBufferBytes(uint32_t size) {
   return wanted <= kSmallHeadLogicalBytes ? kSmallHeadLogicalBytes : std::bit_ceil(wanted);
 }
 
-namespace {
-
-// memset in steps of a cache line: as one call of 200 bytes gcc makes it `rep stos`, which alone
-// takes longer than all the rest of an allocation.
-template <size_t bytes>
-inline void Clear(uint8_t* at) {
-  if constexpr (bytes > kSkbAlignBytes) {
-    std::memset(at, 0, kSkbAlignBytes);
-    Clear<bytes - kSkbAlignBytes>(at + kSkbAlignBytes);
-  } else {
-    std::memset(at, 0, bytes);
-  }
-}
-
-}  // namespace
-
-void InitSharedInfo(skb_shared_info* info) {
-  Clear<offsetof(skb_shared_info, dataref)>(reinterpret_cast<uint8_t*>(info));
-  info->dataref = 1;
-}
-
-void InitSkb(sk_buff* skb, net& net, const PacketBuffer& buffer, uint32_t end) {
-  Clear<offsetof(sk_buff, tail)>(reinterpret_cast<uint8_t*>(skb));
-  skb->transport_header = kHeaderUnset;
-  skb->mac_header = kHeaderUnset;
-  skb->tail = 0;
-  skb->end = end;
-  skb->head = buffer.data;
-  skb->data = buffer.data;
-  skb->owner = &net;
-  skb->head_slab = buffer.slab;
-  skb->head_bytes = buffer.bytes;
-  skb->truesize = SKB_TRUESIZE(end);
-  skb->users = 1;
-  skb->frame_id = 0;
-  InitSharedInfo(skb_shinfo(skb));
-}
-
-void FreeHead(sk_buff* skb) {
-  PacketBuffer buffer;
-  buffer.data = skb->head;
-  buffer.bytes = skb->head_bytes;
-  buffer.slab = skb->head_slab;
-  skb->owner->world.packets().Free(buffer);
-}
+void skb_release_head_state(sk_buff* skb) { ReleaseHeadState(skb); }
+void skb_release_data(sk_buff* skb) { ReleaseData(skb); }
+void FreeHead(sk_buff* skb) { FreeBuffer(skb); }
 
 void DropFragList(sk_buff* first) {
   while (first != nullptr) {
@@ -149,18 +170,6 @@ void DropFragList(sk_buff* first) {
     consume_skb(first);
     first = next;
   }
-}
-
-void skb_release_data(sk_buff* skb) {
-  skb_shared_info* const info = skb_shinfo(skb);
-  if (skb->cloned) {
-    info->dataref -= skb->nohdr ? (1U << SKB_DATAREF_SHIFT) + 1 : 1;
-    if (info->dataref != 0) return;
-  }
-  if (info->flags != 0) skb_zcopy_clear(skb, true);
-  for (uint32_t i = 0; i < info->nr_frags; ++i) put_page(info->frags[i].page);
-  if (info->frag_list != nullptr) DropFragList(info->frag_list);
-  FreeHead(skb);
 }
 
 }  // namespace skb_internal
@@ -228,7 +237,7 @@ sk_buff* build_skb(net& net, PacketBuffer buffer, uint32_t frag_size) {
   if (skb == nullptr) return nullptr;
   const uint32_t end = SKB_WITH_OVERHEAD(frag_size);
   net.world.arena().Touch(buffer.data + end, kSharedInfoLogicalBytes);
-  skb_internal::InitSkb(skb, net, buffer, end);
+  InitSkb(skb, net, buffer, end);
   skb->head_frag = true;
   return skb;
 }

@@ -100,12 +100,14 @@ class Arena {
   bool InPool(const void* p) const { return p >= pool_ && p < pool_ + options_.pool_reserve_bytes; }
   // Says that the pool bytes [p, p + bytes) are about to be written for the first time since they
   // were allocated. What was never said so is neither part of a snapshot nor filled again when it
-  // is handed out again. REQUIRES: InPool(p).
+  // is handed out again. REQUIRES: InPool(p), bytes > 0.
   void Touch(const void* p, size_t bytes) {
     const auto start = static_cast<size_t>(static_cast<const uint8_t*>(p) - pool_);
-    for (size_t page = start / kPageBytes; page * kPageBytes < start + bytes; ++page) {
+    size_t page = start / kPageBytes;
+    const size_t last = (start + bytes - 1) / kPageBytes;
+    do {
       touched_[page / 64] |= uint64_t{1} << (page % 64);
-    }
+    } while (++page <= last);
   }
 
   // Take copies the state; Restore puts it back, as often as wanted and whatever happened in

@@ -58,7 +58,8 @@ void Cpu::DequeueThread(Thread* thread) {
 
 void Cpu::RunOne() {
   Cpu* const before = kernel_.running_;
-  kernel_.running_ = this;
+  Cpu* const this_cpu_before = kernel_.this_cpu_;
+  kernel_.running_ = kernel_.this_cpu_ = this;
   // Nothing runs before what has happened already, also where work was given to an idle CPU from
   // outside.
   now_ = Later(next_time(), kernel_.world().now());
@@ -77,6 +78,7 @@ void Cpu::RunOne() {
     RunThread();
   }
   kernel_.running_ = before;
+  kernel_.this_cpu_ = this_cpu_before;
 }
 
 void Cpu::RunIrq() {

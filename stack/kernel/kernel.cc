@@ -18,6 +18,7 @@ Kernel::Kernel(World& world, const KernelOptions& options, const CostTable& cost
   CHECK(cpu_count_ >= 1 && cpu_count_ <= kCpusMax);
   for (int id = 0; id < cpu_count_; ++id) {
     cpus_[id] = world.arena().New<Cpu>(*this, id);
+    this_cpu_ = cpus_[0];
     world.AddCpu(cpus_[id]);
   }
 }

@@ -57,7 +57,7 @@ class Kernel {
   int cpus() const { return cpu_count_; }
   Cpu& cpu(int id) { return *cpus_[id]; }
   // The CPU whose code is running; CPU 0 where none is: a host is being built on it.
-  Cpu& this_cpu() { return running_ == nullptr ? *cpus_[0] : *running_; }
+  Cpu& this_cpu() { return *this_cpu_; }
   // The running CPU's local time. Where none runs, CPU 0's or the world's, which is later.
   SimTime now() const {
     return running_ == nullptr ? Later(cpus_[0]->now(), world_.now()) : running_->now();
@@ -66,7 +66,14 @@ class Kernel {
   uint32_t hz() const { return hz_; }
   Duration tick() const { return tick_; }
   Jiffies jiffies() const { return JiffiesAt(now()); }
-  Jiffies JiffiesAt(SimTime time) const { return initial_jiffies_ + time.ps / tick_.ps; }
+  Jiffies JiffiesAt(SimTime time) const {
+    // Asked again and again within one tick, and a division takes longer than all else.
+    if (time.ps - tick_begin_.ps >= tick_.ps) {
+      ticks_ = time.ps / tick_.ps;
+      tick_begin_ = SimTime::Zero() + tick_ * ticks_;
+    }
+    return initial_jiffies_ + ticks_;
+  }
   // When jiffy `j` begins. REQUIRES: j >= initial_jiffies().
   SimTime TimeOfJiffy(Jiffies j) const { return SimTime::Zero() + tick_ * (j - initial_jiffies_); }
   // Rounds up, as msecs_to_jiffies.
@@ -153,12 +160,16 @@ class Kernel {
   uint32_t hz_;
   Duration tick_;
   Jiffies initial_jiffies_;
+  // The last tick that was asked for: its number and when it begins.
+  mutable uint64_t ticks_ = 0;
+  mutable SimTime tick_begin_;
   Prng prng_;
   DeviceBus bus_;
   SysctlTree sysctl_;
   SlabCache<Thread> threads_;
   List<Thread, AllThreadsTag> all_threads_;
-  Cpu* running_ = nullptr;
+  Cpu* running_ = nullptr;   // whose code runs
+  Cpu* this_cpu_ = nullptr;  // that, or CPU 0 where none does
   Cpu* cpus_[kCpusMax] = {};
   SoftirqAction softirqs_[kSoftirqs] = {};
   IrqDesc* irqs_[kIrqsMax] = {};
