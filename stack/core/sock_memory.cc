@@ -64,7 +64,7 @@ bool MayRaise(sock* sk, proto_memory* memory, int64_t size, MemKind kind) {
 
 // __sk_mem_schedule: takes pages for `size` more bytes than are reserved. False where the protocol
 // is short of memory.
-bool MemSchedule(sock* sk, proto_memory* memory, int64_t size, MemKind kind) {
+[[gnu::noinline]] bool MemSchedule(sock* sk, proto_memory* memory, int64_t size, MemKind kind) {
   const int64_t pages = PagesFor(size);
   const auto bytes = static_cast<int32_t>(pages * kSkMemQuantum);
   memory->allocated_pages += pages;
@@ -76,9 +76,9 @@ bool MemSchedule(sock* sk, proto_memory* memory, int64_t size, MemKind kind) {
 }
 
 bool Schedule(sock* sk, uint32_t size, MemKind kind) {
-  if (sk->sk_prot->memory == nullptr) return true;
   const int64_t missing = int64_t{size} - sk->sk_forward_alloc;
-  return missing <= 0 || MemSchedule(sk, sk->sk_prot->memory(sk->sk_net), missing, kind);
+  if (missing <= 0 || sk->sk_prot->memory == nullptr) return true;
+  return MemSchedule(sk, sk->sk_prot->memory(sk->sk_net), missing, kind);
 }
 
 }  // namespace

@@ -16,18 +16,18 @@ namespace tapedeck {
 
 namespace {
 
-sk_buff* DropInput(sk_buff* skb, DropReason reason) {
+[[gnu::noinline]] sk_buff* DropInput(sk_buff* skb, DropReason reason) {
   kfree_skb_reason(skb, reason);
   return nullptr;
 }
 
-sk_buff* DropHeaderError(net& net, sk_buff* skb, DropReason reason) {
+[[gnu::noinline]] sk_buff* DropHeaderError(net& net, sk_buff* skb, DropReason reason) {
   if (reason == SKB_DROP_REASON_NOT_SPECIFIED) reason = SKB_DROP_REASON_IP_INHDR;
   net.ip_mib.Inc(IpMib::kInHdrErrors);
   return DropInput(skb, reason);
 }
 
-void CountEcn(net& net, const sk_buff* skb) {
+[[gnu::always_inline]] inline void CountEcn(net& net, const sk_buff* skb) {
   static constexpr IpExtMib kByCodepoint[] = {IpExtMib::kInNoECTPkts, IpExtMib::kInECT1Pkts,
                                               IpExtMib::kInECT0Pkts, IpExtMib::kInCEPkts};
   const uint32_t segs = skb_shinfo(skb)->gso_segs;
@@ -37,15 +37,17 @@ void CountEcn(net& net, const sk_buff* skb) {
 // RFC 1122 3.2.1.1: a datagram that fails any of these is silently discarded. The order is the
 // kernel's, and so the counter: header there, length and version, whole header there, checksum,
 // total length. Returns the packet, or nullptr where it was dropped.
-sk_buff* ip_rcv_core(sk_buff* skb, net& net) {
+[[gnu::always_inline]] inline sk_buff* ip_rcv_core(sk_buff* skb, net& net) {
   // In promiscuous mode we get all sorts of frames; those for others are not for us to look at.
   if (skb->pkt_type == PACKET_OTHERHOST) return DropInput(skb, SKB_DROP_REASON_OTHERHOST);
   net.ip_mib.Inc(IpMib::kInReceives);
   net.ip_ext_mib.Add(IpExtMib::kInOctets, skb->len);
-  skb = skb_share_check(skb);
-  if (skb == nullptr) {
-    net.ip_mib.Inc(IpMib::kInDiscards);
-    return nullptr;
+  if (skb_shared(skb)) {
+    skb = skb_share_check(skb);
+    if (skb == nullptr) {
+      net.ip_mib.Inc(IpMib::kInDiscards);
+      return nullptr;
+    }
   }
   if (!pskb_may_pull(skb, wire::kIpv4HeaderBytes)) {
     return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
@@ -87,7 +89,7 @@ sk_buff* ip_rcv_core(sk_buff* skb, net& net) {
 
 // Finds options, fills them in, and refuses or follows source routes. False: the packet must be
 // dropped with *reason.
-bool TakeOptions(sk_buff* skb, net_device* dev, DropReason* reason) {
+[[gnu::noinline]] bool TakeOptions(sk_buff* skb, net_device* dev, DropReason* reason) {
   net& net = *skb->owner;
   const uint32_t header_bytes = ip_hdrlen(skb);
   *reason = SKB_DROP_REASON_IP_INHDR;
@@ -110,7 +112,7 @@ bool TakeOptions(sk_buff* skb, net_device* dev, DropReason* reason) {
 }
 
 // The socket of a connection knows the route of its packets: no lookup then.
-bool EarlyDemux(net& net, sk_buff* skb, DropReason* reason) {
+[[gnu::always_inline]] inline bool EarlyDemux(net& net, sk_buff* skb, DropReason* reason) {
   const netns_ipv4& ns = net_ipv4(net);
   const wire::Ipv4Header* const iph = ip_hdr(skb);
   if (ns.settings.ip_early_demux == 0 || skb->dst != nullptr || skb->sk != nullptr ||
@@ -124,7 +126,8 @@ bool EarlyDemux(net& net, sk_buff* skb, DropReason* reason) {
 
 // Counts multicast and broadcast packets. False for a unicast datagram in a link-layer multicast or
 // broadcast that the device refuses (RFC 1122 3.3.6; sysctl drop_unicast_in_l2_multicast).
-bool CheckCast(net& net, const sk_buff* skb, const in_device* in_dev) {
+[[gnu::always_inline]] inline bool CheckCast(net& net, const sk_buff* skb,
+                                             const in_device* in_dev) {
   Mib<IpExtMib>& mib = net.ip_ext_mib;
   switch (skb_rtable(skb)->rt_type) {
     case RTN_MULTICAST:
@@ -143,7 +146,7 @@ bool CheckCast(net& net, const sk_buff* skb, const in_device* in_dev) {
 }
 
 // Routes the packet. NET_RX_SUCCESS: go on with dst_input; NET_RX_DROP: it has been dropped.
-int ip_rcv_finish_core(net& net, sk_buff* skb, net_device* dev) {
+[[gnu::always_inline]] inline int ip_rcv_finish_core(net& net, sk_buff* skb, net_device* dev) {
   DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
   if (!EarlyDemux(net, skb, &reason)) {
     kfree_skb_reason(skb, reason);
@@ -175,7 +178,7 @@ int ip_rcv_finish_core(net& net, sk_buff* skb, net_device* dev) {
   return ret == NET_RX_DROP ? ret : dst_input(skb);
 }
 
-int ip_local_deliver_finish(net& net, sk_buff* skb) {
+[[gnu::always_inline]] inline int ip_local_deliver_finish(net& net, sk_buff* skb) {
   __skb_pull(skb, skb_network_header_len(skb));
   ip_protocol_deliver_rcu(net, skb, ip_hdr(skb)->protocol);
   return 0;

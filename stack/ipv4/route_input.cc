@@ -57,8 +57,9 @@ in_route_hint& HintFor(in_device* in_dev, Ipv4Address saddr) {
 }
 
 // The route of the flow's last packet, where it was for us and nothing has changed since.
-bool UseHint(const netns_ipv4& ns, const in_route_hint& hint, sk_buff* skb, Ipv4Address daddr,
-             Ipv4Address saddr, uint8_t tos) {
+[[gnu::always_inline]] inline bool UseHint(const netns_ipv4& ns, const in_route_hint& hint,
+                                           sk_buff* skb, Ipv4Address daddr, Ipv4Address saddr,
+                                           uint8_t tos) {
   if (hint.genid != ns.rt_genid || hint.daddr != daddr || hint.saddr != saddr || hint.tos != tos ||
       hint.rt == nullptr || hint.rt->obsolete != DST_OBSOLETE_FORCE_CHK || skb->mark != 0) {
     return false;

@@ -61,9 +61,11 @@ void raw_rcv(raw_sock* sk, sk_buff* skb) {
 
 bool raw_local_deliver(sk_buff* skb, uint8_t protocol) {
   net& net = *skb->owner;
+  auto& slot = net_raw(net).slot4(protocol);
+  if (slot.empty()) return false;
   const wire::Ipv4Header iph = *ip_hdr(skb);
   bool delivered = false;
-  for (raw_sock& sk : net_raw(net).slot4(protocol)) {
+  for (raw_sock& sk : slot) {
     if (!raw_v4_match(&sk, protocol, iph.saddr, iph.daddr, inet_iif(skb)) || !raw_has_room(&sk)) {
       continue;
     }

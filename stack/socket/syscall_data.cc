@@ -75,8 +75,10 @@ int64_t SyscallBody::SendStream(socket* sock, msghdr* msg, bool nonblock) {
   for (;;) {
     const bool broken = sk->sk_err != 0 || (sk->sk_shutdown & SEND_SHUTDOWN) != 0;
     if (call_.copied_ != 0 && broken) return Moved(0);  // the next call is told
-    msg->msg_iter = whole;
-    iov_iter_advance(&msg->msg_iter, call_.copied_);
+    if (call_.copied_ != 0) {
+      msg->msg_iter = whole;
+      iov_iter_advance(&msg->msg_iter, call_.copied_);
+    }
     msg->msg_flags = flags;
     msg->msg_again = call_.again_;
     msg->msg_copied = call_.copied_;
@@ -122,7 +124,12 @@ int64_t SyscallBody::Receive(socket* sock, msghdr* msg, uint32_t flags) {
 
 int64_t SyscallBody::ReceiveStream(socket* sock, msghdr* msg, uint32_t flags, bool nonblock) {
   struct sock* const sk = sock->sk;
-  const msghdr whole = *msg;
+  // What an attempt changes of it.
+  const iov_iter whole = msg->msg_iter;
+  uint8_t* const control = msg->msg_control;
+  const size_t controllen = msg->msg_controllen;
+  const uint32_t msg_flags = msg->msg_flags;
+  const uint32_t namelen = msg->msg_namelen;
   const bool peek = (flags & MSG_PEEK) != 0;
   // Urgent data is there or not; nobody waits for it.
   const bool may_wait = !nonblock && !last_ && (flags & MSG_OOB) == 0;
@@ -131,19 +138,18 @@ int64_t SyscallBody::ReceiveStream(socket* sock, msghdr* msg, uint32_t flags, bo
   if (call_.again_ && sk->sk_disconnects != call_.disconnects_) return Moved(-EPIPE);
   size_t have = 0;
   for (;;) {
-    *msg = whole;
-    iov_iter_advance(&msg->msg_iter, call_.copied_);
     msg->msg_copied = call_.copied_;
     msg->msg_again = call_.again_;
+    if (call_.copied_ != 0) iov_iter_advance(&msg->msg_iter, call_.copied_);
     const size_t left = iov_iter_count(&msg->msg_iter);
     const int64_t result = sock_recvmsg(sock, msg, left, flags);
     if (result > 0) {
       if (!peek) call_.copied_ += static_cast<size_t>(result);
-      call_.control_used_ = whole.msg_controllen - msg->msg_controllen;
+      call_.control_used_ = controllen - msg->msg_controllen;
       call_.out_flags_ = msg->msg_flags;
     } else if (call_.copied_ != 0) {
       // What the last bytes came with is what the call reports.
-      msg->msg_controllen = whole.msg_controllen - call_.control_used_;
+      msg->msg_controllen = controllen - call_.control_used_;
       msg->msg_flags = call_.out_flags_;
     }
     have = peek && result > 0 ? static_cast<size_t>(result) : call_.copied_;
@@ -152,6 +158,11 @@ int64_t SyscallBody::ReceiveStream(socket* sock, msghdr* msg, uint32_t flags, bo
     if (have >= target || !may_wait || sk->sk_rcvtimeo == Duration{}) return so_far;
     if (have != 0 && ReceiveIsOver(sk)) return so_far;
     if (result == -EAGAIN || peek) break;
+    msg->msg_iter = whole;
+    msg->msg_control = control;
+    msg->msg_controllen = controllen;
+    msg->msg_flags = msg_flags;
+    msg->msg_namelen = namelen;
   }
   call_.again_ = true;
   call_.disconnects_ = sk->sk_disconnects;

@@ -39,6 +39,38 @@ uint64_t TracedArgument(const SyscallArgs& args) {
 
 }  // namespace
 
+[[gnu::always_inline]] inline void SystemCall::Enter() {
+  CHECK(state_ == State::kNew);
+  state_ = State::kEntered;
+  sys_.network().this_cpu().Charge(CostPoint::k_syscall);
+  if (sys_.network().world.tracing()) Trace(TraceKind::kSyscallEnter, TracedArgument(args_));
+  if (sys_.tracer_ != nullptr) sys_.tracer_->Entered(*this, sys_.network().this_cpu().now());
+}
+
+[[gnu::always_inline]] inline void SystemCall::End(int64_t result) {
+  if (ubuf_ != nullptr) PutNotification();
+  Leave();
+  state_ = State::kEnded;
+  result_ = result;
+  if (sys_.network().world.tracing()) {
+    Trace(TraceKind::kSyscallExit, static_cast<uint64_t>(result));
+  }
+  if (sys_.tracer_ != nullptr) {
+    sys_.tracer_->Ended(*this, result, sys_.network().this_cpu().now());
+  }
+  // The last act: it may destroy us.
+  if (done_ != nullptr) done_(this, done_context_);
+}
+
+[[gnu::always_inline]] inline bool SystemCall::Try(bool last) {
+  must_wait_ = false;
+  retry_at_ = kNoJiffies;
+  const int64_t result = SyscallBody(*this, last).Run();
+  if (must_wait_) return false;
+  End(result);
+  return true;
+}
+
 bool SystemCall::await_ready() {
   Enter();
   return Try(false);
@@ -68,42 +100,10 @@ int64_t SystemCall::RunNow() {
   return result_;
 }
 
-void SystemCall::Enter() {
-  CHECK(state_ == State::kNew);
-  state_ = State::kEntered;
-  sys_.network().this_cpu().Charge(CostPoint::k_syscall);
-  if (sys_.network().world.tracing()) Trace(TraceKind::kSyscallEnter, TracedArgument(args_));
-  if (sys_.tracer_ != nullptr) sys_.tracer_->Entered(*this, sys_.network().this_cpu().now());
-}
-
 void SystemCall::Trace(TraceKind kind, uint64_t value) {
   sys_.network().this_cpu().Trace(kind, static_cast<uint64_t>(args_.number),
                                   static_cast<uint64_t>(args_.fd), value,
                                   static_cast<uint64_t>(thread_.tid()));
-}
-
-bool SystemCall::Try(bool last) {
-  must_wait_ = false;
-  retry_at_ = kNoJiffies;
-  const int64_t result = SyscallBody(*this, last).Run();
-  if (must_wait_) return false;
-  End(result);
-  return true;
-}
-
-void SystemCall::End(int64_t result) {
-  if (ubuf_ != nullptr) PutNotification();
-  Leave();
-  state_ = State::kEnded;
-  result_ = result;
-  if (sys_.network().world.tracing()) {
-    Trace(TraceKind::kSyscallExit, static_cast<uint64_t>(result));
-  }
-  if (sys_.tracer_ != nullptr) {
-    sys_.tracer_->Ended(*this, result, sys_.network().this_cpu().now());
-  }
-  // The last act: it may destroy us.
-  if (done_ != nullptr) done_(this, done_context_);
 }
 
 void SystemCall::PutNotification() {

@@ -190,7 +190,9 @@ class SystemCall : private Sleeper, public ListNode<> {
   SystemCall(const SystemCall&) = delete;
   SystemCall& operator=(const SystemCall&) = delete;
   // REQUIRES: it has ended, or was never started, or its thread has been deleted.
-  ~SystemCall() { Leave(); }
+  ~SystemCall() {
+    if (state_ != State::kEnded) Leave();
+  }
 
   // --- co_await. The result is >= 0 or -errno. ---
   bool await_ready();
@@ -222,12 +224,13 @@ class SystemCall : private Sleeper, public ListNode<> {
   enum class State : uint8_t { kNew, kEntered, kEnded };
   static constexpr Jiffies kNoJiffies = ~Jiffies{0};
 
-  void Enter();
+  // Inline in system_call.cc, which alone uses it; so are Try and End.
+  inline void Enter();
   void Trace(TraceKind kind, uint64_t value);
   // Tries to get it done; false where it has to wait, which it may not say where this is its `last`
   // chance.
-  bool Try(bool last);
-  void End(int64_t result);
+  inline bool Try(bool last);
+  inline void End(int64_t result);
   void Sleep();
   bool TimedOut(WakeReason reason) const;
   // Gives up the file, the waits of a poll, and the place among those that sleep.

@@ -25,6 +25,33 @@ AddressWords WordsOf(const IpAddress& address) {
 
 bool BoundDevEq(int bound_dev_if, int dif) { return bound_dev_if == 0 || bound_dev_if == dif; }
 
+// Each segment is looked up by these two.
+
+[[gnu::always_inline]] inline uint32_t HashOf(net& net, const IpAddress& laddr, uint16_t lport,
+                                              const IpAddress& faddr, be16 fport) {
+  // The port is added, so that who tries many ports hashes the rest once.
+  const uint32_t secret = tcp_hashinfo(net).ehash_secret;
+  if (laddr.is_v4()) {
+    return lport + jhash_3words(laddr.v4().host(), faddr.v4().host(), fport.host(), secret);
+  }
+  const AddressWords local = WordsOf(laddr);
+  const uint32_t local_hash = jhash2(local.word, secret);
+  const AddressWords foreign = WordsOf(faddr);
+  return lport + jhash2(foreign.word, local_hash ^ fport.host());
+}
+
+[[gnu::always_inline]] inline bool Matches(const inet_ehash_node* node, const IpAddress& saddr,
+                                           be16 sport, const IpAddress& daddr, uint16_t dport,
+                                           int dif) {
+  if (node->num != dport || node->dport != sport || node->daddr != saddr ||
+      node->rcv_saddr != daddr) {
+    return false;
+  }
+  // A socket may be bound to a device while it is hashed.
+  const bool is_sock = node->state != TCP_TIME_WAIT && node->state != TCP_NEW_SYN_RECV;
+  return BoundDevEq(is_sock ? NodeSock(node)->sk_bound_dev_if : node->bound_dev_if, dif);
+}
+
 // Whether a listener bound to `bound` is to be found under `local`, which is a segment's
 // destination or any. An IPv6 socket that is bound to nothing takes IPv4's segments too.
 bool ListensOn(const inet_sock* sk, const IpAddress& local) {
@@ -155,15 +182,7 @@ void inet_hashinfo_exit(net& net) {
 
 uint32_t inet_ehashfn(net& net, const IpAddress& laddr, uint16_t lport, const IpAddress& faddr,
                       be16 fport) {
-  // The port is added, so that who tries many ports hashes the rest once.
-  const uint32_t secret = tcp_hashinfo(net).ehash_secret;
-  if (laddr.is_v4()) {
-    return lport + jhash_3words(laddr.v4().host(), faddr.v4().host(), fport.host(), secret);
-  }
-  const AddressWords local = WordsOf(laddr);
-  const uint32_t local_hash = jhash2(local.word, secret);
-  const AddressWords foreign = WordsOf(faddr);
-  return lport + jhash2(foreign.word, local_hash ^ fport.host());
+  return HashOf(net, laddr, lport, faddr, fport);
 }
 
 uint32_t inet_portaddr_hash(const net& net, const IpAddress& address, uint16_t port) {
@@ -178,20 +197,14 @@ uint32_t inet_portaddr_hash(const net& net, const IpAddress& address, uint16_t p
 
 bool inet_match(const inet_ehash_node* node, const IpAddress& saddr, be16 sport,
                 const IpAddress& daddr, uint16_t dport, int dif) {
-  if (node->num != dport || node->dport != sport || node->daddr != saddr ||
-      node->rcv_saddr != daddr) {
-    return false;
-  }
-  // A socket may be bound to a device while it is hashed.
-  const bool is_sock = node->state != TCP_TIME_WAIT && node->state != TCP_NEW_SYN_RECV;
-  return BoundDevEq(is_sock ? NodeSock(node)->sk_bound_dev_if : node->bound_dev_if, dif);
+  return Matches(node, saddr, sport, daddr, dport, dif);
 }
 
 inet_ehash_node* __inet_lookup_established(net& net, const IpAddress& saddr, be16 sport,
                                            const IpAddress& daddr, be16 dport, int dif) {
-  const uint32_t hash = inet_ehashfn(net, daddr, dport.host(), saddr, sport);
+  const uint32_t hash = HashOf(net, daddr, dport.host(), saddr, sport);
   for (inet_ehash_node& node : tcp_hashinfo(net).ehash.bucket(hash)) {
-    if (node.hash != hash || !inet_match(&node, saddr, sport, daddr, dport.host(), dif)) continue;
+    if (node.hash != hash || !Matches(&node, saddr, sport, daddr, dport.host(), dif)) continue;
     if (node.state == TCP_NEW_SYN_RECV) reqsk_hold(inet_reqsk(&node));
     return &node;
   }

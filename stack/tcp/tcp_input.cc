@@ -28,7 +28,8 @@ enum class FastPath : uint8_t {
 
 // Exactly what header prediction waits for (Van Jacobson): the flags, header length and window of
 // the last segment, the next sequence number, an acknowledgment of what is in flight.
-bool Predicted(const tcp_sock* tp, const sk_buff* skb, const wire::TcpHeader* th) {
+[[gnu::always_inline]] inline bool Predicted(const tcp_sock* tp, const sk_buff* skb,
+                                             const wire::TcpHeader* th) {
   return (tcp_flag_word(th) & kHeaderPredictionBits) == tp->pred_flags &&
          TCP_SKB_CB(skb)->seq == tp->rcv_nxt &&
          TCP_SKB_CB(skb)->ack_seq.Between(tp->snd_una, tp->snd_nxt);
@@ -42,7 +43,7 @@ uint32_t UpdateTsRecent(tcp_sock* tp, bool has_timestamp, int32_t delta) {
 }
 
 // A predicted ACK without data: we are the sender.
-void FastAck(sock* sk, sk_buff* skb, uint32_t flag) {
+[[gnu::always_inline]] inline void FastAck(sock* sk, sk_buff* skb, uint32_t flag) {
   tcp_sock* const tp = tcp_sk(sk);
   tcp_ecn_received_counters(sk, skb, 0);
   tcp_ack(sk, skb, flag);
@@ -53,7 +54,7 @@ void FastAck(sock* sk, sk_buff* skb, uint32_t flag) {
 }
 
 // Predicted data: we are the receiver.
-void FastData(sock* sk, sk_buff* skb, uint32_t flag) {
+[[gnu::always_inline]] inline void FastData(sock* sk, sk_buff* skb, uint32_t flag) {
   tcp_sock* const tp = tcp_sk(sk);
   tcp_rcv_rtt_measure_ts(sk, skb);
   NET_INC_STATS(sk->sk_net, TcpExtMib::kTCPHPHits);
@@ -77,7 +78,8 @@ void FastData(sock* sk, sk_buff* skb, uint32_t flag) {
   tcp_data_ready(sk);
 }
 
-FastPath ReceivePredicted(sock* sk, sk_buff* skb, const wire::TcpHeader* th) {
+[[gnu::always_inline]] inline FastPath ReceivePredicted(sock* sk, sk_buff* skb,
+                                                        const wire::TcpHeader* th) {
   tcp_sock* const tp = tcp_sk(sk);
   // Prediction includes the header's length.
   const uint32_t header_len = tp->tcp_header_len;
@@ -117,13 +119,13 @@ void ReceiveAccepted(sock* sk, sk_buff* skb, const wire::TcpHeader* th) {
   tcp_ack_snd_check(sk);
 }
 
-void DropBadChecksum(sock* sk, sk_buff* skb) {
+[[gnu::noinline]] void DropBadChecksum(sock* sk, sk_buff* skb) {
   TCP_INC_STATS(sk->sk_net, TcpMib::kInCsumErrors);
   TCP_INC_STATS(sk->sk_net, TcpMib::kInErrs);
   tcp_drop_reason(sk, skb, SKB_DROP_REASON_TCP_CSUM);
 }
 
-void ReceiveUnpredicted(sock* sk, sk_buff* skb, const wire::TcpHeader* th) {
+[[gnu::noinline]] void ReceiveUnpredicted(sock* sk, sk_buff* skb, const wire::TcpHeader* th) {
   if (skb->len < th->header_bytes() || skb_checksum_complete(skb) != 0) {
     return DropBadChecksum(sk, skb);
   }

@@ -24,19 +24,33 @@ namespace {
 static_assert(sizeof(inet_skb_parm) == sizeof(tcp_skb_cb::header));
 static_assert(sizeof(inet6_skb_parm) <= sizeof(tcp_skb_cb::header));
 
-int Drop(sk_buff* skb, DropReason reason) {
+[[gnu::always_inline]] inline void FillCb(sk_buff* skb) {
+  const wire::TcpHeader& th = *tcp_hdr(skb);
+  tcp_skb_cb* const cb = TCP_SKB_CB(skb);
+  static_assert(offsetof(tcp_skb_cb, header) == sizeof(tcp_skb_cb::header));
+  std::memcpy(cb->header, skb->cb, sizeof(cb->header));
+  std::memset(skb->cb, 0, offsetof(tcp_skb_cb, header));
+  cb->seq = th.sequence();
+  cb->end_seq = th.sequence() + th.syn() + th.fin() + (skb->len - tcp_hdrlen(skb));
+  cb->ack_seq = th.acknowledgment();
+  cb->tcp_flags = th.flags() & TCPHDR_FLAGS_MASK;
+  cb->ip_dsfield = tcp_dsfield(skb);
+  cb->has_rxtstamp = skb->tstamp != 0 || skb_shinfo(skb)->hwtstamp_ns != 0;
+}
+
+[[gnu::noinline]] int Drop(sk_buff* skb, DropReason reason) {
   kfree_skb_reason(skb, reason);
   return 0;
 }
 
 // A segment that its socket does not want; the caller's reference goes.
-int DropAtSock(sock* sk, sk_buff* skb, DropReason reason) {
+[[gnu::noinline]] int DropAtSock(sock* sk, sk_buff* skb, DropReason reason) {
   sk->sk_drops += std::max<uint16_t>(1, skb_shinfo(skb)->gso_segs);
   sock_put(sk);
   return Drop(skb, reason);
 }
 
-int DropWrongChecksum(sk_buff* skb) {
+[[gnu::noinline]] int DropWrongChecksum(sk_buff* skb) {
   tcp_count_checksum_error(*skb->owner);
   return Drop(skb, SKB_DROP_REASON_TCP_CSUM);
 }
@@ -55,6 +69,15 @@ bool BelowMinTtl(const sock* sk, const sk_buff* skb) {
   return ipv6_hdr(skb)->hop_limit < inet6_sk(sk)->min_hopcount;
 }
 
+// tcp_inbound_hash, of which nothing is left to do for a segment without options to a socket
+// without keys.
+[[gnu::always_inline]] inline DropReason InboundHash(const sock* sk, const sk_buff* skb) {
+  if (tcp_sk(sk)->md5sig_info == nullptr && tcp_hdr(skb)->header_bytes() == wire::kTcpHeaderBytes) {
+    return SKB_DROP_REASON_CONSUMED;
+  }
+  return tcp_inbound_hash(sk, skb, tcp_saddr(skb), tcp_daddr(skb));
+}
+
 // Gives the segment to a socket, with whose reference it ends. `isn`: what a time-wait socket
 // suggests for the connection that a SYN begins, 0: none.
 int DeliverToSock(sock* sk, sk_buff* skb, uint32_t isn) {
@@ -62,9 +85,9 @@ int DeliverToSock(sock* sk, sk_buff* skb, uint32_t isn) {
     NET_INC_STATS(sk->sk_net, TcpExtMib::kTCPMinTTLDrop);
     return DropAtSock(sk, skb, SKB_DROP_REASON_TCP_MINTTL);
   }
-  DropReason reason = tcp_inbound_hash(sk, skb, tcp_saddr(skb), tcp_daddr(skb));
+  DropReason reason = InboundHash(sk, skb);
   if (reason != SKB_DROP_REASON_CONSUMED) return DropAtSock(sk, skb, reason);
-  tcp_fill_cb(skb);
+  FillCb(skb);
   TCP_SKB_CB(skb)->tcp_tw_isn = isn;
   skb->dev = nullptr;
   if (sk->sk_state != TCP_LISTEN) {
@@ -119,7 +142,7 @@ void DeliverToChild(sock* listener, sock* child, sk_buff* skb) {
 
 // A segment for a request, whose reference is ours.
 MiniOutcome DeliverToRequest(request_sock* req, sk_buff* skb) {
-  DropReason reason = tcp_inbound_hash(req->rsk_listener, skb, tcp_saddr(skb), tcp_daddr(skb));
+  DropReason reason = InboundHash(req->rsk_listener, skb);
   if (reason != SKB_DROP_REASON_CONSUMED) {
     ++req->rsk_listener->sk_drops;
     reqsk_put(req);
@@ -227,20 +250,7 @@ DropReason tcp_check_header(net& net, sk_buff* skb) {
                                           : SKB_DROP_REASON_PKT_TOO_SMALL;
 }
 
-void tcp_fill_cb(sk_buff* skb) {
-  const wire::TcpHeader& th = *tcp_hdr(skb);
-  uint8_t network_cb[sizeof(tcp_skb_cb::header)];
-  std::memcpy(network_cb, skb->cb, sizeof(network_cb));
-  tcp_skb_cb* const cb = TCP_SKB_CB(skb);
-  *cb = tcp_skb_cb{};
-  std::memcpy(cb->header, network_cb, sizeof(network_cb));
-  cb->seq = th.sequence();
-  cb->end_seq = th.sequence() + th.syn() + th.fin() + (skb->len - tcp_hdrlen(skb));
-  cb->ack_seq = th.acknowledgment();
-  cb->tcp_flags = th.flags() & TCPHDR_FLAGS_MASK;
-  cb->ip_dsfield = tcp_dsfield(skb);
-  cb->has_rxtstamp = skb->tstamp != 0 || skb_shinfo(skb)->hwtstamp_ns != 0;
-}
+void tcp_fill_cb(sk_buff* skb) { FillCb(skb); }
 
 void tcp_restore_cb(sk_buff* skb) {
   uint8_t network_cb[sizeof(tcp_skb_cb::header)];

@@ -21,32 +21,69 @@
 namespace tapedeck {
 namespace {
 
-udp_flow4 FlowOf(const sk_buff* skb, const wire::UdpHeader* uh, int dif) {
+[[gnu::always_inline]] inline udp_flow4 FlowOf(const sk_buff* skb, const wire::UdpHeader* uh,
+                                               int dif) {
   const wire::Ipv4Header* const iph = ip_hdr(skb);
   return {iph->saddr, iph->daddr, uh->source, uh->dest.host(), dif};
 }
 
 // udp4_csum_init: prepares or does the checksum's verification. True where it is known to be wrong.
-bool CsumInitFails(sk_buff* skb, const wire::UdpHeader* uh) {
+[[gnu::always_inline]] inline bool CsumInitFails(sk_buff* skb, const wire::UdpHeader* uh) {
   const wire::Ipv4Header* const iph = ip_hdr(skb);
   const wsum pseudo =
       csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len, wire::kIpProtoUdp, 0);
   return skb_checksum_validate(skb, false, true, uh->check.host(), pseudo) != 0;
 }
 
+// A datagram for a socket that may be a tunnel's end. False where the tunnel has taken it: *ret is
+// what udp_pass_tunnel says.
+[[gnu::noinline]] bool ShowToTunnel(sock* sk, sk_buff* skb, int* ret) {
+  const udp_sock* const up = udp_sk(sk);
+  if (up->encap_rcv == nullptr) return true;
+  Mib<UdpMib>& mib = udp_mib_of(sk->sk_net, skb);
+  // A tunnel sees nothing that is damaged.
+  if (udp_lib_checksum_complete(skb)) {
+    ++sk->sk_drops;
+    udp_drop_for_checksum(skb, mib);
+    *ret = -1;
+    return false;
+  }
+  const int taken = up->encap_rcv(sk, skb);
+  if (taken > 0) return true;
+  mib.Inc(UdpMib::kInDatagrams);
+  *ret = -taken;
+  return false;
+}
+
+// udp_csum_pull_header: the payload's sum starts from the header's.
+[[gnu::always_inline]] inline void PullHeader(sk_buff* skb) {
+  const uint8_t* const header = skb->data;
+  __skb_pull(skb, wire::kUdpHeaderBytes);
+  const wsum sum = csum_words(header, wire::kUdpHeaderBytes / 4);
+  if (skb->ip_summed == CHECKSUM_COMPLETE) {
+    skb->csum = csum_sub(skb->csum, sum);
+  } else if (skb->ip_summed == CHECKSUM_NONE && !skb->csum_valid) {
+    skb->csum = csum_add(skb->csum, sum);
+  } else {
+    skb_postpull_rcsum(skb, header, wire::kUdpHeaderBytes);
+  }
+}
+
 // One datagram, data at its UDP header. 0, -1 where it was dropped, > 0: see udp_queue_rcv_skb.
-int udp_queue_rcv_one_skb(sock* sk, sk_buff* skb) {
+[[gnu::always_inline]] inline int udp_queue_rcv_one_skb(sock* sk, sk_buff* skb) {
   int ret = 0;
   if (!udp_pass_tunnel(sk, skb, &ret)) return ret;
   ipv4_pktinfo_prepare(sk, skb, true);
   return __udp_queue_rcv_skb(sk, skb);
 }
 
-int udp_unicast_rcv_skb(sock* sk, sk_buff* skb) {
-  const wire::Ipv4Header* const iph = ip_hdr(skb);
-  udp_convert_checksum(
-      sk, skb,
-      csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len, wire::kIpProtoUdp, 0));
+[[gnu::always_inline]] inline int udp_unicast_rcv_skb(sock* sk, sk_buff* skb) {
+  if ((inet_sk(sk)->cmsg_flags & IP_CMSG_CHECKSUM) != 0) {
+    const wire::Ipv4Header* const iph = ip_hdr(skb);
+    udp_convert_checksum(
+        sk, skb,
+        csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len, wire::kIpProtoUdp, 0));
+  }
   const int ret = udp_queue_rcv_skb(sk, skb);
   // A tunnel gives the number of the protocol to go on with.
   return ret > 0 ? -ret : 0;
@@ -100,7 +137,7 @@ int RcvWithoutSocket(net& net, sk_buff* skb) {
   return 0;
 }
 
-int __udp4_lib_rcv(net& net, sk_buff* skb) {
+[[gnu::always_inline]] inline int __udp4_lib_rcv(net& net, sk_buff* skb) {
   if (!pskb_may_pull(skb, wire::kUdpHeaderBytes)) {
     return udp_drop_malformed(skb, SKB_DROP_REASON_PKT_TOO_SMALL, net.udp_mib);
   }
@@ -226,28 +263,8 @@ int udp_rcv(sk_buff* skb) {
 }
 
 bool udp_pass_tunnel(sock* sk, sk_buff* skb, int* ret) {
-  const udp_sock* const up = udp_sk(sk);
-  if (up->encap_type != 0 && up->encap_rcv != nullptr) {
-    Mib<UdpMib>& mib = udp_mib_of(sk->sk_net, skb);
-    // A tunnel sees nothing that is damaged.
-    if (udp_lib_checksum_complete(skb)) {
-      ++sk->sk_drops;
-      udp_drop_for_checksum(skb, mib);
-      *ret = -1;
-      return false;
-    }
-    const int taken = up->encap_rcv(sk, skb);
-    if (taken <= 0) {
-      mib.Inc(UdpMib::kInDatagrams);
-      *ret = -taken;
-      return false;
-    }
-  }
-  // udp_csum_pull_header: the payload's sum starts from the header's.
-  if (!skb->csum_valid && skb->ip_summed == CHECKSUM_NONE) {
-    skb->csum = csum_partial({skb->data, wire::kUdpHeaderBytes}, skb->csum);
-  }
-  skb_pull_rcsum(skb, wire::kUdpHeaderBytes);
+  if (udp_sk(sk)->encap_type != 0 && !ShowToTunnel(sk, skb, ret)) return false;
+  PullHeader(skb);
   return true;
 }
 

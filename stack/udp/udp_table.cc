@@ -18,7 +18,7 @@ constexpr uint32_t kDemuxChainMax = 10;
 // receives on any does so for IPv4 too.
 bool BoundTo(const udp_sock* sk, Ipv4Address local) {
   const IpAddress& bound = sk->inet_rcv_saddr;
-  return local == kIpv4Any ? bound.IsAny() : bound == IpAddress(local);
+  return local == kIpv4Any ? bound.IsAny() : bound == local;
 }
 
 // How well a socket that is bound to `local` fits; negative: not at all. The kernel's
@@ -27,7 +27,7 @@ int ComputeScore(const udp_sock* sk, const udp_flow4& flow, Ipv4Address local) {
   if (sk->udp_port_hash != flow.hnum || sk->sk_ipv6only || !BoundTo(sk, local)) return -1;
   int score = sk->sk_family == kAfInet ? 2 : 1;
   if (!sk->inet_daddr.IsAny()) {
-    if (sk->inet_daddr != IpAddress(flow.saddr)) return -1;
+    if (!(sk->inet_daddr == flow.saddr)) return -1;
     score += 4;
   }
   if (sk->inet_dport != be16{}) {
@@ -237,17 +237,28 @@ UdpGroupChoice udp_reuseport_select(udp_hslot2& slot, udp_sock* sk, uint32_t has
 }
 
 udp_sock* __udp4_lib_lookup(net& net, const udp_flow4& flow) {
+  // Where one socket alone has a port of this chain, nobody competes with it and it needs no
+  // searching for. Any address is what it is bound to, or it has to be this one.
+  const udp_hslot& slot = net_udp(net).table.hash[udp_hashfn(net, flow.hnum)];
+  if (slot.count <= 1) {
+    udp_sock* const only = slot.sockets.front();
+    if (only == nullptr) return nullptr;
+    const Ipv4Address local = only->inet_rcv_saddr.IsAny() ? kIpv4Any : flow.daddr;
+    return ComputeScore(only, flow, local) > 0 ? only : nullptr;
+  }
   udp_sock* const sk = Lookup2(net, flow, flow.daddr);
   return sk != nullptr ? sk : Lookup2(net, flow, kIpv4Any);
 }
 
 udp_sock* __udp4_lib_demux_lookup(net& net, const udp_flow4& flow) {
+  const udp_hslot& port = net_udp(net).table.hash[udp_hashfn(net, flow.hnum)];
+  const udp_sock* const any = port.sockets.front();
+  if (any == nullptr || (port.count == 1 && any->sk_state != TCP_ESTABLISHED)) return nullptr;
   const uint32_t slot = ipv4_portaddr_hash(net, flow.daddr, flow.hnum);
   udp_sock* const sk = net_udp(net).table.hash2[slot].sockets.front();
   if (sk == nullptr || sk->sk_state != TCP_ESTABLISHED) return nullptr;
   const bool match = sk->udp_port_hash == flow.hnum && sk->inet_dport == flow.sport &&
-                     sk->inet_daddr == IpAddress(flow.saddr) &&
-                     sk->inet_rcv_saddr == IpAddress(flow.daddr) &&
+                     sk->inet_daddr == flow.saddr && sk->inet_rcv_saddr == flow.daddr &&
                      udp_sk_bound_dev_eq(sk, flow.dif);
   return match ? sk : nullptr;
 }
