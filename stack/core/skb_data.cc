@@ -72,6 +72,24 @@ bool DataShared(const sk_buff* skb) {
 
 Cpu& CpuOf(const sk_buff* skb) { return skb->owner->this_cpu(); }
 
+[[gnu::noinline]] wsum ChecksumPieces(const sk_buff* skb, uint32_t offset, uint32_t len,
+                                      wsum csum) {
+  const auto add = [&csum](const uint8_t* bytes, uint32_t count, uint32_t position) {
+    csum = csum_block_add(csum, csum_partial({bytes, count}, 0), position);
+    return true;
+  };
+  WalkRange(skb, offset, len, 0, add);
+  return csum;
+}
+
+[[gnu::always_inline]] inline wsum Checksum(const sk_buff* skb, uint32_t offset, uint32_t len,
+                                            wsum csum) {
+  CHECK(InRange(skb, offset, len));
+  CpuOf(skb).ChargeBytes(CostPoint::k_csum_per_byte, len);
+  if (IsLinear(skb, offset, len)) return csum_partial({skb->data + offset, len}, csum);
+  return ChecksumPieces(skb, offset, len, csum);
+}
+
 }  // namespace
 
 int skb_copy_bits(const sk_buff* skb, uint32_t offset, void* to, uint32_t len) {
@@ -102,15 +120,7 @@ int skb_store_bits(sk_buff* skb, uint32_t offset, const void* from, uint32_t len
 }
 
 wsum skb_checksum(const sk_buff* skb, uint32_t offset, uint32_t len, wsum csum) {
-  CHECK(InRange(skb, offset, len));
-  CpuOf(skb).ChargeBytes(CostPoint::k_csum_per_byte, len);
-  if (IsLinear(skb, offset, len)) return csum_partial({skb->data + offset, len}, csum);
-  const auto add = [&csum](const uint8_t* bytes, uint32_t count, uint32_t position) {
-    csum = csum_block_add(csum, csum_partial({bytes, count}, 0), position);
-    return true;
-  };
-  WalkRange(skb, offset, len, 0, add);
-  return csum;
+  return Checksum(skb, offset, len, csum);
 }
 
 wsum skb_copy_and_csum_bits(const sk_buff* skb, uint32_t offset, uint8_t* to, uint32_t len,
@@ -179,7 +189,7 @@ uint16_t __skb_checksum_complete_head(sk_buff* skb, uint32_t len) {
 }
 
 uint16_t __skb_checksum_complete(sk_buff* skb) {
-  const wsum csum = skb_checksum(skb, 0, skb->len, 0);
+  const wsum csum = Checksum(skb, 0, skb->len, 0);
   const uint16_t sum = csum_fold(csum_add(skb->csum, csum));
   if (!skb_shared(skb)) {
     skb->csum = csum;

@@ -178,9 +178,36 @@ namespace {
   return ret == NET_RX_DROP ? ret : dst_input(skb);
 }
 
+// A protocol that only raw sockets know, if they do: `raw` says so.
+[[gnu::noinline]] void DeliverToRawOnly(net& net, sk_buff* skb, bool raw) {
+  if (raw) {
+    net.ip_mib.Inc(IpMib::kInDelivers);
+    consume_skb(skb);
+    return;
+  }
+  net.ip_mib.Inc(IpMib::kInUnknownProtos);
+  icmp_send(skb, wire::kIcmpDestUnreachable, wire::kIcmpProtocolUnreachable, 0);
+  kfree_skb_reason(skb, SKB_DROP_REASON_IP_NOPROTO);
+}
+
+// The packet to its protocol; each that it unwraps to in turn.
+[[gnu::always_inline]] inline void ProtocolDeliver(net& net, sk_buff* skb, uint8_t protocol) {
+  TRACE_FUNCTION(net, skb, ip_protocol_deliver_rcu, net, skb, protocol);
+  const netns_ipv4& ns = net_ipv4(net);
+  for (;;) {
+    const bool raw = ns.raw.local_deliver != nullptr && ns.raw.local_deliver(skb, protocol);
+    const net_protocol* const handler = ns.inet_protos[protocol];
+    if (handler == nullptr) return DeliverToRawOnly(net, skb, raw);
+    net.ip_mib.Inc(IpMib::kInDelivers);
+    const int ret = handler->handler(skb);
+    if (ret >= 0) return;
+    protocol = static_cast<uint8_t>(-ret);
+  }
+}
+
 [[gnu::always_inline]] inline int ip_local_deliver_finish(net& net, sk_buff* skb) {
   __skb_pull(skb, skb_network_header_len(skb));
-  ip_protocol_deliver_rcu(net, skb, ip_hdr(skb)->protocol);
+  ProtocolDeliver(net, skb, ip_hdr(skb)->protocol);
   return 0;
 }
 
@@ -209,29 +236,7 @@ int ip_local_deliver(sk_buff* skb) {
 }
 
 void ip_protocol_deliver_rcu(net& net, sk_buff* skb, uint8_t protocol) {
-  TRACE_FUNCTION(net, skb, ip_protocol_deliver_rcu, net, skb, protocol);
-  const netns_ipv4& ns = net_ipv4(net);
-  for (;;) {
-    const bool raw = ns.raw.local_deliver != nullptr && ns.raw.local_deliver(skb, protocol);
-    const net_protocol* const handler = ns.inet_protos[protocol];
-    if (handler != nullptr) {
-      net.ip_mib.Inc(IpMib::kInDelivers);
-      const int ret = handler->handler(skb);
-      if (ret >= 0) return;
-      // It unwrapped another protocol.
-      protocol = static_cast<uint8_t>(-ret);
-      continue;
-    }
-    if (raw) {
-      net.ip_mib.Inc(IpMib::kInDelivers);
-      consume_skb(skb);
-    } else {
-      net.ip_mib.Inc(IpMib::kInUnknownProtos);
-      icmp_send(skb, wire::kIcmpDestUnreachable, wire::kIcmpProtocolUnreachable, 0);
-      kfree_skb_reason(skb, SKB_DROP_REASON_IP_NOPROTO);
-    }
-    return;
-  }
+  ProtocolDeliver(net, skb, protocol);
 }
 
 bool ip_call_ra_chain(sk_buff* skb) {

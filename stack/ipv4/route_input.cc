@@ -235,6 +235,10 @@ bool ErrorIsAllowed(netns_ipv4& ns, Ipv4Address to) {
   return true;
 }
 
+[[gnu::noinline]] int Route(const Query& query) {
+  return ipv4_is_multicast(query.daddr) ? RouteMulticast(query) : RouteUnicast(query);
+}
+
 }  // namespace
 
 int ip_route_input_noref(sk_buff* skb, Ipv4Address daddr, Ipv4Address saddr, uint8_t tos,
@@ -245,8 +249,7 @@ int ip_route_input_noref(sk_buff* skb, Ipv4Address daddr, Ipv4Address saddr, uin
   if (in_dev == nullptr) return -EINVAL;
   netns_ipv4& ns = dev_ipv4(dev);
   if (UseHint(ns, HintFor(in_dev, saddr), skb, daddr, saddr, tos)) return 0;
-  const Query query{skb, daddr, saddr, tos, dev, in_dev, ns, reason};
-  return ipv4_is_multicast(daddr) ? RouteMulticast(query) : RouteUnicast(query);
+  return Route({skb, daddr, saddr, tos, dev, in_dev, ns, reason});
 }
 
 int ip_mc_validate_source(sk_buff* skb, Ipv4Address daddr, Ipv4Address saddr, uint8_t tos,

@@ -59,10 +59,8 @@ void raw_rcv(raw_sock* sk, sk_buff* skb) {
   raw_queue(sk, skb);
 }
 
-bool raw_local_deliver(sk_buff* skb, uint8_t protocol) {
-  net& net = *skb->owner;
-  auto& slot = net_raw(net).slot4(protocol);
-  if (slot.empty()) return false;
+// A copy to each socket of `slot` that wants the packet; whether any does.
+[[gnu::noinline]] bool DeliverToRaw(List<raw_sock>& slot, sk_buff* skb, uint8_t protocol) {
   const wire::Ipv4Header iph = *ip_hdr(skb);
   bool delivered = false;
   for (raw_sock& sk : slot) {
@@ -77,6 +75,12 @@ bool raw_local_deliver(sk_buff* skb, uint8_t protocol) {
     if (clone != nullptr) raw_rcv(&sk, clone);
   }
   return delivered;
+}
+
+bool raw_local_deliver(sk_buff* skb, uint8_t protocol) {
+  net& net = *skb->owner;
+  auto& slot = net_raw(net).slot4(protocol);
+  return !slot.empty() && DeliverToRaw(slot, skb, protocol);
 }
 
 // A packet that is forwarded and says that routers should look: every socket with IP_ROUTER_ALERT

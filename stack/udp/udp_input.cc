@@ -69,12 +69,38 @@ namespace {
   }
 }
 
+[[gnu::always_inline]] inline bool PassTunnel(sock* sk, sk_buff* skb, int* ret) {
+  if (udp_sk(sk)->encap_type != 0 && !ShowToTunnel(sk, skb, ret)) return false;
+  PullHeader(skb);
+  return true;
+}
+
+[[gnu::always_inline]] inline int Queue(sock* sk, sk_buff* skb) {
+  net& net = sk->sk_net;
+  const uint32_t frame_id = skb->frame_id;
+  const uint32_t len = skb->len;
+  DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
+  const int err = __udp_enqueue_schedule_skb(sk, skb, &reason);
+  if (err == 0) {
+    if (net.world.tracing()) {
+      net.this_cpu().Trace(TraceKind::kDeliver, frame_id, len, wire::kIpProtoUdp,
+                           inet_sk(sk)->inet_num);
+    }
+    return 0;
+  }
+  Mib<UdpMib>& mib = udp_mib_of(net, skb);
+  mib.Inc(err == -ENOMEM ? UdpMib::kRcvbufErrors : UdpMib::kMemErrors);
+  mib.Inc(UdpMib::kInErrors);
+  kfree_skb_reason(skb, reason);
+  return -1;
+}
+
 // One datagram, data at its UDP header. 0, -1 where it was dropped, > 0: see udp_queue_rcv_skb.
 [[gnu::always_inline]] inline int udp_queue_rcv_one_skb(sock* sk, sk_buff* skb) {
   int ret = 0;
-  if (!udp_pass_tunnel(sk, skb, &ret)) return ret;
+  if (!PassTunnel(sk, skb, &ret)) return ret;
   ipv4_pktinfo_prepare(sk, skb, true);
-  return __udp_queue_rcv_skb(sk, skb);
+  return Queue(sk, skb);
 }
 
 [[gnu::always_inline]] inline int udp_unicast_rcv_skb(sock* sk, sk_buff* skb) {
@@ -160,6 +186,40 @@ int RcvWithoutSocket(net& net, sk_buff* skb) {
   }
   udp_sock* const sk = __udp4_lib_lookup(net, flow);
   return sk != nullptr ? udp_unicast_rcv_skb(sk, skb) : RcvWithoutSocket(net, skb);
+}
+
+// Whether a socket of this port may be a connection's: not where all there is is one that is none.
+[[gnu::always_inline]] inline bool MayBeConnected(net& net, uint16_t port) {
+  const udp_hslot& slot = net_udp(net).table.hash[udp_hashfn(net, port)];
+  if (slot.count > 1) return true;
+  const udp_sock* const only = slot.sockets.front();
+  return only != nullptr && only->sk_state == TCP_ESTABLISHED;
+}
+
+// Early demux of a packet with a whole header.
+[[gnu::noinline]] int DemuxFlow(net& net, sk_buff* skb, DropReason* reason) {
+  const udp_flow4 flow = FlowOf(skb, udp_hdr(skb), skb->dev->ifindex);
+  udp_sock* sk = nullptr;
+  const bool multicast = skb->pkt_type == PACKET_MULTICAST;
+  if (multicast) {
+    const in_device* const in_dev = __in_dev_get_rcu(skb->dev);
+    if (in_dev == nullptr || !ip_check_mc(in_dev, flow.daddr, flow.saddr, wire::kIpProtoUdp)) {
+      return 0;
+    }
+    sk = __udp4_lib_mcast_demux_lookup(net, flow);
+  } else if (skb->pkt_type == PACKET_HOST) {
+    sk = __udp4_lib_demux_lookup(net, flow);
+  }
+  if (sk == nullptr) return 0;
+  skb_set_owner_sk_safe(skb, sk);
+  dst_entry* const dst = sk->sk_rx_dst;
+  if (dst == nullptr || dst_check(dst, 0) == nullptr) return 0;
+  skb_dst_set(skb, dst_clone(dst));
+  if (!multicast || !sk->inet_daddr.IsAny()) return 0;
+  // Any sender may be behind a multicast on an unconnected socket: each is looked at.
+  uint32_t itag = 0;
+  return ip_mc_validate_source(skb, flow.daddr, flow.saddr, ip_hdr(skb)->tos, skb->dev, &itag,
+                               reason);
 }
 
 // What an error says of the path is true whoever has sent the datagram (udp_err_update_exception).
@@ -262,31 +322,9 @@ int udp_rcv(sk_buff* skb) {
   return __udp4_lib_rcv(net, skb);
 }
 
-bool udp_pass_tunnel(sock* sk, sk_buff* skb, int* ret) {
-  if (udp_sk(sk)->encap_type != 0 && !ShowToTunnel(sk, skb, ret)) return false;
-  PullHeader(skb);
-  return true;
-}
+bool udp_pass_tunnel(sock* sk, sk_buff* skb, int* ret) { return PassTunnel(sk, skb, ret); }
 
-int __udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
-  net& net = sk->sk_net;
-  const uint32_t frame_id = skb->frame_id;
-  const uint32_t len = skb->len;
-  DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
-  const int err = __udp_enqueue_schedule_skb(sk, skb, &reason);
-  if (err == 0) {
-    if (net.world.tracing()) {
-      net.this_cpu().Trace(TraceKind::kDeliver, frame_id, len, wire::kIpProtoUdp,
-                           inet_sk(sk)->inet_num);
-    }
-    return 0;
-  }
-  Mib<UdpMib>& mib = udp_mib_of(net, skb);
-  mib.Inc(err == -ENOMEM ? UdpMib::kRcvbufErrors : UdpMib::kMemErrors);
-  mib.Inc(UdpMib::kInErrors);
-  kfree_skb_reason(skb, reason);
-  return -1;
-}
+int __udp_queue_rcv_skb(sock* sk, sk_buff* skb) { return Queue(sk, skb); }
 
 udp_sock* udp_take_demuxed_sock(sk_buff* skb) {
   udp_sock* const sk = udp_sk(skb->sk);
@@ -300,7 +338,7 @@ udp_sock* udp_take_demuxed_sock(sk_buff* skb) {
 }
 
 int udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
-  if (!udp_unexpected_gso(sk, skb)) return udp_queue_rcv_one_skb(sk, skb);
+  if (!skb_is_gso(skb) || !udp_unexpected_gso(sk, skb)) return udp_queue_rcv_one_skb(sk, skb);
   for (sk_buff *seg = udp_rcv_segment(sk, skb), *next = nullptr; seg != nullptr; seg = next) {
     next = seg->next;
     seg->next = nullptr;
@@ -319,28 +357,8 @@ int udp_v4_early_demux(sk_buff* skb, DropReason* reason) {
   if (net_udp(net).early_demux == 0) return 0;
   const auto transport = static_cast<uint32_t>(skb_transport_offset(skb));
   if (!pskb_may_pull(skb, transport + wire::kUdpHeaderBytes)) return 0;
-  const udp_flow4 flow = FlowOf(skb, udp_hdr(skb), skb->dev->ifindex);
-  udp_sock* sk = nullptr;
-  const bool multicast = skb->pkt_type == PACKET_MULTICAST;
-  if (multicast) {
-    const in_device* const in_dev = __in_dev_get_rcu(skb->dev);
-    if (in_dev == nullptr || !ip_check_mc(in_dev, flow.daddr, flow.saddr, wire::kIpProtoUdp)) {
-      return 0;
-    }
-    sk = __udp4_lib_mcast_demux_lookup(net, flow);
-  } else if (skb->pkt_type == PACKET_HOST) {
-    sk = __udp4_lib_demux_lookup(net, flow);
-  }
-  if (sk == nullptr) return 0;
-  skb_set_owner_sk_safe(skb, sk);
-  dst_entry* const dst = sk->sk_rx_dst;
-  if (dst == nullptr || dst_check(dst, 0) == nullptr) return 0;
-  skb_dst_set(skb, dst_clone(dst));
-  if (!multicast || !sk->inet_daddr.IsAny()) return 0;
-  // Any sender may be behind a multicast on an unconnected socket: each is looked at.
-  uint32_t itag = 0;
-  return ip_mc_validate_source(skb, flow.daddr, flow.saddr, ip_hdr(skb)->tos, skb->dev, &itag,
-                               reason);
+  if (skb->pkt_type == PACKET_HOST && !MayBeConnected(net, udp_hdr(skb)->dest.host())) return 0;
+  return DemuxFlow(net, skb, reason);
 }
 
 int udp_err(sk_buff* skb, uint32_t info) {

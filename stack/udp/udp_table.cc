@@ -23,7 +23,8 @@ bool BoundTo(const udp_sock* sk, Ipv4Address local) {
 
 // How well a socket that is bound to `local` fits; negative: not at all. The kernel's
 // compute_score.
-int ComputeScore(const udp_sock* sk, const udp_flow4& flow, Ipv4Address local) {
+[[gnu::always_inline]] inline int ComputeScore(const udp_sock* sk, const udp_flow4& flow,
+                                               Ipv4Address local) {
   if (sk->udp_port_hash != flow.hnum || sk->sk_ipv6only || !BoundTo(sk, local)) return -1;
   int score = sk->sk_family == kAfInet ? 2 : 1;
   if (!sk->inet_daddr.IsAny()) {
@@ -251,9 +252,6 @@ udp_sock* __udp4_lib_lookup(net& net, const udp_flow4& flow) {
 }
 
 udp_sock* __udp4_lib_demux_lookup(net& net, const udp_flow4& flow) {
-  const udp_hslot& port = net_udp(net).table.hash[udp_hashfn(net, flow.hnum)];
-  const udp_sock* const any = port.sockets.front();
-  if (any == nullptr || (port.count == 1 && any->sk_state != TCP_ESTABLISHED)) return nullptr;
   const uint32_t slot = ipv4_portaddr_hash(net, flow.daddr, flow.hnum);
   udp_sock* const sk = net_udp(net).table.hash2[slot].sockets.front();
   if (sk == nullptr || sk->sk_state != TCP_ESTABLISHED) return nullptr;
