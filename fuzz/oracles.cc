@@ -1,5 +1,6 @@
 #include "fuzz/oracles.h"
 
+#include <algorithm>
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
@@ -40,7 +41,10 @@ const char* HeldObject(Lab& lab) {
 }  // namespace
 
 void ReportBroken(const char* oracle, const char* rule, const char* object) {
-  std::fprintf(stderr, "ASSERTION FAILED: %s:%s:%s\n", oracle, rule, object);
+  // One word, whatever a ledger calls its objects.
+  std::string word = object;
+  std::replace(word.begin(), word.end(), ' ', '_');
+  std::fprintf(stderr, "ASSERTION FAILED: %s:%s:%s\n", oracle, rule, word.c_str());
 }
 
 [[gnu::noinline]] void CheckFramesAccounted(const Recorder& recorder, uint64_t sent) {
@@ -58,6 +62,13 @@ void ReportBroken(const char* oracle, const char* rule, const char* object) {
   const char* const object = HeldObject(lab);
   if (object == nullptr) return;
   ReportBroken("RES", "empty", object);
+  for (const std::string& line : lab.Leftovers()) std::fprintf(stderr, "%s\n", line.c_str());
+  std::abort();
+}
+
+[[gnu::noinline]] void CheckRests(const char* object, Lab& lab) {
+  if (object == nullptr) return;
+  ReportBroken("RES", "rests", object);
   for (const std::string& line : lab.Leftovers()) std::fprintf(stderr, "%s\n", line.c_str());
   std::abort();
 }

@@ -31,6 +31,10 @@ void CheckNothingLeft(Lab& lab);
 // `peers` that only a script moves, a step means less than where they speak to each other.
 void CheckWorkBounded(uint64_t steps, const Script& script, bool peers);
 
+// RES:rests:<object>. When applications have ended and nothing has come for two hours no `object`
+// is held that was not there before; nullptr: none is.
+void CheckRests(const char* object, Lab& lab);
+
 // DRIVER:recovers:<object>. A device that was taken down and up again has come up.
 void CheckDriverRecovers(bool recovered, const char* object);
 

@@ -1,13 +1,15 @@
 // Replays inputs of a fuzz target without an engine: every file given, and every file of every
 // directory given, except its texts (*.txt, *.md).
 //
-//   stack_replayer [--repeat N] [--state-map] FILE|DIRECTORY...
+//   stack_replayer [--repeat N] [--state-map] [--fill BYTE] FILE|DIRECTORY...
 //
 // Prints "FILE: DIGEST" for each, in the order of their names; the name comes before the run, so
 // that a crash shows whose it is. Each input runs twice, with the input before it in between, and
-// the digests and state maps must be equal. With --state-map the facts follow that the map holds of
-// its run, a line each. With --repeat each runs N times more, and the rate is printed at the end.
-// Exit codes: 0 all held, 1 a digest or map differed, 2 wrong usage. A broken promise aborts.
+// the digests and state maps must be equal; and a third time with a detour in the middle: time goes
+// on and is put back. --fill: what memory is filled with before it is written. With --state-map the
+// facts follow that the map holds of its run, a line each. With --repeat each runs N times more,
+// and the rate is printed at the end. Exit codes: 0 all held, 1 a digest or map differed, 2 wrong
+// usage. A broken promise aborts.
 //
 //   stack_replayer --judge                              what judge_protocol.h says
 //   stack_replayer --trace FILE                         one run, its events as text
@@ -30,6 +32,7 @@
 #include "fuzz/observe.h"
 #include "fuzz/state/state_map.h"
 #include "fuzz/target.h"
+#include "fuzz/variation.h"
 
 namespace tapedeck::fuzz {
 namespace {
@@ -46,6 +49,7 @@ struct Input {
 struct Arguments {
   std::vector<std::string> paths;
   uint64_t repeat = 0;
+  uint64_t fill = 0;
   bool state_map = false;
   bool judge = false;
   bool trace = false;
@@ -62,8 +66,10 @@ std::optional<Arguments> ParseArguments(int argc, char** argv) {
   Arguments arguments;
   for (int i = 1; i < argc; ++i) {
     const std::string_view argument = argv[i];
-    if (argument == "--repeat" || argument == "--until") {
-      uint64_t* const number = argument == "--repeat" ? &arguments.repeat : &arguments.until;
+    if (argument == "--repeat" || argument == "--until" || argument == "--fill") {
+      uint64_t* const number = argument == "--repeat"  ? &arguments.repeat
+                               : argument == "--until" ? &arguments.until
+                                                       : &arguments.fill;
       if (++i == argc || !ParseNumber(argv[i], number)) return std::nullopt;
     } else if (argument == "--capture") {
       if (++i == argc) return std::nullopt;
@@ -84,7 +90,8 @@ std::optional<Arguments> ParseArguments(int argc, char** argv) {
   const bool paths_fit = arguments.judge ? arguments.paths.empty()
                          : once          ? arguments.paths.size() == 1
                                          : !arguments.paths.empty();
-  if (!paths_fit || (!arguments.capture.empty() && arguments.until == 0)) return std::nullopt;
+  if (!paths_fit || arguments.fill > 0xff || (!arguments.capture.empty() && arguments.until == 0))
+    return std::nullopt;
   return arguments;
 }
 
@@ -126,6 +133,15 @@ std::vector<uint8_t> StateCells() {
   return {cells.begin(), cells.end()};
 }
 
+// The same digest, where the target runs a Lab.
+std::optional<uint64_t> RunWithDetour(const Input& input) {
+  if (VaryRuns == nullptr) return input.Run();
+  VaryRuns({.fill = RunVariation().fill, .detour = true});
+  const std::optional<uint64_t> digest = input.Run();
+  VaryRuns({.fill = RunVariation().fill, .detour = false});
+  return digest;
+}
+
 // Runs `input` twice, `between` in the middle. False where the digests or state maps differ.
 bool Replay(const Input& input, const Input& between) {
   std::printf("%s: ", input.name.c_str());
@@ -142,6 +158,13 @@ bool Replay(const Input& input, const Input& between) {
   }
   if (digest.has_value() && cells != StateCells()) {
     std::printf("%016" PRIx64 ", but the second time another state map\n", *digest);
+    return false;
+  }
+  const std::optional<uint64_t> detour = RunWithDetour(input);
+  if (digest != detour) {
+    std::fprintf(stderr, "ASSERTION FAILED: DET:restores:digest\n");
+    std::printf("%016" PRIx64 ", but with a detour %016" PRIx64 "\n", digest.value_or(0),
+                detour.value_or(0));
     return false;
   }
   if (digest.has_value()) {
@@ -195,7 +218,7 @@ int Main(int argc, char** argv) {
   const std::optional<Arguments> arguments = ParseArguments(argc, argv);
   if (!arguments.has_value()) {
     std::fprintf(stderr,
-                 "usage: %s [--repeat N] [--state-map] FILE|DIRECTORY...\n"
+                 "usage: %s [--repeat N] [--state-map] [--fill BYTE] FILE|DIRECTORY...\n"
                  "       %s --judge\n"
                  "       %s --trace FILE\n"
                  "       %s --capture PCAPNG --until N FILE\n",
@@ -219,6 +242,7 @@ int Main(int argc, char** argv) {
     }
     inputs.push_back(std::move(*input));
   }
+  if (VaryRuns != nullptr) VaryRuns({.fill = static_cast<uint8_t>(arguments->fill)});
   bool held = true;
   for (size_t i = 0; i < inputs.size(); ++i) {
     held &= Replay(inputs[i], inputs[i == 0 ? inputs.size() - 1 : i - 1]);

@@ -6,6 +6,7 @@
 
 #include "fuzz/oracles.h"
 #include "fuzz/skb_queue.h"
+#include "fuzz/time_oracle.h"
 #include "stack/core/neighbour.h"
 #include "stack/core/net.h"
 #include "stack/core/socket.h"
@@ -66,9 +67,10 @@ bool IsTold(const epitem* epi) {
   return epi->ready() || (events & EPOLLIN) == 0 || (events & kOnceOnly) != 0;
 }
 
-void CheckTable(neigh_table* tbl) {
+void CheckTable(neigh_table* tbl, bool timely) {
   if (tbl == nullptr) return;
-  neigh_for_each(tbl, [](const neighbour* neigh) {
+  neigh_for_each(tbl, [timely](const neighbour* neigh) {
+    if (timely) CheckNeighbourTimer(neigh);
     if (neigh->nud_state == NUD_FAILED && !skb_queue_empty(&neigh->arp_queue)) {
       NeighbourFailed(neigh);
     }
@@ -94,10 +96,10 @@ void CheckWatchers(const sock* sk) {
   }
 }
 
-void CheckNeighbours(Lab& lab) {
+void CheckNeighbours(Lab& lab, bool timely) {
   for (int i = 0; i < lab.hosts(); ++i) {
-    CheckTable(lab.host(i).network().arp_tbl);
-    CheckTable(lab.host(i).network().nd_tbl);
+    CheckTable(lab.host(i).network().arp_tbl, timely);
+    CheckTable(lab.host(i).network().nd_tbl, timely);
   }
 }
 

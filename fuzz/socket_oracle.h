@@ -17,7 +17,8 @@ void CheckUdpSocket(const sock* sk);
 void CheckWatchers(const sock* sk);
 
 // RES:arp_queue_of_failed:neighbour: nothing waits for an address that nobody has.
-void CheckNeighbours(Lab& lab);
+// `timely`: no CPU was kept from its work, and their timers are looked at, too (time_oracle.h).
+void CheckNeighbours(Lab& lab, bool timely);
 
 }  // namespace tapedeck::fuzz
 

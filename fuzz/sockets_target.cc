@@ -8,6 +8,7 @@
 #include <span>
 #include <string_view>
 
+#include "fuzz/readiness_oracle.h"
 #include "fuzz/script_input.h"
 #include "fuzz/stage.h"
 #include "fuzz/target.h"
@@ -46,7 +47,7 @@ LabOptions TwoCpus() {
 }  // namespace
 
 std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  static Stage stage(TwoCpus(), [](Lab&) {}, kPrelude);
+  static Stage stage(TwoCpus(), [](Lab&) {}, kPrelude, CheckReadiness);
   const std::optional<Script> script = ScriptOf(input);
   return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
 }

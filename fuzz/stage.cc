@@ -9,6 +9,8 @@
 #include "fuzz/socket_oracle.h"
 #include "fuzz/stage_observer.h"
 #include "fuzz/tcp_oracle.h"
+#include "fuzz/time_oracle.h"
+#include "fuzz/variation.h"
 #include "fuzz/watchdog.h"
 #include "replay/lab/fault_steps.h"
 #include "replay/lab/script_player.h"
@@ -34,11 +36,44 @@ bool MayMakeHeaders(const Script& script) {
   });
 }
 
-bool GoesBack(const Script& script) {
-  return std::any_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
-    return std::holds_alternative<SnapshotStep>(step.what);
-  });
+template <typename What>
+bool Has(const Script& script) {
+  return std::any_of(script.steps.begin(), script.steps.end(),
+                     [](const Step& step) { return std::holds_alternative<What>(step.what); });
 }
+
+bool GoesBack(const Script& script) { return Has<SnapshotStep>(script); }
+
+// What the process was told to vary; a replayer sets it.
+Variation& WantedVariation() {
+  static Variation variation;
+  return variation;
+}
+
+// Nothing of `script` says how long something lasts, or keeps a NIC from working.
+bool IsLeftAlone(const Script& script) {
+  return LeavesInterruptsAlone(script) && !GoesBack(script) && !Has<SysctlStep>(script);
+}
+
+LabOptions Varied(LabOptions options) {
+  options.arena.fill = WantedVariation().fill;
+  return options;
+}
+
+// What nobody may hold for ever when all is closed and nothing comes, who holds before what is
+// held. The rest of a ledger is what hosts have learnt, and keep.
+constexpr std::string_view kPassing[] = {
+    "time-wait sockets",
+    "connection requests",
+    "fragment queues",
+    "IPv6 fragment queues",
+    "socks",
+    "sockets",
+    "files",
+    "threads",
+    "sk_buffs",
+    "pages",
+};
 
 // Whether a peer's stream may have other bytes than those of their positions: frames have any, and
 // a wrong data offset makes options of data.
@@ -52,7 +87,7 @@ bool SendsOtherBytes(const Step& step) {
 
 Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configure,
              std::string_view prelude, std::function<void(Lab&)> afterwards)
-    : lab_(options), afterwards_(std::move(afterwards)) {
+    : lab_(Varied(options)), afterwards_(std::move(afterwards)) {
   CHECK_LE(lab_.hosts(), kHostsMax);
   configure(lab_);
   for (int host = 0; host < lab_.hosts() && lab_.has_ports(); ++host) {
@@ -77,6 +112,7 @@ Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configu
   lab_.recorder().AddObserver(&replies_);
   lab_.recorder().AddObserver(&datagrams_);
   lab_.recorder().Restore({});
+  calls_.Attach(lab_);
   lab_.Take(&start_);
   EndApplications();
   at_rest_ = Held();
@@ -98,6 +134,7 @@ uint64_t Stage::Run(const Script& script) {
   // Taking the host down costs more than most inputs. Where as much is held as after no input at
   // all, nothing has leaked.
   if (lab_.recorder().ledger().queued() != 0 || !AtRest()) {
+    if (IsLeftAlone(script)) CheckComesToRest();
     lab_.Shutdown();
     CheckNothingLeft(lab_);
   }
@@ -112,6 +149,7 @@ uint64_t Stage::Run(const Script& script) {
 }
 
 void Stage::CheckBetweenSteps(const PeerFlows& flows, uint64_t steps) {
+  timely_ = punctual_ && lab_.world().idle();
   segments_.ForgetSockets();
   for (int i = 0; i < lab_.hosts(); ++i) {
     struct Context {
@@ -127,7 +165,8 @@ void Stage::CheckBetweenSteps(const PeerFlows& flows, uint64_t steps) {
         },
         &context);
   }
-  CheckNeighbours(lab_);
+  CheckNeighbours(lab_, timely_);
+  if (timely_) calls_.CheckWaiting(lab_.world().now());
   replies_.CheckEffort(steps);
 }
 
@@ -135,6 +174,7 @@ void Stage::CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFl
   if (entry.sk == nullptr) return;
   if (entry.protocol == wire::kIpProtoTcp) {
     CheckTcpSocket(entry.sk);
+    if (timely_) CheckTcpTimers(entry.sk);
     if (streams_) CheckTcpStream(host, entry, flows);
     segments_.NoteSocket(host, entry);
   } else if (entry.protocol == wire::kIpProtoUdp) {
@@ -144,13 +184,20 @@ void Stage::CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFl
   }
 }
 
+bool Stage::IsPunctual(const Script& script) {
+  return LeavesInterruptsAlone(script) && !GoesBack(script) && !RunVariation().detour;
+}
+
 uint64_t Stage::Play(const Script& script) {
   const bool nic_lies = HasLyingNic(script);
   const bool honest = !MayMakeHeaders(script) && !nic_lies;
-  nics_.Begin(!nic_lies, GoesBack(script));
+  nics_.Begin(!nic_lies, GoesBack(script) || RunVariation().detour);
+  punctual_ = IsPunctual(script);
+  calls_.Begin(punctual_);
   wire_.set_judging(honest);
   // What has never happened has been seen all the same.
-  const bool judging = honest && !GoesBack(script);
+  const bool goes_back = GoesBack(script) || RunVariation().detour;
+  const bool judging = honest && !goes_back;
   segments_.Begin(judging);
   replies_.Begin(judging && lab_.has_ports());
   datagrams_.Begin();
@@ -161,6 +208,7 @@ uint64_t Stage::Play(const Script& script) {
   for (; player.PlayNext(); ++played) {
     CheckBetweenSteps(player.flows(), played + 1);
     if (played < script.steps.size()) state_.AfterStep(script.steps[played]);
+    if (RunVariation().detour && played == script.steps.size() / 2) player.Detour(kDetour);
   }
   lab_.world().RunUntil(lab_.world().now() + kSettle);
   CheckBetweenSteps(player.flows(), played);
@@ -197,5 +245,34 @@ bool Stage::AtRest() {
          held.mappings_without_buffer == at_rest_.mappings_without_buffer &&
          held.packet_buffers <= at_rest_.packet_buffers;
 }
+
+const char* Stage::HeldTooLong() {
+  const auto end = std::end(kPassing);
+  auto found = end;
+  size_t next = 0;
+  for (int i = 0; i < lab_.hosts(); ++i) {
+    LedgerEntry entries[Host::kLedgerEntriesMax];
+    const int count = lab_.host(i).Ledger(entries);
+    for (int k = 0; k < count; ++k) {
+      if (entries[k].name == kDmaMappings) continue;
+      if (entries[k].held <= at_rest_.others[next++]) continue;
+      found = std::min(found, std::find(std::begin(kPassing), end, entries[k].name));
+    }
+  }
+  return found == end ? nullptr : found->data();
+}
+
+void Stage::CheckComesToRest() {
+  // Most is over after the minute of TIME_WAIT; what is sent again is given up after 16 minutes.
+  for (const uint64_t minutes : {uint64_t{2}, uint64_t{18}, uint64_t{100}}) {
+    lab_.world().RunUntil(lab_.world().now() + Duration::Seconds(minutes * 60));
+    if (HeldTooLong() == nullptr) return;
+  }
+  CheckRests(HeldTooLong(), lab_);
+}
+
+void VaryRuns(const Variation& variation) { WantedVariation() = variation; }
+
+const Variation& RunVariation() { return WantedVariation(); }
 
 }  // namespace tapedeck::fuzz

@@ -10,6 +10,7 @@
 #include <optional>
 #include <string_view>
 
+#include "fuzz/call_oracle.h"
 #include "fuzz/datagram_oracle.h"
 #include "fuzz/nic_oracle.h"
 #include "fuzz/reply_oracle.h"
@@ -49,12 +50,17 @@ class Stage {
   // moderated interrupt comes within 1 ms.
   static constexpr Duration kSettle = Duration::Milliseconds(10);
 
+  // How long time goes on for a Variation's detour.
+  static constexpr Duration kDetour = Duration::Milliseconds(50);
+
   // Returns how many frames it sent.
   uint64_t Play(const Script& script);
   // What must hold between two steps.
   // `steps` of the script have been played.
   void CheckBetweenSteps(const PeerFlows& flows, uint64_t steps);
   void CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFlows& flows);
+  // Whether CPUs do what is due when it is due, as far as `script` has a say in it.
+  static bool IsPunctual(const Script& script);
   // The application ends; what is on its way arrives.
   void EndApplications();
   // What is held. A driver replaces used receive buffers in batches; until then one is neither held
@@ -68,18 +74,26 @@ class Stage {
   Holdings Held();
   // As much is held as after no input at all.
   bool AtRest();
+  // Two hours of silence after the end of applications: nothing that a connection, a datagram or a
+  // call needs is held for longer.
+  void CheckComesToRest();
+  // What of the ledgers nobody may hold for ever, and is held more than at rest; nullptr: nothing.
+  const char* HeldTooLong();
 
   ScriptPeers peers_;
   Lab lab_;
   std::function<void(Lab&)> afterwards_;
   FdNames names_;
   std::optional<PeerFlows> flows_;
+  CallOracle calls_;
   NicOracle nics_{lab_};
   WireOracle wire_;
   StateObserver state_{lab_, EngineStateMap()};
   SegmentOracle segments_{lab_};
   ReplyOracle replies_{lab_};
   DatagramOracle datagrams_;
+  bool punctual_ = false;
+  bool timely_ = false;   // punctual, and nothing is running
   bool streams_ = false;  // of this input's peers every segment is a SegmentStep
   Lab::Checkpoint start_;
   Holdings at_rest_;

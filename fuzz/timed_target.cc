@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "fuzz/readiness_oracle.h"
 #include "fuzz/script_input.h"
 #include "fuzz/stage.h"
 #include "fuzz/target.h"
@@ -65,7 +66,7 @@ void TakeJumboFrames(Lab& lab) { CHECK_EQ(dev_set_mtu(lab.device(0), kJumboMtuBy
 }  // namespace
 
 std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  static Stage stage(HostWithCosts(), TakeJumboFrames, kPrelude);
+  static Stage stage(HostWithCosts(), TakeJumboFrames, kPrelude, CheckReadiness);
   const std::optional<Script> script = ScriptOf(input);
   return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
 }

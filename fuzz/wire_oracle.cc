@@ -216,6 +216,22 @@ WireFault CheckArp(Bytes payload) {
   return CheckPadding(payload, 28);
 }
 
+// The type behind any VLAN tags, and what follows it.
+WireFault TakeOffEthernet(Bytes frame, uint32_t* type, Bytes* payload) {
+  constexpr size_t kShortestFrame = 60;
+  if (frame.size() < kShortestFrame) return {"length", "frame"};
+  if ((frame[6] & 1) != 0) return {"source_is_group", "frame"};
+  size_t header = 14;
+  *type = Be16(frame, 12);
+  while (*type == 0x8100 || *type == 0x88a8) {
+    if (frame.size() < header + 4) return {"length", "vlan"};
+    *type = Be16(frame, header + 2);
+    header += 4;
+  }
+  *payload = frame.subspan(header);
+  return kFine;
+}
+
 // Not inline, and by this name: how engines and reports tell this oracle from another.
 [[noreturn, gnu::noinline]] void WireFailed(const WireFault& fault, uint64_t event, Bytes frame) {
   ReportBroken("WIRE", fault.rule, fault.object);
@@ -230,17 +246,10 @@ WireFault CheckArp(Bytes payload) {
 }  // namespace
 
 WireFault CheckWire(Bytes frame) {
-  constexpr size_t kShortestFrame = 60;
-  if (frame.size() < kShortestFrame) return {"length", "frame"};
-  if ((frame[6] & 1) != 0) return {"source_is_group", "frame"};
-  size_t header = 14;
-  uint32_t type = Be16(frame, 12);
-  while (type == 0x8100 || type == 0x88a8) {
-    if (frame.size() < header + 4) return {"length", "vlan"};
-    type = Be16(frame, header + 2);
-    header += 4;
-  }
-  const Bytes payload = frame.subspan(header);
+  uint32_t type = 0;
+  Bytes payload;
+  const WireFault fault = TakeOffEthernet(frame, &type, &payload);
+  if (fault.rule != nullptr) return fault;
   switch (type) {
     case 0x0800:
       return CheckIpv4(payload);
@@ -253,12 +262,27 @@ WireFault CheckWire(Bytes frame) {
   }
 }
 
+WireFault CheckPassedOn(Bytes frame) {
+  uint32_t type = 0;
+  Bytes payload;
+  const WireFault fault = TakeOffEthernet(frame, &type, &payload);
+  if (fault.rule != nullptr) return fault;
+  if (type == 0x0800 && payload.size() >= 20) {
+    const size_t header = size_t{4} * (payload[0] & 0x0f);
+    if (payload[8] == 0) return {"ttl_zero", "ipv4"};
+    if (header <= payload.size() && !SumIsRight(payload.first(header), 0)) {
+      return {"checksum", "ipv4"};
+    }
+  }
+  if (type == 0x86dd && payload.size() >= 40 && payload[7] == 0) return {"hop_limit_zero", "ipv6"};
+  return kFine;
+}
+
 void WireOracle::Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) {
   if (!judging_ || event.kind != TraceKind::kWireTx || (event.args[3] & kWireFlagIp) != 0) return;
-  // What a router passes on is as its sender made it.
   const FrameLedger::Frame* const frame = ledger.Find(static_cast<uint32_t>(event.args[0]));
-  if (frame != nullptr && frame->passed_on) return;
-  const WireFault fault = CheckWire(event.bytes);
+  const bool passed_on = frame != nullptr && frame->passed_on;
+  const WireFault fault = passed_on ? CheckPassedOn(event.bytes) : CheckWire(event.bytes);
   if (fault.rule != nullptr) WireFailed(fault, number, event.bytes);
 }
 

@@ -20,6 +20,10 @@ struct WireFault {
 // hop limits may be what a user or a peer made them.
 WireFault CheckWire(std::span<const uint8_t> frame);
 
+// The same of a frame that a router passes on, which but for its hop limit and the header's
+// checksum is as its sender made it.
+WireFault CheckPassedOn(std::span<const uint8_t> frame);
+
 // Judges every frame that leaves a NIC. WIRE:<rule>:<object>.
 class WireOracle : public TraceObserver {
  public:

@@ -169,6 +169,17 @@ void ScriptPlayer::Save() {
   lab_.Take(&saved_->lab);
 }
 
+bool ScriptPlayer::Detour(Duration duration) {
+  if (!waiting_.empty() || saved_ != nullptr) return false;
+  const SimTime now = now_;
+  Save();
+  lab_.world().RunUntil(StepTime() + duration);
+  Restore();
+  saved_ = nullptr;
+  now_ = now;
+  return true;
+}
+
 void ScriptPlayer::Restore() {
   if (saved_ == nullptr) return;
   EndWaiting();

@@ -47,6 +47,10 @@ class ScriptPlayer : private FrameListener {
   // The same a step at a time: false once all is played.
   bool PlayNext();
 
+  // Goes on for `duration` and takes back what has happened: it must make no difference to the
+  // rest. False, and nothing is done, where a call is under way or the script keeps a state itself.
+  bool Detour(Duration duration);
+
   // Whether all expectations were met. Where it was more than one that was not, the first to be so
   // in time.
   Verdict verdict() const;

@@ -129,6 +129,20 @@ TEST(WireOracle, NamesWhatIsWrongInTransport) {
   EXPECT_EQ(FaultOf(TcpFrame(wire::kTcpRst | wire::kTcpAck, {}, 1)), "no_data_in_rst:tcp");
 }
 
+TEST(WireOracle, JudgesOfWhatIsPassedOnOnlyWhatARouterMakes) {
+  Bytes frame = UdpFrame(30);
+  frame[50] ^= 1;  // the sender's business
+  EXPECT_EQ(CheckPassedOn(frame).rule, nullptr);
+  frame[24] ^= 1;
+  EXPECT_STREQ(CheckPassedOn(frame).rule, "checksum");
+  frame[22] = 0;
+  EXPECT_STREQ(CheckPassedOn(frame).rule, "ttl_zero");
+  Bytes frame6 = UdpFrame(30, true);
+  EXPECT_EQ(CheckPassedOn(frame6).rule, nullptr);
+  frame6[21] = 0;
+  EXPECT_STREQ(CheckPassedOn(frame6).rule, "hop_limit_zero");
+}
+
 TEST(WireOracle, NamesWhatIsWrongInOptions) {
   const auto fault = [](uint16_t flags, const Bytes& options) {
     return FaultOf(TcpFrame(flags, options));

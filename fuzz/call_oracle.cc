@@ -1,0 +1,189 @@
+#include "fuzz/call_oracle.h"
+
+#include <cerrno>
+#include <cinttypes>
+#include <cstdio>
+#include <cstdlib>
+#include <initializer_list>
+
+#include "fuzz/oracles.h"
+#include "stack/host.h"
+
+namespace tapedeck::fuzz {
+
+namespace {
+
+// What a CPU has to do first, and a tick.
+constexpr Duration kLateMax = Duration::Milliseconds(20);
+
+// A set of errors.
+class Errors {
+ public:
+  constexpr Errors() = default;
+  constexpr Errors(std::initializer_list<int> errors) {
+    for (const int error : errors) Add(error);
+  }
+  constexpr bool Has(int64_t error) const {
+    return error > 0 && error < kErrorsMax &&
+           (words_[static_cast<size_t>(error) / 64] >> (error % 64) & 1) != 0;
+  }
+  friend constexpr Errors operator|(Errors a, const Errors& b) {
+    for (size_t i = 0; i < kWords; ++i) a.words_[i] |= b.words_[i];
+    return a;
+  }
+
+ private:
+  static constexpr size_t kWords = 3;
+  static constexpr int64_t kErrorsMax = kWords * 64;  // EHWPOISON is 133
+  constexpr void Add(int error) {
+    words_[static_cast<size_t>(error) / 64] |= uint64_t{1} << (error % 64);
+  }
+  uint64_t words_[kWords] = {};
+};
+
+// What stands in sk_err and comes with the next call: what peers, routers and timers say
+// (icmp_err_convert, tcp_reset, tcp_write_err).
+constexpr Errors kPending = {ECONNREFUSED, ECONNRESET, ECONNABORTED, ETIMEDOUT, EHOSTUNREACH,
+                             ENETUNREACH,  EHOSTDOWN,  ENONET,       EPROTO,    ENOPROTOOPT,
+                             EOPNOTSUPP,   EMSGSIZE,   EACCES,       EPIPE,     ENETDOWN};
+constexpr Errors kDescriptor = {EBADF, EINVAL, EFAULT, ENOMEM, ENOBUFS};
+constexpr Errors kSocket = kDescriptor | Errors{ENOTSOCK, EOPNOTSUPP};
+constexpr Errors kWaits = {EAGAIN, EINTR};
+// What looking for a way to the peer, and for a port, can end with.
+constexpr Errors kRoute = {EAFNOSUPPORT, EADDRNOTAVAIL, EADDRINUSE, EPERM, ENODEV, ENXIO};
+constexpr Errors kReceive = kDescriptor | kWaits | kPending | Errors{ENOTCONN};
+constexpr Errors kSend = kReceive | kRoute | Errors{EDESTADDRREQ, EISCONN, EINPROGRESS, EALREADY};
+constexpr Errors kNewFile = {EMFILE, ENFILE, ENOMEM, EINVAL, EFAULT};
+
+// The manual pages' sections ERRORS, and what the functions behind them return in Linux.
+constexpr Errors ErrorsOf(SyscallNumber number) {
+  switch (number) {
+    case SyscallNumber::kRead:
+    case SyscallNumber::kReadv:
+      return kReceive | Errors{EISDIR};
+    case SyscallNumber::kRecvfrom:
+    case SyscallNumber::kRecvmsg:
+    case SyscallNumber::kRecvmmsg:
+      return kReceive | kSocket;
+    case SyscallNumber::kWrite:
+    case SyscallNumber::kWritev:
+      return kSend;
+    case SyscallNumber::kSendto:
+    case SyscallNumber::kSendmsg:
+    case SyscallNumber::kSendmmsg:
+      return kSend | kSocket;
+    case SyscallNumber::kSplice:
+    case SyscallNumber::kSendfile:
+      return kSend | Errors{ESPIPE, EOVERFLOW};
+    case SyscallNumber::kOpen:
+      return kNewFile | Errors{ENOENT, EACCES, EEXIST, EISDIR, ENOTDIR, EROFS};
+    case SyscallNumber::kClose:
+      return {EBADF};
+    case SyscallNumber::kPoll:
+      return {EINVAL, EFAULT, EINTR, ENOMEM};
+    case SyscallNumber::kSelect:
+      return {EINVAL, EFAULT, EINTR, ENOMEM, EBADF};
+    case SyscallNumber::kEpollWait:
+      return {EINVAL, EFAULT, EINTR, EBADF};
+    case SyscallNumber::kEpollCtl:
+      return kDescriptor | Errors{EEXIST, ENOENT, ENOSPC, EPERM, ELOOP};
+    case SyscallNumber::kEpollCreate:
+    case SyscallNumber::kEpollCreate1:
+    case SyscallNumber::kPipe:
+    case SyscallNumber::kPipe2:
+      return kNewFile;
+    case SyscallNumber::kIoctl:
+      return kDescriptor | Errors{ENOTTY, EOPNOTSUPP, ENOENT, ENODEV, EPERM};
+    case SyscallNumber::kDup:
+    case SyscallNumber::kDup2:
+    case SyscallNumber::kDup3:
+      return {EBADF, EBUSY, EMFILE, EINVAL, ENOMEM};
+    case SyscallNumber::kFcntl:
+      return {EBADF, EBUSY, EMFILE, EINVAL, ENOMEM, EPERM};
+    case SyscallNumber::kSocket:
+    case SyscallNumber::kSocketpair:
+      return kNewFile | Errors{EAFNOSUPPORT, EPROTONOSUPPORT, ESOCKTNOSUPPORT, EOPNOTSUPP,
+                               EACCES,       EPERM,           ENOBUFS};
+    case SyscallNumber::kConnect:
+      return kSocket | kWaits | kPending | kRoute |
+             Errors{EISCONN, EINPROGRESS, EALREADY, EDESTADDRREQ, ENOTCONN};
+    case SyscallNumber::kAccept:
+    case SyscallNumber::kAccept4:
+      return kSocket | kWaits | kNewFile | Errors{ECONNABORTED, EPERM};
+    case SyscallNumber::kShutdown:
+      return {EBADF, EINVAL, ENOTSOCK, ENOTCONN, EOPNOTSUPP};
+    case SyscallNumber::kBind:
+      return kSocket | kRoute | Errors{EACCES, EISCONN};
+    case SyscallNumber::kListen:
+      return kSocket | kRoute | Errors{EACCES};
+    case SyscallNumber::kGetsockname:
+    case SyscallNumber::kGetpeername:
+      return kSocket | Errors{ENOTCONN};
+    case SyscallNumber::kSetsockopt:
+      return kSocket | kRoute | Errors{ENOPROTOOPT, EDOM,    EACCES,   EBUSY,  ENOENT,
+                                       EEXIST,      EISCONN, ENOTCONN, EAGAIN, EALREADY,
+                                       ERANGE,      ESRCH,   E2BIG};
+    case SyscallNumber::kGetsockopt:
+      return kSocket |
+             Errors{ENOPROTOOPT, EDOM, ENOTCONN, EADDRNOTAVAIL, ENODEV, EPERM, EIO, EAGAIN, ENOENT};
+  }
+  return {};
+}
+
+// --- Verdict. Not inline, and by their names: how engines and reports tell them apart. ---
+
+[[noreturn, gnu::noinline]] void ErrnoFailed(const SystemCall& call, int64_t result) {
+  ReportBroken("API", "errno", SyscallNumberName(call.args().number));
+  std::fprintf(stderr, "descriptor %d: %" PRId64 "\n", call.args().fd, result);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void WaitTooShort(const SystemCall& call, Duration by) {
+  ReportBroken("TIME", "not_before", SyscallNumberName(call.args().number));
+  std::fprintf(stderr, "%" PRIu64 " ps too early\n", by.ps);
+  std::abort();
+}
+[[noreturn, gnu::noinline]] void WaitTooLong(const SystemCall& call, Duration by) {
+  ReportBroken("TIME", "not_after", SyscallNumberName(call.args().number));
+  std::fprintf(stderr, "%" PRIu64 " ps too late\n", by.ps);
+  std::abort();
+}
+
+// Whether the call has a time of its own.
+bool WaitsForSoLong(const SyscallArgs& args) {
+  const bool polls = args.number == SyscallNumber::kPoll || args.number == SyscallNumber::kSelect ||
+                     args.number == SyscallNumber::kEpollWait;
+  return polls && args.timeout != Duration::Max();
+}
+
+}  // namespace
+
+void CallOracle::Attach(Lab& lab) {
+  for (int i = 0; i < lab.hosts(); ++i) lab.host(i).syscalls().set_tracer(this);
+}
+
+void CallOracle::CheckWaiting(SimTime now) const {
+  for (size_t i = 0; i < waiting_count_; ++i) {
+    const Waiting& waiting = waiting_[i];
+    if (now > waiting.deadline + kLateMax) WaitTooLong(*waiting.call, now - waiting.deadline);
+  }
+}
+
+void CallOracle::Entered(const SystemCall& call, SimTime time) {
+  if (!punctual_ || !WaitsForSoLong(call.args()) || waiting_count_ == kWaitingMax) return;
+  waiting_[waiting_count_++] = {&call, time, time + call.args().timeout};
+}
+
+void CallOracle::Ended(const SystemCall& call, int64_t result, SimTime time) {
+  if (result < 0 && !ErrorsOf(call.args().number).Has(-result)) ErrnoFailed(call, result);
+  if (!punctual_ || !WaitsForSoLong(call.args())) return;
+  for (size_t i = 0; i < waiting_count_; ++i) {
+    const Waiting waiting = waiting_[i];
+    if (waiting.call != &call) continue;
+    waiting_[i] = waiting_[--waiting_count_];
+    if (result == 0 && time < waiting.deadline) WaitTooShort(call, waiting.deadline - time);
+    if (time > waiting.deadline + kLateMax) WaitTooLong(call, time - waiting.deadline);
+    return;
+  }
+}
+
+}  // namespace tapedeck::fuzz
