@@ -62,6 +62,16 @@ size_t CaseBuilder::Length(size_t max) {
   }
 }
 
+void CaseBuilder::SetSome(uint32_t n, std::initializer_list<const char*> folders,
+                          std::initializer_list<Setting> settings) {
+  for (const Setting& setting : settings) {
+    if (!OneIn(n)) continue;
+    std::string path = Pick(folders);
+    path += setting.file;
+    Set(std::move(path), std::to_string(Below(setting.values)));
+  }
+}
+
 Station CaseBuilder::Us(int port) const {
   const PortPlan& plan = kPortPlans[port];
   return {port, plan.mac, is_v4() ? IpAddress(plan.address) : IpAddress(plan.address6)};
@@ -110,12 +120,12 @@ IpAddress CaseBuilder::OddAddress4() {
       return kIpv4AllHosts;
     case 5:
       return Ipv4Address(224, 0, 0, Byte());
-    case 6:
-      return Ipv4Address(239, Byte(), Byte(), Byte());
+    case 6:  // in braces, which are evaluated from left to right
+      return Ipv4Address{239, Byte(), Byte(), Byte()};
     case 7:
       return kIpv4Loopback;
     case 8:
-      return Ipv4Address(127, Byte(), Byte(), Byte());
+      return Ipv4Address{127, Byte(), Byte(), Byte()};
     case 9:
       return Us(0).address;
     case 10:
@@ -123,15 +133,15 @@ IpAddress CaseBuilder::OddAddress4() {
     case 11:
       return Peer(1, 0).address;
     case 12:
-      return Ipv4Address(240, Byte(), Byte(), Byte());
+      return Ipv4Address{240, Byte(), Byte(), Byte()};
     case 13:
-      return Ipv4Address(0, Byte(), Byte(), Byte());
+      return Ipv4Address{0, Byte(), Byte(), Byte()};
     case 14:
-      return Ipv4Address(10, 3, Byte(), Byte());
+      return Ipv4Address{10, 3, Byte(), Byte()};
     case 15:
-      return Ipv4Address(10, 4, Byte(), Byte());
+      return Ipv4Address{10, 4, Byte(), Byte()};
     case 16:
-      return Ipv4Address(169, 254, Byte(), Byte());
+      return Ipv4Address{169, 254, Byte(), Byte()};
     case 17:
       return Ipv4Address(10, 2, 255, 255);
     case 18:

@@ -111,6 +111,14 @@ class CaseBuilder {
   void Set(std::string path, std::string value) {
     case_.settings.push_back({std::move(path), std::move(value)});
   }
+  // Of settings whose values are 0 to `values` - 1, each is set in one case of `n`, in one of
+  // `folders`.
+  struct Setting {
+    const char* file;
+    uint32_t values;
+  };
+  void SetSome(uint32_t n, std::initializer_list<const char*> folders,
+               std::initializer_list<Setting> settings);
   // The family's AF_*.
   int domain() const { return is_v4() ? kAfInet : kAfInet6; }
 

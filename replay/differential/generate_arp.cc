@@ -74,20 +74,16 @@ void RandomArp(CaseBuilder& builder, const Station& peer) {
 }
 
 void Settings(CaseBuilder& builder) {
-  struct File {
-    const char* name;
-    uint32_t values;
-  };
-  static constexpr File kFiles[] = {
-      {"arp_ignore", 9}, {"arp_announce", 3},        {"arp_filter", 2},
-      {"arp_accept", 3}, {"proxy_arp", 2},           {"proxy_arp_pvlan", 2},
-      {"rp_filter", 3},  {"drop_gratuitous_arp", 2}, {"forwarding", 2}};
-  for (const File& file : kFiles) {
-    if (!builder.OneIn(12)) continue;
-    builder.Set(
-        std::string("net/ipv4/conf/") + builder.Pick({"tap0", "tap0", "all"}) + "/" + file.name,
-        std::to_string(builder.Below(file.values)));
-  }
+  builder.SetSome(12, {"net/ipv4/conf/tap0/", "net/ipv4/conf/tap0/", "net/ipv4/conf/all/"},
+                  {{"arp_ignore", 9},
+                   {"arp_announce", 3},
+                   {"arp_filter", 2},
+                   {"arp_accept", 3},
+                   {"proxy_arp", 2},
+                   {"proxy_arp_pvlan", 2},
+                   {"rp_filter", 3},
+                   {"drop_gratuitous_arp", 2},
+                   {"forwarding", 2}});
 }
 
 }  // namespace
@@ -96,7 +92,8 @@ void GenerateArp(CaseBuilder& builder) {
   Settings(builder);
   const uint32_t frames = 1 + builder.Below(6);
   for (uint32_t i = 0; i < frames; ++i) {
-    const Station peer = builder.Peer(builder.OneIn(6) ? 1 : 0, static_cast<int>(builder.Below(2)));
+    const int port = builder.OneIn(6) ? 1 : 0;
+    const Station peer = builder.Peer(port, static_cast<int>(builder.Below(2)));
     switch (builder.Below(5)) {
       case 0:
         // Shows what the host knows of the peer.

@@ -8,20 +8,18 @@ namespace {
 
 void Settings(CaseBuilder& builder) {
   builder.Set("net/ipv4/ip_forward", "1");
-  struct File {
-    const char* path;
-    uint32_t values;
-  };
-  static constexpr File kFiles[] = {
-      {"net/ipv4/conf/all/send_redirects", 2},   {"net/ipv4/conf/tap0/send_redirects", 2},
-      {"net/ipv4/conf/all/rp_filter", 3},        {"net/ipv4/conf/all/shared_media", 2},
-      {"net/ipv4/conf/tap0/shared_media", 2},    {"net/ipv4/conf/tap1/forwarding", 2},
-      {"net/ipv4/conf/tap0/forwarding", 2},      {"net/ipv4/conf/all/bc_forwarding", 2},
-      {"net/ipv4/conf/tap0/bc_forwarding", 2},   {"net/ipv4/ip_forward_use_pmtu", 2},
-      {"net/ipv4/ip_forward_update_priority", 2}};
-  for (const File& file : kFiles) {
-    if (builder.OneIn(12)) builder.Set(file.path, std::to_string(builder.Below(file.values)));
-  }
+  builder.SetSome(12, {"net/ipv4/"},
+                  {{"conf/all/send_redirects", 2},
+                   {"conf/tap0/send_redirects", 2},
+                   {"conf/all/rp_filter", 3},
+                   {"conf/all/shared_media", 2},
+                   {"conf/tap0/shared_media", 2},
+                   {"conf/tap1/forwarding", 2},
+                   {"conf/tap0/forwarding", 2},
+                   {"conf/all/bc_forwarding", 2},
+                   {"conf/tap0/bc_forwarding", 2},
+                   {"ip_forward_use_pmtu", 2},
+                   {"ip_forward_update_priority", 2}});
 }
 
 IpAddress Destination(CaseBuilder& builder) {

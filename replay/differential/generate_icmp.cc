@@ -7,14 +7,11 @@ namespace tapedeck::differential {
 namespace {
 
 void Settings(CaseBuilder& builder) {
-  static constexpr const char* kFiles[] = {"icmp_echo_ignore_all", "icmp_echo_ignore_broadcasts",
-                                           "icmp_ignore_bogus_error_responses",
-                                           "icmp_errors_use_inbound_ifaddr"};
-  for (const char* const file : kFiles) {
-    if (builder.OneIn(16)) {
-      builder.Set(std::string("net/ipv4/") + file, builder.OneIn(2) ? "0" : "1");
-    }
-  }
+  builder.SetSome(16, {"net/ipv4/"},
+                  {{"icmp_echo_ignore_all", 2},
+                   {"icmp_echo_ignore_broadcasts", 2},
+                   {"icmp_ignore_bogus_error_responses", 2},
+                   {"icmp_errors_use_inbound_ifaddr", 2}});
 }
 
 uint8_t SomeType(CaseBuilder& builder) {

@@ -15,16 +15,13 @@ namespace {
 constexpr int kLearningMilliseconds = 3;
 
 void Settings(CaseBuilder& builder) {
-  static constexpr const char* kFiles[] = {"icmp/echo_ignore_all", "icmp/echo_ignore_multicast",
-                                           "icmp/echo_ignore_anycast", "anycast_src_echo_reply",
-                                           "icmp/error_anycast_as_unicast"};
-  for (const char* const file : kFiles) {
-    if (builder.OneIn(16)) {
-      builder.Set(std::string("net/ipv6/") + file, builder.OneIn(2) ? "0" : "1");
-    }
-  }
-  if (builder.OneIn(12))
-    builder.Set("net/ipv6/flowlabel_reflect", std::to_string(builder.Below(8)));
+  builder.SetSome(16, {"net/ipv6/"},
+                  {{"icmp/echo_ignore_all", 2},
+                   {"icmp/echo_ignore_multicast", 2},
+                   {"icmp/echo_ignore_anycast", 2},
+                   {"anycast_src_echo_reply", 2},
+                   {"icmp/error_anycast_as_unicast", 2}});
+  builder.SetSome(12, {"net/ipv6/"}, {{"flowlabel_reflect", 8}});
   if (builder.OneIn(8)) builder.Set("net/ipv6/conf/all/forwarding", "1");
 }
 
@@ -54,7 +51,8 @@ void RandomIcmpv6(CaseBuilder& builder, const Station& peer) {
   wire::FrameBuilder frame = builder.Ethernet(peer, to);
   CaseBuilder::Ip(frame, spec)
       .Icmpv6(icmp, builder.OneIn(10) ? wire::kKeepChecksum : wire::kKeepNothing);
-  frame.CountingPayload(builder.Length(1452), builder.Byte());
+  const size_t payload = builder.Length(1452);
+  frame.CountingPayload(payload, builder.Byte());
   if (builder.OneIn(4)) frame.PadTo();
   std::span<const uint8_t> bytes = frame.Build();
   if (builder.OneIn(16)) bytes = bytes.first(builder.Below(static_cast<uint32_t>(bytes.size())));
@@ -183,29 +181,21 @@ void RouterSettings(CaseBuilder& builder) {
     builder.Set(neigh + "retrans_time_ms", "1000");
     builder.Set(neigh + "base_reachable_time_ms", "30000");
   }
-  struct File {
-    const char* name;
-    uint32_t values;
-  };
-  static constexpr File kFiles[] = {{"accept_ra", 3},
-                                    {"accept_ra_defrtr", 2},
-                                    {"accept_ra_pinfo", 2},
-                                    {"accept_ra_rtr_pref", 2},
-                                    {"accept_ra_mtu", 2},
-                                    {"accept_ra_from_local", 2},
-                                    {"autoconf", 2},
-                                    {"forwarding", 2},
-                                    {"accept_ra_rt_info_max_plen", 129},
-                                    {"accept_ra_rt_info_min_plen", 65},
-                                    {"accept_ra_min_hop_limit", 100},
-                                    {"accept_ra_min_lft", 3000},
-                                    {"ra_defrtr_metric", 2000},
-                                    {"ra_honor_pio_life", 2}};
-  for (const File& file : kFiles) {
-    if (!builder.OneIn(10)) continue;
-    builder.Set(std::string("net/ipv6/conf/tap0/") + file.name,
-                std::to_string(builder.Below(file.values)));
-  }
+  builder.SetSome(10, {"net/ipv6/conf/tap0/"},
+                  {{"accept_ra", 3},
+                   {"accept_ra_defrtr", 2},
+                   {"accept_ra_pinfo", 2},
+                   {"accept_ra_rtr_pref", 2},
+                   {"accept_ra_mtu", 2},
+                   {"accept_ra_from_local", 2},
+                   {"autoconf", 2},
+                   {"forwarding", 2},
+                   {"accept_ra_rt_info_max_plen", 129},
+                   {"accept_ra_rt_info_min_plen", 65},
+                   {"accept_ra_min_hop_limit", 100},
+                   {"accept_ra_min_lft", 3000},
+                   {"ra_defrtr_metric", 2000},
+                   {"ra_honor_pio_life", 2}});
 }
 
 }  // namespace

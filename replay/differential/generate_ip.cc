@@ -131,8 +131,7 @@ void AppendOption(CaseBuilder& builder, std::vector<uint8_t>* options) {
 
 MacAddress MacFor(CaseBuilder& builder, const Station& peer, const IpAddress& dst) {
   if (builder.OneIn(6)) return builder.Pick({kMacBroadcast, peer.mac, builder.Us(peer.port).mac});
-  if (dst.IsMulticast()) return MacAddress::ForMulticast(dst.v4());
-  return ipv4_is_lbcast(dst.v4()) ? kMacBroadcast : builder.Us(peer.port).mac;
+  return builder.MacOf(peer, dst);
 }
 
 }  // namespace
@@ -169,14 +168,15 @@ void GenerateIpOptions(CaseBuilder& builder) {
 }
 
 void GenerateOddAddresses(CaseBuilder& builder) {
-  static constexpr const char* kFiles[] = {
-      "rp_filter",  "accept_local", "route_localnet", "bc_forwarding",
-      "forwarding", "log_martians", "src_valid_mark", "drop_unicast_in_l2_multicast"};
-  for (const char* const file : kFiles) {
-    if (!builder.OneIn(10)) continue;
-    builder.Set(std::string("net/ipv4/conf/") + builder.Pick({"tap0", "all"}) + "/" + file,
-                std::to_string(builder.Below(3)));
-  }
+  builder.SetSome(10, {"net/ipv4/conf/tap0/", "net/ipv4/conf/all/"},
+                  {{"rp_filter", 3},
+                   {"accept_local", 3},
+                   {"route_localnet", 3},
+                   {"bc_forwarding", 3},
+                   {"forwarding", 3},
+                   {"log_martians", 3},
+                   {"src_valid_mark", 3},
+                   {"drop_unicast_in_l2_multicast", 3}});
   const Station peer = builder.Peer(builder.OneIn(4) ? 1 : 0);
   builder.Introduce(peer);
   const bool listens = builder.OneIn(2);

@@ -76,18 +76,12 @@ void Spoil(CaseBuilder& builder, IpSpec* spec) {
 
 void ForwardSettings(CaseBuilder& builder) {
   builder.Set("net/ipv6/conf/all/forwarding", "1");
-  struct File {
-    const char* path;
-    uint32_t values;
-  };
-  static constexpr File kFiles[] = {{"net/ipv6/conf/tap0/forwarding", 2},
-                                    {"net/ipv6/conf/tap1/forwarding", 2},
-                                    {"net/ipv6/conf/tap0/accept_source_route", 2},
-                                    {"net/ipv6/conf/all/proxy_ndp", 2},
-                                    {"net/ipv6/conf/tap0/proxy_ndp", 2}};
-  for (const File& file : kFiles) {
-    if (builder.OneIn(12)) builder.Set(file.path, std::to_string(builder.Below(file.values)));
-  }
+  builder.SetSome(12, {"net/ipv6/"},
+                  {{"conf/tap0/forwarding", 2},
+                   {"conf/tap1/forwarding", 2},
+                   {"conf/tap0/accept_source_route", 2},
+                   {"conf/all/proxy_ndp", 2},
+                   {"conf/tap0/proxy_ndp", 2}});
 }
 
 IpAddress Beyond(CaseBuilder& builder) {

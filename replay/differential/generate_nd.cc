@@ -88,26 +88,17 @@ void Probe(CaseBuilder& builder, const Station& peer) {
 }
 
 void Settings(CaseBuilder& builder) {
-  struct File {
-    const char* name;
-    uint32_t values;
-  };
-  static constexpr File kFiles[] = {{"accept_untracked_na", 3},
-                                    {"drop_unsolicited_na", 2},
-                                    {"proxy_ndp", 2},
-                                    {"force_tllao", 2},
-                                    {"drop_unicast_in_l2_multicast", 2},
-                                    {"ndisc_tclass", 256},
-                                    {"forwarding", 2},
-                                    {"accept_redirects", 2},
-                                    {"hop_limit", 256},
-                                    {"suppress_frag_ndisc", 2}};
-  for (const File& file : kFiles) {
-    if (!builder.OneIn(14)) continue;
-    builder.Set(
-        std::string("net/ipv6/conf/") + builder.Pick({"tap0", "tap0", "all"}) + "/" + file.name,
-        std::to_string(builder.Below(file.values)));
-  }
+  builder.SetSome(14, {"net/ipv6/conf/tap0/", "net/ipv6/conf/tap0/", "net/ipv6/conf/all/"},
+                  {{"accept_untracked_na", 3},
+                   {"drop_unsolicited_na", 2},
+                   {"proxy_ndp", 2},
+                   {"force_tllao", 2},
+                   {"drop_unicast_in_l2_multicast", 2},
+                   {"ndisc_tclass", 256},
+                   {"forwarding", 2},
+                   {"accept_redirects", 2},
+                   {"hop_limit", 256},
+                   {"suppress_frag_ndisc", 2}});
 }
 
 // The host answers the first of these by way of the gateway, and, once it has been redirected,

@@ -52,19 +52,18 @@ uint32_t Near(CaseBuilder& builder, uint32_t number) {
 }
 
 void Settings(CaseBuilder& builder) {
-  struct File {
-    const char* name;
-    uint32_t values;
-  };
-  static constexpr File kFiles[] = {
-      {"tcp_timestamps", 3},  {"tcp_sack", 2},     {"tcp_window_scaling", 2},
-      {"tcp_ecn", 3},         {"tcp_dsack", 2},    {"tcp_abort_on_overflow", 2},
-      {"tcp_rfc1337", 2},     {"tcp_fastopen", 4}, {"tcp_syncookies", 2},
-      {"tcp_early_demux", 2}, {"tcp_stdurg", 2}};
-  for (const File& file : kFiles) {
-    if (!builder.OneIn(16)) continue;
-    builder.Set(std::string("net/ipv4/") + file.name, std::to_string(builder.Below(file.values)));
-  }
+  builder.SetSome(16, {"net/ipv4/"},
+                  {{"tcp_timestamps", 3},
+                   {"tcp_sack", 2},
+                   {"tcp_window_scaling", 2},
+                   {"tcp_ecn", 3},
+                   {"tcp_dsack", 2},
+                   {"tcp_abort_on_overflow", 2},
+                   {"tcp_rfc1337", 2},
+                   {"tcp_fastopen", 4},
+                   {"tcp_syncookies", 2},
+                   {"tcp_early_demux", 2},
+                   {"tcp_stdurg", 2}});
 }
 
 // What the peer has sent and has been sent so far, roughly: segments are chosen around it.

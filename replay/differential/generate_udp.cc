@@ -33,7 +33,8 @@ void Datagram(CaseBuilder& builder, const Station& peer, uint16_t dest) {
     udp.len = builder.Pick<uint16_t>({0, 7, 8, 9, 65535, builder.Word()});
   }
   wire::FrameBuilder frame = builder.Ethernet(peer, builder.MacOf(peer, spec.dst));
-  CaseBuilder::Ip(frame, spec).Udp(udp, keep).CountingPayload(builder.Length(1472), builder.Byte());
+  const size_t payload = builder.Length(1472);
+  CaseBuilder::Ip(frame, spec).Udp(udp, keep).CountingPayload(payload, builder.Byte());
   if (builder.OneIn(4)) frame.PadTo();
   std::span<const uint8_t> bytes = frame.Build();
   if (builder.OneIn(20)) bytes = bytes.first(builder.Below(static_cast<uint32_t>(bytes.size())));
