@@ -45,6 +45,8 @@ class Nic82599 final : public PciDevice {
   // until the frame is in host memory or dropped. A time that the device has passed already means
   // now: hand frames over in device events, or early.
   SimTime WireRx(SimTime first_bit, const WireFrame& frame);
+  // When the wire towards the receiver is free after all frames handed over so far.
+  SimTime wire_rx_free() const { return rx_.wire_free(); }
   // The cable is pulled out or plugged in again.
   void SetCable(SimTime at, bool plugged);
   bool link_up() const { return mac_.up(); }

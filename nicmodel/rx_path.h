@@ -44,6 +44,7 @@ class RxPath {
   // A frame's first bit arrives at `first_bit`, or when the wire is free after the frame before.
   // Returns when it does.
   SimTime WireRx(SimTime first_bit, const WireFrame& frame);
+  SimTime wire_free() const { return wire_free_; }
 
   // --- What happens by itself, in this order of calls for one `time`. ---
   // Takes in the frames that have ended by `time`. Stops early where room for a frame depends on

@@ -93,7 +93,8 @@ class Progress {
     }
     last_ = now;
     shown_ = true;
-    std::fprintf(stderr, "\r%3d %%  %llu frames ", static_cast<int>(done * 100),
+    if (done > 0) std::fprintf(stderr, "\r%3d %%", static_cast<int>(done * 100));
+    std::fprintf(stderr, "%s%llu frames ", done > 0 ? "  " : "\r",
                  static_cast<unsigned long long>(frames));
   }
   ~Progress() {
@@ -315,8 +316,9 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       "enters one host's NIC\n"
       "at its captured time, and what the host answers goes nowhere but into the trace. The host "
       "takes the address of\n"
-      "the busiest receiver. Reads pcap and pcapng, plain or compressed; \"-\" is standard input, "
-      "replayed raw.\n"
+      "the busiest receiver. Reads pcap and pcapng, plain or compressed. \"-\" is standard input; "
+      "that and pipes are\n"
+      "played raw as they come, in constant memory: their first 4 MiB tell who is in them.\n"
       "\n"
       "A recording of `tapedeck live` is recognised and made again with its own settings: every "
       "frame that the host sends\n"

@@ -9,6 +9,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "replay/capture/input_file.h"
 #include "replay/capture/output_file.h"
 #include "replay/standin/plan_text.h"
 #include "replay/standin/stand_in.h"
@@ -46,6 +47,7 @@ struct LoadedPlan {
 };
 
 bool IsPlanFile(const std::string& file) {
+  if (capture::IsReadOnce(file)) return false;
   std::ifstream stream(file, std::ios::binary);
   std::string beginning(16, '\0');
   stream.read(beginning.data(), static_cast<std::streamsize>(beginning.size()));
@@ -330,7 +332,7 @@ bool MayStandIn(const ReplayFlags& flags, const std::string& file) {
   if (flags.mode == "stand-in") return true;
   const bool raw_flags = flags.no_sockets || flags.no_arp_answers || !flags.bind.empty() ||
                          flags.frames_max != UINT64_MAX || flags.restore_after != 0;
-  return file != "-" && !raw_flags;
+  return !capture::IsReadOnce(file) && !raw_flags;
 }
 
 std::optional<int> ReplayStandIn(const ReplayFlags& flags, const std::string& file,

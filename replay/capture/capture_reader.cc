@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "replay/capture/unpack.h"
 
 namespace tapedeck::capture {
 namespace {
@@ -62,30 +63,45 @@ absl::StatusOr<CaptureReader> CaptureReader::FromBytes(std::span<const uint8_t> 
 absl::StatusOr<CaptureReader> CaptureReader::FromSource(ByteSource source, std::string name,
                                                         const CaptureReaderOptions& options) {
   absl::Status source_damage;
-  if (source.packing() != Packing::kNone) {
+  if (PackingOf(source.bytes()) != Packing::kNone) {
     ByteSource unpacked = ByteSource::View({});
     source_damage = source.Unpack(options.unpacked_bytes_max, unpacked);
     source = std::move(unpacked);
     name += " (unpacked)";
   }
+  return Make(std::make_unique<SourceFeed>(std::move(source)), std::move(name),
+              std::move(source_damage), options);
+}
+
+absl::StatusOr<CaptureReader> CaptureReader::FromFeed(std::unique_ptr<ByteFeed> feed,
+                                                      std::string name,
+                                                      const CaptureReaderOptions& options) {
+  return Make(std::move(feed), std::move(name), absl::OkStatus(), options);
+}
+
+absl::StatusOr<CaptureReader> CaptureReader::Make(std::unique_ptr<ByteFeed> feed, std::string name,
+                                                  absl::Status source_damage,
+                                                  const CaptureReaderOptions& options) {
   auto findings = std::make_unique<Findings>(std::move(name));
-  const std::span<const uint8_t> bytes = source.bytes();
+  const FeedCursor cursor(*feed, PcapReader::kBeginningBytes);
+  const std::span<const uint8_t> bytes(cursor.next(), cursor.left_bytes());
+  source_damage.Update(feed->damage());
   if (bytes.empty()) {
     return absl::InvalidArgumentError(
         source_damage.ok() ? findings->At(0, "empty file, expected a pcap or pcapng capture")
                            : findings->At(0, std::string(source_damage.message())));
   }
   if (PcapReader::Recognises(bytes)) {
-    absl::StatusOr<PcapReader> reader = PcapReader::Open(bytes, *findings);
+    absl::StatusOr<PcapReader> reader = PcapReader::Open(cursor, *findings);
     if (!reader.ok()) return reader.status();
-    return CaptureReader(std::move(source), std::move(findings), std::move(source_damage),
+    return CaptureReader(std::move(feed), std::move(findings), std::move(source_damage),
                          *std::move(reader), options.filter);
   }
   if (PcapngReader::Recognises(bytes)) {
     absl::StatusOr<PcapngReader> reader =
-        PcapngReader::Open(bytes, options.keep_other_blocks, *findings);
+        PcapngReader::Open(cursor, options.keep_other_blocks, *findings);
     if (!reader.ok()) return reader.status();
-    return CaptureReader(std::move(source), std::move(findings), std::move(source_damage),
+    return CaptureReader(std::move(feed), std::move(findings), std::move(source_damage),
                          *std::move(reader), options.filter);
   }
   return absl::InvalidArgumentError(findings->At(0, Describe(bytes)));
@@ -123,8 +139,9 @@ void CaptureReader::NoteDisorder(int64_t time_ns) {
 }
 
 ReadResult CaptureReader::AtEnd(ReadResult result) {
+  if (result == ReadResult::kEnd) source_damage_.Update(feed_->damage());
   if (result == ReadResult::kDamaged || source_damage_.ok()) return result;
-  return findings_->Damage(size_bytes(), std::string(source_damage_.message()));
+  return findings_->Damage(offset_bytes(), std::string(source_damage_.message()));
 }
 
 }  // namespace tapedeck::capture

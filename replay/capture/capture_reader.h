@@ -18,6 +18,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "replay/capture/byte_feed.h"
 #include "replay/capture/byte_source.h"
 #include "replay/capture/findings.h"
 #include "replay/capture/pcap_reader.h"
@@ -49,7 +50,15 @@ class CaptureReader {
   static absl::StatusOr<CaptureReader> FromBytes(std::span<const uint8_t> bytes, std::string name,
                                                  const CaptureReaderOptions& options = {});
 
-  // Reads the next record, in file order and without copying: its spans live as long as the reader.
+  // The same over a feed: in constant memory, however long that is.
+  static absl::StatusOr<CaptureReader> FromFeed(std::unique_ptr<ByteFeed> feed, std::string name,
+                                                const CaptureReaderOptions& options = {});
+
+  // Whether a record's bytes live as long as the reader, and not only until the next is read.
+  bool stable() const { return feed_->stable(); }
+
+  // Reads the next record, in file order and without copying: its spans live as long as the reader,
+  // or, where it is not stable(), until the next call.
   // At kEnd and kDamaged `record` holds nothing of use, and every later call returns the same.
   ReadResult Next(Record& record) {
     ReadResult result = NextOfFile(record);
@@ -89,16 +98,17 @@ class CaptureReader {
   // Custom blocks stepped over so far. They are no frames, though tshark numbers them as if they
   // were.
   uint64_t custom_blocks() const;
-  // For progress: how far the reading has come, and the size of what is read.
+  // For progress: how far the reading has come, and the size of what is read, 0 where that is not
+  // known.
   uint64_t offset_bytes() const;
-  uint64_t size_bytes() const { return source_.bytes().size(); }
+  uint64_t size_bytes() const { return feed_->size_bytes(); }
 
  private:
   using Format = std::variant<PcapReader, PcapngReader>;
 
-  CaptureReader(ByteSource source, std::unique_ptr<Findings> findings, absl::Status source_damage,
-                Format format, std::shared_ptr<RecordFilter> filter)
-      : source_(std::move(source)),
+  CaptureReader(std::unique_ptr<ByteFeed> feed, std::unique_ptr<Findings> findings,
+                absl::Status source_damage, Format format, std::shared_ptr<RecordFilter> filter)
+      : feed_(std::move(feed)),
         findings_(std::move(findings)),
         source_damage_(std::move(source_damage)),
         format_(std::move(format)),
@@ -106,6 +116,10 @@ class CaptureReader {
 
   static absl::StatusOr<CaptureReader> FromSource(ByteSource source, std::string name,
                                                   const CaptureReaderOptions& options);
+  // `source_damage`: why the feed holds less than what it was made of.
+  static absl::StatusOr<CaptureReader> Make(std::unique_ptr<ByteFeed> feed, std::string name,
+                                            absl::Status source_damage,
+                                            const CaptureReaderOptions& options);
   ReadResult NextOfFile(Record& record) {
     return std::holds_alternative<PcapReader>(format_)
                ? std::get_if<PcapReader>(&format_)->Next(record)
@@ -115,7 +129,7 @@ class CaptureReader {
   // A gzip stream that broke off makes even a clean end of its records a damaged one.
   ReadResult AtEnd(ReadResult result);
 
-  ByteSource source_;
+  std::unique_ptr<ByteFeed> feed_;
   std::unique_ptr<Findings> findings_;  // on the heap, so that the reader can move
   absl::Status source_damage_;
   Format format_;

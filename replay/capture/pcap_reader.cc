@@ -45,13 +45,14 @@ bool PcapReader::Recognises(std::span<const uint8_t> bytes) {
   return bytes.size() >= 4 && IsPcapMagic(ReadMagic(bytes).magic);
 }
 
-absl::StatusOr<PcapReader> PcapReader::Open(std::span<const uint8_t> bytes, Findings& findings) {
+absl::StatusOr<PcapReader> PcapReader::Open(const FeedCursor& cursor, Findings& findings) {
+  const std::span<const uint8_t> bytes(cursor.next(), cursor.left_bytes());
   if (bytes.size() < kPcapFileHeaderBytes) {
     return absl::DataLossError(
         findings.At(bytes.size(), absl::StrFormat("pcap file header cut short: %d of %d bytes",
                                                   bytes.size(), kPcapFileHeaderBytes)));
   }
-  PcapReader reader(bytes, findings);
+  PcapReader reader(cursor, findings);
   const Magic magic = ReadMagic(bytes);
   const FileOrder order = magic.order;
   const uint16_t major = order.U16(bytes.data() + 4);
@@ -71,7 +72,7 @@ absl::StatusOr<PcapReader> PcapReader::Open(std::span<const uint8_t> bytes, Find
   // Writers of 2.3 and before disagreed on which length comes first (libpcap, sf-pcap.c). The
   // captured one is never the longer.
   reader.lengths_may_be_swapped_ = minor < kPcapVersionMinor;
-  reader.next_ += kPcapFileHeaderBytes;
+  reader.cursor_.MoveTo(bytes.data() + kPcapFileHeaderBytes);
   reader.interface_.link_type = static_cast<LinkType>(link & kPcapLinkTypeMask);
   reader.interface_.snaplen_bytes = snaplen_bytes;
   if ((link & kPcapFcsPresent) != 0) {
@@ -94,10 +95,19 @@ absl::StatusOr<PcapReader> PcapReader::Open(std::span<const uint8_t> bytes, Find
   return reader;
 }
 
+ReadResult PcapReader::NextOfMore(size_t bytes_min, uint32_t captured_bytes, Record& record) {
+  if (captured_bytes > captured_bytes_max_) {
+    return BadLength(captured_bytes, cursor_.left_bytes());
+  }
+  if (cursor_.Refill(bytes_min)) return Next(record);
+  const size_t left_bytes = cursor_.left_bytes();
+  return left_bytes < header_bytes_ ? EndWithin(left_bytes) : BadLength(captured_bytes, left_bytes);
+}
+
 ReadResult PcapReader::EndWithin(size_t left_bytes) {
   if (left_bytes == 0) return findings_->damage().ok() ? ReadResult::kEnd : ReadResult::kDamaged;
   const uint64_t offset = offset_bytes();
-  next_ = end_;
+  cursor_.GoToEnd();
   return findings_->Damage(
       offset, absl::StrFormat("file is cut short: the header of record %d needs %d bytes, %d left",
                               index_ + 1, header_bytes_, left_bytes));
@@ -105,7 +115,7 @@ ReadResult PcapReader::EndWithin(size_t left_bytes) {
 
 ReadResult PcapReader::BadLength(uint32_t captured_bytes, size_t left_bytes) {
   const uint64_t offset = offset_bytes();
-  next_ = end_;
+  cursor_.GoToEnd();
   if (captured_bytes > captured_bytes_max_) {
     return findings_->Damage(
         offset, absl::StrFormat("captured length 0x%x of record %d exceeds the largest sensible "

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "replay/capture/feed_cursor.h"
 #include "replay/capture/file_order.h"
 #include "replay/capture/findings.h"
 #include "replay/capture/format.h"
@@ -21,32 +22,36 @@ class PcapReader {
   // True where `bytes` begin with a magic number of this format.
   static bool Recognises(std::span<const uint8_t> bytes);
 
-  // Checks the file header. `bytes` and `findings` must outlive the reader. REQUIRES:
-  // Recognises(bytes).
-  static absl::StatusOr<PcapReader> Open(std::span<const uint8_t> bytes, Findings& findings);
+  // Checks the file header, where `cursor` stands. What it goes over, and `findings`, must outlive
+  // the reader. REQUIRES: Recognises what is there, and so much of the first record's header is as
+  // there will be.
+  static absl::StatusOr<PcapReader> Open(const FeedCursor& cursor, Findings& findings);
+  // What `cursor` should have got before Open.
+  static constexpr size_t kBeginningBytes = kPcapFileHeaderBytes + 4;
 
   // Reads the next record; see CaptureReader::Next().
   ReadResult Next(Record& record);
 
-  uint64_t offset_bytes() const { return static_cast<uint64_t>(next_ - begin_); }
+  uint64_t offset_bytes() const { return cursor_.offset_bytes(); }
   const CaptureInterface& interface() const { return interface_; }
 
  private:
-  explicit PcapReader(std::span<const uint8_t> bytes, Findings& findings)
-      : begin_(bytes.data()), next_(begin_), end_(begin_ + bytes.size()), findings_(&findings) {}
+  PcapReader(const FeedCursor& cursor, Findings& findings)
+      : cursor_(cursor), findings_(&findings) {}
 
+  // For a record of which fewer than `bytes_min` are there: reads it once more have come, else says
+  // why it cannot be had.
+  ReadResult NextOfMore(size_t bytes_min, uint32_t captured_bytes, Record& record);
   // The ends of a file, proper and improper. All leave the reader at the end.
   ReadResult EndWithin(size_t left_bytes);
   ReadResult BadLength(uint32_t captured_bytes, size_t left_bytes);
 
-  // What seldom happens: fields of the header at next_ that contradict each other, and seconds that
+  // What seldom happens: fields of the next header that contradict each other, and seconds that
   // wrapped in 2106. Returns the original length to use.
   uint32_t ExamineOddHeader(uint32_t seconds, uint32_t fraction, uint32_t captured_bytes,
                             uint32_t original_bytes);
 
-  const uint8_t* begin_;
-  const uint8_t* next_;  // the header of the next record
-  const uint8_t* end_;
+  FeedCursor cursor_;  // at the header of the next record
   FileOrder order_;
   bool has_packet_type_ = false;         // Kuznetzov's header
   bool lengths_may_be_swapped_ = false;  // before version 2.4 of the format
@@ -63,11 +68,11 @@ class PcapReader {
 };
 
 inline ReadResult PcapReader::Next(Record& record) {
-  const auto left_bytes = static_cast<size_t>(end_ - next_);
+  const size_t left_bytes = cursor_.left_bytes();
   if (left_bytes < header_bytes_) [[unlikely]] {
-    return EndWithin(left_bytes);
+    return NextOfMore(header_bytes_, 0, record);
   }
-  const uint8_t* const header = next_;
+  const uint8_t* const header = cursor_.next();
   const uint32_t seconds = order_.U32(header);
   const uint32_t fraction = order_.U32(header + 4);
   uint32_t captured_bytes = order_.U32(header + 8);
@@ -77,7 +82,7 @@ inline ReadResult PcapReader::Next(Record& record) {
   }
   if (captured_bytes > left_bytes - header_bytes_ || captured_bytes > captured_bytes_max_)
       [[unlikely]] {
-    return BadLength(captured_bytes, left_bytes);
+    return NextOfMore(size_t{header_bytes_} + captured_bytes, captured_bytes, record);
   }
   const bool odd = ((seconds ^ last_seconds_) >> 31) != 0 || fraction >= fractions_per_second_ ||
                    original_bytes < captured_bytes || captured_bytes > snaplen_bytes_;
@@ -90,7 +95,7 @@ inline ReadResult PcapReader::Next(Record& record) {
   record.time_ns =
       era_ns_ + int64_t{seconds} * 1'000'000'000 + int64_t{fraction} * ns_per_fraction_;
   record.index = ++index_;
-  record.offset_bytes = static_cast<uint64_t>(header - begin_);
+  record.offset_bytes = cursor_.OffsetOf(header);
   record.original_length_bytes = original_bytes;
   record.interface_index = 0;
   record.link_type = interface_.link_type;
@@ -99,8 +104,9 @@ inline ReadResult PcapReader::Next(Record& record) {
   record.direction =
       has_packet_type_ ? DirectionFromPacketType(header[kPacketTypeOffset]) : Direction::kUnknown;
   record.fcs_bytes = interface_.fcs_bytes;
-  next_ = header + header_bytes_ + captured_bytes;
-  PrefetchAhead(next_, header_bytes_ + captured_bytes);
+  const uint8_t* const next = header + header_bytes_ + captured_bytes;
+  cursor_.MoveTo(next);
+  PrefetchAhead(next, header_bytes_ + captured_bytes);
   return ReadResult::kRecord;
 }
 

@@ -37,9 +37,9 @@ bool PcapngReader::Recognises(std::span<const uint8_t> bytes) {
   return bytes.size() >= 4 && LoadLe32(bytes.data()) == kBlockSectionHeader;
 }
 
-absl::StatusOr<PcapngReader> PcapngReader::Open(std::span<const uint8_t> bytes,
-                                                bool keep_other_blocks, Findings& findings) {
-  PcapngReader reader(bytes, keep_other_blocks, findings);
+absl::StatusOr<PcapngReader> PcapngReader::Open(const FeedCursor& cursor, bool keep_other_blocks,
+                                                Findings& findings) {
+  PcapngReader reader(cursor, keep_other_blocks, findings);
   Block block;
   if (reader.NextBlock(block) != ReadResult::kRecord ||
       reader.StartSection(block) != ReadResult::kRecord) {
@@ -75,7 +75,8 @@ ReadResult PcapngReader::ReadAnyPacket(Record& record) {
 }
 
 ReadResult PcapngReader::NextBlock(Block& block) {
-  const auto left_bytes = static_cast<size_t>(end_ - next_);
+  cursor_.Refill(kBlockBytesMin);
+  const size_t left_bytes = cursor_.left_bytes();
   if (left_bytes == 0) {
     ReportLosses();
     return findings_->damage().ok() ? ReadResult::kEnd : ReadResult::kDamaged;
@@ -85,26 +86,29 @@ ReadResult PcapngReader::NextBlock(Block& block) {
     return Stop(offset, absl::StrFormat("file is cut short: a block needs %d bytes, %d left",
                                         kBlockBytesMin, left_bytes));
   }
-  const bool is_section = LoadLe32(next_) == kBlockSectionHeader;
-  if (is_section && !ReadSectionOrder(left_bytes)) return ReadResult::kDamaged;
-  const uint32_t length_bytes = order_.U32(next_ + 4);
-  if (CheckFraming(length_bytes, left_bytes) != ReadResult::kRecord) return ReadResult::kDamaged;
-  block.type = order_.U32(next_);
+  const bool is_section = LoadLe32(cursor_.next()) == kBlockSectionHeader;
+  if (is_section && !ReadSectionOrder()) return ReadResult::kDamaged;
+  const uint32_t length_bytes = order_.U32(cursor_.next() + 4);
+  if (CheckFraming(length_bytes) != ReadResult::kRecord) return ReadResult::kDamaged;
+  const uint8_t* const start = cursor_.next();
+  block.type = order_.U32(start);
   block.offset_bytes = offset;
   const size_t padded_bytes = PaddedTo4(length_bytes);
-  block.body = {next_ + kBlockHeaderBytes, padded_bytes - kBlockBytesMin};
-  next_ += padded_bytes;
+  block.body = {start + kBlockHeaderBytes, padded_bytes - kBlockBytesMin};
+  cursor_.MoveTo(start + padded_bytes);
   return ReadResult::kRecord;
 }
 
-bool PcapngReader::ReadSectionOrder(size_t left_bytes) {
+bool PcapngReader::ReadSectionOrder() {
   const uint64_t offset = offset_bytes();
+  cursor_.Refill(kSectionBytesMin);
+  const size_t left_bytes = cursor_.left_bytes();
   if (left_bytes < kSectionBytesMin) {
     Stop(offset, absl::StrFormat("file is cut short: a section header needs %d bytes, %d left",
                                  kSectionBytesMin, left_bytes));
     return false;
   }
-  const uint8_t* const magic = next_ + kBlockHeaderBytes;
+  const uint8_t* const magic = cursor_.next() + kBlockHeaderBytes;
   if (LoadLe32(magic) == kByteOrderMagic) {
     order_ = FileOrder(std::endian::little);
   } else if (LoadBe32(magic) == kByteOrderMagic) {
@@ -119,20 +123,27 @@ bool PcapngReader::ReadSectionOrder(size_t left_bytes) {
   return true;
 }
 
-ReadResult PcapngReader::CheckFraming(uint32_t length_bytes, size_t left_bytes) {
+ReadResult PcapngReader::CheckFraming(uint32_t length_bytes) {
   const uint64_t offset = offset_bytes();
-  const uint32_t type = order_.U32(next_);
+  const uint32_t type = order_.U32(cursor_.next());
   if (length_bytes < kBlockBytesMin) [[unlikely]] {
     return Stop(offset, absl::StrFormat("block of type 0x%x has length %d, the least is %d", type,
                                         length_bytes, kBlockBytesMin));
   }
   const size_t padded_bytes = PaddedTo4(length_bytes);
+  if (cursor_.IsBeyondWindow(padded_bytes)) [[unlikely]] {
+    return Stop(offset, absl::StrFormat("block of type 0x%x has length %d, in a stream the most is "
+                                        "%d; save it to a file first",
+                                        type, length_bytes, ByteFeed::kWindowBytesMax));
+  }
+  cursor_.Refill(padded_bytes);
+  const size_t left_bytes = cursor_.left_bytes();
   if (padded_bytes > left_bytes) [[unlikely]] {
     return Stop(offset, absl::StrFormat("file is cut short: block of type 0x%x needs %d bytes, "
                                         "%d left",
                                         type, length_bytes, left_bytes));
   }
-  const uint32_t trailer = order_.U32(next_ + padded_bytes - kBlockTrailerBytes);
+  const uint32_t trailer = order_.U32(cursor_.next() + padded_bytes - kBlockTrailerBytes);
   if (trailer != length_bytes) [[unlikely]] {
     return Stop(offset, absl::StrFormat("block of type 0x%x says length %d before its body and %d "
                                         "after it",
@@ -393,7 +404,7 @@ void PcapngReader::ReportLosses() {
 
 ReadResult PcapngReader::Stop(uint64_t offset_bytes, std::string_view text) {
   ReportLosses();
-  next_ = end_;
+  cursor_.GoToEnd();
   return findings_->Damage(offset_bytes, text);
 }
 

@@ -3,8 +3,8 @@
 // resolution, decryption secrets, journal, custom and unknown blocks carry no frames: they are
 // stepped over, or kept for a rewriter on request.
 //
-// Invariant: next_ is always at a block boundary or at the end, and every step moves it forward by
-// at least 12 bytes, so no file makes the reader hang.
+// Invariant: the cursor is always at a block boundary or at the end, and every step moves it
+// forward by at least 12 bytes, so no file makes the reader hang.
 #ifndef TAPEDECK_REPLAY_CAPTURE_PCAPNG_READER_H_
 #define TAPEDECK_REPLAY_CAPTURE_PCAPNG_READER_H_
 
@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "replay/capture/feed_cursor.h"
 #include "replay/capture/file_order.h"
 #include "replay/capture/findings.h"
 #include "replay/capture/format.h"
@@ -25,9 +26,9 @@ class PcapngReader {
   // True where `bytes` begin with the type of a section header block.
   static bool Recognises(std::span<const uint8_t> bytes);
 
-  // Reads the first section header. `bytes` and `findings` must outlive the reader. REQUIRES:
-  // Recognises(bytes).
-  static absl::StatusOr<PcapngReader> Open(std::span<const uint8_t> bytes, bool keep_other_blocks,
+  // Reads the first section header, where `cursor` stands. What it goes over, and `findings`, must
+  // outlive the reader. REQUIRES: Recognises what is there.
+  static absl::StatusOr<PcapngReader> Open(const FeedCursor& cursor, bool keep_other_blocks,
                                            Findings& findings);
 
   // Reads up to and including the next packet block; see CaptureReader::Next().
@@ -35,7 +36,7 @@ class PcapngReader {
     return ReadPlainPacket(record) ? ReadResult::kRecord : ReadAnyPacket(record);
   }
 
-  uint64_t offset_bytes() const { return static_cast<uint64_t>(next_ - begin_); }
+  uint64_t offset_bytes() const { return cursor_.offset_bytes(); }
   const std::vector<CaptureInterface>& interfaces() const { return interfaces_; }
   const std::vector<CaptureSection>& sections() const { return sections_; }
   const std::vector<OtherBlock>& other_blocks() const { return other_blocks_; }
@@ -48,12 +49,8 @@ class PcapngReader {
     std::span<const uint8_t> body;
   };
 
-  PcapngReader(std::span<const uint8_t> bytes, bool keep_other_blocks, Findings& findings)
-      : begin_(bytes.data()),
-        next_(begin_),
-        end_(begin_ + bytes.size()),
-        keep_other_blocks_(keep_other_blocks),
-        findings_(&findings) {}
+  PcapngReader(const FeedCursor& cursor, bool keep_other_blocks, Findings& findings)
+      : cursor_(cursor), keep_other_blocks_(keep_other_blocks), findings_(&findings) {}
 
   // The short way for what most files are full of: an enhanced packet block without options of
   // which nothing is odd. False, with nothing changed, where the next block is anything else.
@@ -62,12 +59,11 @@ class PcapngReader {
 
   // Frames the next block and steps over it. kRecord means that there is one.
   ReadResult NextBlock(Block& block);
-  // Sets order_ from the byte-order magic of the section header block at next_. False if there is
-  // none.
-  bool ReadSectionOrder(size_t left_bytes);
-  // Whether a block of `length_bytes` begins at next_ whose two lengths agree; if not, says what is
-  // wrong.
-  ReadResult CheckFraming(uint32_t length_bytes, size_t left_bytes);
+  // Sets order_ from the byte-order magic of the section header block that is next. False if there
+  // is none.
+  bool ReadSectionOrder();
+  // Whether a block of `length_bytes` is next whose two lengths agree; if not, says what is wrong.
+  ReadResult CheckFraming(uint32_t length_bytes);
 
   // One for each block type. kRecord from the first three means that the block was taken in, not
   // that it is a packet.
@@ -92,9 +88,7 @@ class PcapngReader {
   // Stops the reading for good.
   ReadResult Stop(uint64_t offset_bytes, std::string_view text);
 
-  const uint8_t* begin_;
-  const uint8_t* next_;  // the next block
-  const uint8_t* end_;
+  FeedCursor cursor_;  // at the next block
   FileOrder order_;
   uint64_t index_ = 0;
   int64_t last_time_ns_ = -1;  // of the record before; -1 puts a first record without a time at 0
@@ -108,11 +102,11 @@ class PcapngReader {
 };
 
 inline bool PcapngReader::ReadPlainPacket(Record& record) {
-  const auto left_bytes = static_cast<size_t>(end_ - next_);
+  const size_t left_bytes = cursor_.left_bytes();
   if (left_bytes < kEnhancedPacketBytesMin) [[unlikely]] {
     return false;
   }
-  const uint8_t* const block = next_;
+  const uint8_t* const block = cursor_.next();
   const uint32_t length_bytes = order_.U32(block + 4);
   const uint32_t interface_index = section_interface_ + order_.U32(block + 8);
   const uint32_t captured_bytes = order_.U32(block + 20);
@@ -135,7 +129,7 @@ inline bool PcapngReader::ReadPlainPacket(Record& record) {
   record.options = {};
   record.time_ns = time_ns;
   record.index = ++index_;
-  record.offset_bytes = static_cast<uint64_t>(block - begin_);
+  record.offset_bytes = cursor_.OffsetOf(block);
   record.original_length_bytes = original_bytes;
   record.interface_index = interface_index;
   record.link_type = interface.link_type;
@@ -143,8 +137,8 @@ inline bool PcapngReader::ReadPlainPacket(Record& record) {
   record.direction = Direction::kUnknown;
   record.fcs_bytes = interface.fcs_bytes;
   last_time_ns_ = time_ns;
-  next_ = block + length_bytes;
-  PrefetchAhead(next_, length_bytes);
+  cursor_.MoveTo(block + length_bytes);
+  PrefetchAhead(block + length_bytes, length_bytes);
   return true;
 }
 

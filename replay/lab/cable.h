@@ -74,6 +74,8 @@ class CapturePort : public nic::WireSink {
   // before. Returns its id. With `stable` the bytes outlive the Lab's next hours and are not
   // copied.
   uint32_t Inject(SimTime first_bit, std::span<const uint8_t> bytes, bool stable, uint8_t flags);
+  // When the wire is free after all frames so far.
+  SimTime wire_free() const { return nic_.wire_rx_free(); }
 
   void Transmit(SimTime first_bit, SimTime last_bit, const nic::WireFrame& frame) override;
 

@@ -58,7 +58,15 @@ class FramePlayer {
   // Reads the next frame into state_; done where there is none.
   void Fetch();
   void Inject();
-  SimTime next_time() const { return start_ + state_.frame.time.since_start(); }
+  // Of a capture that is faster than the wire, frames wait in the capture, however many they are.
+  SimTime next_time() const {
+    constexpr Duration kWireAhead = Duration::Milliseconds(1);  // frames that wait on the wire
+    const SimTime captured = start_ + state_.frame.time.since_start();
+    const SimTime free = port_.wire_free();
+    if (free <= captured + kWireAhead) [[likely]]
+      return captured;
+    return SimTime::At(free - SimTime::At(kWireAhead));
+  }
   void Schedule();
 
   World& world_;

@@ -1,13 +1,8 @@
 #include "replay/lab/raw_replay.h"
 
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
-#include <iostream>
-#include <iterator>
 #include <memory>
 #include <optional>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -65,42 +60,26 @@ class CaptureNeighbours : public Neighbours {
   const CaptureSummary& summary_;
 };
 
-// What a stream (a pipe, standard input) may hold; it is kept on disk, in TMPDIR.
-constexpr uint64_t kStreamBytesMax = uint64_t{1} << 40;
+// Of what can be read only once (a pipe, standard input), so much is looked at before the first
+// frame is played: some ten thousands of small frames.
+constexpr size_t kStreamSurveyBytes = size_t{4} << 20;
 
-// A capture that can be read twice: a file, or what can be read only once, kept.
-class CaptureInput {
- public:
-  static absl::StatusOr<CaptureInput> Open(const std::string& file,
-                                           std::shared_ptr<capture::RecordFilter> filter) {
-    CaptureInput input(file);
-    input.options_.filter = std::move(filter);
-    std::error_code unknown;
-    if (file != "-" && !std::filesystem::is_fifo(file, unknown)) return input;
-    absl::StatusOr<capture::ByteSource> kept = capture::ByteSource::Open(file, kStreamBytesMax);
-    if (!kept.ok()) return kept.status();
-    input.kept_ = *std::move(kept);
-    return input;
-  }
-  absl::StatusOr<capture::CaptureReader> Read() const {
-    return kept_.has_value() ? capture::CaptureReader::FromBytes(kept_->bytes(), file_, options_)
-                             : capture::CaptureReader::Open(file_, options_);
-  }
-
- private:
-  explicit CaptureInput(const std::string& file) : file_(file) {}
-
-  std::string file_;
-  capture::CaptureReaderOptions options_;
-  std::optional<capture::ByteSource> kept_;
-};
-
-// Reads the capture once to learn who is in it.
-absl::StatusOr<CaptureSummary> Survey(const CaptureInput& input) {
-  absl::StatusOr<capture::CaptureReader> reader = input.Read();
-  if (!reader.ok()) return reader.status();
-  CaptureSummary summary = ScanCapture(*reader);
-  if (summary.records == 0 && !reader->damage().ok()) return reader->damage();
+// Reads the capture once to learn who is in it; of what can be read only once, the beginning of
+// `feed`.
+absl::StatusOr<CaptureSummary> Survey(const std::string& file, capture::ByteFeed& feed,
+                                      const capture::CaptureReaderOptions& options) {
+  const auto reader = [&]() -> absl::StatusOr<capture::CaptureReader> {
+    if (capture::IsReadOnce(file)) {
+      return capture::CaptureReader::FromBytes(feed.From(0, kStreamSurveyBytes), file, options);
+    }
+    auto whole = capture::OpenByteFeed(file);
+    if (!whole.ok()) return whole.status();
+    return capture::CaptureReader::FromFeed(*std::move(whole), file, options);
+  };
+  absl::StatusOr<capture::CaptureReader> survey = reader();
+  if (!survey.ok()) return survey.status();
+  CaptureSummary summary = ScanCapture(*survey);
+  if (summary.records == 0 && !survey->damage().ok()) return survey->damage();
   return summary;
 }
 
@@ -212,16 +191,14 @@ void Account(Lab& lab, RawReplayResult* result) {
 
 // What a run is made of, in the order in which it is made.
 struct RawPlayback::Parts {
-  Parts(CaptureInput input_in, CaptureSummary summary_in, capture::CaptureReader reader_in,
-        const LabOptions& options, Arena* arena)
-      : input(std::move(input_in)),
-        summary(std::move(summary_in)),
+  Parts(CaptureSummary summary_in, capture::CaptureReader reader_in, const LabOptions& options,
+        Arena* arena)
+      : summary(std::move(summary_in)),
         neighbours(summary),
         reader(std::move(reader_in)),
         source(reader),
         lab(options, arena) {}
 
-  CaptureInput input;  // whose bytes the reader reads
   CaptureSummary summary;
   CaptureNeighbours neighbours;
   capture::CaptureReader reader;
@@ -251,20 +228,22 @@ absl::StatusOr<std::unique_ptr<RawPlayback>> RawPlayback::Open(const std::string
   run->options_ = options;
   RawReplayResult& result = run->result_;
   result.file = file;
-  absl::StatusOr<CaptureInput> input = CaptureInput::Open(file, options.filter);
-  if (!input.ok()) return input.status();
-  absl::StatusOr<CaptureSummary> summary = Survey(*input);
+  capture::CaptureReaderOptions reading;
+  reading.filter = options.filter;
+  auto feed = capture::OpenByteFeed(file);
+  if (!feed.ok()) return feed.status();
+  absl::StatusOr<CaptureSummary> summary = Survey(file, **feed, reading);
   if (!summary.ok()) return summary.status();
   if (options.filter != nullptr && !options.filter->status().ok()) return options.filter->status();
   result.capture_start_ns = std::max<int64_t>(summary->first_ns, 0);
   const absl::Status chosen = ChooseHost(*summary, options, &result);
   if (!chosen.ok()) return chosen;
-  absl::StatusOr<capture::CaptureReader> reader = input->Read();
+  auto reader = capture::CaptureReader::FromFeed(*std::move(feed), file, reading);
   if (!reader.ok()) return reader.status();
 
   const LabOptions lab_options = MakeLabOptions(*summary, options, result);
-  run->parts_ = std::make_unique<Parts>(*std::move(input), *std::move(summary), *std::move(reader),
-                                        lab_options, arena);
+  run->parts_ =
+      std::make_unique<Parts>(*std::move(summary), *std::move(reader), lab_options, arena);
   Parts& parts = *run->parts_;
   Lab& lab = parts.lab;
   if (options.answer_arp) lab.port(0).AnswerArp(&parts.neighbours, options.arp_delay);
@@ -288,7 +267,7 @@ uint64_t RawPlayback::frames() const { return parts_->player->frames(); }
 bool RawPlayback::all_sent() const { return parts_->player->done(); }
 
 double RawPlayback::share() const {
-  const auto bytes = static_cast<double>(parts_->reader.size_bytes());
+  const auto bytes = static_cast<double>(parts_->reader.size_bytes());  // 0: not known
   return bytes == 0 ? 0 : static_cast<double>(parts_->reader.offset_bytes()) / bytes;
 }
 

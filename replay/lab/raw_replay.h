@@ -106,7 +106,7 @@ class RawPlayback final : public Playback {
   uint64_t frames() const;
   // All frames are on the wire; what follows is the time behind them.
   bool all_sent() const;
-  // The share of the file that has been read, 0 to 1.
+  // The share of the file that has been read, 0 to 1; 0 of a stream, whose end is not known.
   double share() const;
 
  private:
@@ -127,7 +127,7 @@ struct RawReplayHooks {
   // Made once the host is chosen and before the first frame; the result's identity fields are
   // filled in. An error ends the run.
   std::function<absl::Status(const RawReplayResult& so_far, Recorder& recorder)> started;
-  // Now and then, with the share of the file that has been played, 0 to 1.
+  // Now and then, with the share of the file that has been played, 0 to 1; 0 of a stream.
   std::function<void(double done, uint64_t frames)> progress;
   // The host, before anything has happened on it; and as it is when the run is over, before it goes
   // down.
@@ -135,8 +135,10 @@ struct RawReplayHooks {
   std::function<void(Host& host)> ended;
 };
 
-// An error: nothing of the file could be used (one line, with file and offset). Damage behind
-// usable frames is a warning.
+// A file is read twice, first for who is in it; what can be read only once ("-", a pipe) is played
+// as it comes, and who is in it is learnt from its first 4 MiB. In constant memory either way. An
+// error: nothing of the file could be used (one line, with file and offset). Damage behind usable
+// frames is a warning.
 absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawReplayOptions& options,
                                           const RawReplayHooks& hooks = {});
 

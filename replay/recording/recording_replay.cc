@@ -129,8 +129,10 @@ std::string FrameDifference(const RecordingTape::Item& expected, const TraceEven
 }  // namespace
 
 bool IsRecording(const std::string& path) {
-  if (path == "-") return false;  // can be read once only
-  const absl::StatusOr<CaptureReader> reader = CaptureReader::Open(path);
+  if (capture::IsReadOnce(path)) return false;
+  auto feed = capture::OpenByteFeed(path);
+  if (!feed.ok()) return false;
+  const absl::StatusOr<CaptureReader> reader = CaptureReader::FromFeed(*std::move(feed), path);
   return reader.ok() && FindHeader(*reader) != nullptr;
 }
 

@@ -26,7 +26,7 @@ bool CaptureSource::Next(TimedFrame* frame) {
     if (IsPlainEthernet(record)) [[likely]] {
       counts_.truncated += record.truncated();
       frame->bytes = {record.data.data(), record.data.size()};
-      frame->stable = true;
+      frame->stable = reader_.stable();
     } else if (!TakeOther(record, frame)) {
       continue;
     }
@@ -49,7 +49,7 @@ bool CaptureSource::TakeOther(const capture::Record& record, TimedFrame* frame) 
   counts_.synthesised += ethernet.synthesised;
   counts_.fcs_stripped += ethernet.fcs_stripped_bytes != 0;
   frame->bytes = ethernet.synthesised ? Build(ethernet) : ethernet.payload;
-  frame->stable = !ethernet.synthesised;
+  frame->stable = !ethernet.synthesised && reader_.stable();
   return true;
 }
 

@@ -17,6 +17,7 @@
 #include <iterator>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "../unit/traffic.h"
@@ -55,6 +56,13 @@ class Child {
     _exit(127);
   }
   void Send(int signal) const { kill(pid_, signal); }
+  // What waitpid() says of it, and the most memory it had, in KiB.
+  std::pair<int, long> WaitAndMeasure() const {
+    int status = 0;
+    rusage usage = {};
+    EXPECT_EQ(wait4(pid_, &status, 0, &usage), pid_);
+    return {status, usage.ru_maxrss};
+  }
   // What waitpid() says of it.
   int Wait() const {
     int status = 0;
@@ -177,6 +185,43 @@ TEST_F(HostileFiles, ASparseFileIsReadInConstantMemory) {
                 [] { Limit(RLIMIT_DATA, 64 << 20); }),
             0);
   EXPECT_THAT(Contents("messages"), HasSubstr("10 records"));
+}
+
+// Raw replay plays a stream as it comes: less memory than the stream has, nothing on disk.
+TEST_F(HostileFiles, AnEndlessStreamIsPlayedInConstantMemory) {
+  if (kAsanBuild) GTEST_SKIP() << "skipped: AddressSanitizer's own memory grows";
+  alarm(120);
+  ASSERT_EQ(mkfifo(Path("fifo").c_str(), 0600), 0);
+  Save("in.pcap", 1);
+  const std::string one = Contents("in.pcap");
+  const Child child({"replay", "--mode", "raw", Path("fifo")}, Path("messages"), [] {});
+  std::ofstream fifo(Path("fifo"), std::ios::binary);
+  fifo << one.substr(0, 24);
+  // All at one time: faster than any wire.
+  std::string frames;
+  for (int i = 0; i < 1'000; ++i) frames += one.substr(24);
+  for (int i = 0; i < 500; ++i) fifo << frames;
+  fifo.close();
+  const auto [status, kib] = child.WaitAndMeasure();
+  alarm(0);
+  EXPECT_EQ(status, 0) << Contents("messages");
+  EXPECT_THAT(Contents("messages"), HasSubstr("frames in 500000 = "));
+  EXPECT_LT(kib, 48 << 10) << "of a stream of " << 500 * frames.size() / 1024 << " KiB";
+}
+
+// Packed or mapped, a long file is never in memory whole.
+TEST_F(HostileFiles, ALongFileIsPlayedInConstantMemory) {
+  if (kAsanBuild) GTEST_SKIP() << "skipped: AddressSanitizer's own memory grows";
+  Save("in.pcap", 10);
+  fs::resize_file(Path("in.pcap"), uint64_t{256} << 20);
+  ASSERT_EQ(std::system(("gzip -1 -c " + Path("in.pcap") + " > " + Path("in.pcap.gz")).c_str()), 0);
+  for (const char* const name : {"in.pcap", "in.pcap.gz"}) {
+    const Child child({"replay", "--mode", "raw", Path(name)}, Path("messages"), [] {});
+    const auto [status, kib] = child.WaitAndMeasure();
+    EXPECT_EQ(status, 0) << Contents("messages");
+    EXPECT_THAT(Contents("messages"), HasSubstr("frames in 10 = "));
+    EXPECT_LT(kib, 80 << 10) << name;
+  }
 }
 
 TEST_F(HostileFiles, AStreamIsReadInConstantMemory) {
