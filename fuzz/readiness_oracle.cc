@@ -96,7 +96,10 @@ class Prober {
       }
       return;
     }
-    if (ReadsAsPolled(*sock.sk)) {
+    // Of a datagram socket that was shut down Linux says that its end can be read, and has who does
+    // not wait come again (__skb_recv_udp).
+    const bool ended = !stream && (sock.sk->sk_shutdown & RCV_SHUTDOWN) != 0;
+    if (!ended && ReadsAsPolled(*sock.sk)) {
       const uint32_t mask = MaskOf(its);
       CheckRead(kind, fd, mask, sys_.Recvfrom(thread_, fd, byte_, kDontWait).RunNow());
     }

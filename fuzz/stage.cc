@@ -50,9 +50,11 @@ Variation& WantedVariation() {
   return variation;
 }
 
-// Nothing of `script` says how long something lasts, or keeps a NIC from working.
+// Nothing of `script` says how long something lasts, keeps a NIC from working, or has a FIN fail
+// for lack of memory, which Linux does not try again.
 bool IsLeftAlone(const Script& script) {
-  return LeavesInterruptsAlone(script) && !GoesBack(script) && !Has<SysctlStep>(script);
+  return LeavesInterruptsAlone(script) && !GoesBack(script) && !Has<SysctlStep>(script) &&
+         !Has<AllocationFailureStep>(script);
 }
 
 LabOptions Varied(LabOptions options) {
@@ -72,7 +74,6 @@ constexpr std::string_view kPassing[] = {
     "files",
     "threads",
     "sk_buffs",
-    "pages",
 };
 
 // Whether a peer's stream may have other bytes than those of their positions: frames have any, and
