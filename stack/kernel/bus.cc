@@ -254,7 +254,7 @@ uint8_t* DeviceBus::DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t 
   if (mapping == nullptr) return nullptr;
   if (frame_id != 0) mapping->frame_id = frame_id;
   uint8_t* const target = mapping->memory + (addr & ((uint32_t{1} << kOffsetBits) - 1));
-  if (!mapping->coherent) world_.arena().Touch(target, bytes);
+  if (!mapping->coherent && bytes > 0) world_.arena().Touch(target, bytes);
   return target;
 }
 

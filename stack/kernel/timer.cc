@@ -48,12 +48,13 @@ uint16_t TimerWheel::BucketFor(Jiffies expires, Jiffies* bucket_expiry) const {
     *bucket_expiry = clk_;
     return static_cast<uint16_t>(clk_ & kLevelMask);
   }
-  while (level + 1 < levels_ &&
-         static_cast<Jiffies>(delta) >= LevelStart(level + 1, kLevelSize, kLevelShift)) {
+  // The start of the level above this one.
+  Jiffies start = LevelStart(1, kLevelSize, kLevelShift);
+  for (; static_cast<Jiffies>(delta) >= start && level + 1 < levels_; start <<= kLevelShift) {
     ++level;
   }
-  const Jiffies cutoff = LevelStart(levels_, kLevelSize, kLevelShift);  // WHEEL_TIMEOUT_CUTOFF
-  if (static_cast<Jiffies>(delta) >= cutoff) {
+  if (static_cast<Jiffies>(delta) >= start) {
+    const Jiffies cutoff = start;  // WHEEL_TIMEOUT_CUTOFF
     expires = clk_ + cutoff - (Jiffies{1} << ((levels_ - 1) * kLevelShift));  // WHEEL_TIMEOUT_MAX
   }
   const int shift = level * kLevelShift;

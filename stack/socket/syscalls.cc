@@ -90,11 +90,13 @@ SystemCall Syscalls::Sendmsg(Thread& thread, int fd, user_msghdr* msg, uint32_t 
 }
 SystemCall Syscalls::Recvfrom(Thread& thread, int fd, std::span<uint8_t> buffer, uint32_t flags,
                               SockAddr* from) {
-  return Call(thread, {.number = SyscallNumber::kRecvfrom,
+  return SystemCall(*this, thread, [&] {
+    return SyscallArgs{.number = SyscallNumber::kRecvfrom,
                        .fd = fd,
                        .b = static_cast<int>(flags),
                        .buffer = {buffer.data(), buffer.size()},
-                       .address_out = from});
+                       .address_out = from};
+  });
 }
 SystemCall Syscalls::Recvmsg(Thread& thread, int fd, user_msghdr* msg, uint32_t flags) {
   return Call(
@@ -102,11 +104,15 @@ SystemCall Syscalls::Recvmsg(Thread& thread, int fd, user_msghdr* msg, uint32_t 
       {.number = SyscallNumber::kRecvmsg, .fd = fd, .b = static_cast<int>(flags), .memory = msg});
 }
 SystemCall Syscalls::Read(Thread& thread, int fd, std::span<uint8_t> buffer) {
-  return Call(thread,
-              {.number = SyscallNumber::kRead, .fd = fd, .buffer = {buffer.data(), buffer.size()}});
+  return SystemCall(*this, thread, [&] {
+    return SyscallArgs{
+        .number = SyscallNumber::kRead, .fd = fd, .buffer = {buffer.data(), buffer.size()}};
+  });
 }
 SystemCall Syscalls::Write(Thread& thread, int fd, std::span<const uint8_t> data) {
-  return Call(thread, {.number = SyscallNumber::kWrite, .fd = fd, .buffer = Piece(data)});
+  return SystemCall(*this, thread, [&] {
+    return SyscallArgs{.number = SyscallNumber::kWrite, .fd = fd, .buffer = Piece(data)};
+  });
 }
 
 SystemCall Syscalls::Readv(Thread& thread, int fd, std::span<const iovec> pieces) {

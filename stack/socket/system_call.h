@@ -55,6 +55,7 @@
 #include <coroutine>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 
 #include "stack/base/list.h"
 #include "stack/base/time.h"
@@ -187,6 +188,11 @@ class SystemCall : private Sleeper, public ListNode<> {
  public:
   SystemCall(Syscalls& sys, Thread& thread, const SyscallArgs& args)
       : Sleeper(&SystemCall::Again), sys_(sys), thread_(thread), args_(args) {}
+  // The same with the arguments that `make` returns, which come to be where they stay.
+  template <typename Make>
+    requires std::is_invocable_r_v<SyscallArgs, Make>
+  SystemCall(Syscalls& sys, Thread& thread, const Make& make)
+      : Sleeper(&SystemCall::Again), sys_(sys), thread_(thread), args_(make()) {}
   SystemCall(const SystemCall&) = delete;
   SystemCall& operator=(const SystemCall&) = delete;
   // REQUIRES: it has ended, or was never started, or its thread has been deleted.

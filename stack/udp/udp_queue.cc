@@ -17,7 +17,7 @@ enum class Release : uint8_t { kPartial, kAll };
 
 // Gives back `size` bytes of the receive buffer, and whole pages of the protocol's memory but for
 // the last one where the release is a partial one.
-void udp_rmem_release(sock* sk, uint32_t size, Release how) {
+[[gnu::always_inline]] inline void udp_rmem_release(sock* sk, uint32_t size, Release how) {
   udp_sock* const up = udp_sk(sk);
   size += std::exchange(up->forward_deficit, 0);
   if (how == Release::kPartial && size < sk->sk_rcvbuf / 4 && !skb_queue_empty(&up->reader_queue)) {
@@ -35,10 +35,10 @@ void udp_rmem_release(sock* sk, uint32_t size, Release how) {
 
 // The next datagram for `flags` of the reader's queue.
 sk_buff* TakeFromReaderQueue(sock* sk, uint32_t flags, int* off) {
-  sk_buff* const skb = __skb_try_recv_from_queue(&udp_sk(sk)->reader_queue, flags, off);
-  if (skb != nullptr && (flags & MSG_PEEK) == 0) {
-    udp_rmem_release(sk, skb->truesize, Release::kPartial);
-  }
+  sk_buff_head* const queue = &udp_sk(sk)->reader_queue;
+  if ((flags & MSG_PEEK) != 0) return __skb_try_recv_from_queue(queue, flags, off);
+  sk_buff* const skb = __skb_dequeue(queue);
+  if (skb != nullptr) udp_rmem_release(sk, skb->truesize, Release::kPartial);
   return skb;
 }
 
