@@ -45,8 +45,7 @@ std::string Digest::ToString() const { return absl::StrFormat("%016x", value());
 
 uint64_t ChainLink(uint64_t before, const TraceEvent& event) {
   uint64_t words[8] = {before, event.time.ps,
-                       static_cast<uint64_t>(event.kind) | uint64_t{event.host} << 16 |
-                           uint64_t{event.cpu} << 24 | uint64_t{event.bytes.size()} << 32};
+                       TraceHeadWord(event.kind, event.host, event.cpu, event.bytes.size())};
   std::memcpy(words + 3, event.args, sizeof(event.args));
   if (!event.bytes.empty()) words[7] = Xxh3(event.bytes.data(), event.bytes.size());
   return Xxh3(words, sizeof(words));

@@ -21,19 +21,27 @@ class Digest {
 
   // Events are gathered in blocks of at most kBlockWords 64-bit little-endian words, and a block
   // that may not hold another event is hashed: link = XXH3_64(block). The first word of a block is
-  // the link before it, 0 in the first. An event is six words: its time; kind (16 bits), host (8),
-  // cpu (8) and byte count (32), from the low end; four arguments. One with bytes is followed by
-  // XXH3_64(bytes).
-  void Add(const TraceEvent& event) {
-    uint64_t* word = block_ + used_words_;
+  // the link before it, 0 in the first. An event is its six words (kTraceEventWords); one with
+  // bytes is followed by XXH3_64(bytes).
+  void Add(const TraceEvent& event) { Commit(Write(event, next()), 1); }
+
+  // For who writes events in place: the first goes to next(), another behind it as long as it would
+  // begin before limit(). Commit tells where they end and how many they are.
+  uint64_t* next() { return block_ + used_words_; }
+  uint64_t* limit() { return block_ + (kBlockWords - kTraceEventWords); }
+  void Commit(const uint64_t* end, uint64_t events) {
+    used_words_ = static_cast<size_t>(end - block_);
+    events_ += events;
+    if (end >= limit()) CloseBlock();
+  }
+  // Writes `event` to `word`; returns where it ends.
+  static uint64_t* Write(const TraceEvent& event, uint64_t* word) {
     word[0] = event.time.ps;
-    word[1] = static_cast<uint64_t>(event.kind) | uint64_t{event.host} << 16 |
-              uint64_t{event.cpu} << 24 | uint64_t{event.bytes.size()} << 32;
+    word[1] = TraceHeadWord(event.kind, event.host, event.cpu, event.bytes.size());
     std::memcpy(word + 2, event.args, sizeof(event.args));
-    used_words_ += kEventWords;
-    if (!event.bytes.empty()) block_[used_words_++] = HashOf(event.bytes);
-    if (used_words_ > kBlockWords - kEventWords - 1) CloseBlock();
-    ++events_;
+    word += kTraceEventWords;
+    if (!event.bytes.empty()) *word++ = HashOf(event.bytes);
+    return word;
   }
 
   // Of all events so far: the hash of the block that is open, as if it ended here.
@@ -43,7 +51,6 @@ class Digest {
   std::string ToString() const;
 
  private:
-  static constexpr size_t kEventWords = 6;
   static constexpr size_t kBlockWords = 128;
 
   static uint64_t HashOf(std::span<const uint8_t> bytes);

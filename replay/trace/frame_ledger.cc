@@ -4,11 +4,11 @@
 
 namespace tapedeck {
 
-void FrameLedger::Add(const TraceEvent& event) {
-  const auto id = static_cast<uint32_t>(event.args[0]);
-  switch (event.kind) {
+void FrameLedger::Hear(TraceKind kind, const uint64_t* args) {
+  const auto id = static_cast<uint32_t>(args[0]);
+  switch (kind) {
     case TraceKind::kWireRx:
-      if ((event.args[3] & kWireFlagAnswer) == 0) Enter(id);
+      if ((args[3] & kWireFlagAnswer) == 0) Enter(id);
       return;
     case TraceKind::kDeliver:
       return Settle(id, Fate::kDelivered, SKB_DROP_REASON_CONSUMED);
@@ -16,7 +16,7 @@ void FrameLedger::Add(const TraceEvent& event) {
       return Settle(id, Fate::kDelivered, SKB_DROP_REASON_CONSUMED, /*passed_on=*/true);
     case TraceKind::kDrop:
     case TraceKind::kNicDrop:
-      return Settle(id, Fate::kDropped, static_cast<DropReason>(event.args[1]));
+      return Settle(id, Fate::kDropped, static_cast<DropReason>(args[1]));
     default:
       return;
   }

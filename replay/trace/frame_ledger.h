@@ -23,7 +23,11 @@ class FrameLedger {
   };
 
   // Hears kWireRx, kDeliver, kForward, kDrop and kNicDrop; others are nothing to it.
-  void Add(const TraceEvent& event);
+  void Add(const TraceEvent& event) { Add(event.kind, event.args); }
+  // `args`: the event's four.
+  void Add(TraceKind kind, const uint64_t* args) {
+    if ((kHeard >> static_cast<uint32_t>(kind) & 1) != 0) Hear(kind, args);
+  }
 
   uint64_t frames_in() const { return frames_in_; }
   uint64_t delivered() const { return delivered_; }
@@ -41,10 +45,21 @@ class FrameLedger {
   }
 
  private:
+  static constexpr uint64_t kHeard = [] {
+    uint64_t kinds = 0;
+    for (const TraceKind kind : {TraceKind::kWireRx, TraceKind::kDeliver, TraceKind::kForward,
+                                 TraceKind::kDrop, TraceKind::kNicDrop}) {
+      kinds |= uint64_t{1} << static_cast<uint32_t>(kind);
+    }
+    return kinds;
+  }();
+  static_assert(static_cast<uint32_t>(TraceKind::kCount) <= 64);
+
+  void Hear(TraceKind kind, const uint64_t* args);
   void Enter(uint32_t id);
   void Settle(uint32_t id, Fate fate, DropReason reason, bool passed_on = false);
   void Count(const Frame& frame, uint64_t by);
-  void Grow();
+  [[gnu::noinline]] void Grow();
 
   // Frames by the low bits of their id. A settled frame may be overwritten; the ring grows rather
   // than lose another.

@@ -1,6 +1,9 @@
 // The sink of a Lab's trace: keeps the digest, the frame ledger and a count of each kind of event,
 // and hands every event to whoever else wants it (a printer, a capture file). Observers never
 // change a digest.
+//
+// Without observers events are written straight into the digest's open block and looked at in one
+// go when it is full, or when somebody asks.
 #ifndef TAPEDECK_REPLAY_TRACE_RECORDER_H_
 #define TAPEDECK_REPLAY_TRACE_RECORDER_H_
 
@@ -22,19 +25,26 @@ class TraceObserver {
 
 class Recorder : public TraceSink {
  public:
+  Recorder() { MakeRoom(); }
+  Recorder(const Recorder&) = delete;
+  Recorder& operator=(const Recorder&) = delete;
+
   void Emit(const TraceEvent& event) override {
-    digest_.Add(event);
-    ledger_.Add(event);
-    ++counts_[static_cast<size_t>(event.kind)];
-    for (TraceObserver* observer : observers_) observer->Observe(digest_.events(), event, ledger_);
+    if (next_ >= limit_) Settle();
+    next_ = Digest::Write(event, next_);
+    if (!observers_.empty()) Observe(event);
   }
 
   // `observer` must outlive the recorder's last event.
-  void AddObserver(TraceObserver* observer) { observers_.push_back(observer); }
+  void AddObserver(TraceObserver* observer) {
+    observers_.push_back(observer);
+    Settle();
+  }
 
-  const Digest& digest() const { return digest_; }
-  const FrameLedger& ledger() const { return ledger_; }
-  uint64_t count(TraceKind kind) const { return counts_[static_cast<size_t>(kind)]; }
+  // As of now: what is referred to does not hear of later events by itself.
+  const Digest& digest() const { return Settled().digest_; }
+  const FrameLedger& ledger() const { return Settled().ledger_; }
+  uint64_t count(TraceKind kind) const { return Settled().counts_[static_cast<size_t>(kind)]; }
 
   // What a snapshot of the Lab must take along, so that going on from it gives the digest of a
   // straight run.
@@ -47,6 +57,20 @@ class Recorder : public TraceSink {
   void Restore(const State& state);
 
  private:
+  // Looks at the events that have been written down since the last time.
+  void Settle();
+  // The same for who only reads: what it puts off is nothing that can be seen.
+  const Recorder& Settled() const {
+    const_cast<Recorder*>(this)->Settle();
+    return *this;
+  }
+  void MakeRoom() {
+    next_ = digest_.next();
+    // Observers want each event at once.
+    limit_ = observers_.empty() ? digest_.limit() : nullptr;
+  }
+  void Observe(const TraceEvent& event);
+
   Digest digest_;
   FrameLedger ledger_;
   uint64_t counts_[static_cast<size_t>(TraceKind::kCount)] = {};

@@ -84,6 +84,14 @@ struct TraceKindInfo {
 // REQUIRES: kind < kCount.
 const TraceKindInfo& GetTraceKindInfo(TraceKind kind);
 
+// The canonical encoding of an event: six words, which a digest hashes as they are. They are its
+// time; kind (16 bits), host (8), cpu (8) and byte count (32), from the low end; four arguments.
+inline constexpr size_t kTraceEventWords = 6;
+constexpr uint64_t TraceHeadWord(TraceKind kind, uint8_t host, uint8_t cpu, size_t bytes) {
+  return static_cast<uint64_t>(kind) | uint64_t{host} << 16 | uint64_t{cpu} << 24 |
+         uint64_t{bytes} << 32;
+}
+
 // Where events go. One per Lab; the Lab outlives nothing of it.
 class TraceSink {
  public:
@@ -91,6 +99,30 @@ class TraceSink {
   // Called in the order in which things happen to be computed; on one CPU or device times never
   // decrease.
   virtual void Emit(const TraceEvent& event) = 0;
+
+  // Emit for an event without bytes, of which a packet makes several: where the sink has room the
+  // event is only written down, and the sink looks at it later.
+  // `head` is its second word.
+  void Append(SimTime time, uint64_t head, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+    uint64_t* const words = next_;
+    if (__builtin_expect(words >= limit_, 0)) return EmitWords(time, head, a, b, c, d);
+    words[0] = time.ps;
+    words[1] = head;
+    words[2] = a;
+    words[3] = b;
+    words[4] = c;
+    words[5] = d;
+    next_ = words + kTraceEventWords;
+  }
+
+  // Emit of what Append was given.
+  void EmitWords(SimTime time, uint64_t head, uint64_t a, uint64_t b, uint64_t c, uint64_t d);
+
+ protected:
+  // Where the next event is written, as long as that is before limit_. A sink that wants each event
+  // at once leaves them alone.
+  uint64_t* next_ = nullptr;
+  uint64_t* limit_ = nullptr;
 };
 
 }  // namespace tapedeck

@@ -10,6 +10,8 @@ Cpu::Cpu(Kernel& kernel, int id)
     : kernel_(kernel),
       id_(id),
       event_source_(kernel.world().NewEventSource()),
+      trace_origin_(TraceHeadWord(TraceKind{}, static_cast<uint8_t>(kernel.host()),
+                                  static_cast<uint8_t>(id), 0)),
       costs_free_(kernel.costs().free),
       clock_(kernel.costs().cpu_hz),
       now_(kernel.world().now()),
@@ -22,13 +24,7 @@ uint32_t Cpu::CyclesOf(CostPoint point) const {
 }
 
 void Cpu::Trace(TraceKind kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
-  World& world = kernel_.world();
-  if (!world.tracing()) return;
-  world.Trace({.time = now_,
-               .kind = kind,
-               .host = static_cast<uint8_t>(kernel_.host()),
-               .cpu = static_cast<uint8_t>(id_),
-               .args = {a, b, c, d}});
+  kernel_.world().Trace(now_, trace_origin_ | static_cast<uint64_t>(kind), a, b, c, d);
 }
 
 void Cpu::RaiseIrq(int irq, SimTime at) {

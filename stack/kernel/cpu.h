@@ -132,6 +132,7 @@ class Cpu {
   Kernel& kernel_;
   int id_;
   uint16_t event_source_;
+  uint64_t trace_origin_;  // this CPU's part of an event's second word
   Context context_ = Context::kIdle;
   bool costs_free_;
   ClockDomain clock_;

@@ -68,6 +68,10 @@ class World {
   void Trace(const TraceEvent& event) {
     if (sink_ != nullptr) sink_->Emit(event);
   }
+  // As TraceSink::Append.
+  void Trace(SimTime time, uint64_t head, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {
+    if (sink_ != nullptr) sink_->Append(time, head, a, b, c, d);
+  }
   void set_trace_sink(TraceSink* sink) { sink_ = sink; }
 
   // Called by Kernel for each of its CPUs; ties between CPUs go by this order.
