@@ -1,6 +1,6 @@
 #include "stack/kernel/bus.h"
 
-#include <bit>
+#include <algorithm>
 #include <cstring>
 
 #include "stack/kernel/kernel.h"
@@ -33,28 +33,8 @@ const char* DmaFaultName(DmaFault fault) {
   CheckFailed(__FILE__, __LINE__, "a member of DmaFault");
 }
 
-// What every access begins with.
-
-// Chunk n holds the kFirstChunk * 2^n indices from kFirstChunk * (2^n - 1) on.
-inline DeviceBus::Mapping* DeviceBus::At(uint32_t index) const {
-  const auto chunk = static_cast<uint32_t>(std::bit_width(index / kFirstChunk + 1)) - 1;
-  return &chunks_[chunk][index - kFirstChunk * ((1U << chunk) - 1)];
-}
-
-inline const DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) const {
-  const auto index = static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
-  if (index >= mapping_count_) return nullptr;
-  const Mapping* const mapping = At(index);
-  if (mapping->memory == nullptr || mapping->generation != addr >> 48) return nullptr;
-  return mapping;
-}
-
-inline DeviceBus::Mapping* DeviceBus::Find(dma_addr_t addr) {
-  return const_cast<Mapping*>(static_cast<const DeviceBus*>(this)->Find(addr));
-}
-
 DeviceBus::DeviceBus(World& world, Kernel& kernel, const BusTiming& timing)
-    : world_(world), kernel_(kernel), timing_(timing) {}
+    : world_(world), kernel_(kernel), arena_(world.arena()), timing_(timing) {}
 
 int DeviceBus::Attach(PciDevice* device) {
   CHECK_LT(device_count_, kDevicesMax);
@@ -105,23 +85,29 @@ void DeviceBus::WriteConfig(int slot, uint32_t offset, int bytes, uint32_t value
 }
 
 void DeviceBus::GrowMappings() {
-  CHECK_LT(chunk_count_, kChunksMax);
-  const uint32_t count = kFirstChunk << chunk_count_;
-  Mapping* const chunk = world_.arena().NewArray<Mapping>(count);
-  chunks_[chunk_count_++] = chunk;
+  const uint32_t chunks = mapping_count_ / kPerChunk;
+  if (chunks == chunks_max_) {
+    chunks_max_ = chunks_max_ == 0 ? kFirstChunks : chunks_max_ * 2;
+    CHECK_LE(uint64_t{chunks_max_} * kPerChunk, uint64_t{1} << kIndexBits);
+    Mapping** const larger = arena_.NewArray<Mapping*>(chunks_max_);
+    std::copy(chunks_, chunks_ + chunks, larger);
+    chunks_ = larger;
+  }
+  Mapping* const chunk = arena_.NewArray<Mapping>(kPerChunk);
+  chunks_[chunks] = chunk;
   // The lowest index is handed out first.
-  for (uint32_t i = count; i-- > 0;) {
+  for (uint32_t i = kPerChunk; i-- > 0;) {
     chunk[i].next_free = free_head_;
     free_head_ = mapping_count_ + i;
   }
-  mapping_count_ += count;
+  mapping_count_ += kPerChunk;
 }
 
 dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection direction,
                           bool coherent) {
   CHECK(bytes > 0 && bytes <= kMappingBytesMax);
   CHECK_LT(slot, device_count_);
-  CHECK(world_.arena().InPool(memory));
+  CHECK(arena_.InPool(memory));
   if (free_head_ == kNoMapping) GrowMappings();
   const uint32_t index = free_head_;
   Mapping& mapping = *At(index);
@@ -131,7 +117,7 @@ dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection d
   mapping.bytes = bytes;
   mapping.frame_id = 0;
   mapping.direction = direction;
-  mapping.cpu_owns = false;
+  mapping.allowed = AllowedBy(direction);
   mapping.coherent = coherent;
   mapping.slot = static_cast<uint8_t>(slot);
   ++live_mappings_;
@@ -142,9 +128,8 @@ dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection d
 bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction,
                       bool coherent, uint32_t* frame_id) {
   Mapping* const mapping = Find(addr);
-  const bool at_start = (addr & ((uint32_t{1} << kOffsetBits) - 1)) == 0;
-  if (mapping == nullptr || !at_start || mapping->slot != slot || mapping->bytes != bytes ||
-      mapping->coherent != coherent) {
+  if (mapping == nullptr || OffsetOf(addr) != 0 || mapping->slot != slot ||
+      mapping->bytes != bytes || mapping->coherent != coherent) {
     ReportFault(slot, kernel_.now(), DmaFault::kDoubleUnmap, addr, bytes);
     return false;
   }
@@ -154,21 +139,24 @@ bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection di
   }
   *frame_id = mapping->frame_id;
   mapping->memory = nullptr;
+  mapping->bytes = 0;
+  mapping->allowed = 0;
   // Generation 0 is never used, so bus address 0 is never valid.
   if (++mapping->generation == 0) mapping->generation = 1;
   mapping->next_free = free_head_;
-  free_head_ = static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
+  free_head_ = IndexOf(addr);
   --live_mappings_;
   return true;
 }
 
-dma_addr_t DeviceBus::dma_map_single(int slot, void* memory, uint32_t bytes,
-                                     DmaDirection direction) {
+[[gnu::flatten]] dma_addr_t DeviceBus::dma_map_single(int slot, void* memory, uint32_t bytes,
+                                                      DmaDirection direction) {
   return Map(slot, memory, bytes, direction, /*coherent=*/false);
 }
 
-uint32_t DeviceBus::dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes,
-                                     DmaDirection direction) {
+// Once a packet: in one piece.
+[[gnu::flatten]] uint32_t DeviceBus::dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes,
+                                                      DmaDirection direction) {
   SyncDevice(slot);
   uint32_t frame_id = 0;
   Unmap(slot, addr, bytes, direction, /*coherent=*/false, &frame_id);
@@ -201,7 +189,7 @@ void DeviceBus::SetOwner(dma_addr_t addr, uint32_t bytes, bool cpu_owns) {
     return ReportFault(kNoDevice, kernel_.now(), DmaFault::kNotMapped, addr, bytes);
   }
   SyncDevice(mapping->slot);
-  if (!mapping->coherent) mapping->cpu_owns = cpu_owns;
+  if (!mapping->coherent) mapping->allowed = cpu_owns ? 0 : AllowedBy(mapping->direction);
 }
 
 void DeviceBus::dma_sync_single_for_cpu(dma_addr_t addr, uint32_t bytes, DmaDirection) {
@@ -221,41 +209,19 @@ uint32_t DeviceBus::FrameId(dma_addr_t addr) const {
   return mapping == nullptr ? 0 : mapping->frame_id;
 }
 
-DeviceBus::Mapping* DeviceBus::Access(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
-                                      bool write) {
-  Mapping* const mapping = Find(addr);
-  const auto offset = static_cast<uint32_t>(addr & ((uint32_t{1} << kOffsetBits) - 1));
+void DeviceBus::ReportAccess(int slot, SimTime at, dma_addr_t addr, uint32_t bytes, uint8_t use) {
+  const Mapping* const mapping = Find(addr);
   DmaFault fault = DmaFault::kNotMapped;
   if (mapping != nullptr && mapping->slot == slot) {
-    const DmaDirection wrong = write ? DmaDirection::kToDevice : DmaDirection::kFromDevice;
-    if (bytes > mapping->bytes || offset > mapping->bytes - bytes) {
+    if (uint64_t{OffsetOf(addr)} + bytes > mapping->bytes) {
       fault = DmaFault::kBeyondMapping;
-    } else if (mapping->direction == wrong) {
+    } else if ((AllowedBy(mapping->direction) & use) == 0) {
       fault = DmaFault::kWrongDirection;
-    } else if (mapping->cpu_owns) {
-      fault = DmaFault::kOwnedByCpu;
     } else {
-      return mapping;
+      fault = DmaFault::kOwnedByCpu;
     }
   }
   ReportFault(slot, at, fault, addr, bytes);
-  return nullptr;
-}
-
-const uint8_t* DeviceBus::DeviceRead(int slot, SimTime at, dma_addr_t addr, uint32_t bytes) {
-  const Mapping* const mapping = Access(slot, at, addr, bytes, /*write=*/false);
-  if (mapping == nullptr) return nullptr;
-  return mapping->memory + (addr & ((uint32_t{1} << kOffsetBits) - 1));
-}
-
-uint8_t* DeviceBus::DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
-                                uint32_t frame_id) {
-  Mapping* const mapping = Access(slot, at, addr, bytes, /*write=*/true);
-  if (mapping == nullptr) return nullptr;
-  if (frame_id != 0) mapping->frame_id = frame_id;
-  uint8_t* const target = mapping->memory + (addr & ((uint32_t{1} << kOffsetBits) - 1));
-  if (!mapping->coherent && bytes > 0) world_.arena().Touch(target, bytes);
-  return target;
 }
 
 void DeviceBus::ReportFault(int slot, SimTime at, DmaFault fault, dma_addr_t addr, uint32_t bytes) {

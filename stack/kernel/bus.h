@@ -127,12 +127,23 @@ class DeviceBus {
 
   // Host memory behind [addr, addr + bytes) for a device that is about to read / write it, or
   // nullptr after reporting the fault at time `at`. The pointer is good for this access only.
-  const uint8_t* DeviceRead(int slot, SimTime at, dma_addr_t addr, uint32_t bytes);
+  const uint8_t* DeviceRead(int slot, SimTime at, dma_addr_t addr, uint32_t bytes) {
+    const Mapping* const mapping = Access(slot, at, addr, bytes, kMayRead);
+    return mapping == nullptr ? nullptr : mapping->memory + OffsetOf(addr);
+  }
   // With `frame_id` the buffer holds that frame from now on (see SetFrameId).
   uint8_t* DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
-                       uint32_t frame_id = 0);
+                       uint32_t frame_id = 0) {
+    Mapping* const mapping = Access(slot, at, addr, bytes, kMayWrite);
+    if (mapping == nullptr) return nullptr;
+    if (frame_id != 0) mapping->frame_id = frame_id;
+    uint8_t* const target = mapping->memory + OffsetOf(addr);
+    if (!mapping->coherent && bytes > 0) arena_.Touch(target, bytes);
+    return target;
+  }
   // A fault that the device itself has found.
-  void ReportFault(int slot, SimTime at, DmaFault fault, dma_addr_t addr, uint32_t bytes);
+  [[gnu::noinline]] void ReportFault(int slot, SimTime at, DmaFault fault, dma_addr_t addr,
+                                     uint32_t bytes);
 
   // An MSI-X message for `vector` of the device leaves at `at`; its handler runs on the CPU that
   // the vector is bound to.
@@ -143,26 +154,39 @@ class DeviceBus {
   uint64_t faults() const { return faults_; }
 
  private:
+  // What a device may do with a mapping; nothing while the CPU owns it.
+  static constexpr uint8_t kMayRead = 1;
+  static constexpr uint8_t kMayWrite = 2;
   struct Mapping {
     uint8_t* memory = nullptr;  // nullptr: free
     union {
       Slab* coherent_slab = nullptr;  // of the packet buffer that dma_alloc_coherent took
       uint32_t next_free;
     };
-    uint32_t bytes = 0;
+    uint32_t bytes = 0;  // 0: free
     uint32_t frame_id = 0;
     uint16_t generation = 1;
     uint8_t slot = 0;
-    DmaDirection direction : 2 = DmaDirection::kBidirectional;
-    bool cpu_owns : 1 = false;
-    bool coherent : 1 = false;
+    uint8_t allowed = 0;
+    DmaDirection direction = DmaDirection::kBidirectional;
+    bool coherent = false;
   };
-  static_assert(sizeof(Mapping) == 32);
+  static_assert(sizeof(Mapping) <= 32);
   // A bus address: generation << 48 | mapping << 20 | offset; offsets below 1 MiB, so addresses
   // carry no host pointer.
   static constexpr int kOffsetBits = 20;
   static constexpr int kIndexBits = 28;
   static constexpr uint32_t kNoMapping = ~uint32_t{0};
+  static constexpr uint32_t OffsetOf(dma_addr_t addr) {
+    return static_cast<uint32_t>(addr & ((uint32_t{1} << kOffsetBits) - 1));
+  }
+  static constexpr uint32_t IndexOf(dma_addr_t addr) {
+    return static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
+  }
+  static constexpr uint8_t AllowedBy(DmaDirection direction) {
+    if (direction == DmaDirection::kBidirectional) return kMayRead | kMayWrite;
+    return direction == DmaDirection::kToDevice ? kMayRead : kMayWrite;
+  }
 
   dma_addr_t Map(int slot, void* memory, uint32_t bytes, DmaDirection direction, bool coherent);
   // False where there is no such mapping, which is then reported. *frame_id is what it last held.
@@ -170,24 +194,48 @@ class DeviceBus {
              uint32_t* frame_id);
   void SyncDevice(int slot);
   void SetOwner(dma_addr_t addr, uint32_t bytes, bool cpu_owns);
-  Mapping* At(uint32_t index) const;
-  Mapping* Find(dma_addr_t addr);
-  const Mapping* Find(dma_addr_t addr) const;
-  Mapping* Access(int slot, SimTime at, dma_addr_t addr, uint32_t bytes, bool write);
-  void GrowMappings();
+  Mapping* At(uint32_t index) const { return &chunks_[index / kPerChunk][index % kPerChunk]; }
+  // nullptr where nothing is mapped at `addr`.
+  Mapping* Find(dma_addr_t addr) const {
+    const uint32_t index = IndexOf(addr);
+    if (index >= mapping_count_) return nullptr;
+    Mapping* const mapping = At(index);
+    return mapping->generation == addr >> 48 && mapping->bytes != 0 ? mapping : nullptr;
+  }
+  // The mapping that a device may use so; else nullptr, after reporting. Every word that crosses
+  // the bus comes through here. A free mapping allows nothing.
+  Mapping* Access(int slot, SimTime at, dma_addr_t addr, uint32_t bytes, uint8_t use) {
+    const uint32_t index = IndexOf(addr);
+    if (__builtin_expect(index < mapping_count_, 1)) {
+      Mapping* const mapping = At(index);
+      if (__builtin_expect(mapping->generation == addr >> 48 && mapping->slot == slot &&
+                               (mapping->allowed & use) != 0 &&
+                               uint64_t{OffsetOf(addr)} + bytes <= mapping->bytes,
+                           1)) {
+        return mapping;
+      }
+    }
+    ReportAccess(slot, at, addr, bytes, use);
+    return nullptr;
+  }
+  // Says what is wrong with an access.
+  [[gnu::noinline]] void ReportAccess(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
+                                      uint8_t use);
+  [[gnu::noinline]] void GrowMappings();
 
   World& world_;
   Kernel& kernel_;
+  Arena& arena_;
   BusTiming timing_;
   int device_count_ = 0;
   PciDevice* devices_[kDevicesMax] = {};
   SimTime last_write_[kDevicesMax] = {};  // when the newest posted write arrives
-  // Mappings in chunks that never move; each is twice as large as the one before. Three of them
-  // hold a receive ring of 512 buffers and the rings themselves.
-  static constexpr uint32_t kFirstChunk = 80;
-  static constexpr uint32_t kChunksMax = 12;
-  Mapping* chunks_[kChunksMax] = {};
-  uint32_t chunk_count_ = 0;
+  // Mappings in chunks that never move. The table of chunks grows; nine of them hold a receive ring
+  // of 512 buffers and the rings themselves.
+  static constexpr uint32_t kPerChunk = 64;
+  static constexpr uint32_t kFirstChunks = 16;
+  Mapping** chunks_ = nullptr;
+  uint32_t chunks_max_ = 0;
   uint32_t mapping_count_ = 0;
   uint32_t free_head_ = kNoMapping;
   uint32_t live_mappings_ = 0;
