@@ -96,7 +96,7 @@ class InterruptUnit {
     if (vector >= vectors_ || (requests_ >> vector & 1) != 0) return;
     RequestNew(vector, at);
   }
-  void RequestNew(int vector, SimTime at);
+  [[gnu::noinline]] void RequestNew(int vector, SimTime at);
   // Requests every vector that has an unmasked cause among the given ones; withdraws those that
   // have none left.
   void RequestPending(uint64_t queue_bits, uint32_t other_bits, SimTime at);

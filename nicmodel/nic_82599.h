@@ -69,7 +69,13 @@ class Nic82599 final : public PciDevice {
   void MmioWrite32(SimTime at, int bar, uint32_t offset, uint32_t value) override;
   uint32_t ConfigRead(uint32_t offset, int bytes) override;
   void ConfigWrite(uint32_t offset, int bytes, uint32_t value) override;
-  void AdvanceTo(SimTime time) override;
+  void AdvanceTo(SimTime time) override {
+    if (time < next_change_) {
+      now_ = Later(now_, time);
+    } else {
+      Advance(time);
+    }
+  }
 
   // --- What the model knows, as of the last time somebody looked. ---
   // A counter by name: those of stats.h, and "interrupts", "pcie_up_bytes", "pcie_down_bytes",
@@ -96,6 +102,8 @@ class Nic82599 final : public PciDevice {
   static void OnWake(Event* event, SimTime now);
   static void OnWire(Event* event, SimTime now);
 
+  // AdvanceTo where something happens on the way.
+  void Advance(SimTime time);
   // Everything that happens by itself until `time`, with the registers as they are.
   void Run(SimTime time);
   void Act(SimTime time);

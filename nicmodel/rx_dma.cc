@@ -13,10 +13,10 @@ namespace tapedeck::nic {
 void RxPath::UpdateNextIssue() {
   next_issue_ = SimTime::Never();
   if (waiting_ == 0) return;
-  while (frames_.At(issue_).dropped) frames_.Advance(issue_);
-  const Frame& frame = frames_.At(issue_);
-  const RxRing& ring = rings_[frame.queue];
-  SimTime at = Later(frame.last_bit + chip_.config.rx_mac_phy_delay, last_issue_);
+  const Frame* frame = &frames_.At(issue_);
+  for (; frame->dropped; frame = &frames_.At(issue_)) frames_.Advance(issue_);
+  const RxRing& ring = rings_[frame->queue];
+  SimTime at = Later(frame->last_bit + chip_.config.rx_mac_phy_delay, last_issue_);
   // No credit for another posted write: the oldest has to arrive first.
   if (posted_count_ == chip_.config.posted_writes) {
     at = Later(at, posted_[posted_first_].visible_at);
@@ -24,14 +24,14 @@ void RxPath::UpdateNextIssue() {
   if (ring.enabled()) {
     const SimTime descriptor_at = ring.DescriptorReadyAt(at);
     // Blocked until software adds descriptors, unless it is to be dropped.
-    if (descriptor_at == SimTime::Never() && (!ring.drops_when_empty() || frame.issued != 0))
+    if (descriptor_at == SimTime::Never() && (!ring.drops_when_empty() || frame->issued != 0))
       return;
     if (descriptor_at != SimTime::Never()) at = descriptor_at;
   }
   next_issue_ = at;
 }
 
-void RxPath::Issue() {
+[[gnu::flatten]] void RxPath::Issue() {
   last_issue_ = next_issue_;
   Frame& frame = frames_.At(issue_);
   RxRing& ring = rings_[frame.queue];
@@ -72,7 +72,13 @@ void RxPath::IssuePiece(Frame& frame, RxRing& ring) {
   posted.bytes = bytes;
   posted.units = last ? frame.units : 0;
   posted.last = last;
-  PlanFault(posted);
+  posted.faulty = false;
+  if (!chip_.faults.empty()) PlanFault(posted);
+  // One that is late holds up those behind it: posted writes stay in order.
+  if (posted_count_ >= 2) {
+    const Posted& before = posted_[(posted_first_ + posted_count_ - 2) % kPostedMax];
+    posted.visible_at = Later(posted.visible_at, before.visible_at);
+  }
   frame.issued += bytes;
   if (!last) return;
   --waiting_;
@@ -82,21 +88,16 @@ void RxPath::IssuePiece(Frame& frame, RxRing& ring) {
   chip_.irq.RaiseRx(frame.queue, last_issue_);
 }
 
-// How the write of the newest piece's descriptor goes wrong, if it does. One that is late holds up
-// those behind it: posted writes stay in order.
+// How the write of the newest piece's descriptor goes wrong, if it does.
 void RxPath::PlanFault(Posted& posted) {
   const std::optional<Fault> fault = chip_.faults.Happens(FaultPoint::kRxWriteBack);
-  posted.faulty = fault.has_value();
-  if (fault.has_value()) posted.fault = *fault;
-  if (fault.has_value() && fault->kind == FaultKind::kDelay) {
-    posted.visible_at = posted.visible_at + fault->delay;
-  }
-  if (posted_count_ < 2) return;
-  const Posted& before = posted_[(posted_first_ + posted_count_ - 2) % kPostedMax];
-  posted.visible_at = Later(posted.visible_at, before.visible_at);
+  if (!fault.has_value()) return;
+  posted.faulty = true;
+  posted.fault = *fault;
+  if (fault->kind == FaultKind::kDelay) posted.visible_at = posted.visible_at + fault->delay;
 }
 
-void RxPath::CommitOldest() {
+[[gnu::flatten]] void RxPath::CommitOldest() {
   const Posted& posted = posted_[posted_first_];
   Frame& frame = frames_.front();
   const uint32_t l4_status = WriteData(frame, posted);

@@ -42,7 +42,7 @@ class RxFilter {
   static constexpr uint32_t kAddresses = 128;
   static constexpr uint32_t kTableWords = 128;
 
-  bool MulticastHashHit(const uint8_t* dst) const;
+  [[gnu::noinline]] bool MulticastHashHit(const uint8_t* dst) const;
 
   MacAddress mac_;
   uint32_t fctrl_;

@@ -14,10 +14,12 @@ constexpr uint8_t kProtocolFragment = 44;
 constexpr uint8_t kProtocolDestinationOptions = 60;
 constexpr uint8_t kProtocolSctp = 132;
 
-// A right header sums to all ones, whichever way round its bytes are taken.
+// A right header sums to all ones, whichever way round its bytes are taken. REQUIRES: at least 20
+// bytes.
 bool HeaderSumGood(const uint8_t* ip, size_t header_bytes) {
   uint64_t sum = 0;
-  for (size_t i = 0; i < header_bytes; i += 4) sum += LoadLe32(ip + i);
+  for (size_t i = 0; i < 20; i += 4) sum += LoadLe32(ip + i);
+  for (size_t i = 20; i < header_bytes; i += 4) sum += LoadLe32(ip + i);
   return csum_from64to16(sum) == 0xffff;
 }
 

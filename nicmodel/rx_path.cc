@@ -79,7 +79,7 @@ void RxPath::SetNextArrival() {
   next_last_bit_ = frame.last_bit;
 }
 
-SimTime RxPath::Receive(SimTime time) {
+[[gnu::flatten]] SimTime RxPath::Receive(SimTime time) {
   while (next_first_bit_ <= time && coming_ != 0) {
     Frame& frame = frames_.At(receive_);
     if (!frame.room_decided) {

@@ -122,13 +122,16 @@ class RxPath {
   static uint32_t WireBytes(const WireFrame& frame);
   static uint32_t UnitsOf(uint32_t frame_bytes);
 
+  // What every frame passes is put together into three functions (Receive, Issue, CommitOldest) by
+  // the compiler: they are `flatten`, and what few frames meet is `noinline`.
+
   // rx_path.cc: the MAC's side.
   void SetNextArrival();
   void TakeIn(Frame& frame);
   bool GoodOnWire(Frame& frame, uint32_t wire_bytes);
   void Store(Frame& frame, uint32_t wire_bytes, RxFilter::Verdict verdict);
   void CountGood(const uint8_t* dst, uint32_t wire_bytes);
-  void Drop(SimTime at, Frame& frame, DropReason reason, uint64_t* counter);
+  [[gnu::noinline]] void Drop(SimTime at, Frame& frame, DropReason reason, uint64_t* counter);
   void PopDropped() {
     while (!frames_.empty() && frames_.front().dropped) frames_.pop_front();
   }
@@ -139,14 +142,14 @@ class RxPath {
   // rx_dma.cc: the host's side.
   void UpdateNextIssue();
   void IssuePiece(Frame& frame, RxRing& ring);
-  void DropWaiting(Frame& frame, DropReason reason, uint64_t* counter);
-  void CommitOldest();
+  [[gnu::noinline]] void DropWaiting(Frame& frame, DropReason reason, uint64_t* counter);
+  [[gnu::noinline]] void CommitOldest();
   void CountToHost(const Frame& frame);
   uint32_t WriteData(const Frame& frame, const Posted& posted);
   uint32_t ChecksumStatus(const Frame& frame, wsum l4_sum);
   static void CopyRange(const Frame& frame, uint8_t* dst, uint32_t offset, uint32_t bytes);
-  void PlanFault(Posted& posted);
-  void Spoil(const Posted& posted, uint8_t* descriptor);
+  [[gnu::noinline]] void PlanFault(Posted& posted);
+  [[gnu::noinline]] void Spoil(const Posted& posted, uint8_t* descriptor);
   bool WriteDescriptor(const Frame& frame, const Posted& posted, uint32_t l4_status);
 
   // rx_registers.cc.

@@ -76,7 +76,7 @@ class RxRing {
       FetchBatch(at);
     }
   }
-  void FetchBatch(SimTime at);
+  [[gnu::noinline]] void FetchBatch(SimTime at);
   void Fetch(SimTime at, uint32_t count);
   void WriteTail(SimTime at, uint32_t value);
   void WriteControl(SimTime at, uint32_t value);
