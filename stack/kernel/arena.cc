@@ -35,8 +35,19 @@ uint8_t* ShadowOf(const void* p) {
   return reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(p) >> scale) + offset);
 }
 constexpr size_t ShadowBytes(size_t bytes) { return (bytes + 7) / 8; }
+void PutBack(void* to, const void* from, size_t bytes) { RawCopy(to, from, bytes); }
 #else
 void RawCopy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
+
+// RawCopy to where most bytes are as they were: to find that out takes two thirds of the time of
+// writing them again.
+void PutBack(uint8_t* to, const uint8_t* from, size_t bytes) {
+  constexpr size_t kBlockBytes = 1024;
+  for (size_t i = 0; i < bytes; i += kBlockBytes) {
+    const size_t block = std::min(kBlockBytes, bytes - i);
+    if (std::memcmp(to + i, from + i, block) != 0) std::memcpy(to + i, from + i, block);
+  }
+}
 #endif
 
 }  // namespace
@@ -208,7 +219,7 @@ void Arena::Restore(const Snapshot& snapshot) {
   // What was allocated since is as if it never was.
   PoisonMemory(hot_, hot_used_);
   PoisonMemory(pool_, pool_used_pages_ * kPageBytes);
-  RawCopy(hot_, snapshot.hot_.data(), snapshot.hot_.size());
+  PutBack(hot_, snapshot.hot_.data(), snapshot.hot_.size());
   hot_used_ = snapshot.hot_.size();
   small_cursor_ = snapshot.small_cursor_;
   small_end_ = snapshot.small_end_;
@@ -217,7 +228,7 @@ void Arena::Restore(const Snapshot& snapshot) {
   std::copy(snapshot.pool_touched_.begin(), snapshot.pool_touched_.end(), touched_.begin());
   pool_used_pages_ = snapshot.pool_used_pages_;
   for (size_t i = 0; i < snapshot.pool_pages_.size(); ++i) {
-    RawCopy(pool_ + size_t{snapshot.pool_pages_[i]} * kPageBytes,
+    PutBack(pool_ + size_t{snapshot.pool_pages_[i]} * kPageBytes,
             snapshot.pool_data_.data() + i * kPageBytes, kPageBytes);
   }
 #ifdef TAPEDECK_ASAN_BUILD
