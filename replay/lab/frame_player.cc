@@ -38,17 +38,20 @@ void FramePlayer::Inject() {
   Fetch();
 }
 
-void FramePlayer::OnTime(Event* event, SimTime now) {
+// Once a frame: in one piece.
+[[gnu::flatten]] void FramePlayer::OnTime(Event* event, SimTime now) {
   FramePlayer* const player = static_cast<PlayEvent*>(event)->player;
+  World& world = player->world_;
   player->Inject();
   // Frames before anything else can happen go onto the wire at once; what they cause lies behind
-  // them.
-  while (!player->state_.done) {
+  // them. No CPU hears of a frame by its being put there.
+  const bool idle = world.idle();
+  while (idle && !player->state_.done) {
     const SimTime next = player->next_time();
-    const bool first = next < player->world_.device_events().next_time() &&
-                       next < player->world_.cpu_events().next_time() &&
+    const bool first = next < world.device_events().next_time() &&
+                       next < world.cpu_events().next_time() &&
                        next - now < Duration::Milliseconds(1);
-    if (!first || !player->world_.idle()) break;
+    if (!first) break;
     player->Inject();
   }
   player->Schedule();
