@@ -61,6 +61,46 @@ uint64_t Number(const MacAddress& mac) {
   return uint64_t{LoadBe16(bytes)} << 32 | LoadBe32(bytes + 2);
 }
 
+// Of a whole UDP datagram's frame (no tag, IPv4 without options) the bytes that a survey looks at.
+// Frames of one flow have the same.
+struct FlowBytes {
+  static constexpr size_t kFrameBytesMin = 42;  // up to the end of the UDP header
+  // By offset in the frame, in the order of LoadLe64: at 8 all but the type of service, at 16
+  // fragment offset and protocol.
+  static constexpr uint64_t kMaskAt8 = 0x00ff'ffff'ffff'ffff;
+  static constexpr uint64_t kMaskAt16 = 0xff00'ff1f'0000'0000;
+  // IPv4, version and header length; UDP at offset 0.
+  static constexpr uint64_t kPlainMaskAt8 = 0x00ff'ffff'0000'0000;
+  static constexpr uint64_t kPlainAt8 = 0x0045'0008'0000'0000;
+  static constexpr uint64_t kPlainAt16 = uint64_t{wire::kIpProtoUdp} << 56;
+
+  // REQUIRES: at least kFrameBytesMin bytes.
+  explicit FlowBytes(const uint8_t* frame)
+      : at_0(LoadLe64(frame)),
+        at_8(LoadLe64(frame + 8) & kMaskAt8),
+        addresses(LoadLe64(frame + 26)),
+        source_port(LoadLe16(frame + 34)),
+        plain((at_8 & kPlainMaskAt8) == kPlainAt8 &&
+              (LoadLe64(frame + 16) & kMaskAt16) == kPlainAt16) {}
+  FlowBytes() = default;
+
+  size_t Slot(size_t slots) const { return (addresses ^ addresses >> 32 ^ source_port) % slots; }
+  friend bool operator==(const FlowBytes&, const FlowBytes&) = default;
+
+  uint64_t at_0 = 0;  // MAC addresses, and what follows them
+  uint64_t at_8 = 0;
+  uint64_t addresses = 0;
+  uint16_t source_port = 0;
+  bool plain = false;  // it is such a frame
+};
+
+// What the frames of a flow add to: summaries of these indices.
+struct KnownFlow {
+  FlowBytes bytes;
+  uint32_t source = 0;
+  uint32_t dest = 0;
+};
+
 // Collects a CaptureSummary, with the tables that find again what is in it.
 class Survey {
  public:
@@ -70,6 +110,10 @@ class Survey {
  private:
   void AddTime(int64_t time_ns);
   void AddOther(const capture::Record& record);
+  // Of flows seen lately it is known where their frames count: false where this one's is not.
+  bool AddKnown(const FlowBytes& flow);
+  // The frame of `flow` has just been counted: remembers where, if it was counted in full.
+  void Remember(const FlowBytes& flow);
   // REQUIRES: room for an Ethernet header.
   void AddFrame(Bytes frame) {
     AddFrame(*wire::Overlay<wire::EthernetHeader>(frame),
@@ -100,6 +144,7 @@ class Survey {
   IndexTable<uint64_t> port_table_{kPortsTrackedMax};
   std::vector<uint64_t> port_keys_;  // of port_table_, in order
   std::vector<uint64_t> vlan_frames_ = std::vector<uint64_t>(kVlanIds);
+  std::array<KnownFlow, 64> flows_;
 };
 
 void Survey::Add(const capture::Record& record) {
@@ -108,10 +153,40 @@ void Survey::Add(const capture::Record& record) {
     ++summary_.frames;
     summary_.frame_bytes += record.data.size();
     summary_.truncated += record.truncated();
+    if (record.data.size() < FlowBytes::kFrameBytesMin) return AddFrame(record.data);
+    const FlowBytes flow(record.data.data());
+    if (flow.plain && AddKnown(flow)) return;
     AddFrame(record.data);
+    if (flow.plain) Remember(flow);
     return;
   }
   AddOther(record);
+}
+
+bool Survey::AddKnown(const FlowBytes& flow) {
+  const KnownFlow& known = flows_[flow.Slot(flows_.size())];
+  if (known.bytes != flow) return false;
+  ++summary_.untagged_frames;
+  AddressSummary& dest = v4_.summaries[known.dest];
+  ++dest.frames_received;
+  dest.mac_as_destination.Add(ByteSwap(flow.at_0) >> 16);
+  AddressSummary& source = v4_.summaries[known.source];
+  ++source.frames_sent;
+  source.mac_as_source.Add((ByteSwap(flow.at_0) & 0xffff) << 32 |
+                           ByteSwap(static_cast<uint32_t>(flow.at_8)));
+  return true;
+}
+
+void Survey::Remember(const FlowBytes& flow) {
+  const Ipv4Address source(ByteSwap(static_cast<uint32_t>(flow.addresses)));
+  const Ipv4Address dest(ByteSwap(static_cast<uint32_t>(flow.addresses >> 32)));
+  const bool group = (ByteSwap(flow.at_0) >> 16 & kGroupBit) != 0;
+  // Where a table is full each further frame is counted as untracked.
+  if (group || !IsHost(source) || !IsHost(dest) || summary_.untracked_addresses != 0 ||
+      summary_.untracked_ports != 0) {
+    return;
+  }
+  flows_[flow.Slot(flows_.size())] = {flow, Find(v4_, source), Find(v4_, dest)};
 }
 
 void Survey::AddOther(const capture::Record& record) {

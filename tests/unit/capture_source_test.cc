@@ -257,6 +257,38 @@ TEST(CaptureSummary, CountsWhoSendsAndReceives) {
   EXPECT_EQ(summary.BusiestReceiver()->address, IpAddress(kB));
 }
 
+TEST(CaptureSummary, FramesOfAFlowSeenBeforeCountAsItsFirstDid) {
+  const MacAddress other_mac(2, 0, 0, 0, 1, 9);
+  std::string other_service = AToB(1000);
+  other_service[15] = 0x10;
+  std::string fragment = AToB(1000);
+  fragment[21] = 1;  // its bytes at the place of ports are none
+  fragment[34] = 0;
+  PcapBytes file;
+  file.Header();
+  for (int i = 0; i < 3; ++i) file.Record(1, 0, AToB(1000)).Record(1, 0, BToA(53));
+  file.Record(1, 0, other_service).Record(1, 0, fragment);
+  file.Record(1, 0, UdpFrame(kMacB, other_mac, kA, kB, 1000));
+  file.Record(1, 0, UdpFrame(kMacB, kMacA, kA, kB, 1000, 5)).Record(1, 0, AToB(1000));
+  const CaptureSummary summary = Scan(file);
+  EXPECT_EQ(summary.untagged_frames, 10U);
+  const AddressSummary& a = *summary.Find(kA);
+  EXPECT_EQ(a.frames_sent, 8U);
+  EXPECT_EQ(a.frames_received, 3U);
+  EXPECT_EQ(a.mac_as_source.mac(), kMacA);
+  EXPECT_FALSE(a.mac_as_source.is_only());
+  EXPECT_EQ(a.mac_as_destination.mac(), kMacA);
+  EXPECT_TRUE(a.mac_as_destination.is_only());
+  EXPECT_THAT(a.udp_source_ports, ElementsAre(1000));
+  const AddressSummary& b = *summary.Find(kB);
+  EXPECT_EQ(b.frames_sent, 3U);
+  EXPECT_EQ(b.frames_received, 8U);
+  EXPECT_EQ(b.frames_received_tagged, 1U);
+  EXPECT_EQ(b.mac_as_destination.mac(), kMacB);
+  EXPECT_TRUE(b.mac_as_destination.is_only());
+  EXPECT_THAT(b.udp_source_ports, ElementsAre(53));
+}
+
 TEST(CaptureSummary, TiesGoToTheLowerAddress) {
   PcapBytes file;
   file.Header().Record(1, 0, AToB()).Record(2, 0, BToA());
