@@ -85,7 +85,7 @@ void DeviceBus::WriteConfig(int slot, uint32_t offset, int bytes, uint32_t value
 }
 
 void DeviceBus::GrowMappings() {
-  const uint32_t chunks = mapping_count_ / kPerChunk;
+  const uint32_t chunks = mapping_room_ / kPerChunk;
   if (chunks == chunks_max_) {
     chunks_max_ = chunks_max_ == 0 ? kFirstChunks : chunks_max_ * 2;
     CHECK_LE(uint64_t{chunks_max_} * kPerChunk, uint64_t{1} << kIndexBits);
@@ -93,14 +93,22 @@ void DeviceBus::GrowMappings() {
     std::copy(chunks_, chunks_ + chunks, larger);
     chunks_ = larger;
   }
-  Mapping* const chunk = arena_.NewArray<Mapping>(kPerChunk);
-  chunks_[chunks] = chunk;
-  // The lowest index is handed out first.
-  for (uint32_t i = kPerChunk; i-- > 0;) {
-    chunk[i].next_free = free_head_;
-    free_head_ = mapping_count_ + i;
+  void* const chunk = arena_.Allocate(kPerChunk * sizeof(Mapping), alignof(Mapping));
+  chunks_[chunks] = static_cast<Mapping*>(chunk);
+  mapping_room_ += kPerChunk;
+}
+
+// The mapping that was freed last, or else the next that was never used.
+uint32_t DeviceBus::TakeMapping() {
+  uint32_t index = free_head_;
+  if (index != kNoMapping) {
+    free_head_ = At(index)->next_free;
+  } else {
+    if (mapping_count_ == mapping_room_) GrowMappings();
+    index = mapping_count_++;
+    new (At(index)) Mapping;
   }
-  mapping_count_ += kPerChunk;
+  return index;
 }
 
 dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection direction,
@@ -108,10 +116,8 @@ dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection d
   CHECK(bytes > 0 && bytes <= kMappingBytesMax);
   CHECK_LT(slot, device_count_);
   CHECK(arena_.InPool(memory));
-  if (free_head_ == kNoMapping) GrowMappings();
-  const uint32_t index = free_head_;
+  const uint32_t index = TakeMapping();
   Mapping& mapping = *At(index);
-  free_head_ = mapping.next_free;
   mapping.memory = static_cast<uint8_t*>(memory);
   mapping.coherent_slab = nullptr;
   mapping.bytes = bytes;

@@ -221,6 +221,7 @@ class DeviceBus {
   // Says what is wrong with an access.
   [[gnu::noinline]] void ReportAccess(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
                                       uint8_t use);
+  uint32_t TakeMapping();
   [[gnu::noinline]] void GrowMappings();
 
   World& world_;
@@ -236,7 +237,8 @@ class DeviceBus {
   static constexpr uint32_t kFirstChunks = 16;
   Mapping** chunks_ = nullptr;
   uint32_t chunks_max_ = 0;
-  uint32_t mapping_count_ = 0;
+  uint32_t mapping_room_ = 0;   // in the chunks that there are
+  uint32_t mapping_count_ = 0;  // of them, those that have ever been used
   uint32_t free_head_ = kNoMapping;
   uint32_t live_mappings_ = 0;
   uint64_t faults_ = 0;
