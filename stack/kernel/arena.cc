@@ -41,11 +41,12 @@ void RawCopy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, b
 
 // RawCopy to where most bytes are as they were: to find that out takes two thirds of the time of
 // writing them again.
-void PutBack(uint8_t* to, const uint8_t* from, size_t bytes) {
+void PutBack(uint8_t* to, const void* from, size_t bytes) {
   constexpr size_t kBlockBytes = 1024;
+  const auto* const as_it_was = static_cast<const uint8_t*>(from);
   for (size_t i = 0; i < bytes; i += kBlockBytes) {
     const size_t block = std::min(kBlockBytes, bytes - i);
-    if (std::memcmp(to + i, from + i, block) != 0) std::memcpy(to + i, from + i, block);
+    if (std::memcmp(to + i, as_it_was + i, block) != 0) std::memcpy(to + i, as_it_was + i, block);
   }
 }
 #endif
@@ -189,7 +190,8 @@ void Arena::Take(Snapshot* snapshot) const {
   snapshot->arena_ = this;
   snapshot->small_cursor_ = small_cursor_;
   snapshot->small_end_ = small_end_;
-  snapshot->hot_.resize(hot_used_);
+  snapshot->hot_bytes_ = hot_used_;
+  snapshot->hot_.resize(hot_used_ / sizeof(Snapshot::Line));
   RawCopy(snapshot->hot_.data(), hot_, hot_used_);
   snapshot->pool_used_pages_ = pool_used_pages_;
   snapshot->pool_touched_.assign(
@@ -201,9 +203,10 @@ void Arena::Take(Snapshot* snapshot) const {
                                       static_cast<uint32_t>(std::countr_zero(bits)));
     }
   }
-  snapshot->pool_data_.resize(snapshot->pool_pages_.size() * kPageBytes);
+  constexpr size_t kPageLines = kPageBytes / sizeof(Snapshot::Line);
+  snapshot->pool_data_.resize(snapshot->pool_pages_.size() * kPageLines);
   for (size_t i = 0; i < snapshot->pool_pages_.size(); ++i) {
-    RawCopy(snapshot->pool_data_.data() + i * kPageBytes,
+    RawCopy(&snapshot->pool_data_[i * kPageLines],
             pool_ + size_t{snapshot->pool_pages_[i]} * kPageBytes, kPageBytes);
   }
 #ifdef TAPEDECK_ASAN_BUILD
@@ -219,8 +222,8 @@ void Arena::Restore(const Snapshot& snapshot) {
   // What was allocated since is as if it never was.
   PoisonMemory(hot_, hot_used_);
   PoisonMemory(pool_, pool_used_pages_ * kPageBytes);
-  PutBack(hot_, snapshot.hot_.data(), snapshot.hot_.size());
-  hot_used_ = snapshot.hot_.size();
+  PutBack(hot_, snapshot.hot_.data(), snapshot.hot_bytes_);
+  hot_used_ = snapshot.hot_bytes_;
   small_cursor_ = snapshot.small_cursor_;
   small_end_ = snapshot.small_end_;
   const size_t words = std::max(pool_used_pages_, snapshot.pool_used_pages_) / 64 + 1;
@@ -229,7 +232,7 @@ void Arena::Restore(const Snapshot& snapshot) {
   pool_used_pages_ = snapshot.pool_used_pages_;
   for (size_t i = 0; i < snapshot.pool_pages_.size(); ++i) {
     PutBack(pool_ + size_t{snapshot.pool_pages_[i]} * kPageBytes,
-            snapshot.pool_data_.data() + i * kPageBytes, kPageBytes);
+            &snapshot.pool_data_[i * kPageBytes / sizeof(Snapshot::Line)], kPageBytes);
   }
 #ifdef TAPEDECK_ASAN_BUILD
   RawCopy(ShadowOf(hot_), snapshot.hot_shadow_.data(), snapshot.hot_shadow_.size());

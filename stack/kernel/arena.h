@@ -39,14 +39,21 @@ class Arena;
 class Snapshot {
  public:
   // What one restore copies, in bytes.
-  size_t bytes() const { return hot_.size() + pool_data_.size(); }
+  size_t bytes() const { return hot_bytes_ + pool_pages_.size() * kPageBytes; }
 
  private:
   friend class Arena;
-  std::vector<uint8_t> hot_;
+  // Aligned as the arena is, so that a restore's loads from here cross no cache line.
+  struct alignas(64) Line {
+    uint8_t bytes[64];
+  };
+  using Lines = std::vector<Line>;
+
+  Lines hot_;
+  size_t hot_bytes_ = 0;
   std::vector<uint8_t> hot_shadow_;   // AddressSanitizer's view of the hot part
   std::vector<uint32_t> pool_pages_;  // the pool pages in pool_data_, ascending
-  std::vector<uint8_t> pool_data_;
+  Lines pool_data_;
   std::vector<uint8_t> pool_shadow_;
   std::vector<uint64_t> pool_touched_;
   size_t pool_used_pages_ = 0;
