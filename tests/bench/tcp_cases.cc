@@ -7,6 +7,7 @@
 #include "stack/core/dev.h"
 #include "stack/core/eth.h"
 #include "stack/core/skb_data.h"
+#include "stack/wire/arp.h"
 #include "tests/bench/cases.h"
 #include "tests/bench/tcp_peer.h"
 #include "tests/bench/traffic.h"
@@ -81,6 +82,12 @@ void StartApplications(Host& host) {
   }
 }
 
+// Of an ARP frame.
+bool IsArpRequest(const uint8_t* frame) {
+  constexpr size_t kOperationOffset = 20;
+  return LoadBe16(frame + kOperationOffset) == wire::kArpRequest;
+}
+
 // The stack alone: frames are copied once into sk_buffs and once out of them, as a device would;
 // every checksum is computed and verified by the stack. No trace.
 class TcpStack : public Case {
@@ -116,6 +123,10 @@ class TcpStack : public Case {
     TcpStack* const self = *netdev_priv<TcpStack*>(dev);
     CHECK_LE(skb->len, sizeof(self->sent_));
     CHECK_EQ(skb_copy_bits(skb, 0, self->sent_, skb->len), 0);
+    // The neighbour is asked now and then whether it is still there.
+    if (skb->protocol == wire::kEtherTypeArp && IsArpRequest(self->sent_)) {
+      self->Receive(ArpRequest());
+    }
     self->peer_.OnFrame({self->sent_, skb->len});
     consume_skb(skb);
     return NETDEV_TX_OK;
