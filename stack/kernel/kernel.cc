@@ -1,5 +1,7 @@
 #include "stack/kernel/kernel.h"
 
+#include <utility>
+
 namespace tapedeck {
 
 Kernel::Kernel(World& world, const KernelOptions& options, const CostTable& costs)
@@ -49,6 +51,7 @@ void Kernel::free_irq(int irq) {
   IrqDesc& desc = *irqs_[irq];
   // Neither a message on its way nor one that has arrived reaches the line's next user.
   world_.cpu_events().Cancel(&desc);
+  desc.last = SimTime::Never();
   desc.cpu->ClearIrq(irq);
   desc.handler = nullptr;
   desc.slot = -1;
@@ -58,17 +61,25 @@ void Kernel::DeliverMsix(int slot, int vector, SimTime at) {
   for (int irq = 0; irq < irq_count_; ++irq) {
     IrqDesc& desc = *irqs_[irq];
     if (desc.handler == nullptr || desc.slot != slot || desc.vector != vector) continue;
-    // Two messages for one vector that are both on their way are one interrupt, the earlier, as in
-    // a local APIC's request register: its handler runs after the second was sent or will be, and
-    // finds the cause of both.
     EventQueue& events = world_.cpu_events();
-    if (!desc.queued() || at < events.TimeOf(&desc)) events.Schedule(&desc, at);
+    if (!desc.queued()) return events.Schedule(&desc, at);
+    // Of several messages on their way for one vector the first and the last interrupt: what those
+    // between tell of is in memory when the last comes. It counts even where the first one's
+    // handler runs after it was sent: what it tells of may be written later than that handler
+    // looks.
+    const SimTime first = events.TimeOf(&desc);
+    if (at == first) return;
+    const SimTime later = Later(at, first);
+    desc.last = desc.last == SimTime::Never() ? later : Later(desc.last, later);
+    if (at < first) events.Schedule(&desc, at);
     return;
   }
 }
 
 void Kernel::OnMsix(Event* event, SimTime now) {
   auto* const desc = static_cast<IrqDesc*>(event);
+  const SimTime last = std::exchange(desc->last, SimTime::Never());
+  if (last != SimTime::Never()) desc->kernel->world_.cpu_events().Schedule(desc, last);
   desc->cpu->RaiseIrq(desc->irq, now);
 }
 

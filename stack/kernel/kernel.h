@@ -139,6 +139,8 @@ class Kernel {
     int irq = 0;
     int slot = -1;
     int vector = -1;
+    // When the last of the messages behind it comes; Never() where it is the only one on its way.
+    SimTime last = SimTime::Never();
   };
 
   // A lambda's captures live in the lambda, not in its coroutine's frame: this frame holds the
