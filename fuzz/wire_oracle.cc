@@ -21,8 +21,12 @@ uint32_t Be16(Bytes bytes, size_t at) {
 
 // RFC 1071: the one's complement sum of 16-bit words, `sum` so far.
 uint32_t AddWords(Bytes bytes, uint32_t sum) {
+  // Two words at a time, as one of 32 bits: what is carried between them folding adds again.
   uint64_t total = sum;
-  for (size_t i = 0; i + 1 < bytes.size(); i += 2) total += Be16(bytes, i);
+  size_t i = 0;
+  for (; i + 4 <= bytes.size(); i += 4)
+    total += uint64_t{Be16(bytes, i)} << 16 | Be16(bytes, i + 2);
+  if (i + 2 <= bytes.size()) total += Be16(bytes, i);
   if (bytes.size() % 2 != 0) total += static_cast<uint32_t>(bytes.back()) << 8;
   while (total > 0xffff) total = (total & 0xffff) + (total >> 16);
   return static_cast<uint32_t>(total);

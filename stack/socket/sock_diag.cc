@@ -47,12 +47,10 @@ sock_diag_entry EntryOfMini(const inet_ehash_node& node) {
 }
 
 void VisitTcp(GrowingHash<inet_ehash_node>& hash, sock_diag_visit visit, void* context) {
-  for (uint32_t i = 0; i < hash.size(); ++i) {
-    for (const inet_ehash_node& node : hash.bucket(i)) {
-      const bool mini = node.state == TCP_TIME_WAIT || node.state == TCP_NEW_SYN_RECV;
-      visit(mini ? EntryOfMini(node) : EntryOfTcp(tcp_sk(static_cast<sock*>(node.owner))), context);
-    }
-  }
+  hash.ForEach([&](const inet_ehash_node& node) {
+    const bool mini = node.state == TCP_TIME_WAIT || node.state == TCP_NEW_SYN_RECV;
+    visit(mini ? EntryOfMini(node) : EntryOfTcp(tcp_sk(static_cast<sock*>(node.owner))), context);
+  });
 }
 
 }  // namespace
@@ -60,14 +58,15 @@ void VisitTcp(GrowingHash<inet_ehash_node>& hash, sock_diag_visit visit, void* c
 void sock_diag_for_each(net& net, sock_diag_visit visit, void* context) {
   VisitTcp(tcp_hashinfo(net).lhash2, visit, context);
   VisitTcp(tcp_hashinfo(net).ehash, visit, context);
-  for (udp_hslot& slot : net_udp(net).table.hash) {
-    for (udp_sock& sk : slot.sockets) {
+  udp_table& table = net_udp(net).table;
+  ForEachSlot(table.used, [&](uint32_t slot) {
+    for (udp_sock& sk : table.hash[slot].sockets) {
       sock_diag_entry entry = EntryOf(&sk);
       entry.rqueue = sk.sk_rmem_alloc;
       entry.wqueue = sk.sk_wmem_alloc - 1;
       visit(entry, context);
     }
-  }
+  });
 }
 
 }  // namespace tapedeck

@@ -4,11 +4,14 @@
 #ifndef TAPEDECK_STACK_TCP_INET_HASHINFO_H_
 #define TAPEDECK_STACK_TCP_INET_HASHINFO_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <new>
+#include <utility>
 
 #include "stack/base/check.h"
 #include "stack/base/list.h"
+#include "stack/base/slot_bits.h"
 #include "stack/kernel/slab.h"
 #include "stack/tcp/inet_connection_sock.h"
 #include "stack/tcp/inet_hashtables.h"
@@ -23,15 +26,15 @@ class GrowingHash {
  public:
   using Bucket = List<T>;
 
-  explicit GrowingHash(Kmalloc& kmalloc) : kmalloc_(kmalloc), buckets_(NewBuckets(kBucketsMin)) {
-    CHECK(buckets_ != nullptr);
+  explicit GrowingHash(Kmalloc& kmalloc) : kmalloc_(kmalloc) {
+    CHECK(NewBuckets(kBucketsMin, &buckets_, &used_));
   }
   GrowingHash(const GrowingHash&) = delete;
   GrowingHash& operator=(const GrowingHash&) = delete;
   // REQUIRES: empty.
   ~GrowingHash() {
     CHECK_EQ(count_, 0U);
-    FreeBuckets(buckets_, size());
+    FreeBuckets(buckets_, used_, size());
   }
 
   Bucket& bucket(uint32_t hash) { return buckets_[hash & mask_]; }
@@ -39,13 +42,21 @@ class GrowingHash {
   uint32_t count() const { return count_; }
 
   void Insert(T* item) {
-    bucket(item->hash).PushFront(item);
+    Put(item);
     if (++count_ > size() && size() < kBucketsMax) Grow();
   }
   void Remove(T* item) {
     CHECK_GT(count_, 0U);
     static_cast<ListNode<>*>(item)->Unlink();
+    if (bucket(item->hash).empty()) ClearSlot(used_, item->hash & mask_);
     --count_;
+  }
+  // Calls `visit` with every item, bucket by bucket. It must not change the table.
+  template <typename Visit>
+  void ForEach(Visit visit) {
+    ForEachSlot({used_, SlotWords(size())}, [&](uint32_t i) {
+      for (T& item : buckets_[i]) visit(item);
+    });
   }
   // `item`, of the same hash, takes the place of `old`.
   void Replace(T* old, T* item) {
@@ -58,37 +69,51 @@ class GrowingHash {
   static constexpr uint32_t kBucketsMin = 64;
   static constexpr uint32_t kBucketsMax = 1U << 17;  // 2 MiB
 
-  Bucket* NewBuckets(uint32_t size) {
-    auto* const buckets = static_cast<Bucket*>(kmalloc_.Alloc(size * sizeof(Bucket)));
-    if (buckets == nullptr) return nullptr;
-    for (uint32_t i = 0; i < size; ++i) new (&buckets[i]) Bucket;
-    return buckets;
+  // False where memory fails.
+  bool NewBuckets(uint32_t size, Bucket** buckets, uint64_t** used) {
+    *buckets = static_cast<Bucket*>(kmalloc_.Alloc(size * sizeof(Bucket)));
+    if (*buckets == nullptr) return false;
+    *used = static_cast<uint64_t*>(kmalloc_.Alloc(SlotWords(size) * sizeof(uint64_t)));
+    if (*used == nullptr) {
+      kmalloc_.Free(*buckets, size * sizeof(Bucket));
+      return false;
+    }
+    for (uint32_t i = 0; i < size; ++i) new (&(*buckets)[i]) Bucket;
+    std::fill_n(*used, SlotWords(size), uint64_t{0});
+    return true;
   }
-  void FreeBuckets(Bucket* buckets, uint32_t size) {
+  void FreeBuckets(Bucket* buckets, uint64_t* used, uint32_t size) {
     for (uint32_t i = 0; i < size; ++i) buckets[i].~Bucket();
     kmalloc_.Free(buckets, size * sizeof(Bucket));
+    kmalloc_.Free(used, SlotWords(size) * sizeof(uint64_t));
+  }
+  void Put(T* item) {
+    bucket(item->hash).PushFront(item);
+    SetSlot(used_, item->hash & mask_);
   }
   // Where memory fails the chains stay longer.
   void Grow() {
     const uint32_t old_size = size();
-    Bucket* const bigger = NewBuckets(2 * old_size);
-    if (bigger == nullptr) return;
-    Bucket* const old = buckets_;
-    buckets_ = bigger;
+    Bucket* bigger = nullptr;
+    uint64_t* bigger_used = nullptr;
+    if (!NewBuckets(2 * old_size, &bigger, &bigger_used)) return;
+    Bucket* const old = std::exchange(buckets_, bigger);
+    uint64_t* const old_used = std::exchange(used_, bigger_used);
     mask_ = 2 * old_size - 1;
     for (uint32_t i = 0; i < old_size; ++i) {
       while (T* const oldest = old[i].back()) {
         static_cast<ListNode<>*>(oldest)->Unlink();
-        bucket(oldest->hash).PushFront(oldest);
+        Put(oldest);
       }
     }
-    FreeBuckets(old, old_size);
+    FreeBuckets(old, old_used, old_size);
   }
 
   Kmalloc& kmalloc_;
   uint32_t mask_ = kBucketsMin - 1;
   uint32_t count_ = 0;
-  Bucket* buckets_;
+  Bucket* buckets_ = nullptr;
+  uint64_t* used_ = nullptr;  // bits of the buckets that are not empty
 };
 
 // inet_bind_bucket::fastreuse and fastreuseport: what all owners of the port agree on. Both -1:

@@ -151,6 +151,7 @@ void Hash(udp_sock* sk) {
   udp_hslot& slot = table.hash[udp_hashfn(net, sk->udp_port_hash)];
   slot.sockets.PushFront(sk);
   ++slot.count;
+  SetSlot(table.used, udp_hashfn(net, sk->udp_port_hash));
   sk->udp_portaddr_slot =
       static_cast<uint16_t>(udp_portaddr_hashfn(net, sk->inet_rcv_saddr, sk->udp_port_hash));
   // Those of IPv6 that share a port are asked last, or they would have IPv4's packets too.
@@ -193,7 +194,8 @@ void udp_lib_unhash(sock* sk) {
   udp_sock* const up = udp_sk(sk);
   if (!up->hashed) return;
   udp_table& table = net_udp(sk->sk_net).table;
-  --table.hash[udp_hashfn(sk->sk_net, up->udp_port_hash)].count;
+  const uint32_t slot = udp_hashfn(sk->sk_net, up->udp_port_hash);
+  if (--table.hash[slot].count == 0) ClearSlot(table.used, slot);
   static_cast<ListNode<UdpHashTag>*>(up)->Unlink();
   static_cast<ListNode<UdpHash2Tag>*>(up)->Unlink();
   up->hashed = false;

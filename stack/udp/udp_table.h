@@ -10,6 +10,7 @@
 #include "stack/base/hash.h"
 #include "stack/base/ip_address.h"
 #include "stack/base/list.h"
+#include "stack/base/slot_bits.h"
 #include "stack/core/net.h"
 #include "stack/core/sock.h"
 
@@ -41,6 +42,7 @@ struct udp_table {
 
   udp_hslot hash[kSlots];
   udp_hslot2 hash2[kSlots];
+  uint64_t used[SlotWords(kSlots)] = {};  // bits of the slots of `hash` that are not empty
 };
 
 // The slot of a port: neighbouring ports share none, so that a search for a free one asks few

@@ -60,6 +60,15 @@ function(tapedeck_fuzz_no_coverage)
   endforeach()
 endfunction()
 
+# tapedeck_fuzz_no_coverage_sources(<files...>)
+# The same for files of this directory whose library is under test: what oracles call of them between any two steps would be a
+# good part of all that an input executes.
+function(tapedeck_fuzz_no_coverage_sources)
+  if(TAPEDECK_FUZZ_NO_COVERAGE)
+    set_source_files_properties(${ARGN} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON COMPILE_OPTIONS "${TAPEDECK_FUZZ_NO_COVERAGE}")
+  endif()
+endfunction()
+
 # tapedeck_fuzz_no_compares(<targets...>)
 # Operands of comparisons in these libraries are not told to the engine, edges are: they are times, addresses and ring positions
 # of ours, never bytes of an input. They would flood the engine's table of operands, and cost half of a run.
