@@ -204,6 +204,7 @@ uint64_t Stage::Play(const Script& script) {
   datagrams_.Begin();
   streams_ = judging && std::none_of(script.steps.begin(), script.steps.end(), &SendsOtherBytes);
   ScriptPlayer player(lab_, script, names_, flows_);
+  player.LimitWork(kWorkMax);
   state_.Begin();
   size_t played = 0;
   for (; player.PlayNext(); ++played) {
@@ -211,16 +212,25 @@ uint64_t Stage::Play(const Script& script) {
     if (played < script.steps.size()) state_.AfterStep(script.steps[played]);
     if (RunVariation().detour && played == script.steps.size() / 2) player.Detour(kDetour);
   }
-  lab_.world().RunUntil(lab_.world().now() + kSettle);
+  Settle();
   CheckBetweenSteps(player.flows(), played);
   if (LeavesInterruptsAlone(script)) CheckRingsServed(lab_);
   state_.End();
   return player.frames();
 }
 
+void Stage::Settle() {
+  SimTime now = lab_.world().now();
+  for (int i = 0; i < lab_.hosts(); ++i) {
+    Kernel& kernel = lab_.host(i).kernel();
+    for (int k = 0; k < kernel.cpus(); ++k) now = Later(now, kernel.cpu(k).now());
+  }
+  lab_.world().RunUntil(now + kSettle);
+}
+
 void Stage::EndApplications() {
   for (int i = 0; i < lab_.hosts(); ++i) lab_.host(i).syscalls().CloseAll();
-  lab_.world().RunUntil(lab_.world().now() + kSettle);
+  Settle();
 }
 
 Stage::Holdings Stage::Held() {

@@ -49,6 +49,11 @@ class Stage {
   // queues, so these must be empty: 256 of the longest frames take 4 ms on a 10G wire, and a
   // moderated interrupt comes within 1 ms.
   static constexpr Duration kSettle = Duration::Milliseconds(10);
+  // Steps of the main loop after which an input ends wherever it is, some tenths of a second's
+  // work. Only what nothing bounds gets there: interrupts of a NIC whose registers somebody else
+  // writes (Linux serves them for ever, too), a script's worth of the longest writes between two
+  // hosts.
+  static constexpr uint64_t kWorkMax = 2'000'000;
 
   // How long time goes on for a Variation's detour.
   static constexpr Duration kDetour = Duration::Milliseconds(50);
@@ -61,6 +66,8 @@ class Stage {
   void CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFlows& flows);
   // Whether CPUs do what is due when it is due, as far as `script` has a say in it.
   static bool IsPunctual(const Script& script);
+  // What is on its way arrives, also where a busy CPU has taken a NIC with it into the future.
+  void Settle();
   // The application ends; what is on its way arrives.
   void EndApplications();
   // What is held. A driver replaces used receive buffers in batches; until then one is neither held

@@ -60,20 +60,30 @@ void ScriptPlayer::Play() {
 
 bool ScriptPlayer::PlayNext() {
   const size_t number = next_;
-  if (number > script_.steps.size()) return false;
+  if (number > script_.steps.size() || work_left_ == 0) return false;
   ++next_;
   if (number == script_.steps.size()) {
-    lab_.world().RunUntil(Later(last_return_, lab_.world().now()));
+    const bool ran = RunUntil(Later(last_return_, lab_.world().now()));
     FreeEnded();
-    return true;
+    return ran;
   }
   const Step& step = script_.steps[number];
   now_ = (step.base == TimeBase::kStart ? start_ : now_) + step.delay;
-  lab_.world().RunUntil(Later(now_, lab_.world().now()));
+  const bool ran = RunUntil(Later(now_, lab_.world().now()));
   FreeEnded();
+  if (!ran) return false;
   if (step.host < lab_.hosts()) {
     std::visit([&](const auto& what) { Do(step, what, number); }, step.what);
   }
+  return true;
+}
+
+bool ScriptPlayer::RunUntil(SimTime end) {
+  World& world = lab_.world();
+  while (world.Step(end)) {
+    if (--work_left_ == 0) return false;
+  }
+  world.RunUntil(end);
   return true;
 }
 

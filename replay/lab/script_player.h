@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,8 +45,12 @@ class ScriptPlayer : private FrameListener {
   // so.
   void Play();
 
-  // The same a step at a time: false once all is played.
+  // The same a step at a time: false once all is played, or the work that LimitWork() allows is
+  // done.
   bool PlayNext();
+  // Ends the script once the Lab's main loop has taken so many steps for it, wherever it is then:
+  // what no time limit bounds, as interrupts without end in a script's hours.
+  void LimitWork(uint64_t steps) { work_left_ = steps; }
 
   // Goes on for `duration` and takes back what has happened: it must make no difference to the
   // rest. False, and nothing is done, where a call is under way or the script keeps a state itself.
@@ -88,6 +93,8 @@ class ScriptPlayer : private FrameListener {
   void Do(const Step& step, const CpuBusyStep& what, size_t number);
   void Do(const Step& step, const SnapshotStep& what, size_t number);
 
+  // Everything that happens until `end`; false where the work was done before.
+  bool RunUntil(SimTime end);
   // When a step takes effect whose time has come.
   SimTime StepTime() const { return Later(now_, lab_.world().now()); }
   CallDefaults DefaultsOf(uint8_t host) const;
@@ -119,6 +126,7 @@ class ScriptPlayer : private FrameListener {
   size_t next_ = 0;      // which step comes next; one behind the last: all is played
   SimTime last_return_;  // when the last call that blocks should be back
   uint64_t frames_ = 0;
+  uint64_t work_left_ = std::numeric_limits<uint64_t>::max();
   std::vector<uint8_t> repaired_;           // a frame, for a moment
   std::vector<Played> waiting_;             // in the order of the script
   std::vector<std::vector<Thread*>> idle_;  // threads without a call, by host
