@@ -129,7 +129,16 @@ constexpr std::array<Row, 6> kNumberRows = {Row(kBitOrRow), Row(kBitXorRow), Row
 constexpr std::string_view kComparisons[] = {"==", "!=", "<=", ">=", "<", ">"};
 constexpr std::string_view kAssignments[] = {
     "=", "+=", "-=", "*=", "//=", "/=", "%=", "&=", "|=", "^=", "<<=", ">>="};
-constexpr size_t kDepthMax = 64;
+// Of operators within each other, however they are written; and of what parsing them takes where
+// all have parentheses, as they are printed: an operand's parentheses and a sign are a step each.
+constexpr size_t kLevelsMax = 64;
+constexpr size_t kDepthMax = 2 * kLevelsMax + 2;
+
+size_t LevelsOf(const CodeExpression& expression) {
+  size_t below = 0;
+  for (const CodeExpression& item : expression.items) below = std::max(below, LevelsOf(item) + 1);
+  return below;
+}
 
 bool IsOneOf(const CodeToken& token, Row row) {
   if (token.kind != CodeTokenKind::kMark && token.kind != CodeTokenKind::kName) return false;
@@ -154,7 +163,7 @@ class CodeParser {
 
   CodeStatement ParseStatement();
   std::vector<CodeExpression> ParseList(std::string_view close);
-  CodeExpression ParseExpression() { return ParseLogic(0); }
+  CodeExpression ParseExpression();
   CodeExpression ParseLogic(size_t row);
   CodeExpression ParseNot();
   CodeExpression ParseComparison();
@@ -268,6 +277,15 @@ CodeExpression Unary(const CodeToken& op, CodeExpression operand) {
   out.text = std::string(op.text);
   out.place = op.place;
   out.items.push_back(std::move(operand));
+  return out;
+}
+
+CodeExpression CodeParser::ParseExpression() {
+  const TextPlace place = next_.place;
+  CodeExpression out = ParseLogic(0);
+  if (depth_ == 0 && LevelsOf(out) > kLevelsMax) {
+    errors_.FailAt(place, "expected fewer operators within each other");
+  }
   return out;
 }
 

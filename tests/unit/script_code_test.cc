@@ -93,6 +93,22 @@ TEST(ScriptCode, PrintsWhatReadsTheSame) {
   }
 }
 
+// What is printed has parentheses around each operand, and must parse all the same.
+TEST(ScriptCode, AsMuchAsParsesCanBePrinted) {
+  std::string sum = "a";
+  for (int terms = 1; terms < 65; ++terms) absl::StrAppend(&sum, " + a");
+  const std::string signs(64, '-');
+  for (const std::string& code : {sum, signs + "a", "not " + signs.substr(1) + "a"}) {
+    const absl::StatusOr<Script> script = ParseScript(absl::StrCat("0 %{", code, "}%"), "test");
+    ASSERT_TRUE(script.ok()) << script.status();
+    const absl::StatusOr<Script> again = ParseScript(PrintScript(*script), "printed");
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(*again, *script);
+  }
+  EXPECT_EQ(Parse(sum + " + a").status().message(),
+            "test:1:5: expected fewer operators within each other");
+}
+
 TEST(ScriptCode, Mistakes) {
   const std::pair<const char*, const char*> mistakes[] = {
       {"assert", "test:1:11: expected an expression, found the end of the code"},
