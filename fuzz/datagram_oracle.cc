@@ -46,8 +46,8 @@ std::vector<uint8_t> BytesOf(const sk_buff* skb) {
 
 void DatagramOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) {
   if (event.kind != TraceKind::kWireRx || (event.args[3] & kWireFlagIp) != 0) return;
-  const FrameBytes frame = event.bytes;
-  if (frame.size() < kEthernetBytes + kIpv4Bytes) return;
+  const PaddedFrame padded(event.bytes);
+  const FrameBytes frame = padded.bytes();
   // A tag may hide a fragment.
   if (Word16(frame, 12) == 0x8100 || Word16(frame, 12) == 0x88a8) hidden_ = true;
   if (Word16(frame, 12) != kTypeIpv4) return;

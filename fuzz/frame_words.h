@@ -2,6 +2,8 @@
 #ifndef TAPEDECK_FUZZ_FRAME_WORDS_H_
 #define TAPEDECK_FUZZ_FRAME_WORDS_H_
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -25,6 +27,26 @@ inline uint32_t Word16(FrameBytes bytes, size_t at) {
 inline uint32_t Word32(FrameBytes bytes, size_t at) {
   return Word16(bytes, at) << 16 | Word16(bytes, at + 2);
 }
+
+// A frame as a host gets it: the shortest are padded with zeros on the wire (nic::kWirePad), and a
+// packet whose length says so has some of them. Traces have frames as their senders made them.
+class PaddedFrame {
+ public:
+  // `frame` must outlive it.
+  explicit PaddedFrame(FrameBytes frame) : bytes_(frame) {
+    if (frame.size() >= padded_.size()) return;
+    std::copy(frame.begin(), frame.end(), padded_.begin());
+    bytes_ = padded_;
+  }
+  PaddedFrame(const PaddedFrame&) = delete;
+  PaddedFrame& operator=(const PaddedFrame&) = delete;
+
+  FrameBytes bytes() const { return bytes_; }
+
+ private:
+  std::array<uint8_t, 60> padded_ = {};
+  FrameBytes bytes_;
+};
 
 }  // namespace tapedeck::fuzz
 

@@ -5,7 +5,7 @@
 //   or a
 //                                      fragment that is not the first (RFC 1122 3.2.2)
 //   RFC:no_reply_to_broadcast:echo     nobody answers an echo request to everybody (3.2.2.6)
-//   INV:at_most_64k:datagram           no datagram is longer than its header could say
+//   INV:at_most_64k:datagram           no packet but TCP is longer than its header could say
 //   AMPL:bounded:frames                a host sends so many frames at most for what it is given
 //   WORK:bounded:units                 ... and does so much work for a frame or a call
 #ifndef TAPEDECK_FUZZ_REPLY_ORACLE_H_

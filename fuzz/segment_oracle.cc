@@ -7,6 +7,7 @@
 #include <cstring>
 #include <utility>
 
+#include "fuzz/frame_words.h"
 #include "fuzz/oracles.h"
 #include "stack/base/drop_reason.h"
 #include "stack/socket/sock_diag.h"
@@ -23,6 +24,10 @@ constexpr Duration kPawsWrap = Duration::Seconds(24 * 86'400);
 constexpr uint32_t kSillyBytes = 64;
 constexpr size_t kFinsMax = 64;
 constexpr uint32_t kQueuedMax = 1U << 20;
+// So far ahead or behind a number is so for everybody. Half of the number space away it depends on
+// whether one looks from what is expected or, as Linux, from what was last acknowledged, and that
+// is a window of 1 GiB behind at most.
+constexpr uint32_t kClearlyMax = 1U << 30;
 
 // Sequence arithmetic of its own: a is behind b.
 bool IsBehind(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) > 0; }
@@ -143,7 +148,8 @@ const SegmentOracle::Frame* SegmentOracle::Find(uint64_t frame_id) const {
 
 void SegmentOracle::Received(const TraceEvent& event) {
   SegmentView segment;
-  const Carries carries = FindSegment(event.bytes, &segment);
+  const PaddedFrame frame(event.bytes);
+  const Carries carries = FindSegment(frame.bytes(), &segment);
   if (carries == Carries::kHidden) hidden_ = true;
   if (carries != Carries::kSegment) return;
   Flow* const flow = FlowOf(KeyOf(event, segment, /*received=*/true));
@@ -265,10 +271,9 @@ void SegmentOracle::Dropped(const TraceEvent& event) {
   if (sk == nullptr || !IsSynchronised(sk->sk_state)) return;
   const uint32_t rcv_nxt = tcp_sk(sk)->rcv_nxt.value();
   if (reason == SKB_DROP_REASON_TCP_OLD_SEQUENCE) {
-    // As RFC 9293 3.4 compares; half of the number space away a number is behind and before.
-    if (static_cast<int32_t>(frame->end - rcv_nxt) >= 0) AcceptanceFailed(frame->seq, rcv_nxt);
+    if (frame->end - rcv_nxt < kClearlyMax) AcceptanceFailed(frame->seq, rcv_nxt);
   } else if (reason == SKB_DROP_REASON_TCP_INVALID_SEQUENCE) {
-    if (static_cast<int32_t>(rcv_nxt - frame->seq) >= 0) AcceptanceFailed(frame->seq, rcv_nxt);
+    if (rcv_nxt - frame->seq < kClearlyMax) AcceptanceFailed(frame->seq, rcv_nxt);
   } else if (event.time - flow.heard_before > kPawsWrap + Duration::Seconds(2)) {
     PawsFailed(frame->seq, rcv_nxt);
   }

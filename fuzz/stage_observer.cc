@@ -68,11 +68,12 @@ void AttachObservers(Recorder& recorder, int hosts) {
   // Observers live as long as the recorder, which is a static object's.
   static std::unique_ptr<TraceLines> lines;
   static std::unique_ptr<CaptureUntil> capture;
-  if (wanted.trace != nullptr) {
+  // Of a target with several stages the first one's runs are shown.
+  if (wanted.trace != nullptr && lines == nullptr) {
     lines = std::make_unique<TraceLines>(wanted.trace);
     recorder.AddObserver(lines.get());
   }
-  if (wanted.capture != nullptr) {
+  if (wanted.capture != nullptr && capture == nullptr) {
     CaptureOutput::Options options;
     options.hosts = hosts;
     absl::StatusOr<CaptureOutput> created = CaptureOutput::Create(wanted.capture, options);
