@@ -51,10 +51,16 @@ int RunFuzzRun(const FuzzRunFlags& flags) {
       fuzz::Campaign::Create(*workspace, options);
   if (!campaign.ok()) return FuzzUsage(campaign.status());
   const bool live = isatty(STDERR_FILENO) != 0;
+  double told = 0;  // in a log, a line a minute
   const StopSignals signals;
   const absl::Status status =
       (*campaign)->Run(StopSignals::Wanted, [&](const fuzz::CampaignSample& sample) {
-        if (live) std::fprintf(stderr, "\r%s \033[K", fuzz::SampleText(sample).c_str());
+        if (live) {
+          std::fprintf(stderr, "\r%s \033[K", fuzz::SampleText(sample).c_str());
+        } else if (sample.seconds - told >= 60) {
+          told = sample.seconds;
+          std::fprintf(stderr, "%s\n", fuzz::SampleText(sample).c_str());
+        }
       });
   if (live) std::fprintf(stderr, "\r\033[K");
   if (!status.ok()) return FuzzUsage(status);
@@ -104,9 +110,12 @@ void AddFuzzCampaignCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* comman
   sub->footer(
       "Builds the target for the engine where that is missing (build/fuzz-libfuzzer, "
       "build/fuzz-afl), starts from the\n"
-      "committed inputs and from what DIR has, and shows runs, edges, states, inputs and crashes. "
-      "Ctrl-C ends it; nothing is\n"
-      "lost, and the same command goes on.\n"
+      "committed inputs and from what DIR has, and shows runs, edges, states, inputs and crashes: "
+      "on a terminal as they are,\n"
+      "elsewhere a line a minute. Both engines mutate scripts as such (build/release has "
+      "afl-fuzz's "
+      "mutator). Ctrl-C ends it;\n"
+      "nothing is lost, and the same command goes on.\n"
       "\n"
       "DIR/corpus has what reached anything new, DIR/crashes what broke a promise, each with the "
       "inputs that the same\n"

@@ -138,6 +138,10 @@ absl::Status Campaign::AddJob(const Workspace& workspace, const char* engine, un
   job.executions = options_.executions;
   if (absl::Status made = MakeFolder(job.folder); !made.ok()) return made;
   if (is_afl) {
+    absl::StatusOr<std::string> mutator = workspace.AflMutator(options_.target);
+    if (!mutator.ok()) return mutator.status();
+    job.mutator = *std::move(mutator);
+    job.faults = Workspace::TakesFaults(options_.target);
     if (absl::Status copied = CopyInputs(job.seeds, job.folder + "/seeds"); !copied.ok()) {
       return copied;
     }

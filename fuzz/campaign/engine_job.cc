@@ -155,8 +155,16 @@ class AflJob final : public EngineJob {
     return argv;
   }
   std::vector<std::string> Environment() const override {
-    return {"AFL_SKIP_CPUFREQ=1", "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1", "AFL_NO_UI=1",
-            "AFL_NO_AFFINITY=1", "AFL_AUTORESUME=1"};
+    std::vector<std::string> environment = {"AFL_SKIP_CPUFREQ=1",
+                                            "AFL_I_DONT_CARE_ABOUT_MISSING_CRASHES=1",
+                                            "AFL_NO_UI=1", "AFL_NO_AFFINITY=1", "AFL_AUTORESUME=1"};
+    if (options_.mutator.empty()) return environment;
+    environment.push_back("AFL_CUSTOM_MUTATOR_LIBRARY=" + options_.mutator);
+    if (!options_.dictionary.empty()) {
+      environment.push_back("TAPEDECK_DICTIONARY=" + options_.dictionary);
+    }
+    if (options_.faults) environment.emplace_back("TAPEDECK_FAULTS=1");
+    return environment;
   }
 
  private:

@@ -35,6 +35,8 @@ struct JobOptions {
   std::string afl_sync;            // the folder that all of AFL++'s instances share
   std::vector<std::string> seeds;  // folders that are only read
   std::string dictionary;
+  std::string mutator;  // of AFL++: a shared object; empty: its own mutations alone
+  bool faults = false;  // new steps may be faults
   uint64_t seed = 1;
   bool is_main = false;     // of AFL++'s instances
   uint64_t seconds = 0;     // 0: until stopped

@@ -103,7 +103,12 @@ std::string Workspace::ProgramPath(const std::string& preset, const std::string&
 
 absl::StatusOr<std::string> Workspace::Build(const std::string& preset, const std::string& program,
                                              bool renew) const {
-  const std::string path = ProgramPath(preset, program);
+  return BuildFile(preset, "bin/" + program, program, renew);
+}
+
+absl::StatusOr<std::string> Workspace::BuildFile(const std::string& preset, const std::string& file,
+                                                 const std::string& program, bool renew) const {
+  const std::string path = absl::StrCat(root_, "/build/", preset, "/", file);
   std::error_code error;
   if (!renew && fs::exists(path, error)) return path;
   const std::string log = absl::StrCat(root_, "/build/logs/fuzz-", preset, ".log");
@@ -112,7 +117,7 @@ absl::StatusOr<std::string> Workspace::Build(const std::string& preset, const st
   if (!built.ok()) return built.status();
   if (built->exit_code == 0 && fs::exists(path, error)) return path;
   return absl::UnavailableError(absl::StrCat(
-      "build/", preset, "/bin/", program, " cannot be built: `cmake --preset ", preset,
+      "build/", preset, "/", file, " cannot be built: `cmake --preset ", preset,
       " && cmake --build build/", preset, " --target ", program, "`:", LastLines(log, 15)));
 }
 
@@ -143,6 +148,17 @@ absl::StatusOr<std::string> Workspace::LibFuzzerProgram(const std::string& targe
 absl::StatusOr<std::string> Workspace::AflProgram(const std::string& target) const {
   if (absl::Status status = CheckTarget(target); !status.ok()) return status;
   return Build(kAflPreset, target + "_fuzzer");
+}
+
+absl::StatusOr<std::string> Workspace::AflMutator(const std::string& target) const {
+  if (!PlaysScripts(target)) return "";
+  return BuildFile(kReplayPreset, "lib/libtapedeck_mutator.so", "tapedeck_mutator",
+                   /*renew=*/false);
+}
+
+// Those with FAULTS in fuzz/CMakeLists.txt, which tells libFuzzer's mutator.
+bool Workspace::TakesFaults(const std::string& target) {
+  return target == "pair" || target == "driver" || target == "timed";
 }
 
 std::vector<std::string> Workspace::CorpusFolders(const std::string& target) const {

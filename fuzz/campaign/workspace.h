@@ -55,6 +55,11 @@ class Workspace {
   // with sanitizers, of the presets fuzz-libfuzzer or asan, unless `plain`.
   absl::StatusOr<std::string> LibFuzzerProgram(const std::string& target, bool plain) const;
   absl::StatusOr<std::string> AflProgram(const std::string& target) const;
+  // The shared object by which afl-fuzz mutates inputs of `target` as what they are, built where it
+  // is missing; "" where they are bytes.
+  absl::StatusOr<std::string> AflMutator(const std::string& target) const;
+  // Whether new steps of inputs of `target` may be faults.
+  static bool TakesFaults(const std::string& target);
 
   // The committed inputs of `target`: corpus/fuzz/<target> and corpus/regress/<target>.
   std::vector<std::string> CorpusFolders(const std::string& target) const;
@@ -62,6 +67,10 @@ class Workspace {
   std::string Dictionary(const std::string& target) const;
 
  private:
+  // build/<preset>/<file>, which is made by `program`'s build rule.
+  absl::StatusOr<std::string> BuildFile(const std::string& preset, const std::string& file,
+                                        const std::string& program, bool renew) const;
+
   std::string root_;
   std::vector<std::string> targets_;
 };

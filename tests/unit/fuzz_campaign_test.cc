@@ -479,6 +479,18 @@ TEST(FuzzReport, ACampaignThatWasResumedGoesOnInTime) {
 
 // --- Where things are ---
 
+// Both engines make faults for the same targets.
+TEST(FuzzWorkspace, FaultsAreForTheTargetsThatTheBuildSays) {
+  const absl::StatusOr<Workspace> workspace = Workspace::Find("");
+  ASSERT_TRUE(workspace.ok()) << workspace.status();
+  const absl::StatusOr<std::string> build = ReadText(workspace->root() + "/fuzz/CMakeLists.txt");
+  ASSERT_TRUE(build.ok()) << build.status();
+  for (const std::string& target : workspace->targets()) {
+    const std::string line = "tapedeck_fuzz_target(" + target + " FAULTS";
+    EXPECT_EQ(Workspace::TakesFaults(target), build->find(line) != std::string::npos) << target;
+  }
+}
+
 TEST(FuzzWorkspace, TheSourcesHaveTargetsWithTheirKindsOfInput) {
   const absl::StatusOr<Workspace> workspace = Workspace::Find("");
   ASSERT_TRUE(workspace.ok()) << workspace.status();
