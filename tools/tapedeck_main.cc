@@ -100,8 +100,13 @@ int main(int argc, char** argv) {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    std::fprintf(stderr, "tapedeck: %s\ntapedeck: `tapedeck --help` tells what there is\n",
-                 error.what());
+    std::string command = "tapedeck";
+    for (const CLI::App* at = &app; !at->get_subcommands().empty();) {
+      at = at->get_subcommands().front();
+      command += " " + at->get_name();
+    }
+    std::fprintf(stderr, "tapedeck: %s\ntapedeck: `%s --help` tells what there is\n", error.what(),
+                 command.c_str());
     return kExitUsage;
   }
   for (const Command& command : commands) {

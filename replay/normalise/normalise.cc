@@ -39,6 +39,7 @@ class Normaliser {
  public:
   Normaliser(capture::CaptureReader& reader, const NormaliseOptions& options)
       : reader_(reader), options_(options) {
+    frame_bytes_ += options.caller_bytes_per_frame;
     memory_bytes_max_ = options.memory_bytes_max != 0 ? options.memory_bytes_max
                                                       : 3 * reader.size_bytes() + kMemoryFloorBytes;
     // Address space, not memory: growing would need old and new at once. No usable record is
@@ -86,7 +87,7 @@ class Normaliser {
 
   std::optional<UnusedReason> TakeFrame(const capture::Record& record,
                                         const capture::EthernetFrame& ethernet) {
-    if (!HasRoomFor(ethernet.size_bytes() + sizeof(Frame))) return UnusedReason::kTooMuchMemory;
+    if (!HasRoomFor(ethernet.size_bytes() + frame_bytes_)) return UnusedReason::kTooMuchMemory;
     Frame frame;
     frame.time_ns = record.time_ns;
     frame.record = record.index;
@@ -138,7 +139,7 @@ class Normaliser {
   }
 
   bool HasRoomFor(uint64_t bytes) const {
-    const uint64_t used = out_.pool.allocated_bytes() + out_.frames.size() * sizeof(Frame) +
+    const uint64_t used = out_.pool.allocated_bytes() + out_.frames.size() * frame_bytes_ +
                           out_.unused.capacity() * sizeof(UnusedRecord) +
                           sightings_.allocated_bytes();
     return used + bytes <= memory_bytes_max_;
@@ -216,9 +217,9 @@ class Normaliser {
       return 0;
     }
     const uint64_t headers = frame.bytes.size() + frame.filler_bytes - super.payload_bytes;
-    planned_bytes_ += super.pieces() * (headers + sizeof(Frame)) + frame.bytes.size();
-    if (!HasRoomFor(planned_bytes_ + added * sizeof(Frame))) {
-      planned_bytes_ -= super.pieces() * (headers + sizeof(Frame)) + frame.bytes.size();
+    planned_bytes_ += super.pieces() * (headers + frame_bytes_) + frame.bytes.size();
+    if (!HasRoomFor(planned_bytes_ + added * frame_bytes_)) {
+      planned_bytes_ -= super.pieces() * (headers + frame_bytes_) + frame.bytes.size();
       Refuse(frame.record, UnusedReason::kTooMuchMemory);
       return 0;
     }
@@ -340,6 +341,7 @@ class Normaliser {
   capture::CaptureReader& reader_;
   const NormaliseOptions& options_;
   uint64_t memory_bytes_max_ = 0;
+  uint64_t frame_bytes_ = sizeof(Frame);  // and what the caller keeps of one
   uint64_t planned_bytes_ = 0;  // by the pieces that super-frames will be cut into
   Sightings sightings_;
   NormalisedCapture out_;

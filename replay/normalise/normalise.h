@@ -27,6 +27,8 @@ struct NormaliseOptions {
   Duration duplicate_window = Duration::Milliseconds(1);
   // How much may be kept beside the file's own bytes; 0: three times the file and 64 MiB.
   uint64_t memory_bytes_max = 0;
+  // What of that the caller will need for each frame beside it.
+  uint32_t caller_bytes_per_frame = 0;
 };
 
 // How often each artefact was met.

@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "replay/trace/event_text.h"
 #include "stack/base/drop_reason.h"
+#include "stack/kernel/cpu.h"
 #include "stack/socket/system_call.h"
 
 namespace tapedeck::report {
@@ -24,6 +25,7 @@ constexpr int kNeighbourTrack = 4;
 constexpr int kDeviceTrack = 5;
 constexpr int kInterruptTracks = 100;  // + CPU
 constexpr int kSoftirqTracks = 200;    // + CPU
+constexpr int kTimerTracks = 300;      // + CPU
 constexpr int kCallTracks = 1000;      // + thread
 
 std::string Microseconds(uint64_t ps) {
@@ -50,6 +52,7 @@ std::string TrackName(int track) {
       break;
   }
   if (track >= kCallTracks) return absl::StrCat("system calls, thread ", track - kCallTracks);
+  if (track >= kTimerTracks) return absl::StrCat("CPU ", track - kTimerTracks, " timers");
   if (track >= kSoftirqTracks) return absl::StrCat("CPU ", track - kSoftirqTracks, " softirq");
   return absl::StrCat("CPU ", track - kInterruptTracks, " hardirq");
 }
@@ -184,9 +187,27 @@ class CallBars {
   std::map<std::pair<uint8_t, uint64_t>, LoggedEvent> open_;
 };
 
+// Whether a timer that ran out is behind a transmission.
+bool IsByTimer(TcpRetransmitWhy why) {
+  return why == TcpRetransmitWhy::kTimeout || why == TcpRetransmitWhy::kLossProbe ||
+         why == TcpRetransmitWhy::kWindowProbe || why == TcpRetransmitWhy::kKeepalive;
+}
+
+// What timers do, beside the track that it belongs to: their softirqs, and what TCP's sent.
+void AddToTimers(const LoggedEvent& event, TimelineWriter* out) {
+  constexpr uint64_t kTimerSoftirqs = (1U << TIMER_SOFTIRQ) | (1U << HRTIMER_SOFTIRQ);
+  const bool runs = event.kind == TraceKind::kSoftirq && (event.args[0] & kTimerSoftirqs) != 0;
+  const bool sends = event.kind == TraceKind::kTcpRetransmit &&
+                     IsByTimer(static_cast<TcpRetransmitWhy>(event.args[3]));
+  if (!runs && !sends) return;
+  out->Instant(event.host, kTimerTracks + event.cpu, event.time,
+               runs ? "timers run" : EventText(ToTraceEvent(event)), EventArgs(event.event));
+}
+
 void AddEvents(const RunLog& log, TimelineWriter* out) {
   CallBars calls(out);
   for (const LoggedEvent& event : log.events()) {
+    AddToTimers(event, out);
     switch (event.kind) {
       case TraceKind::kSyscallEnter:
       case TraceKind::kSyscallExit:

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "replay/standin/flows.h"
 #include "replay/standin/packet.h"
+#include "replay/standin/plan.h"
 #include "replay/standin/separate_ends.h"
 #include "stack/wire/ethernet.h"
 
@@ -76,6 +78,8 @@ void NoteRepairs(const normalise::NormaliseCounts& counts, std::vector<std::stri
   note(counts.split_by_guess, "of these at a guessed length: no SYN told the MSS");
   note(counts.checksums_repaired, "checksums that were left to a NIC were set right");
   note(counts.filled, "frames got filler for the payload that was not captured");
+  note(counts.unused[static_cast<size_t>(normalise::UnusedReason::kTooMuchMemory)],
+       "frames are left out: more than the size of the capture pays for");
   note(counts.unused[static_cast<size_t>(normalise::UnusedReason::kDuplicate)],
        "copies of frames seen on several interfaces were left out");
 }
@@ -100,17 +104,30 @@ void ShortenPauses(CapturedPackets* packets) {
   packets->repairs.push_back(absl::StrCat(pauses, " pauses of more than an hour are an hour long"));
 }
 
+// What is made of a capture's frames is kept near four times its size and 64 MiB: one size is the
+// file itself, where it is mapped, and one are the copies of its packets in the plan.
+normalise::NormaliseOptions MemoryFor(const capture::CaptureReader& reader) {
+  constexpr uint64_t kFreeBytes = uint64_t{32} << 20;  // the rest of the 64 MiB is the Lab's
+  normalise::NormaliseOptions options;
+  options.memory_bytes_max = 2 * reader.size_bytes() + kFreeBytes;
+  options.caller_bytes_per_frame = sizeof(CapturedPacket) + sizeof(FlowSegment) + sizeof(Stimulus);
+  return options;
+}
+
 }  // namespace
 
 CapturedPackets ReadPackets(capture::CaptureReader& reader) {
   CapturedPackets packets;
-  packets.capture = normalise::Normalise(reader);
+  packets.capture = normalise::Normalise(reader, MemoryFor(reader));
   if (!packets.capture.frames.empty()) packets.start_ns = packets.capture.frames.front().time_ns;
   PacketReader source(&packets);
   for (const Frame& frame : packets.capture.frames) source.Add(frame);
   for (const normalise::UnusedRecord& record : packets.capture.unused) {
     ++packets.unused[normalise::UnusedReasonName(record.reason)];
   }
+  // What the packets need of it is its pool.
+  packets.capture.frames = {};
+  packets.capture.unused = {};
   packets.warnings = packets.capture.warnings;
   NoteRepairs(packets.capture.counts, &packets.repairs);
   SeparateEnds(&packets);

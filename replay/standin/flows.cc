@@ -143,8 +143,16 @@ class FlowFinder {
   std::map<Ends, size_t> udp_;
 };
 
-// Without the key nothing can be said in a connection that is signed (RFC 2385, RFC 5925): its
-// packets enter as they are.
+// Packets of a flow that is given up enter as they are. `Part` is a FlowSegment or a UdpMessage.
+template <typename Part>
+void EnterAsTheyAre(const std::vector<Part>& parts, Flows* flows) {
+  for (const Part& part : parts) {
+    const auto ip = ParseIpPacket(part.packet->bytes);
+    flows->others.push_back({part.packet, *ip, part.out});
+  }
+}
+
+// Without the key nothing can be said in a connection that is signed (RFC 2385, RFC 5925).
 void GiveUpSigned(Flows* flows) {
   const auto is_signed = [](const TcpFlow& flow) {
     return std::any_of(flow.segments.begin(), flow.segments.end(),
@@ -153,12 +161,37 @@ void GiveUpSigned(Flows* flows) {
   for (const TcpFlow& flow : flows->tcp) {
     if (!is_signed(flow)) continue;
     ++flows->signed_by_key;
-    for (const FlowSegment& segment : flow.segments) {
-      const auto ip = ParseIpPacket(segment.packet->bytes);
-      flows->others.push_back({segment.packet, *ip, segment.out});
-    }
+    EnterAsTheyAre(flow.segments, flows);
   }
   std::erase_if(flows->tcp, is_signed);
+}
+
+// A flow costs about a kibibyte, however short it is: a capture of nothing but beginnings has no
+// more of them than its size pays for.
+size_t FlowsAllowed(const CapturedPackets& packets) {
+  constexpr size_t kFlowsFree = 16'384;
+  constexpr size_t kBytesPerFlow = 1'024;
+  size_t bytes = 0;
+  for (const CapturedPacket& packet : packets.packets) bytes += packet.bytes.size();
+  return std::min(kPlanFlowsMax, kFlowsFree + bytes / kBytesPerFlow);
+}
+
+// Keeps the first `flows_max`, connections before datagrams.
+void GiveUpBeyond(size_t flows_max, Flows* flows) {
+  const auto give_up = [flows](size_t keep, auto* all) {
+    if (all->size() <= keep) return;
+    for (size_t i = keep; i < all->size(); ++i) {
+      if constexpr (requires { (*all)[i].segments; }) {
+        EnterAsTheyAre((*all)[i].segments, flows);
+      } else {
+        EnterAsTheyAre((*all)[i].messages, flows);
+      }
+    }
+    flows->too_many += all->size() - keep;
+    all->erase(all->begin() + static_cast<std::ptrdiff_t>(keep), all->end());
+  };
+  give_up(flows_max, &flows->tcp);
+  give_up(flows_max - flows->tcp.size(), &flows->udp);
 }
 
 }  // namespace
@@ -167,6 +200,7 @@ Flows FindFlows(const CapturedPackets& packets, const std::vector<IpAddress>& lo
   Flows flows;
   FlowFinder(packets.packets, local, &flows).Find();
   GiveUpSigned(&flows);
+  GiveUpBeyond(FlowsAllowed(packets), &flows);
   return flows;
 }
 

@@ -57,8 +57,11 @@ struct Flows {
   std::vector<TcpFlow> tcp;  // in the order of their first packets
   std::vector<UdpFlow> udp;
   std::vector<OtherPacket> others;
-  uint64_t foreign = 0;        // packets between others
-  uint64_t signed_by_key = 0;  // connections with MD5 or TCP-AO, whose packets are among `others`
+  uint64_t foreign = 0;  // packets between others
+  // Flows whose packets are among `others`: connections with MD5 or TCP-AO; those beyond what a
+  // capture of this size may have.
+  uint64_t signed_by_key = 0;
+  uint64_t too_many = 0;
 };
 
 // `local`: L's addresses. Packets to groups count as received.

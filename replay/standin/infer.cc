@@ -183,6 +183,11 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
                                         " connections are signed with a key that is not known: "
                                         "their packets enter as they are"));
   }
+  if (flows.too_many != 0) {
+    plan.guesses.push_back(absl::StrCat(flows.too_many, " flows beyond the first ",
+                                        flows.tcp.size() + flows.udp.size(),
+                                        " are not stood in for: their packets enter as they are"));
+  }
   plan.mtu_bytes = MtuOf(packets, flows);
   AddNeighbours(packets, flows, &plan);
   InferContext context;

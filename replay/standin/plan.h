@@ -22,6 +22,8 @@
 namespace tapedeck::standin {
 
 inline constexpr uint32_t kNoFlow = ~uint32_t{0};
+// All flows of a plan are under way at once: so many a Lab holds.
+inline constexpr size_t kPlanFlowsMax = 65'536;
 
 // What a stimulus waits for, and what its gap counts from.
 enum class CauseKind : uint8_t {

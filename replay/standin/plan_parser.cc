@@ -270,6 +270,7 @@ class PlanParser {
     PlanFlow flow;
     const auto number = words.Number<uint32_t>();
     if (number != plan_.flows.size() + 1) words.Expected("the next flow's number", "another");
+    if (number > kPlanFlowsMax) words.Expected("at most 65536 flows", "more");
     flow.protocol = Protocol(words);
     flow.role = words.Take("active") ? Role::kActive : Role::kPassive;
     if (flow.role == Role::kPassive) words.Want("passive");

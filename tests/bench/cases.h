@@ -22,6 +22,8 @@ void AddRouteCases(Suite& suite);
 void AddScriptCases(Suite& suite);
 // Labs as a whole: building, snapshots, raw replay.
 void AddLabCases(Suite& suite);
+// Stand-ins, and the debugger behind a million events.
+void AddReplayCases(Suite& suite);
 // Inputs of the fuzz target, without a fuzzing engine.
 void AddFuzzCases(Suite& suite);
 

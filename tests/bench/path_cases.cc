@@ -1,6 +1,8 @@
 // A datagram's whole way through one host: from the wire through NIC, DMA, interrupt, poll, IP and
 // UDP to a coroutine that reads it or sends it back; and the stack's part of that way alone.
+#include <algorithm>
 #include <cerrno>
+#include <iterator>
 
 #include "replay/lab/frame_player.h"
 #include "replay/lab/lab.h"
@@ -57,14 +59,40 @@ LabOptions OneHost(bool trace) {
   return options;
 }
 
+// Every event as it is, without its bytes, in a piece of memory that begins anew when it is full.
+class EventLog : public TraceObserver {
+ public:
+  void Observe(uint64_t, const TraceEvent& event, const FrameLedger&) override {
+    Entry& entry = entries_[next_++ % entries_.size()];
+    entry.time = event.time;
+    entry.kind = event.kind;
+    entry.host = event.host;
+    entry.cpu = event.cpu;
+    std::copy(std::begin(event.args), std::end(event.args), entry.args);
+  }
+
+ private:
+  struct Entry {
+    SimTime time;
+    uint64_t args[4] = {};
+    TraceKind kind = TraceKind::kCount;
+    uint8_t host = 0;
+    uint8_t cpu = 0;
+  };
+  std::vector<Entry> entries_ = std::vector<Entry>(1 << 20);
+  uint64_t next_ = 0;
+};
+
 // Datagrams to an application that reads them.
 class ReceivePath : public Case {
  public:
-  ReceivePath(size_t frame_bytes, bool trace)
+  // With `log` (may be null), which must outlive the case, all events go there too.
+  ReceivePath(size_t frame_bytes, bool trace, TraceObserver* log = nullptr)
       : lab_(OneHost(trace)),
         sinks_(lab_.host(0), std::array{kSinkPort}),
         source_(UdpFrame(frame_bytes, kSinkPort)),
         player_(lab_.world(), lab_.port(0), source_, lab_.world().now(), UINT64_MAX) {
+    if (log != nullptr) lab_.recorder().AddObserver(log);
     Run();
   }
 
@@ -82,6 +110,15 @@ class ReceivePath : public Case {
   UdpSinks sinks_;
   RepeatedFrame source_;
   FramePlayer player_;
+};
+
+class LoggedReceivePath : public Case {
+ public:
+  uint64_t Run() override { return path_.Run(); }
+
+ private:
+  EventLog log_;
+  ReceivePath path_{kSmallFrameBytes, /*trace=*/true, &log_};
 };
 
 // Sends back what comes to kEchoPort.
@@ -235,6 +272,8 @@ void AddPathCases(Suite& suite) {
             [] { return std::make_unique<ReceivePath>(kSmallFrameBytes, /*trace=*/true); });
   suite.Add("path/udp_receive_64_untraced", "datagrams",
             [] { return std::make_unique<ReceivePath>(kSmallFrameBytes, /*trace=*/false); });
+  suite.Add("path/udp_receive_64_event_log", "datagrams",
+            [] { return std::make_unique<LoggedReceivePath>(); });
   suite.Add("path/udp_receive_1514", "datagrams",
             [] { return std::make_unique<ReceivePath>(kLargeFrameBytes, /*trace=*/true); });
   suite.Add("path/udp_echo_64", "frames",

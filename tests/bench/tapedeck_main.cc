@@ -8,6 +8,7 @@ int main(int argc, char** argv) {
   AddComponentCases(suite);
   AddNicCases(suite);
   AddPathCases(suite);
+  AddReplayCases(suite);
   AddTcpCases(suite);
   AddRouteCases(suite);
   AddScriptCases(suite);

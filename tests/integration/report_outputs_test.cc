@@ -202,8 +202,9 @@ TEST_F(ReportOutputsTest, TimelineIsJsonWithNamedTracksAndArrowsThatEnd) {
     EXPECT_TRUE(named.contains({entry["pid"].get<int>(), entry["tid"].get<int>()})) << entry;
   }
   for (const auto& [id, open] : arrows) EXPECT_LE(open, 0) << "arrow " << id << " does not end";
-  EXPECT_THAT(names, ::testing::IsSupersetOf(
-                         {"wire in", "wire out", "CPU 0 hardirq", "CPU 0 softirq", "sockets"}));
+  EXPECT_THAT(names,
+              ::testing::IsSupersetOf({"wire in", "wire out", "CPU 0 hardirq", "CPU 0 softirq",
+                                       "CPU 0 timers", "sockets", "system calls, thread 1"}));
 }
 
 // --- xplot ---

@@ -3,6 +3,8 @@
 #include <array>
 
 #include "replay/convert/anonymise.h"
+#include "replay/standin/captured_packets.h"
+#include "replay/standin/infer.h"
 #include "stack/wire/icmp.h"
 #include "standin_fixture.h"
 
@@ -126,6 +128,49 @@ TEST_F(StandInCases, AnotherGroupIsNotHeard) {
   Replay();
   for (size_t i = 0; i < run_.flows.size(); ++i) ExpectGrade(i, Grade::kB);
   EXPECT_EQ(run_.dropped.size(), 1U);
+}
+
+// A datagram of P in two fragments: they enter as they are, and our host puts them together.
+TEST_F(StandInCases, FragmentsEnterAsTheyAre) {
+  Handshake();
+  Request();
+  const FrameBytes whole = UdpFrame(Between(kThem, 4000, kUsHost, 9, Text(2'000)));
+  constexpr size_t kHeaders = 14 + 20;
+  constexpr size_t kCut = 1'480;
+  for (const bool first : {true, false}) {
+    FrameBytes fragment(whole.begin(), whole.begin() + kHeaders);
+    const auto from = whole.begin() + kHeaders + (first ? 0 : kCut);
+    fragment.insert(fragment.end(), from, first ? from + kCut : whole.end());
+    auto* const ip = wire::OverlayMutable<wire::Ipv4Header>(std::span(fragment).subspan(14));
+    ip->tot_len = static_cast<uint16_t>(fragment.size() - 14);
+    ip->frag_off = static_cast<uint16_t>(first ? 0x2000 : kCut / 8);
+    wire::FillIpv4Checksum(ip);
+    capture_.Add(std::span<const uint8_t>(fragment), kMs);
+  }
+  Close();
+  Replay();
+  ASSERT_EQ(plan_.flows.size(), 1U);
+  ExpectGrade(0, Grade::kB);
+  EXPECT_EQ(run_.frames_in, 8U);
+  // Nobody has the port: one drop, of the whole datagram.
+  EXPECT_THAT(run_.dropped, testing::ElementsAre(testing::Pair("NO_SOCKET", 1U)));
+}
+
+// A capture of nothing but beginnings has no more flows than its size pays for.
+TEST_F(StandInCases, FlowsBeyondWhatTheSizePaysForEnterAsTheyAre) {
+  constexpr uint32_t kFlows = 18'000;
+  for (uint32_t i = 0; i < kFlows; ++i) {
+    capture_.Add(Between(Ipv4Address(0x0b000000 + i), 4000, kUsHost, 53, "x"), kUs);
+  }
+  auto reader = capture::CaptureReader::FromBytes(capture_.bytes(), "made").value();
+  InferOptions options;
+  options.host = host_;
+  options.fit = false;
+  const Plan plan = InferPlan(ReadPackets(reader), "made", options);
+  EXPECT_LT(plan.flows.size(), kFlows);
+  EXPECT_GE(plan.flows.size(), 16'384U);
+  EXPECT_EQ(plan.stimuli.size(), kFlows);
+  EXPECT_THAT(plan.guesses, testing::Contains(testing::HasSubstr("are not stood in for")));
 }
 
 // Nobody had the port: L's ICMP error says so, and nothing is read.

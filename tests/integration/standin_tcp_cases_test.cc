@@ -211,6 +211,24 @@ TEST_F(StandInCases, MultipathFallsBackToPlainTcp) {
   EXPECT_THAT(plan_.guesses, testing::Contains(testing::HasSubstr("Multipath")));
 }
 
+// Both ends speak it: each subflow is a TCP connection of its own, whose bytes our host takes and
+// sends; what is said of the whole connection in options stays unsaid, and the plan says so.
+TEST_F(StandInCases, AMultipathSubflowIsAConnection) {
+  const std::vector<uint8_t> capable = {wire::kTcpOptMptcp, 4, 0x01, 0x81};
+  Segment syn = tcp_.Syn();
+  Segment syn_ack = tcp_.SynAck();
+  for (Segment* const segment : {&syn, &syn_ack}) {
+    segment->options.insert(segment->options.end(), capable.begin(), capable.end());
+  }
+  capture_.Add(syn).Add(syn_ack, kAtOnce).Add(tcp_.Ack(kClient), kPath);
+  Request();
+  Close();
+  Replay();
+  EXPECT_EQ(plan_.flows[0].read_bytes, 100U);
+  ExpectGrade(0, Grade::kB);
+  EXPECT_THAT(plan_.guesses, testing::Contains(testing::HasSubstr("Multipath")));
+}
+
 // Addresses were made anonymous and nobody mended the sums: L took the segments all the same.
 TEST_F(StandInCases, WhatLTookHadARightChecksum) {
   const auto spoilt = [](Segment segment) {
