@@ -342,7 +342,7 @@ class Normaliser {
   const NormaliseOptions& options_;
   uint64_t memory_bytes_max_ = 0;
   uint64_t frame_bytes_ = sizeof(Frame);  // and what the caller keeps of one
-  uint64_t planned_bytes_ = 0;  // by the pieces that super-frames will be cut into
+  uint64_t planned_bytes_ = 0;            // by the pieces that super-frames will be cut into
   Sightings sightings_;
   NormalisedCapture out_;
 };
