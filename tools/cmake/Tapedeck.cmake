@@ -62,7 +62,7 @@ endif()
 # Declares the folder <folder> (or, of it, HEADERS alone) as the library <name>. Its headers are reached only through an
 # include tree of its own (a directory that holds nothing but links to them under their full path), so code that does not link
 # <name> cannot include them: the layering of the design is checked by the compiler. SEPARATE: some of its files share file-local
-# names, so that they are never compiled together. COLD: no packet passes here, so the compiler's time is better spent elsewhere.
+# names, so that they are never compiled together. COLD: little of a packet's time passes here, so the compiler's is better spent elsewhere.
 function(tapedeck_library name)
   cmake_parse_arguments(ARG "SEPARATE;COLD" "DIR" "HEADERS;SOURCES;DEPS" ${ARGN})
   set(tree ${PROJECT_BINARY_DIR}/include-trees/${name})
