@@ -140,7 +140,8 @@ struct RedirectMessage {
 
 bool ReadRedirect(const sk_buff* skb, RedirectMessage* message) {
   // Data may be at the quoted packet already: the message begins at the transport header.
-  const std::span<const uint8_t> bytes(skb_transport_header(skb), skb_tail_pointer(skb));
+  const uint8_t* const end = skb_tail_pointer(skb);
+  const std::span<const uint8_t> bytes(skb_transport_header(skb), end);
   if (bytes.size() < sizeof(wire::NdRedirect)) return false;
   const auto& nd = *reinterpret_cast<const wire::NdRedirect*>(bytes.data());
   message->target = nd.target;
