@@ -148,10 +148,12 @@ TEST_F(HostileFiles, AnInterruptedWriterLeavesTheOldFileAndNothingElse) {
       const Child child(writer, Path("messages"), [] {});
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       child.Send(signal);
-      const int status = child.Wait();
-      if (WIFEXITED(status)) {
+      child.Wait();
+      // A fast machine's writer is through by then, though it may not have ended yet.
+      const size_t left_bytes = Contents("old.pcapng").size();
+      if (left_bytes != 3) {
         EXPECT_NE(writer[0], "replay") << "60,000 frames are not played within 20 ms";
-        EXPECT_GT(Contents("old.pcapng").size(), 8'000'000U) << "whole";
+        EXPECT_GT(left_bytes, 8'000'000U) << "whole";
         std::ofstream(Path("old.pcapng")) << "old";
       }
       EXPECT_EQ(Contents("old.pcapng"), "old") << writer[0];
