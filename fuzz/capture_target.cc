@@ -135,10 +135,10 @@ void CheckWriter(std::span<const uint8_t> input) {
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  if (input.size() > kInputBytesMax) return std::nullopt;
+RunResult RunInput(std::span<const uint8_t> input) {
+  if (input.size() > kInputBytesMax) return {};
   std::optional<CaptureReader> reader = OpenInput(input);
-  if (!reader.has_value()) return 0;
+  if (!reader.has_value()) return RunResult::Whole(0);
   RunHash hash;
   const NormalisedCapture normalised = normalise::Normalise(*reader);
   CheckNormalised(normalised, reader->size_bytes(), &hash);
@@ -149,7 +149,7 @@ std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
   CHECK(ValidateScript(captured.script).ok());
   hash.Add(captured.script.steps.size());
   CheckWriter(input);
-  return hash.value();
+  return RunResult::Whole(hash.value());
 }
 
 }  // namespace tapedeck::fuzz

@@ -4,10 +4,10 @@
 // Input: the bytes spelling of a Script. Property: no CHECK fails, the promises of oracles.h hold,
 // and a host whose administrator takes the device down and up again is heard of as before.
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <string_view>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "fuzz/oracles.h"
 #include "fuzz/script_input.h"
 #include "fuzz/stage.h"
@@ -21,15 +21,9 @@ namespace {
 
 // Descriptor 3 is a UDP socket on the script's port, 5 a TCP listener there; the first peer is
 // known.
-constexpr std::string_view kPrelude = R"(
-    0    socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
-    +0   bind(3, ..., ...) = 0
-    +0   sendto(3, ..., 8, 0, ..., ...) = 8
-    +0   socket(..., SOCK_STREAM, IPPROTO_TCP) = 5
-    +0   bind(5, ..., ...) = 0
-    +0   listen(5, 8) = 0
-    +1   pause
-)";
+std::string Prelude() {
+  return absl::StrCat(kBindDatagrams, kSayHello, kOpenListener, "+1 pause\n");
+}
 
 // Down and up, as `ip link set` does it, once all is well again: the cable plugged in, memory to be
 // had, the CPU back.
@@ -48,10 +42,9 @@ void CheckRecovers(Lab& lab) {
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  static Stage stage(SmallLab(), [](Lab&) {}, kPrelude, CheckRecovers);
-  const std::optional<Script> script = ScriptOf(input);
-  return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
+RunResult RunInput(std::span<const uint8_t> input) {
+  static Stage stage(SmallLab(), [](Lab&) {}, Prelude(), CheckRecovers);
+  return stage.Run(input);
 }
 
 }  // namespace tapedeck::fuzz

@@ -14,6 +14,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size != 0) std::memcpy(copy.get(), data, size);
   static tapedeck::fuzz::InputRing ring = tapedeck::fuzz::InputRing::FromEnvironment();
   ring.Add({copy.get(), size});
+  const tapedeck::fuzz::RunResult result = tapedeck::fuzz::RunInput({copy.get(), size});
+  if (result.end == tapedeck::fuzz::RunResult::End::kCutShort) ring.CountCutShort();
   // -1: keep it out of the corpus.
-  return tapedeck::fuzz::RunInput({copy.get(), size}).has_value() ? 0 : -1;
+  return result.keeps() ? 0 : -1;
 }

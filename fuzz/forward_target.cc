@@ -3,10 +3,10 @@
 // Input: the bytes spelling of a Script; a step's NIC is the network that its frame comes from.
 // Property: no CHECK fails and the promises of oracles.h hold.
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <string_view>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "fuzz/script_input.h"
 #include "fuzz/stage.h"
 #include "fuzz/target.h"
@@ -17,14 +17,14 @@ namespace tapedeck::fuzz {
 namespace {
 
 // The first peers of both networks are neighbours that it knows, and have been sent something.
-constexpr std::string_view kPrelude = R"(
-    0    socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
-    +0   bind(3, ..., ...) = 0
-    +0   sendto(3, ..., 8, 0, ..., ...) = 8
+std::string Prelude() {
+  constexpr char kSayHelloBeyond[] = R"(
     +0   sendto(3, ..., 8, 0, {sa_family=AF_INET, sin_port=htons(53),
                                sin_addr=inet_addr("198.51.100.101")}, 16) = 8
     +2   pause
 )";
+  return absl::StrCat(kBindDatagrams, kSayHello, kSayHelloBeyond);
+}
 
 LabOptions Router() {
   LabOptions options = SmallLab();
@@ -44,10 +44,9 @@ void Forward(Lab& lab) {
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  static Stage stage(Router(), Forward, kPrelude);
-  const std::optional<Script> script = ScriptOf(input);
-  return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
+RunResult RunInput(std::span<const uint8_t> input) {
+  static Stage stage(Router(), Forward, Prelude());
+  return stage.Run(input);
 }
 
 }  // namespace tapedeck::fuzz

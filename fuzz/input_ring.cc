@@ -14,14 +14,15 @@
 namespace tapedeck::fuzz {
 
 struct InputRing::File {
-  static constexpr uint64_t kMagic = 0x31676e6952706154;  // "TapRing1"
+  static constexpr uint64_t kMagic = 0x32676e6952706154;  // "TapRing2"
   struct Slot {
     uint32_t bytes = 0;
     uint8_t data[kInputBytesMax] = {};
   };
 
   uint64_t magic = kMagic;
-  uint64_t added = 0;  // ever; the newest is in slot (added - 1) modulo kInputsMax
+  uint64_t added = 0;      // ever; the newest is in slot (added - 1) modulo kInputsMax
+  uint64_t cut_short = 0;  // of these runs, and of those before this file
   Slot slots[kInputsMax];
 };
 
@@ -32,6 +33,7 @@ InputRing InputRing::FromEnvironment() {
 
 InputRing::InputRing(const char* path) {
   const std::string name = path;
+  const uint64_t cut_short_before = ReadCutShort(name);
   // A finished ring goes where the oldest of those was: names after each other, the next one free.
   for (int i = kOldRings - 1; i > 0; --i) {
     std::rename((name + "." + std::to_string(i - 1)).c_str(),
@@ -45,7 +47,9 @@ InputRing::InputRing(const char* path) {
     if (memory != MAP_FAILED) file_ = static_cast<File*>(memory);
   }
   close(fd);
-  if (file_ != nullptr) file_->magic = File::kMagic;  // all else is zero in a new file
+  if (file_ == nullptr) return;
+  file_->magic = File::kMagic;  // all else is zero in a new file
+  file_->cut_short = cut_short_before;
 }
 
 void InputRing::Store(std::span<const uint8_t> input) {
@@ -55,12 +59,26 @@ void InputRing::Store(std::span<const uint8_t> input) {
   ++file_->added;
 }
 
-std::vector<std::vector<uint8_t>> InputRing::Read(const std::string& path) {
-  std::vector<std::vector<uint8_t>> inputs;
-  const auto file = std::make_unique<File>();
+void InputRing::CountCutShort() {
+  if (file_ != nullptr) ++file_->cut_short;
+}
+
+std::unique_ptr<InputRing::File> InputRing::Load(const std::string& path) {
+  auto file = std::make_unique<File>();
   std::ifstream in(path, std::ios::binary);
   in.read(reinterpret_cast<char*>(file.get()), sizeof(File));
-  if (!in || file->magic != File::kMagic) return inputs;
+  return in && file->magic == File::kMagic ? std::move(file) : nullptr;
+}
+
+uint64_t InputRing::ReadCutShort(const std::string& path) {
+  const std::unique_ptr<File> file = Load(path);
+  return file == nullptr ? 0 : file->cut_short;
+}
+
+std::vector<std::vector<uint8_t>> InputRing::Read(const std::string& path) {
+  std::vector<std::vector<uint8_t>> inputs;
+  const std::unique_ptr<File> file = Load(path);
+  if (file == nullptr) return inputs;
   const uint64_t first = file->added > kInputsMax ? file->added - kInputsMax : 0;
   for (uint64_t i = first; i < file->added; ++i) {
     const File::Slot& slot = file->slots[i % kInputsMax];

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -32,13 +33,20 @@ class InputRing {
     if (file_ != nullptr) Store(input);
   }
 
+  // One more run was cut short (RunResult).
+  void CountCutShort();
+
   // What the file `path` has, the oldest first; none where it is no ring.
   static std::vector<std::vector<uint8_t>> Read(const std::string& path);
+  // How many runs were cut short, of this process and of those whose rings lay there before it.
+  static uint64_t ReadCutShort(const std::string& path);
 
  private:
   struct File;
   InputRing() = default;
   void Store(std::span<const uint8_t> input);
+  // nullptr where `path` is no ring.
+  static std::unique_ptr<File> Load(const std::string& path);
 
   File* file_ = nullptr;  // mapped for good
 };

@@ -20,12 +20,12 @@ struct JudgeRequest {
 
 struct JudgeAnswer {
   uint64_t digest = 0;
-  uint32_t ran = 0;        // 1: it held, and `digest` is its digest
+  uint32_t end = 0;        // RunResult::End of a run that held; unless it is 0, `digest` counts
   uint32_t signal = 0;     // that ended it, else 0
   uint32_t exit_code = 0;  // of a run that did not hold: sanitizers end with one
   uint32_t error_bytes = 0;
 };
-// A run with neither `ran` nor signal nor exit code: the input is out of the target's bounds.
+// A run with neither `end` nor signal nor exit code: the input is out of the target's bounds.
 
 // Of `error_bytes`.
 inline constexpr uint32_t kJudgeErrorBytesMax = 1U << 20;

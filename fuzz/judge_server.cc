@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -45,7 +44,7 @@ bool WriteAll(int fd, const void* data, size_t bytes) {
 
 // What a run tells the process that waits for it.
 struct Shared {
-  std::optional<uint64_t> digest;
+  RunResult result;
   bool ended = false;
 };
 
@@ -57,7 +56,7 @@ struct Shared {
   dup2(errors_fd, STDERR_FILENO);
   dup2(errors_fd, STDOUT_FILENO);  // which is the protocol's
   if (seconds_max != 0) alarm(seconds_max);
-  shared->digest = RunInput(input);
+  shared->result = RunInput(input);
   shared->ended = true;
   _exit(0);
 }
@@ -84,8 +83,8 @@ bool JudgeInput(std::span<const uint8_t> input, uint32_t seconds_max, Shared* sh
   if (WIFEXITED(status)) answer.exit_code = static_cast<uint32_t>(WEXITSTATUS(status));
   // A run that ends its process by itself, and says that all is well, has not run.
   if (WIFEXITED(status) && answer.exit_code == 0 && !shared->ended) answer.exit_code = 1;
-  answer.ran = shared->ended && shared->digest.has_value();
-  answer.digest = shared->digest.value_or(0);
+  if (shared->ended) answer.end = static_cast<uint32_t>(shared->result.end);
+  answer.digest = shared->result.digest;
   const std::vector<char> errors = TakeErrors(errors_fd);
   close(errors_fd);
   answer.error_bytes = static_cast<uint32_t>(errors.size());

@@ -10,9 +10,10 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <string_view>
+#include <string>
 #include <variant>
 
+#include "absl/strings/str_cat.h"
 #include "fuzz/oracles.h"
 #include "fuzz/script_input.h"
 #include "fuzz/stage.h"
@@ -27,18 +28,15 @@ namespace {
 
 // Descriptor 3 is a UDP socket on the script's port, 5 a TCP listener there, 6 a connection from
 // the first peer.
-constexpr std::string_view kPrelude = R"(
-    0    socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
-    +0   bind(3, ..., ...) = 0
-    +0   sendto(3, ..., 8, 0, ..., ...) = 8
-    +0   socket(..., SOCK_STREAM, IPPROTO_TCP) = 5
-    +0   bind(5, ..., ...) = 0
-    +0   listen(5, 8) = 0
+std::string Prelude() {
+  constexpr char kAccepted[] = R"(
     +1   segment 0 SYN mss 1460 sackok ts 0 0 wscale 7
     +1ms segment 0 ACK ts 0 0
     +1ms accept(5, ..., ...) = 6
     +1   pause
 )";
+  return absl::StrCat(kBindDatagrams, kSayHello, kOpenListener, kAccepted);
+}
 
 void Sysctl(Lab& lab, const char* path, const char* value) {
   CHECK_EQ(lab.host(0).kernel().sysctl().Write(path, value), 0);
@@ -80,10 +78,10 @@ class ApplicationLog : public TraceObserver {
 
 struct Side {
   explicit Side(const std::function<void(Lab&)>& configure)
-      : stage(SmallLab(), configure, kPrelude, [this](Lab&) { seen = log.value(); }) {
+      : stage(SmallLab(), configure, Prelude(), [this](Lab&) { seen = log.value(); }) {
     stage.lab().recorder().AddObserver(&log);
   }
-  uint64_t Run(const Script& script) {
+  RunResult Run(const Script& script) {
     log.Begin();
     return stage.Run(script);
   }
@@ -112,16 +110,16 @@ bool IsComparable(const Script& script) {
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
+RunResult RunInput(std::span<const uint8_t> input) {
   static Sides sides;
   const std::optional<Script> script = ScriptOf(input);
-  if (!script.has_value()) return std::nullopt;
-  const uint64_t digest = sides.plain.Run(*script);
-  if (!IsComparable(*script)) return digest;
+  if (!script.has_value()) return {};
+  const RunResult result = sides.plain.Run(*script);
+  if (!result.keeps() || !IsComparable(*script)) return result;
   Side& changed = *sides.changed[script->steps.size() % kPairs];
   changed.Run(*script);
   CheckSameForApplications(sides.plain.seen, changed.seen);
-  return digest;
+  return result;
 }
 
 }  // namespace tapedeck::fuzz

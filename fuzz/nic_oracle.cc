@@ -4,7 +4,6 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
-#include <variant>
 
 #include "fuzz/oracles.h"
 #include "stack/core/dev.h"
@@ -96,15 +95,6 @@ void NicOracle::CheckPoll(const TraceEvent& event) {
 void NicOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) {
   if (event.kind == TraceKind::kDeviceFault && honest_) DmaNotAllowed(event);
   if (event.kind == TraceKind::kNapiPoll && counting_) CheckPoll(event);
-}
-
-bool LeavesInterruptsAlone(const Script& script) {
-  return std::none_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
-    return std::holds_alternative<NicRegisterStep>(step.what) ||
-           std::holds_alternative<NicFaultStep>(step.what) ||
-           std::holds_alternative<CpuBusyStep>(step.what) ||
-           std::holds_alternative<LinkStep>(step.what);
-  });
 }
 
 void CheckRingsServed(Lab& lab) {

@@ -19,7 +19,6 @@
 #include <cstdint>
 
 #include "replay/lab/lab.h"
-#include "replay/script/script.h"
 #include "replay/trace/recorder.h"
 
 namespace tapedeck::fuzz {
@@ -51,10 +50,8 @@ class NicOracle : public TraceObserver {
   std::array<Counted, kHostsMax> before_;
 };
 
-// Whether `script` leaves the driver's interrupts alone: otherwise none of this is its fault.
-bool LeavesInterruptsAlone(const Script& script);
-
-// REQUIRES: nothing has happened for longer than any interrupt is moderated.
+// REQUIRES: nothing has happened for longer than any interrupt is moderated, and nothing has held
+// interrupts up: otherwise none of this is the driver's fault.
 void CheckRingsServed(Lab& lab);
 
 }  // namespace tapedeck::fuzz

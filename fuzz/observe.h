@@ -16,6 +16,9 @@ struct Observation {
   uint64_t last_event = 0;
 };
 
+// Exit code of a replayer that has shown a run that was cut short (RunResult).
+inline constexpr int kCutShortExit = 3;
+
 // The inputs that this process runs from now on are looked at. Before the first input. Weak:
 // targets that run no Lab do not have it.
 [[gnu::weak]] void ObserveRuns(const Observation& observation);

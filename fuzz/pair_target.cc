@@ -4,7 +4,6 @@
 // Input: the bytes spelling of a Script, whose NIC faults at `wire` are those of the link that
 // leads away from the step's host. Property: no CHECK fails and the promises of oracles.h hold.
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -44,10 +43,9 @@ LabOptions Pair() {
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
+RunResult RunInput(std::span<const uint8_t> input) {
   static Stage stage(Pair(), [](Lab&) {}, kPrelude);
-  const std::optional<Script> script = ScriptOf(input);
-  return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
+  return stage.Run(input);
 }
 
 }  // namespace tapedeck::fuzz

@@ -4,10 +4,11 @@
 // oracles.h hold.
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <string_view>
+#include <string>
 
+#include "absl/strings/str_cat.h"
+#include "fuzz/script_input.h"
 #include "fuzz/stage.h"
 #include "fuzz/target.h"
 #include "replay/lab/lab.h"
@@ -22,12 +23,7 @@ namespace {
 constexpr size_t kStepsMax = 24;
 
 // Descriptor 5 is a TCP listener on the script's port, as it is of the target `stack`.
-constexpr std::string_view kPrelude = R"(
-    0    socket(..., SOCK_STREAM, IPPROTO_TCP) = 5
-    +0   bind(5, ..., ...) = 0
-    +0   listen(5, 8) = 0
-    +2   pause
-)";
+std::string Prelude() { return absl::StrCat(kOpenListener, "+2 pause\n"); }
 
 LabOptions OneHost() {
   LabOptions options;
@@ -39,10 +35,10 @@ LabOptions OneHost() {
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  static Stage stage(OneHost(), [](Lab&) {}, kPrelude);
+RunResult RunInput(std::span<const uint8_t> input) {
+  static Stage stage(OneHost(), [](Lab&) {}, Prelude());
   const Script script = DecodeScript(input);
-  if (script.steps.size() > kStepsMax) return std::nullopt;
+  if (script.steps.size() > kStepsMax) return {};
   return stage.Run(script);
 }
 

@@ -67,10 +67,10 @@ std::optional<Plan> PlanOf(std::span<const uint8_t> input) {
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  if (input.size() > kInputBytesMax) return std::nullopt;
+RunResult RunInput(std::span<const uint8_t> input) {
+  if (input.size() > kInputBytesMax) return {};
   const std::optional<Plan> plan = PlanOf(input);
-  return plan.has_value() ? CheckText(*plan) : 0;
+  return RunResult::Whole(plan.has_value() ? CheckText(*plan) : 0);
 }
 
 }  // namespace tapedeck::fuzz

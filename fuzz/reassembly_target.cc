@@ -3,7 +3,6 @@
 // Input: the bytes spelling of a Script. Property: no CHECK fails and the promises of oracles.h
 // hold.
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,10 +38,9 @@ void Tighten(Lab& lab) {
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
+RunResult RunInput(std::span<const uint8_t> input) {
   static Stage stage(SmallLab(), Tighten, kPrelude);
-  const std::optional<Script> script = ScriptOf(input);
-  return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
+  return stage.Run(input);
 }
 
 }  // namespace tapedeck::fuzz

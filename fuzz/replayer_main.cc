@@ -3,18 +3,21 @@
 //
 //   stack_replayer [--repeat N] [--state-map] [--fill BYTE] FILE|DIRECTORY...
 //
-// Prints "FILE: DIGEST" for each, in the order of their names; the name comes before the run, so
-// that a crash shows whose it is. Each input runs twice, with the input before it in between, and
-// the digests and state maps must be equal; and a third time with a detour in the middle: time goes
-// on and is put back. --fill: what memory is filled with before it is written. With --state-map the
-// facts follow that the map holds of its run, a line each. With --repeat each runs N times more,
-// and the rate is printed at the end. Exit codes: 0 all held, 1 a digest or map differed, 2 wrong
-// usage. A broken promise aborts.
+// Prints "FILE: DIGEST" for each, in the order of their names, "cut short" behind it where the
+// input made more work than a run may have; the name comes before the run, so that a crash shows
+// whose it is. Each input runs twice, with the input before it in between, and the digests and
+// state maps must be equal; and a third time with a detour in the middle: time goes on and is put
+// back. --fill: what memory is filled with before it is written. With --state-map the facts follow
+// that the map holds of its run, a line each. With --repeat each runs N times more, and the rate is
+// printed at the end. Exit codes: 0 all held, 1 a digest or map differed, 2 wrong usage. A broken
+// promise aborts.
 //
 //   stack_replayer --judge                              what judge_protocol.h says
-//   stack_replayer --trace FILE                         one run, its events as text
+//   stack_replayer --trace FILE                         one run, its events as text; exit code 3:
+//                                                       it was cut short
 //   stack_replayer --capture PCAPNG --until N FILE      one run up to event N, as a capture
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <chrono>
 #include <cinttypes>
@@ -43,7 +46,7 @@ struct Input {
   std::unique_ptr<uint8_t[]> bytes;
   size_t size = 0;
 
-  std::optional<uint64_t> Run() const { return RunInput({bytes.get(), size}); }
+  RunResult Run() const { return RunInput({bytes.get(), size}); }
 };
 
 struct Arguments {
@@ -133,45 +136,46 @@ std::vector<uint8_t> StateCells() {
   return {cells.begin(), cells.end()};
 }
 
+std::string Text(const RunResult& result) {
+  if (!result.ran()) return "out of bounds";
+  std::array<char, 17> digest;
+  std::snprintf(digest.data(), digest.size(), "%016" PRIx64, result.digest);
+  return result.keeps() ? digest.data() : std::string(digest.data()) + " cut short";
+}
+
 // The same digest, where the target runs a Lab.
-std::optional<uint64_t> RunWithDetour(const Input& input) {
+RunResult RunWithDetour(const Input& input) {
   if (VaryRuns == nullptr) return input.Run();
   VaryRuns({.fill = RunVariation().fill, .detour = true});
-  const std::optional<uint64_t> digest = input.Run();
+  const RunResult result = input.Run();
   VaryRuns({.fill = RunVariation().fill, .detour = false});
-  return digest;
+  return result;
 }
 
 // Runs `input` twice, `between` in the middle. False where the digests or state maps differ.
 bool Replay(const Input& input, const Input& between) {
   std::printf("%s: ", input.name.c_str());
   std::fflush(stdout);
-  const std::optional<uint64_t> digest = input.Run();
+  const RunResult result = input.Run();
   const std::vector<uint8_t> cells = StateCells();
   between.Run();
-  const std::optional<uint64_t> again = input.Run();
-  if (digest != again) {
+  const RunResult again = input.Run();
+  if (result != again) {
     std::fprintf(stderr, "ASSERTION FAILED: DET:repeats:digest\n");
-    std::printf("%016" PRIx64 ", but the second time %016" PRIx64 "\n", digest.value_or(0),
-                again.value_or(0));
+    std::printf("%s, but the second time %s\n", Text(result).c_str(), Text(again).c_str());
     return false;
   }
-  if (digest.has_value() && cells != StateCells()) {
-    std::printf("%016" PRIx64 ", but the second time another state map\n", *digest);
+  if (result.ran() && cells != StateCells()) {
+    std::printf("%s, but the second time another state map\n", Text(result).c_str());
     return false;
   }
-  const std::optional<uint64_t> detour = RunWithDetour(input);
-  if (digest != detour) {
+  const RunResult detour = RunWithDetour(input);
+  if (result != detour) {
     std::fprintf(stderr, "ASSERTION FAILED: DET:restores:digest\n");
-    std::printf("%016" PRIx64 ", but with a detour %016" PRIx64 "\n", digest.value_or(0),
-                detour.value_or(0));
+    std::printf("%s, but with a detour %s\n", Text(result).c_str(), Text(detour).c_str());
     return false;
   }
-  if (digest.has_value()) {
-    std::printf("%016" PRIx64 "\n", *digest);
-  } else {
-    std::printf("out of bounds\n");
-  }
+  std::printf("%s\n", Text(result).c_str());
   return true;
 }
 
@@ -210,8 +214,7 @@ int Observe(const Arguments& arguments) {
   if (!arguments.capture.empty()) observation.capture = arguments.capture.c_str();
   observation.last_event = arguments.until;
   ObserveRuns(observation);
-  input->Run();
-  return 0;
+  return input->Run().end == RunResult::End::kCutShort ? kCutShortExit : 0;
 }
 
 int Main(int argc, char** argv) {

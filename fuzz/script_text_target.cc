@@ -3,7 +3,6 @@
 // Input: a script's text. Property: the parser says no with a place, or what it read prints to a
 // text that reads the same and prints the same; and in bytes it is the same script again.
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -23,13 +22,13 @@ constexpr size_t kTextBytesMax = size_t{1} << 14;
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  if (input.size() > kTextBytesMax) return std::nullopt;
+RunResult RunInput(std::span<const uint8_t> input) {
+  if (input.size() > kTextBytesMax) return {};
   const std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());
   const absl::StatusOr<Script> script = ParseScript(text, "input");
   if (!script.ok()) {
     CHECK(script.status().message().substr(0, 6) == "input:");
-    return 0;
+    return RunResult::Whole(0);
   }
   CHECK(ValidateScript(*script).ok());
   const std::string printed = PrintScript(*script);
@@ -41,7 +40,7 @@ std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
   if (bytes.ok()) CHECK(DecodeScript(*bytes) == *script);
   const std::span<const uint8_t> view(reinterpret_cast<const uint8_t*>(printed.data()),
                                       printed.size());
-  return SipHash24(view, {});
+  return RunResult::Whole(SipHash24(view, {}));
 }
 
 }  // namespace tapedeck::fuzz

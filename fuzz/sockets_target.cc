@@ -4,7 +4,6 @@
 // Input: the bytes spelling of a Script; each call that does not return at once is a thread that
 // waits while the next is made. Property: no CHECK fails and the promises of oracles.h hold.
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -46,10 +45,9 @@ LabOptions TwoCpus() {
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
+RunResult RunInput(std::span<const uint8_t> input) {
   static Stage stage(TwoCpus(), [](Lab&) {}, kPrelude, CheckReadiness);
-  const std::optional<Script> script = ScriptOf(input);
-  return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
+  return stage.Run(input);
 }
 
 }  // namespace tapedeck::fuzz

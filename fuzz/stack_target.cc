@@ -5,10 +5,10 @@
 // hold.
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <span>
-#include <string_view>
+#include <string>
 
+#include "absl/strings/str_cat.h"
 #include "fuzz/script_input.h"
 #include "fuzz/stage.h"
 #include "fuzz/target.h"
@@ -21,27 +21,20 @@ namespace {
 
 // Descriptor 3 is a UDP socket on the script's port, 4 a ping socket, 5 a TCP listener on that
 // port; routes to and from the first peer are cached.
-constexpr std::string_view kPrelude = R"(
-    0    socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
-    +0   bind(3, ..., ...) = 0
+std::string Prelude() {
+  constexpr char kPing[] = R"(
     +0   socket(..., SOCK_DGRAM, IPPROTO_ICMP) = 4
-    +0   sendto(3, ..., 8, 0, ..., ...) = 8
-    +1ms frame repair {
-      020000000001 020000000101 0800
-      4500 0024 0000 4000 4011 0000 c000 0265 c000 0201
-      1f90 1f90 0010 0001 0001 0203 0405 0607
-    }
+)";
+  constexpr char kNobodyListens[] = R"(
     +0   frame repair {
       020000000001 020000000101 0800
       4500 0024 0000 4000 4011 0000 c000 0265 c000 0201
       0009 0009 0010 0001 0001 0203 0405 0607
     }
-    +1ms recvfrom(3, ..., 100, 0, ..., ...) = 8
-    +0   socket(..., SOCK_STREAM, IPPROTO_TCP) = 5
-    +0   bind(5, ..., ...) = 0
-    +0   listen(5, 8) = 0
-    +2   pause
 )";
+  return absl::StrCat(kBindDatagrams, kPing, kSayHello, kHearHello, kNobodyListens, kReadHello,
+                      kOpenListener, "+2 pause\n");
+}
 
 void AllowPing(Lab& lab) {
   CHECK_EQ(lab.host(0).kernel().sysctl().Write("net/ipv4/ping_group_range", "0 2147483647"), 0);
@@ -49,10 +42,9 @@ void AllowPing(Lab& lab) {
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  static Stage stage(SmallLab(), AllowPing, kPrelude);
-  const std::optional<Script> script = ScriptOf(input);
-  return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
+RunResult RunInput(std::span<const uint8_t> input) {
+  static Stage stage(SmallLab(), AllowPing, Prelude());
+  return stage.Run(input);
 }
 
 }  // namespace tapedeck::fuzz

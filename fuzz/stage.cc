@@ -2,19 +2,17 @@
 
 #include <algorithm>
 #include <utility>
-#include <variant>
 
 #include "absl/status/statusor.h"
 #include "fuzz/oracles.h"
+#include "fuzz/script_input.h"
 #include "fuzz/socket_oracle.h"
 #include "fuzz/stage_observer.h"
 #include "fuzz/tcp_oracle.h"
 #include "fuzz/time_oracle.h"
 #include "fuzz/variation.h"
 #include "fuzz/watchdog.h"
-#include "replay/lab/fault_steps.h"
 #include "replay/lab/script_player.h"
-#include "replay/script/symbols.h"
 #include "replay/script/text.h"
 #include "stack/base/check.h"
 #include "stack/wire/ip_protocol.h"
@@ -25,36 +23,16 @@ namespace {
 
 constexpr std::string_view kDmaMappings = "DMA mappings";  // in a host's ledger
 
-// A call makes a socket whose user may write headers of any kind: neither stream nor datagram, or
-// of a family other than IP.
-bool MayMakeHeaders(const Script& script) {
-  return std::any_of(script.steps.begin(), script.steps.end(), [](const Step& step) {
-    const auto* const call = std::get_if<SyscallStep>(&step.what);
-    if (call == nullptr || call->name != SyscallName::kSocket) return false;
-    const int64_t type = call->arguments[1].value & kSockTypeMask;
-    return type != kSockStream && type != kSockDgram;
-  });
-}
-
-template <typename What>
-bool Has(const Script& script) {
-  return std::any_of(script.steps.begin(), script.steps.end(),
-                     [](const Step& step) { return std::holds_alternative<What>(step.what); });
-}
-
-bool GoesBack(const Script& script) { return Has<SnapshotStep>(script); }
-
 // What the process was told to vary; a replayer sets it.
 Variation& WantedVariation() {
   static Variation variation;
   return variation;
 }
 
-// Nothing of `script` says how long something lasts, keeps a NIC from working, or has a FIN fail
-// for lack of memory, which Linux does not try again.
-bool IsLeftAlone(const Script& script) {
-  return LeavesInterruptsAlone(script) && !GoesBack(script) && !Has<SysctlStep>(script) &&
-         !Has<AllocationFailureStep>(script);
+// Nothing of the input says how long something lasts, keeps a NIC from working, or has a FIN fail.
+bool IsLeftAlone(const ScriptTraits& traits) {
+  return !traits.interrupts_held_up && !traits.goes_back && !traits.changes_settings &&
+         !traits.fails_allocations;
 }
 
 LabOptions Varied(LabOptions options) {
@@ -75,14 +53,6 @@ constexpr std::string_view kPassing[] = {
     "threads",
     "sk_buffs",
 };
-
-// Whether a peer's stream may have other bytes than those of their positions: frames have any, and
-// a wrong data offset makes options of data.
-bool SendsOtherBytes(const Step& step) {
-  const auto* const segment = std::get_if<SegmentStep>(&step.what);
-  return std::holds_alternative<FrameStep>(step.what) ||
-         (segment != nullptr && (segment->wrong & SegmentStep::kWrongDataOffset) != 0);
-}
 
 }  // namespace
 
@@ -122,31 +92,38 @@ Stage::Stage(const LabOptions& options, const std::function<void(Lab&)>& configu
   StartWatchdog();
 }
 
-uint64_t Stage::Run(const Script& script) {
+RunResult Stage::Run(std::span<const uint8_t> input) {
+  const std::optional<Script> script = ScriptOf(input);
+  return script.has_value() ? Run(*script) : RunResult();
+}
+
+RunResult Stage::Run(const Script& script) {
   WatchedInputBegins();
+  const ScriptTraits traits = TraitsOf(script);
   const uint64_t steps = lab_.world().steps();
-  const uint64_t frames = Play(script);
+  const Played played = Play(script, traits);
   if (afterwards_) afterwards_(lab_);
   EndApplications();
-  const bool nic_lies = HasLyingNic(script);
   // One whose registers somebody else writes may interrupt for ever.
-  if (!nic_lies) CheckWorkBounded(lab_.world().steps() - steps, script, lab_.has_ports());
+  if (!traits.nic_lies) CheckWorkBounded(lab_.world().steps() - steps, script, lab_.has_ports());
   const uint64_t digest = lab_.recorder().digest().value();
   // Taking the host down costs more than most inputs. Where as much is held as after no input at
   // all, nothing has leaked.
   if (lab_.recorder().ledger().queued() != 0 || !AtRest()) {
-    if (IsLeftAlone(script)) CheckComesToRest();
+    if (IsLeftAlone(traits)) CheckComesToRest();
     lab_.Shutdown();
     CheckNothingLeft(lab_);
   }
   // Hosts that are back to back send each other frames of which nobody knows how many they are.
   const uint64_t in = lab_.recorder().ledger().frames_in();
-  if (!nic_lies) CheckFramesAccounted(lab_.recorder(), lab_.has_ports() ? frames : in);
+  if (!traits.nic_lies) {
+    CheckFramesAccounted(lab_.recorder(), lab_.has_ports() ? played.frames : in);
+  }
   // Not before the next input: what is put back depends on this one, and so would that one's
   // coverage.
   lab_.Restore(start_);
   WatchedInputEnds();
-  return digest;
+  return {played.cut_short ? RunResult::End::kCutShort : RunResult::End::kWhole, digest};
 }
 
 void Stage::CheckBetweenSteps(const PeerFlows& flows, uint64_t steps) {
@@ -185,27 +162,26 @@ void Stage::CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFl
   }
 }
 
-bool Stage::IsPunctual(const Script& script) {
-  return LeavesInterruptsAlone(script) && !GoesBack(script) && !RunVariation().detour;
-}
-
-uint64_t Stage::Play(const Script& script) {
-  const bool nic_lies = HasLyingNic(script);
-  const bool honest = !MayMakeHeaders(script) && !nic_lies;
-  nics_.Begin(!nic_lies, GoesBack(script) || RunVariation().detour);
-  punctual_ = IsPunctual(script);
+void Stage::Begin(const ScriptTraits& traits) {
+  // What has never happened has been seen all the same.
+  const bool goes_back = traits.goes_back || RunVariation().detour;
+  const bool honest = !traits.makes_headers && !traits.nic_lies;
+  const bool judging = honest && !goes_back;
+  punctual_ = !traits.interrupts_held_up && !goes_back;
+  streams_ = judging && !traits.sends_other_bytes;
+  nics_.Begin(!traits.nic_lies, goes_back);
   calls_.Begin(punctual_);
   wire_.set_judging(honest);
-  // What has never happened has been seen all the same.
-  const bool goes_back = GoesBack(script) || RunVariation().detour;
-  const bool judging = honest && !goes_back;
   segments_.Begin(judging);
   replies_.Begin(judging && lab_.has_ports());
   datagrams_.Begin();
-  streams_ = judging && std::none_of(script.steps.begin(), script.steps.end(), &SendsOtherBytes);
+  state_.Begin();
+}
+
+Stage::Played Stage::Play(const Script& script, const ScriptTraits& traits) {
+  Begin(traits);
   ScriptPlayer player(lab_, script, names_, flows_);
   player.LimitWork(kWorkMax);
-  state_.Begin();
   size_t played = 0;
   for (; player.PlayNext(); ++played) {
     CheckBetweenSteps(player.flows(), played + 1);
@@ -214,9 +190,9 @@ uint64_t Stage::Play(const Script& script) {
   }
   Settle();
   CheckBetweenSteps(player.flows(), played);
-  if (LeavesInterruptsAlone(script)) CheckRingsServed(lab_);
+  if (!traits.interrupts_held_up) CheckRingsServed(lab_);
   state_.End();
-  return player.frames();
+  return {.frames = player.frames(), .cut_short = player.out_of_work()};
 }
 
 void Stage::Settle() {

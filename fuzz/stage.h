@@ -8,14 +8,17 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "fuzz/call_oracle.h"
 #include "fuzz/datagram_oracle.h"
 #include "fuzz/nic_oracle.h"
 #include "fuzz/reply_oracle.h"
+#include "fuzz/script_traits.h"
 #include "fuzz/segment_oracle.h"
 #include "fuzz/state/state_observer.h"
+#include "fuzz/target.h"
 #include "fuzz/wire_oracle.h"
 #include "replay/lab/fd_names.h"
 #include "replay/lab/lab.h"
@@ -40,32 +43,37 @@ class Stage {
 
   Lab& lab() { return lab_; }
 
-  // Plays `script` and checks the promises (oracles.h). Returns the digest. REQUIRES:
-  // ValidateScript(script).ok().
-  uint64_t Run(const Script& script);
+  // Plays `script` and checks the promises (oracles.h). REQUIRES: ValidateScript(script).ok().
+  RunResult Run(const Script& script);
+  // The same of the script that `input` spells, where it is in the bounds of ScriptOf().
+  RunResult Run(std::span<const uint8_t> input);
 
  private:
   // How long a run goes on behind the last step. Devices that go down forget what is in their
   // queues, so these must be empty: 256 of the longest frames take 4 ms on a 10G wire, and a
   // moderated interrupt comes within 1 ms.
   static constexpr Duration kSettle = Duration::Milliseconds(10);
-  // Steps of the main loop after which an input ends wherever it is, some tenths of a second's
-  // work. Only what nothing bounds gets there: interrupts of a NIC whose registers somebody else
-  // writes (Linux serves them for ever, too), a script's worth of the longest writes between two
-  // hosts.
-  static constexpr uint64_t kWorkMax = 2'000'000;
+  // Steps of the main loop after which an input is cut short wherever it is: a twentieth of a
+  // second's work, a second's under sanitizers. Only what nothing bounds gets there: interrupts of
+  // a NIC whose registers somebody else writes (Linux serves them for ever, too), a script's worth
+  // of the longest writes between two hosts.
+  static constexpr uint64_t kWorkMax = 500'000;
 
   // How long time goes on for a Variation's detour.
   static constexpr Duration kDetour = Duration::Milliseconds(50);
 
-  // Returns how many frames it sent.
-  uint64_t Play(const Script& script);
+  // What the oracles are told of the input that begins.
+  void Begin(const ScriptTraits& traits);
+  // How far a script was played.
+  struct Played {
+    uint64_t frames = 0;  // put on the wire
+    bool cut_short = false;
+  };
+  Played Play(const Script& script, const ScriptTraits& traits);
   // What must hold between two steps.
   // `steps` of the script have been played.
   void CheckBetweenSteps(const PeerFlows& flows, uint64_t steps);
   void CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFlows& flows);
-  // Whether CPUs do what is due when it is due, as far as `script` has a say in it.
-  static bool IsPunctual(const Script& script);
   // What is on its way arrives, also where a busy CPU has taken a NIC with it into the future.
   void Settle();
   // The application ends; what is on its way arrives.
@@ -99,9 +107,9 @@ class Stage {
   SegmentOracle segments_{lab_};
   ReplyOracle replies_{lab_};
   DatagramOracle datagrams_;
-  bool punctual_ = false;
-  bool timely_ = false;   // punctual, and nothing is running
-  bool streams_ = false;  // of this input's peers every segment is a SegmentStep
+  bool punctual_ = false;  // CPUs do what is due when it is due, as far as the input has a say
+  bool timely_ = false;    // punctual, and nothing is running
+  bool streams_ = false;   // of this input's peers every segment is a SegmentStep
   Lab::Checkpoint start_;
   Holdings at_rest_;
 };

@@ -5,16 +5,32 @@
 #define TAPEDECK_FUZZ_TARGET_H_
 
 #include <cstdint>
-#include <optional>
 #include <span>
 
 namespace tapedeck::fuzz {
 
+// What became of an input that broke no promise.
+struct RunResult {
+  enum class End : uint8_t {
+    kOutOfBounds,  // beyond what the target takes: it was not run
+    kCutShort,     // it made more work than a run may have: the rest of it nobody has seen
+    kWhole,        // it was run to its end
+  };
+
+  static constexpr RunResult Whole(uint64_t digest) { return {End::kWhole, digest}; }
+
+  bool ran() const { return end != End::kOutOfBounds; }
+  // Whether a corpus has a use for it. One that is cut short costs a thousand others.
+  bool keeps() const { return end == End::kWhole; }
+  friend bool operator==(const RunResult&, const RunResult&) = default;
+
+  End end = End::kOutOfBounds;
+  uint64_t digest = 0;  // of the run, up to where it was cut; depends on the input alone
+};
+
 // Runs one input, which may be any bytes, from the same state each time, and aborts where a promise
-// does not hold. Returns the digest of the run, which depends on the input alone; none where the
-// input is beyond the target's bounds: it was not run and is no use to a corpus. `input` is a heap
-// block of exactly its size.
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input);
+// does not hold. `input` is a heap block of exactly its size.
+RunResult RunInput(std::span<const uint8_t> input);
 
 }  // namespace tapedeck::fuzz
 

@@ -5,11 +5,11 @@
 // Input: the bytes spelling of a Script. Property: no CHECK fails and the promises of oracles.h
 // hold.
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
+#include "absl/strings/str_cat.h"
 #include "fuzz/readiness_oracle.h"
 #include "fuzz/script_input.h"
 #include "fuzz/stage.h"
@@ -28,21 +28,10 @@ constexpr std::string_view kCosts = "xdp18";
 
 // When the link is up again: descriptor 3 is a UDP socket on the script's port, 5 a TCP listener
 // there, as of the target `stack`; routes to and from the first peer are cached.
-constexpr std::string_view kPrelude = R"(
-    5    socket(..., SOCK_DGRAM, IPPROTO_UDP) = 3
-    +0   bind(3, ..., ...) = 0
-    +0   sendto(3, ..., 8, 0, ..., ...) = 8
-    +1ms frame repair {
-      020000000001 020000000101 0800
-      4500 0024 0000 4000 4011 0000 c000 0265 c000 0201
-      1f90 1f90 0010 0001 0001 0203 0405 0607
-    }
-    +1ms recvfrom(3, ..., 100, 0, ..., ...) = 8
-    +0   socket(..., SOCK_STREAM, IPPROTO_TCP) = 5
-    +0   bind(5, ..., ...) = 0
-    +0   listen(5, 8) = 0
-    +2   pause
-)";
+std::string Prelude() {
+  return absl::StrCat("5 pause\n", kBindDatagrams, kSayHello, kHearHello, kReadHello, kOpenListener,
+                      "+2 pause\n");
+}
 
 CostTable Costs() {
   for (const CostPreset& preset : CostPresets()) {
@@ -65,10 +54,9 @@ void TakeJumboFrames(Lab& lab) { CHECK_EQ(dev_set_mtu(lab.device(0), kJumboMtuBy
 
 }  // namespace
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  static Stage stage(HostWithCosts(), TakeJumboFrames, kPrelude, CheckReadiness);
-  const std::optional<Script> script = ScriptOf(input);
-  return script.has_value() ? std::optional(stage.Run(*script)) : std::nullopt;
+RunResult RunInput(std::span<const uint8_t> input) {
+  static Stage stage(HostWithCosts(), TakeJumboFrames, Prelude(), CheckReadiness);
+  return stage.Run(input);
 }
 
 }  // namespace tapedeck::fuzz

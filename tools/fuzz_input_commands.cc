@@ -91,6 +91,12 @@ struct ExplainFlags {
   size_t events = 30;
 };
 
+std::string VerdictOf(const fuzz::ObservedRun& run) {
+  if (!run.held()) return absl::StrCat("breaks ", run.signature);
+  return run.cut_short ? "cut short: it makes more work than a run may have, and held so far"
+                       : "it holds";
+}
+
 int RunFuzzExplain(const ExplainFlags& flags) {
   const absl::StatusOr<FuzzInput> found = OpenFuzzInput(flags.input);
   if (!found.ok()) return FuzzUsage(found.status());
@@ -99,7 +105,7 @@ int RunFuzzExplain(const ExplainFlags& flags) {
   if (!run.ok()) return FuzzUsage(run.status());
   std::printf("target   %s\ninput    %zu bytes, %s\nverdict  %s\n", found->input.target.c_str(),
               found->input.bytes.size(), fuzz::InputName(found->input.bytes).c_str(),
-              run->held() ? "it holds" : absl::StrCat("breaks ", run->signature).c_str());
+              VerdictOf(*run).c_str());
   std::printf("\nThe input says:\n");
   const std::vector<std::string> lines = fuzz::DescribeInput(found->input);
   for (size_t i = 0; i < lines.size(); ++i) std::printf("%5zu  %s\n", i + 1, lines[i].c_str());

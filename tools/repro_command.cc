@@ -32,7 +32,8 @@ struct BuildRuns {
 };
 
 bool SameRun(const fuzz::ObservedRun& a, const fuzz::ObservedRun& b) {
-  return a.signature == b.signature && a.trace_digest == b.trace_digest;
+  return a.signature == b.signature && a.cut_short == b.cut_short &&
+         a.trace_digest == b.trace_digest;
 }
 
 absl::StatusOr<BuildRuns> RunBuild(const std::string& replayer, const fuzz::Bytes& input,
@@ -50,7 +51,9 @@ absl::StatusOr<BuildRuns> RunBuild(const std::string& replayer, const fuzz::Byte
 
 void PrintBuild(const BuildRuns& build, unsigned runs) {
   std::printf("%-8s %s, %zu events, digest %s, %u of %u runs equal\n",
-              build.first.held() ? "held" : "broken",
+              !build.first.held()     ? "broken"
+              : build.first.cut_short ? "cut"
+                                      : "held",
               build.first.held() ? "-" : build.first.signature.c_str(), build.first.events.size(),
               build.first.trace_digest.c_str(), build.equal, runs);
   std::printf("         %s\n", build.replayer.c_str());

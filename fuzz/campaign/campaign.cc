@@ -15,6 +15,7 @@
 #include "fuzz/campaign/coverage.h"
 #include "fuzz/campaign/files.h"
 #include "fuzz/input_ring.h"
+#include "replay/script/script_targets.h"
 
 namespace tapedeck::fuzz {
 namespace {
@@ -60,9 +61,10 @@ absl::Status CopyInputs(const std::vector<std::string>& folders, const std::stri
 }  // namespace
 
 std::string SampleText(const CampaignSample& s) {
-  return absl::StrFormat("%.0f s  %d runs, %.0f/s  %d edges  %s states  %d inputs  %d crashes",
+  return absl::StrFormat("%.0f s  %d runs, %.0f/s  %d edges  %s states  %d inputs  %d crashes%s",
                          s.seconds, s.executions, s.per_second, s.edges,
-                         s.states == 0 ? "-" : absl::StrCat(s.states), s.corpus, s.crashes);
+                         s.states == 0 ? "-" : absl::StrCat(s.states), s.corpus, s.crashes,
+                         s.cut_short == 0 ? "" : absl::StrCat("  ", s.cut_short, " cut short"));
 }
 
 std::string SampleJson(const CampaignSample& s) {
@@ -74,6 +76,7 @@ std::string SampleJson(const CampaignSample& s) {
   json["states"] = s.states;
   json["corpus"] = s.corpus;
   json["crashes"] = s.crashes;
+  json["cut_short"] = s.cut_short;
   return json.dump();
 }
 
@@ -141,7 +144,7 @@ absl::Status Campaign::AddJob(const Workspace& workspace, const char* engine, un
     absl::StatusOr<std::string> mutator = workspace.AflMutator(options_.target);
     if (!mutator.ok()) return mutator.status();
     job.mutator = *std::move(mutator);
-    job.faults = Workspace::TakesFaults(options_.target);
+    job.faults = TakesFaults(options_.target);
     if (absl::Status copied = CopyInputs(job.seeds, job.folder + "/seeds"); !copied.ok()) {
       return copied;
     }
@@ -281,6 +284,7 @@ CampaignSample Campaign::Sample() {
     sample.executions += progress.executions;
     sample.per_second += progress.per_second;
     sample.edges = std::max(sample.edges, progress.edges);
+    sample.cut_short += InputRing::ReadCutShort(job->RingFile());
   }
   sample.states = states_.size();
   sample.corpus = ListInputs(options_.out + "/corpus").size();

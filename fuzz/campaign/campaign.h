@@ -47,8 +47,9 @@ struct CampaignSample {
   uint64_t states = 0;  // facts of the state map; 0: not known
   uint64_t corpus = 0;  // inputs in OUT/corpus
   uint64_t crashes = 0;
+  uint64_t cut_short = 0;  // runs that made more work than one may have (RunResult)
 };
-// "12 s  24012 runs, 2001/s  2374 edges  112 states  759 inputs  0 crashes"
+// "12 s  24012 runs, 2001/s  2374 edges  112 states  759 inputs  0 crashes  3 cut short"
 std::string SampleText(const CampaignSample& sample);
 std::string SampleJson(const CampaignSample& sample);
 

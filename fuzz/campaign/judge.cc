@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "fuzz/campaign/signature.h"
 #include "fuzz/judge_protocol.h"
+#include "fuzz/target.h"
 
 namespace tapedeck::fuzz {
 namespace {
@@ -106,7 +107,9 @@ absl::StatusOr<Judgement> ReplayerJudge::Run(std::span<const uint8_t> input) {
   }
   judgement.signal = static_cast<int>(answer.signal);
   judgement.exit_code = static_cast<int>(answer.exit_code);
-  if (answer.ran != 0) judgement.digest = answer.digest;
+  const auto end = static_cast<RunResult::End>(answer.end);
+  if (end != RunResult::End::kOutOfBounds) judgement.digest = answer.digest;
+  judgement.cut_short = end == RunResult::End::kCutShort;
   judgement.signature =
       SignatureOf(judgement.errors, {.signal = judgement.signal, .exit_code = judgement.exit_code});
   return judgement;

@@ -17,6 +17,7 @@ namespace tapedeck::fuzz {
 
 struct Judgement {
   std::optional<uint64_t> digest;  // of a run that held
+  bool cut_short = false;          // it held as far as it came (RunResult)
   std::string signature;           // of one that did not (signature.h); empty where it held
   std::string errors;              // what it wrote
   int signal = 0;

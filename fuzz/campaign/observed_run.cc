@@ -12,6 +12,7 @@
 #include "absl/strings/str_format.h"
 #include "fuzz/campaign/files.h"
 #include "fuzz/campaign/signature.h"
+#include "fuzz/observe.h"
 #include "replay/outside/child_process.h"
 #include "stack/base/hash.h"
 
@@ -76,6 +77,8 @@ absl::StatusOr<ObservedRun> ObserveInput(const std::string& replayer,
   if (!child.ok()) return child.status();
   ObservedRun run;
   run.errors = child->err;
+  run.cut_short = child->exit_code == kCutShortExit;
+  if (run.cut_short) child->exit_code = 0;
   run.signature = SignatureOf(child->err, EndOfChild(child->exit_code));
   std::istringstream lines(child->out);
   for (std::string line; std::getline(lines, line);) run.events.push_back(line);

@@ -17,6 +17,7 @@ struct ObservedRun {
   std::string trace_digest;         // of these lines: the same in every build
   std::string signature;            // empty where it held
   std::string errors;
+  bool cut_short = false;  // it held as far as it came (RunResult)
 
   bool held() const { return signature.empty(); }
 };

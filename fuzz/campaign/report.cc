@@ -222,6 +222,7 @@ std::vector<CampaignSample> ParseProgress(std::string_view text) {
     sample.states = json.value("states", uint64_t{0});
     sample.corpus = json.value("corpus", uint64_t{0});
     sample.crashes = json.value("crashes", uint64_t{0});
+    sample.cut_short = json.value("cut_short", uint64_t{0});
     samples.push_back(sample);
   }
   return samples;

@@ -101,7 +101,7 @@ std::string GtestText(const CrashInput& input, const ObservedRun& run, const std
                   CamelCase(name.empty() ? run.signature : name), ") {\n",
                   "  const std::vector<uint8_t> input = {", ByteRows(input.bytes), "\n  };\n",
                   "  // A run that breaks a promise aborts: ", kWhatIsTested, ".\n",
-                  "  EXPECT_TRUE(RunInput(input).has_value());\n}\n\n",
+                  "  EXPECT_TRUE(RunInput(input).ran());\n}\n\n",
                   "}  // namespace\n}  // namespace tapedeck::fuzz\n");
   return text;
 }

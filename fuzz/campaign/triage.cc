@@ -18,6 +18,13 @@ namespace {
 // A file and its size, in the order of Bug::files.
 using SizedFile = std::pair<size_t, std::string>;
 
+// What a table of digests has of a run.
+std::string WordsOf(const Judgement& judgement) {
+  if (!judgement.held()) return judgement.signature;
+  if (!judgement.digest.has_value()) return "out of bounds";
+  return absl::StrFormat("%016x%s", *judgement.digest, judgement.cut_short ? " cut short" : "");
+}
+
 absl::Status WriteOthers(const std::string& folder, const Bug& bug) {
   for (size_t i = 1; i < bug.files.size(); ++i) {
     const absl::StatusOr<std::vector<uint8_t>> bytes = ReadBytes(bug.files[i]);
@@ -71,10 +78,7 @@ absl::StatusOr<DigestTable> DigestsOf(Judge& judge, const std::vector<std::strin
     if (!bytes.ok()) return bytes.status();
     const absl::StatusOr<Judgement> judgement = judge.Run(*bytes);
     if (!judgement.ok()) return judgement.status();
-    table[InputName(*bytes)] = !judgement->held() ? judgement->signature
-                               : judgement->digest.has_value()
-                                   ? absl::StrFormat("%016x", *judgement->digest)
-                                   : "out of bounds";
+    table[InputName(*bytes)] = WordsOf(*judgement);
   }
   return table;
 }

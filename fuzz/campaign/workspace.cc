@@ -156,11 +156,6 @@ absl::StatusOr<std::string> Workspace::AflMutator(const std::string& target) con
                    /*renew=*/false);
 }
 
-// Those with FAULTS in fuzz/CMakeLists.txt, which tells libFuzzer's mutator.
-bool Workspace::TakesFaults(const std::string& target) {
-  return target == "pair" || target == "driver" || target == "timed";
-}
-
 std::vector<std::string> Workspace::CorpusFolders(const std::string& target) const {
   std::vector<std::string> folders;
   std::error_code error;

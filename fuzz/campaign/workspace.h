@@ -58,8 +58,6 @@ class Workspace {
   // The shared object by which afl-fuzz mutates inputs of `target` as what they are, built where it
   // is missing; "" where they are bytes.
   absl::StatusOr<std::string> AflMutator(const std::string& target) const;
-  // Whether new steps of inputs of `target` may be faults.
-  static bool TakesFaults(const std::string& target);
 
   // The committed inputs of `target`: corpus/fuzz/<target> and corpus/regress/<target>.
   std::vector<std::string> CorpusFolders(const std::string& target) const;

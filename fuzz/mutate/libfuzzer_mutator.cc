@@ -7,9 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 #include <vector>
 
 #include "fuzz/mutate/mutator.h"
+#include "replay/script/script_targets.h"
 
 extern "C" {
 // Of libFuzzer.
@@ -23,6 +25,9 @@ size_t LLVMFuzzerCustomCrossOver(const uint8_t* a, size_t a_size, const uint8_t*
 namespace tapedeck::fuzz {
 
 namespace {
+
+constexpr std::string_view kTarget = TAPEDECK_FUZZ_TARGET;
+static_assert(PlaysScripts(kTarget), "tapedeck_fuzz_target(... BYTES) and script_targets.h differ");
 
 // One of so many mutations is of bytes.
 constexpr unsigned int kOfBytes = 20;
@@ -40,7 +45,7 @@ class LibFuzzerMutator {
   static MutatorOptions Options() {
     MutatorOptions options;
     options.mutate_bytes = LLVMFuzzerMutate;
-    options.faults = TAPEDECK_FUZZ_FAULTS != 0;  // tapedeck_fuzz_target(... FAULTS)
+    options.faults = TakesFaults(kTarget);
     return options;
   }
 

@@ -120,7 +120,10 @@ void ScriptPlayer::Do(const Step& step, const SyscallStep& what, size_t number) 
     return;
   }
   // Until it has ended or sleeps: then its thread is on no run queue.
-  while (!call.ended() && thread->ListNode<>::linked()) lab_.world().Step(SimTime::Never());
+  while (!call.ended() && thread->ListNode<>::linked() && work_left_ != 0) {
+    lab_.world().Step(SimTime::Never());
+    --work_left_;
+  }
   if (what.returns_after.has_value()) {
     last_return_ = Later(last_return_, now_ + *what.returns_after);
   }

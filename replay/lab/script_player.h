@@ -51,6 +51,8 @@ class ScriptPlayer : private FrameListener {
   // Ends the script once the Lab's main loop has taken so many steps for it, wherever it is then:
   // what no time limit bounds, as interrupts without end in a script's hours.
   void LimitWork(uint64_t steps) { work_left_ = steps; }
+  // The script was ended so.
+  bool out_of_work() const { return work_left_ == 0; }
 
   // Goes on for `duration` and takes back what has happened: it must make no difference to the
   // rest. False, and nothing is done, where a call is under way or the script keeps a state itself.

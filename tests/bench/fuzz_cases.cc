@@ -38,19 +38,19 @@ class FuzzInput : public Case {
     const absl::StatusOr<std::vector<uint8_t>> bytes = EncodeScript(script);
     CHECK(bytes.ok());
     input_ = *bytes;
-    digest_ = fuzz::RunInput(input_);
-    CHECK(digest_.has_value());
+    result_ = fuzz::RunInput(input_);
+    CHECK(result_.keeps());
   }
 
   uint64_t Run() override {
     constexpr uint64_t kInputs = 200;
-    for (uint64_t i = 0; i < kInputs; ++i) CHECK(fuzz::RunInput(input_) == digest_);
+    for (uint64_t i = 0; i < kInputs; ++i) CHECK(fuzz::RunInput(input_) == result_);
     return kInputs;
   }
 
  private:
   std::vector<uint8_t> input_;
-  std::optional<uint64_t> digest_;
+  fuzz::RunResult result_;
 };
 
 }  // namespace

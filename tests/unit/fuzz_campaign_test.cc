@@ -23,6 +23,7 @@
 #include "fuzz/campaign/workspace.h"
 #include "fuzz/input_ring.h"
 #include "replay/script/bytes.h"
+#include "replay/script/script_targets.h"
 #include "replay/script/text.h"
 
 namespace tapedeck::fuzz {
@@ -234,6 +235,9 @@ TEST(FuzzReplayerJudge, EveryRunIsJudgedByItself) {
   EXPECT_EQ(run("C").signature, "CHECK:byte != 'C':tests/unit/fuzz_fake_target.cc");
   EXPECT_TRUE(run(std::string(5000, 'x')).out_of_bounds());
   EXPECT_EQ(run("L").signature, "TIMEOUT");
+  EXPECT_FALSE(held.cut_short);
+  EXPECT_TRUE(run("W").cut_short);
+  EXPECT_TRUE(run("W").held());
   EXPECT_EQ(run("A1\x7e").digest, held.digest);
 }
 
@@ -329,6 +333,25 @@ TEST(FuzzInputRing, TheLastInputsOutliveTheirProcess) {
   EXPECT_TRUE(InputRing::Read(path).empty());
   EXPECT_EQ(InputRing::Read(path + ".0"), kept);
   EXPECT_TRUE(InputRing::Read(folder.Write("other", "text")).empty());
+}
+
+TEST(FuzzInputRing, RunsThatWereCutShortAreCountedOverAllProcesses) {
+  const Folder folder;
+  const std::string path = folder.path() + "/ring";
+  EXPECT_EQ(InputRing::ReadCutShort(path), 0U);
+  for (int i = 0; i < 2; ++i) {
+    InputRing ring(path.c_str());
+    ring.CountCutShort();
+  }
+  EXPECT_EQ(InputRing::ReadCutShort(path), 2U);
+}
+
+TEST(FuzzCampaign, TheLineOfACampaignTellsOfRunsThatWereCutShort) {
+  CampaignSample sample;
+  EXPECT_EQ(SampleText(sample).find("cut short"), std::string::npos);
+  sample.cut_short = 3;
+  EXPECT_NE(SampleText(sample).find("3 cut short"), std::string::npos);
+  EXPECT_EQ(ParseProgress(SampleJson(sample) + "\n").at(0).cut_short, 3U);
 }
 
 // --- Engines ---
@@ -479,15 +502,16 @@ TEST(FuzzReport, ACampaignThatWasResumedGoesOnInTime) {
 
 // --- Where things are ---
 
-// Both engines make faults for the same targets.
-TEST(FuzzWorkspace, FaultsAreForTheTargetsThatTheBuildSays) {
+// What libFuzzer's build takes for bytes is no script to anybody else, either.
+TEST(FuzzWorkspace, TheBuildAndTheToolsAgreeOnWhatInputsAre) {
   const absl::StatusOr<Workspace> workspace = Workspace::Find("");
   ASSERT_TRUE(workspace.ok()) << workspace.status();
   const absl::StatusOr<std::string> build = ReadText(workspace->root() + "/fuzz/CMakeLists.txt");
   ASSERT_TRUE(build.ok()) << build.status();
   for (const std::string& target : workspace->targets()) {
-    const std::string line = "tapedeck_fuzz_target(" + target + " FAULTS";
-    EXPECT_EQ(Workspace::TakesFaults(target), build->find(line) != std::string::npos) << target;
+    const std::string line = "tapedeck_fuzz_target(" + target + " BYTES";
+    EXPECT_EQ(!PlaysScripts(target), build->find(line) != std::string::npos) << target;
+    EXPECT_TRUE(PlaysScripts(target) || !TakesFaults(target)) << target;
   }
 }
 

@@ -2,11 +2,11 @@
 //
 // Input: records that end with 7e. It aborts with RES:fake:pair where a record begins with 'A' and
 // a later one with 'B', and with a CHECK of ours where one begins with 'C'; it does not end where
-// one begins with 'L'; an input of more than 4096 bytes is out of bounds.
+// one begins with 'L', and is cut short where one begins with 'W'; an input of more than 4096 bytes
+// is out of bounds.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <optional>
 #include <span>
 
 #include "fuzz/target.h"
@@ -15,9 +15,10 @@
 
 namespace tapedeck::fuzz {
 
-std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
-  if (input.size() > 4096) return std::nullopt;
+RunResult RunInput(std::span<const uint8_t> input) {
+  if (input.size() > 4096) return {};
   bool seen_a = false;
+  bool is_cut = false;
   bool at_start = true;
   for (const uint8_t byte : input) {
     if (at_start) {
@@ -28,10 +29,11 @@ std::optional<uint64_t> RunInput(std::span<const uint8_t> input) {
         std::abort();
       }
       seen_a |= byte == 'A';
+      is_cut |= byte == 'W';
     }
     at_start = byte == 0x7e;
   }
-  return SipHash24(input, {});
+  return {is_cut ? RunResult::End::kCutShort : RunResult::End::kWhole, SipHash24(input, {})};
 }
 
 }  // namespace tapedeck::fuzz

@@ -81,13 +81,13 @@ function(tapedeck_fuzz_no_compares)
   endforeach()
 endfunction()
 
-# tapedeck_fuzz_target(<name> [BYTES] [FAULTS] [SOURCES <files...>] DEPS <targets...>)
+# tapedeck_fuzz_target(<name> [BYTES] [SOURCES <files...>] DEPS <targets...>)
 # The fuzz target <name> from <name>_target.cc (or SOURCES), which defines RunInput() of fuzz/target.h. Its inputs are Scripts, and
-# libFuzzer mutates them as such, unless they are BYTES of another kind; new steps may be FAULTS. bin/<name>_fuzzer where
-# this build has an engine, and bin/<name>_replayer where it has other programs (checkers of what a campaign builds take every
+# libFuzzer mutates them as such, unless they are BYTES of another kind (replay/script/script_targets.h). bin/<name>_fuzzer
+# where this build has an engine, and bin/<name>_replayer where it has other programs (checkers of what a campaign builds take every
 # program with a target in it for a fuzzer).
 function(tapedeck_fuzz_target name)
-  cmake_parse_arguments(ARG "BYTES;FAULTS" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "BYTES" "" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_SOURCES)
     set(ARG_SOURCES ${name}_target.cc)
   endif()
@@ -97,7 +97,7 @@ function(tapedeck_fuzz_target name)
     if(TAPEDECK_FUZZ STREQUAL libfuzzer AND TAPEDECK_FUZZ_MUTATOR AND NOT ARG_BYTES)
       target_sources(${name}_fuzzer PRIVATE mutate/libfuzzer_mutator.cc)
       target_link_libraries(${name}_fuzzer PRIVATE fuzz_mutate)
-      target_compile_definitions(${name}_fuzzer PRIVATE TAPEDECK_FUZZ_FAULTS=$<BOOL:${ARG_FAULTS}>)
+      target_compile_definitions(${name}_fuzzer PRIVATE TAPEDECK_FUZZ_TARGET="${name}")
     endif()
     target_link_libraries(${name}_fuzzer PRIVATE ${ARG_DEPS} fuzz_input_ring ${TAPEDECK_FUZZ_LINK})
     set_target_properties(${name}_fuzzer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
