@@ -43,7 +43,7 @@ uint64_t CheckText(const Plan& plan) {
   CHECK(again.ok());
   CHECK(*again == plan);
   CHECK(standin::PrintPlan(*again) == text);
-  return standin::PlanHash(text);
+  return standin::PlanHash(plan);
 }
 
 std::optional<Plan> PlanOf(std::span<const uint8_t> input) {

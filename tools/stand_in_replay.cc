@@ -42,7 +42,7 @@ void ComplainOfStandIn(const std::string& line) {
 
 struct LoadedPlan {
   Plan plan;
-  std::string text;
+  uint64_t hash = 0;
   std::vector<std::string> warnings;
 };
 
@@ -62,7 +62,7 @@ absl::StatusOr<LoadedPlan> LoadPlan(const std::string& file, const standin::Infe
     if (!plan.ok()) return plan.status();
     loaded.plan = *std::move(plan);
     if (hz.has_value()) loaded.plan.hz = *hz;
-    loaded.text = standin::PrintPlan(loaded.plan);
+    loaded.hash = standin::PlanHash(loaded.plan);
     return loaded;
   }
   absl::StatusOr<Plan> plan = standin::PlanFromCapture(file, inference, &loaded.warnings);
@@ -70,15 +70,18 @@ absl::StatusOr<LoadedPlan> LoadPlan(const std::string& file, const standin::Infe
   loaded.plan = *std::move(plan);
   loaded.plan.source = FileName(file);
   if (hz.has_value()) loaded.plan.hz = *hz;
-  if (!loaded.plan.addresses.empty()) loaded.text = standin::PrintPlan(loaded.plan);
+  if (!loaded.plan.addresses.empty()) loaded.hash = standin::PlanHash(loaded.plan);
   return loaded;
 }
 
-absl::Status WritePlan(const std::string& path, const std::string& text) {
+absl::Status WritePlan(const std::string& path, const Plan& plan) {
   absl::StatusOr<capture::OutputFile> file = capture::OutputFile::Create(path);
   if (!file.ok()) return file.status();
-  const absl::Status written =
-      file->Append({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+  absl::Status written;
+  standin::PrintPlan(plan, [&](std::string_view piece) {
+    if (!written.ok()) return;
+    written = file->Append({reinterpret_cast<const uint8_t*>(piece.data()), piece.size()});
+  });
   return written.ok() ? file->Close() : written;
 }
 
@@ -92,7 +95,7 @@ std::string StandInSettings(const ReplayFlags& flags, const LoadedPlan& loaded) 
       "mtu %d  plan %016x",
       flags.seed, flags.costs, loaded.plan.hz != 0 ? loaded.plan.hz : LabHostOptions().hz,
       flags.timing, flags.eitr.value_or(0), hosts, loaded.plan.host_mac.ToString(),
-      loaded.plan.mtu_bytes, standin::PlanHash(loaded.text));
+      loaded.plan.mtu_bytes, loaded.hash);
 }
 
 std::string EndText(const PlanFlow& flow, const FlowComparison& comparison) {
@@ -206,18 +209,28 @@ nlohmann::ordered_json FlowJson(const PlanFlow& flow, const FlowComparison& comp
   return json;
 }
 
+// `json` as text that is not checked to be UTF-8: names of files are what they are.
+std::string JsonText(const nlohmann::ordered_json& json) {
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// One object on one line, flow by flow: of all of them at once it would be larger than the run.
 void PrintStandInJson(const std::string& file, const LoadedPlan& loaded, const StandInResult& run,
                       double wall_s) {
   nlohmann::ordered_json json;
   json["file"] = file;
   json["mode"] = "stand-in";
   json["host"] = loaded.plan.addresses[0].ToString();
-  json["plan"] = absl::StrFormat("%016x", standin::PlanHash(loaded.text));
+  json["plan"] = absl::StrFormat("%016x", loaded.hash);
   json["grade"] = GradeName(run.WorstGrade());
-  json["flows"] = nlohmann::ordered_json::array();
+  std::string beginning = JsonText(json);
+  beginning.pop_back();  // the object goes on
+  absl::PrintF("%s,\"flows\":[", beginning);
   for (size_t i = 0; i < loaded.plan.flows.size(); ++i) {
-    json["flows"].push_back(FlowJson(loaded.plan.flows[i], run.comparisons[i], run.flows[i]));
+    absl::PrintF("%s%s", i == 0 ? "" : ",",
+                 JsonText(FlowJson(loaded.plan.flows[i], run.comparisons[i], run.flows[i])));
   }
+  json.clear();
   const FlowResult total = TotalOf(run);
   json["packets"] = {{"as_captured", total.as_captured},
                      {"rewritten", total.rewritten},
@@ -237,8 +250,7 @@ void PrintStandInJson(const std::string& file, const LoadedPlan& loaded, const S
   json["guesses"] = loaded.plan.guesses;
   json["warnings"] = loaded.warnings;
   json["violations"] = run.violations;
-  const std::string line = json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
-  absl::PrintF("%s\n", line);
+  absl::PrintF("],%s\n", JsonText(json).substr(1));
 }
 
 report::ReportInput MakeStandInReport(const ReplayFlags& flags, const LoadedPlan& loaded,
@@ -351,7 +363,7 @@ std::optional<int> ReplayStandIn(const ReplayFlags& flags, const std::string& fi
     status = absl::FailedPreconditionError(
         absl::StrCat(file, ": no flow of TCP or UDP whose packets could drive a host"));
   }
-  if (status.ok() && !flags.plan_out.empty()) status = WritePlan(flags.plan_out, loaded->text);
+  if (status.ok() && !flags.plan_out.empty()) status = WritePlan(flags.plan_out, loaded->plan);
   if (!status.ok()) {
     ComplainOfStandIn(std::string(status.message()));
     return kExitUsage;

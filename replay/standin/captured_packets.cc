@@ -120,14 +120,15 @@ CapturedPackets ReadPackets(capture::CaptureReader& reader) {
   CapturedPackets packets;
   packets.capture = normalise::Normalise(reader, MemoryFor(reader));
   if (!packets.capture.frames.empty()) packets.start_ns = packets.capture.frames.front().time_ns;
+  packets.packets.reserve(packets.capture.frames.size());
   PacketReader source(&packets);
   for (const Frame& frame : packets.capture.frames) source.Add(frame);
   for (const normalise::UnusedRecord& record : packets.capture.unused) {
     ++packets.unused[normalise::UnusedReasonName(record.reason)];
   }
   // What the packets need of it is its pool.
-  packets.capture.frames = {};
-  packets.capture.unused = {};
+  packets.capture.frames = std::vector<Frame>();
+  packets.capture.unused = std::vector<normalise::UnusedRecord>();
   packets.warnings = packets.capture.warnings;
   NoteRepairs(packets.capture.counts, &packets.repairs);
   SeparateEnds(&packets);

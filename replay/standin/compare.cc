@@ -62,9 +62,14 @@ struct StreamCounts {
 
 class FlowJudge {
  public:
-  FlowJudge(const PlanFlow& flow, const std::vector<Stimulus>& stimuli, uint32_t index,
-            const FlowResult& result, const TimeTolerance& tolerance)
-      : flow_(flow), stimuli_(stimuli), index_(index), result_(result), tolerance_(tolerance) {}
+  FlowJudge(const Plan& plan, const FlowStimuli& stimuli, uint32_t index, const FlowResult& result,
+            const TimeTolerance& tolerance)
+      : plan_(plan),
+        flow_(plan.flows[index]),
+        stimuli_(stimuli.Of(index)),
+        result_(result),
+        tolerance_(tolerance),
+        end_of_capture_ns_(stimuli.last_ns()) {}
 
   FlowComparison Judge() {
     FindHorizon();
@@ -86,10 +91,7 @@ class FlowJudge {
     for (const Expectation& expectation : flow_.expected) {
       last_ns = std::max(last_ns, expectation.time_ns);
     }
-    for (const Stimulus& stimulus : stimuli_) {
-      if (stimulus.flow == index_) last_ns = std::max(last_ns, stimulus.time_ns);
-      end_of_capture_ns_ = std::max(end_of_capture_ns_, stimulus.time_ns);
-    }
+    for (const uint32_t i : stimuli_) last_ns = std::max(last_ns, plan_.stimuli[i].time_ns);
     end_of_capture_ns_ = std::max(end_of_capture_ns_, last_ns);
     const int64_t slip = std::max<int64_t>(result_.last_in_ns - last_ns, 0);
     // What L did last, our host may do a moment later.
@@ -104,8 +106,9 @@ class FlowJudge {
   void CompareOutcomes() {
     OutcomeTracker captured;
     size_t next = 0;
-    for (const Stimulus& stimulus : stimuli_) {
-      if (stimulus.flow != index_ || stimulus.skip != SkipCause::kNone) continue;
+    for (const uint32_t i : stimuli_) {
+      const Stimulus& stimulus = plan_.stimuli[i];
+      if (stimulus.skip != SkipCause::kNone) continue;
       while (next < flow_.expected.size() && flow_.expected[next].time_ns < stimulus.time_ns) {
         captured.Sent(flow_.expected[next++].facts);
       }
@@ -244,13 +247,13 @@ class FlowJudge {
     out_.reason = std::move(reason);
   }
 
+  const Plan& plan_;
   const PlanFlow& flow_;
-  const std::vector<Stimulus>& stimuli_;
-  uint32_t index_;
+  std::span<const uint32_t> stimuli_;
   const FlowResult& result_;
   TimeTolerance tolerance_;
   FlowComparison out_;
-  int64_t end_of_capture_ns_ = 0;
+  int64_t end_of_capture_ns_;
   uint64_t captured_challenges_ = 0;
   int64_t horizon_ns_ = 0;
   int64_t remote_seq_ = 0;
@@ -274,10 +277,9 @@ std::optional<Grade> ParseGrade(const std::string& name) {
   return std::nullopt;
 }
 
-FlowComparison CompareFlow(const PlanFlow& flow, const std::vector<Stimulus>& stimuli,
-                           uint32_t index, const FlowResult& result,
-                           const TimeTolerance& tolerance) {
-  return FlowJudge(flow, stimuli, index, result, tolerance).Judge();
+FlowComparison CompareFlow(const Plan& plan, const FlowStimuli& stimuli, uint32_t index,
+                           const FlowResult& result, const TimeTolerance& tolerance) {
+  return FlowJudge(plan, stimuli, index, result, tolerance).Judge();
 }
 
 std::string SegmentText(const SegmentFacts& facts) {
@@ -289,8 +291,9 @@ std::string SegmentText(const SegmentFacts& facts) {
   if (facts.mss.has_value()) absl::StrAppend(&text, " mss ", *facts.mss);
   if (facts.window_scale.has_value()) absl::StrAppend(&text, " wscale ", +*facts.window_scale);
   if (facts.sack_permitted) absl::StrAppend(&text, " sackOK");
-  for (size_t i = 0; i + 1 < facts.sack_edges.size(); i += 2) {
-    absl::StrAppend(&text, " sack ", facts.sack_edges[i], ":", facts.sack_edges[i + 1]);
+  const std::span<const int64_t> edges = facts.sack_edges.all();
+  for (size_t i = 0; i + 1 < edges.size(); i += 2) {
+    absl::StrAppend(&text, " sack ", edges[i], ":", edges[i + 1]);
   }
   return text;
 }

@@ -55,9 +55,9 @@ struct FlowComparison {
   std::string difference;  // its kind, a word: "window", "acknowledgement", ...
 };
 
-FlowComparison CompareFlow(const PlanFlow& flow, const std::vector<Stimulus>& stimuli,
-                           uint32_t index, const FlowResult& result,
-                           const TimeTolerance& tolerance);
+// Of flow `index` of `plan`, whose packets are `stimuli`.
+FlowComparison CompareFlow(const Plan& plan, const FlowStimuli& stimuli, uint32_t index,
+                           const FlowResult& result, const TimeTolerance& tolerance);
 
 // "1:1449(1448) ack 91 win 501": a segment in packetdrill's notation.
 std::string SegmentText(const SegmentFacts& facts);

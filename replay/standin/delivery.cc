@@ -89,8 +89,10 @@ class DeliveryFinder {
       const FlowSegment& answer = segments_[k];
       if (!answer.out || !answer.tcp.has_ack()) continue;
       if (answer.ack > segment.seq) return true;
-      for (size_t b = 0; b < answer.tcp.sacks.count; ++b) {
-        const wire::TcpSackBlock& block = answer.tcp.sacks.block[b];
+      if (!answer.tcp.has_sacks) continue;
+      const wire::TcpSackBlocks sacks = answer.Whole().sacks;
+      for (size_t b = 0; b < sacks.count; ++b) {
+        const wire::TcpSackBlock& block = sacks.block[b];
         const int64_t left = Unwrap(block.left.value(), flow_.remote_initial, segment.seq);
         const int64_t right = Unwrap(block.right.value(), flow_.remote_initial, segment.seq);
         if (left <= segment.seq && segment.seq < right) return true;

@@ -36,23 +36,17 @@ const char* TimingName(Timing timing) {
 }
 
 StandIn::StandIn(const Plan& plan, const StandInOptions& options, Arena* arena)
-    : plan_(plan), timing_(options.timing), settle_(options.settle) {
+    : plan_(plan), timing_(options.timing), settle_(options.settle), stimuli_(plan) {
   BuildHost(options, arena);
   start_ = AlignedStart(lab_->world().now(), plan.start_ns);
-  stimuli_.resize(plan.flows.size());
   opens_.assign(plan.flows.size(), false);
   for (uint32_t i = 0; i < plan.flows.size(); ++i) {
     const PlanFlow& flow = plan.flows[i];
     index_[{flow.local, flow.remote}].push_back(i);
     if (flow.role == Role::kActive) opens_[i] = true;
   }
-  for (uint32_t i = 0; i < plan.stimuli.size(); ++i) {
-    const Stimulus& stimulus = plan.stimuli[i];
-    if (stimulus.flow == kNoFlow) {
-      others_.push_back(i);
-      continue;
-    }
-    stimuli_[stimulus.flow].push_back(i);
+  for (const Stimulus& stimulus : plan.stimuli) {
+    if (stimulus.flow == kNoFlow) continue;
     const auto ip = ParseIpPacket(stimulus.packet);
     const auto tcp = ip.has_value() ? ParseTcpSegment(*ip) : std::nullopt;
     if (tcp.has_value() && tcp->syn() && stimulus.skip == SkipCause::kNone) {
@@ -107,7 +101,9 @@ void StandIn::Start() {
   world_ = StartApps(lab_->host(0), plan_, index_, start_, latency_);
   const uint16_t source = world.NewEventSource();
   events_.clear();
-  for (const std::vector<uint32_t>& its : stimuli_) state_.unfinished += its.empty() ? 0 : 1;
+  for (uint32_t i = 0; i < plan_.flows.size(); ++i) {
+    state_.unfinished += stimuli_.Of(i).empty() ? 0 : 1;
+  }
   for (uint32_t i = 0; i < plan_.flows.size(); ++i) {
     auto* const event = lab_->arena().New<FlowEvent>(EventKind::kWire, source, &StandIn::OnFlow);
     event->run = this;
@@ -118,8 +114,8 @@ void StandIn::Start() {
   other_event_ = lab_->arena().New<FlowEvent>(EventKind::kWire, source, &StandIn::OnOther);
   other_event_->run = this;
   state_.last_event = start_;
-  if (!others_.empty()) {
-    const Stimulus& first = plan_.stimuli[others_[0]];
+  if (!stimuli_.Others().empty()) {
+    const Stimulus& first = plan_.stimuli[stimuli_.Others()[0]];
     world.device_events().Schedule(
         other_event_, start_ + Duration::Nanoseconds(static_cast<uint64_t>(first.time_ns)));
   }
@@ -133,20 +129,20 @@ int64_t StandIn::SinceStart(SimTime time) const {
 
 SimTime StandIn::LastThing() const {
   SimTime last = state_.last_event;
-  for (uint32_t i = 0; i < plan_.flows.size(); ++i) {
-    if (!app(i).writer_done) last = Later(last, app(i).wakes_at);
+  for (uint32_t i = 0; i < world_->sleepers; ++i) {
+    last = Later(last, app(world_->sleeping[i]).wakes_at);
   }
   return last;
 }
 
 bool StandIn::done() const {
-  if (state_.next_other < others_.size() || state_.unfinished != 0) return false;
+  if (state_.next_other < stimuli_.Others().size() || state_.unfinished != 0) return false;
   return lab_->world().now() >= LastThing() + settle_;
 }
 
 bool StandIn::Step() {
   World& world = lab_->world();
-  if (state_.next_other < others_.size() || state_.unfinished != 0) {
+  if (state_.next_other < stimuli_.Others().size() || state_.unfinished != 0) {
     return world.Step(SimTime::Never());
   }
   const SimTime limit = LastThing() + settle_;
@@ -158,7 +154,7 @@ bool StandIn::Step() {
 std::vector<FlowResult> StandIn::Finish() {
   std::vector<FlowResult> results;
   for (uint32_t i = 0; i < plan_.flows.size(); ++i) {
-    FlowResult result = state_.flows[i].result;
+    FlowResult result = std::move(state_.flows[i].result);
     result.error = app(i).error;
     result.read_bytes = app(i).read_bytes;
     result.read_hash = app(i).read_hash.value();

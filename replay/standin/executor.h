@@ -16,6 +16,7 @@
 
 #include "replay/lab/lab.h"
 #include "replay/standin/flow_app.h"
+#include "replay/standin/flow_stimuli.h"
 #include "replay/standin/latency.h"
 #include "replay/standin/packet.h"
 #include "replay/standin/plan.h"
@@ -80,6 +81,7 @@ class StandIn : private FrameListener {
 
   Lab& lab() { return *lab_; }
   const SendLatency& latency() const { return latency_; }
+  const FlowStimuli& stimuli() const { return stimuli_; }
   // When the capture's first record enters.
   SimTime start() const { return start_; }
 
@@ -166,9 +168,8 @@ class StandIn : private FrameListener {
   SimTime start_;
   FlowIndex index_;
   AppWorld* world_ = nullptr;
-  std::vector<std::vector<uint32_t>> stimuli_;  // by flow, in order
-  std::vector<uint32_t> others_;                // those of no flow
-  std::vector<bool> opens_;                     // by flow: it begins with a SYN
+  FlowStimuli stimuli_;
+  std::vector<bool> opens_;  // by flow: it begins with a SYN
   std::vector<FlowEvent*> events_;
   FlowEvent* other_event_ = nullptr;
   std::map<IpAddress, MacAddress> macs_;

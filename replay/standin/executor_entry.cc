@@ -28,8 +28,8 @@ MacAddress GroupMac(const IpAddress& address) {
 
 const Stimulus* StandIn::NextOf(uint32_t flow) {
   FlowState& state = state_.flows[flow];
-  while (state.next < stimuli_[flow].size()) {
-    const Stimulus& stimulus = plan_.stimuli[stimuli_[flow][state.next]];
+  while (state.next < stimuli_.Of(flow).size()) {
+    const Stimulus& stimulus = plan_.stimuli[stimuli_.Of(flow)[state.next]];
     if (stimulus.skip == SkipCause::kNone) return &stimulus;
     ++state.result.skipped;
     Advance(flow);
@@ -39,7 +39,7 @@ const Stimulus* StandIn::NextOf(uint32_t flow) {
 
 void StandIn::Advance(uint32_t flow) {
   FlowState& state = state_.flows[flow];
-  if (++state.next == stimuli_[flow].size()) --state_.unfinished;
+  if (++state.next == stimuli_.Of(flow).size()) --state_.unfinished;
 }
 
 StandIn::Gate StandIn::TcpGate(const FlowState& state, const PlanFlow& flow,
@@ -159,10 +159,10 @@ void StandIn::OnFlow(Event* event, SimTime now) {
 
 void StandIn::OnOther(Event* event, SimTime now) {
   StandIn& run = *static_cast<FlowEvent*>(event)->run;
-  const Stimulus& stimulus = run.plan_.stimuli[run.others_[run.state_.next_other]];
+  const Stimulus& stimulus = run.plan_.stimuli[run.stimuli_.Others()[run.state_.next_other]];
   run.Inject(stimulus, stimulus.packet, now);
-  if (++run.state_.next_other == run.others_.size()) return;
-  const Stimulus& next = run.plan_.stimuli[run.others_[run.state_.next_other]];
+  if (++run.state_.next_other == run.stimuli_.Others().size()) return;
+  const Stimulus& next = run.plan_.stimuli[run.stimuli_.Others()[run.state_.next_other]];
   run.lab_->world().device_events().Schedule(
       event, Later(now, run.start_ + Duration::Nanoseconds(static_cast<uint64_t>(next.time_ns))));
 }
@@ -281,7 +281,7 @@ void StandIn::CheckStarved(uint32_t flow, SimTime now) {
     state.idle_checks = 0;
     // Nothing of ours to acknowledge, no connection: what is left has nobody to go to.
     if (!state.local_known && plan_.flows[flow].protocol == wire::kIpProtoTcp) {
-      while (state.next < stimuli_[flow].size()) {
+      while (state.next < stimuli_.Of(flow).size()) {
         ++state.result.skipped;
         Advance(flow);
       }

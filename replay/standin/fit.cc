@@ -23,11 +23,9 @@ constexpr Candidate kCandidates[] = {
     {0, "net/ipv4/tcp_recovery", "L does not tell losses by time (RACK)"},
 };
 
-Plan With(const Plan& plan, const Candidate& candidate) {
-  Plan changed = plan;
-  changed.hz = candidate.hz;
-  if (candidate.sysctl != nullptr) changed.sysctls.emplace_back(candidate.sysctl, "0");
-  return changed;
+void Apply(const Candidate& candidate, Plan* plan) {
+  plan->hz = candidate.hz;
+  if (candidate.sysctl != nullptr) plan->sysctls.emplace_back(candidate.sysctl, "0");
 }
 
 // What our host sent again, and P had to be modelled for, beyond the capture.
@@ -49,18 +47,23 @@ uint64_t NeedlessRecovery(const Plan& plan) {
 
 void FitRecovery(Plan* plan) {
   if (plan->stimuli.size() > kFitPacketsMax || !HasUsableFlows(*plan)) return;
+  const uint32_t hz = plan->hz;
+  const size_t sysctls = plan->sysctls.size();
   const Candidate* best = nullptr;
   uint64_t usual = 0;
   uint64_t least = std::numeric_limits<uint64_t>::max();
   for (const Candidate& candidate : kCandidates) {
-    const uint64_t needless = NeedlessRecovery(With(*plan, candidate));
+    Apply(candidate, plan);
+    const uint64_t needless = NeedlessRecovery(*plan);
+    plan->hz = hz;
+    plan->sysctls.resize(sysctls);
     if (best == nullptr) usual = needless;
     if (needless < least) best = &candidate;
     least = std::min(least, needless);
     if (least == 0) break;
   }
   if (best == &kCandidates[0]) return;
-  *plan = With(*plan, *best);
+  Apply(*best, plan);
   plan->guesses.push_back(absl::StrCat(best->what, ": otherwise it would have recovered ",
                                        usual - least, " times more often"));
 }

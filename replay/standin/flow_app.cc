@@ -55,6 +55,24 @@ class AppProgress {
   int64_t received_;
 };
 
+void NeverWakes(AppWorld& world, FlowApp& app) {
+  if (app.wakes_at == SimTime::Zero()) return;
+  app.wakes_at = SimTime::Zero();
+  const uint32_t last = world.sleeping[--world.sleepers];
+  world.sleeping[app.sleeper] = last;
+  world.apps[last].sleeper = app.sleeper;
+}
+
+// Its writer wakes at `time`.
+void WakeAt(AppWorld& world, FlowApp& app, SimTime time) {
+  if (time == SimTime::Zero()) return NeverWakes(world, app);
+  if (app.wakes_at == SimTime::Zero()) {
+    app.sleeper = world.sleepers++;
+    world.sleeping[app.sleeper] = static_cast<uint32_t>(&app - world.apps);
+  }
+  app.wakes_at = time;
+}
+
 void NoteError(FlowApp& app, int64_t result) {
   if (result < 0 && app.error == 0) app.error = result;
 }
@@ -134,7 +152,7 @@ Task<bool> WaitForAction(Thread& thread, AppWorld& world, FlowApp& app, size_t i
                              *app.flow, action.data.size());
   const SimTime now = world.host->kernel().now();
   if (due > now) {
-    app.wakes_at = due;
+    WakeAt(world, app, due);
     if (!co_await SleepFor(thread, due - now)) co_return false;
   }
   co_return !app.ended;
@@ -184,7 +202,7 @@ Task<> WriteStream(Thread& thread, AppWorld& world, FlowApp& app) {
   }
   app.next_action = static_cast<uint32_t>(actions.size());
   app.writer_done = true;
-  app.wakes_at = SimTime::Zero();
+  NeverWakes(world, app);
   const bool half_closed = !actions.empty() && actions.back().kind == ActionKind::kShutdown;
   if (app.reader == nullptr && half_closed) co_await CloseSocket(thread, *world.host, app);
 }
@@ -305,7 +323,7 @@ Task<> ConnectFlow(Thread& thread, AppWorld& world, FlowApp& app) {
   const PlanFlow& flow = *app.flow;
   const SimTime at = Before(
       world.start + Duration::Nanoseconds(static_cast<uint64_t>(flow.open_ns)), world, flow, 0);
-  app.wakes_at = at;
+  WakeAt(world, app, at);
   const SimTime now = world.host->kernel().now();
   if (at > now && !co_await SleepFor(thread, at - now)) co_return;
   app.taken = true;
@@ -317,7 +335,7 @@ Task<> ConnectFlow(Thread& thread, AppWorld& world, FlowApp& app) {
   co_await SetSendBuffer(thread, world, app, fd);
   int64_t result = co_await sys.Bind(thread, fd, flow.local);
   if (result == 0) result = co_await OpenFlow(thread, world, app, fd);
-  app.wakes_at = SimTime::Zero();
+  NeverWakes(world, app);
   if (result < 0) {
     NoteError(app, result);
     app.ended = app.writer_done = true;
@@ -339,7 +357,7 @@ Task<> WriteDatagrams(Thread& thread, AppWorld& world, FlowApp& app) {
   }
   app.next_action = static_cast<uint32_t>(actions.size());
   app.writer_done = true;
-  app.wakes_at = SimTime::Zero();
+  NeverWakes(world, app);
 }
 
 // Datagrams before the first are counted from the flow's first packet in the capture.
@@ -350,7 +368,7 @@ Task<> OpenDatagrams(Thread& thread, AppWorld& world, FlowApp& app) {
   const SimTime at =
       Before(open_at, world, *app.flow, actions.empty() ? 0 : actions.front().data.size());
   const SimTime now = world.host->kernel().now();
-  app.wakes_at = at;
+  WakeAt(world, app, at);
   if (at > now && !co_await SleepFor(thread, at - now)) co_return;
   app.open = true;
   if (app.arrived_at == SimTime::Zero()) app.arrived_at = open_at;
@@ -438,6 +456,7 @@ AppWorld* StartApps(Host& host, const Plan& plan, const FlowIndex& index, SimTim
   world->plan = &plan;
   world->index = &index;
   world->apps = arena.NewArray<FlowApp>(plan.flows.size());
+  world->sleeping = arena.NewArray<uint32_t>(plan.flows.size());
   world->buffer = arena.NewArray<uint8_t>(kReadBytes);
   world->start = start;
   world->latency = &latency;

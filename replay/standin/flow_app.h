@@ -30,9 +30,10 @@ struct FlowApp {
   uint64_t read_bytes = 0;
   StreamHash read_hash;  // of the first PlanFlow::read_bytes of them
   uint32_t next_action = 0;
-  SimTime wakes_at;               // a timed wait of the writer is over then
+  SimTime wakes_at;               // a timed wait of the writer is over then; zero: it had none
   SimTime* reached_at = nullptr;  // by action: when what it waits for was on the wire
   SimTime arrived_at;             // when the last packet for it was
+  uint32_t sleeper = 0;           // its place in AppWorld::sleeping, where wakes_at is not zero
   WaitQueue progress;
 };
 
@@ -43,7 +44,10 @@ struct AppWorld {
   Host* host = nullptr;
   const Plan* plan = nullptr;
   const FlowIndex* index = nullptr;
-  FlowApp* apps = nullptr;    // as many as the plan has flows
+  FlowApp* apps = nullptr;  // as many as the plan has flows
+  // Those whose writer has a time at which it wakes, or had one and is not done.
+  uint32_t* sleeping = nullptr;
+  uint32_t sleepers = 0;
   uint8_t* buffer = nullptr;  // what is read lies here until it is hashed
   SimTime start;              // the capture's first record
   const SendLatency* latency = nullptr;

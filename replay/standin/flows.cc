@@ -40,7 +40,7 @@ class FlowFinder {
     } else if (const auto udp = ParseUdpDatagram(*ip)) {
       AddDatagram(packet, *udp, out);
     } else {
-      flows_.others.push_back({&packet, *ip, out});
+      flows_.others.push_back({&packet, out});
     }
   }
 
@@ -132,7 +132,7 @@ class FlowFinder {
     const Ends ends = out ? Ends{udp.source, udp.dest} : Ends{udp.dest, udp.source};
     const auto [found, is_new] = udp_.emplace(ends, flows_.udp.size());
     if (is_new) flows_.udp.push_back({ends.first, ends.second, {}});
-    flows_.udp[found->second].messages.push_back({&packet, udp, out});
+    flows_.udp[found->second].messages.push_back({&packet, udp.payload, out});
   }
 
   const std::vector<CapturedPacket>& packets_;
@@ -146,10 +146,7 @@ class FlowFinder {
 // Packets of a flow that is given up enter as they are. `Part` is a FlowSegment or a UdpMessage.
 template <typename Part>
 void EnterAsTheyAre(const std::vector<Part>& parts, Flows* flows) {
-  for (const Part& part : parts) {
-    const auto ip = ParseIpPacket(part.packet->bytes);
-    flows->others.push_back({part.packet, *ip, part.out});
-  }
+  for (const Part& part : parts) flows->others.push_back({part.packet, part.out});
 }
 
 // Without the key nothing can be said in a connection that is signed (RFC 2385, RFC 5925).
@@ -176,19 +173,17 @@ size_t FlowsAllowed(const CapturedPackets& packets) {
   return std::min(kPlanFlowsMax, kFlowsFree + bytes / kBytesPerFlow);
 }
 
+const std::vector<FlowSegment>& PartsOf(const TcpFlow& flow) { return flow.segments; }
+const std::vector<UdpMessage>& PartsOf(const UdpFlow& flow) { return flow.messages; }
+
 // Keeps the first `flows_max`, connections before datagrams.
 void GiveUpBeyond(size_t flows_max, Flows* flows) {
   const auto give_up = [flows](size_t keep, auto* all) {
     if (all->size() <= keep) return;
-    for (size_t i = keep; i < all->size(); ++i) {
-      if constexpr (requires { (*all)[i].segments; }) {
-        EnterAsTheyAre((*all)[i].segments, flows);
-      } else {
-        EnterAsTheyAre((*all)[i].messages, flows);
-      }
-    }
+    for (size_t i = keep; i < all->size(); ++i) EnterAsTheyAre(PartsOf((*all)[i]), flows);
     flows->too_many += all->size() - keep;
     all->erase(all->begin() + static_cast<std::ptrdiff_t>(keep), all->end());
+    all->shrink_to_fit();
   };
   give_up(flows_max, &flows->tcp);
   give_up(flows_max - flows->tcp.size(), &flows->udp);
@@ -217,8 +212,8 @@ SegmentFacts FactsOf(const TcpSegment& tcp, int64_t seq, int64_t ack, uint32_t a
   facts.timestamps = tcp.timestamps.has_value();
   for (size_t i = 0; i < tcp.sacks.count; ++i) {
     const wire::TcpSackBlock& block = tcp.sacks.block[i];
-    facts.sack_edges.push_back(Unwrap(block.left.value(), acked_initial, ack));
-    facts.sack_edges.push_back(Unwrap(block.right.value(), acked_initial, ack));
+    facts.sack_edges.Add(Unwrap(block.left.value(), acked_initial, ack));
+    facts.sack_edges.Add(Unwrap(block.right.value(), acked_initial, ack));
   }
   return facts;
 }

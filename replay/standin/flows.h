@@ -12,17 +12,19 @@
 
 namespace tapedeck::standin {
 
-// One segment of a connection.
+// One segment of a connection. A capture may be nothing but short ones, so it is small.
 struct FlowSegment {
   const CapturedPacket* packet = nullptr;
-  TcpSegment tcp;
-  bool out = false;  // L sent it
+  TcpContent tcp;
   int64_t seq = 0;   // in the stream of who sent it
   int64_t ack = 0;   // in the stream of the other; 0 without an ACK
+  bool out = false;  // L sent it
   // P sent it, and L did not take its bytes: its timestamp was old (RFC 7323 5.3).
   bool refused = false;
   int64_t end() const { return seq + tcp.SequenceLength(); }
   int64_t time_ns() const { return packet->time_ns; }
+  // All of it, read again.
+  TcpSegment Whole() const { return *ParseTcpSegment(*ParseIpPacket(packet->bytes)); }
 };
 
 struct TcpFlow {
@@ -37,7 +39,7 @@ struct TcpFlow {
 
 struct UdpMessage {
   const CapturedPacket* packet = nullptr;
-  UdpDatagram udp;
+  std::span<const uint8_t> payload;
   bool out = false;
 };
 struct UdpFlow {
@@ -49,8 +51,8 @@ struct UdpFlow {
 // Of a packet to or from L that belongs to no flow.
 struct OtherPacket {
   const CapturedPacket* packet = nullptr;
-  IpPacket ip;
   bool out = false;
+  IpPacket ip() const { return *ParseIpPacket(packet->bytes); }
 };
 
 struct Flows {

@@ -51,7 +51,7 @@ void AddNeighbours(const CapturedPackets& packets, const Flows& flows, Plan* pla
   for (const TcpFlow& flow : flows.tcp) remotes.insert(flow.remote.address);
   for (const UdpFlow& flow : flows.udp) remotes.insert(flow.remote.address);
   for (const OtherPacket& other : flows.others) {
-    remotes.insert(other.out ? other.ip.dest : other.ip.source);
+    remotes.insert(other.out ? other.ip().dest : other.ip().source);
   }
   for (const IpAddress& address : remotes) {
     if (address.IsMulticast() || address.IsAny()) continue;
@@ -76,7 +76,7 @@ std::set<Endpoint> UnreachablePorts(const Flows& flows) {
   std::set<Endpoint> ports;
   for (const OtherPacket& other : flows.others) {
     if (!other.out) continue;
-    const auto quote = ParseIcmpError(other.ip);
+    const auto quote = ParseIcmpError(other.ip());
     if (quote.has_value() && quote->protocol == wire::kIpProtoUdp) ports.insert(quote->dest);
   }
   return ports;
@@ -148,7 +148,7 @@ void AddOthers(const Flows& flows, Plan* plan) {
     stimulus.cause.gap_ns = static_cast<uint64_t>(other.packet->time_ns);
     stimulus.to_all = other.packet->dest.IsMulticast();
     stimulus.packet.assign(other.packet->bytes.begin(), other.packet->bytes.end());
-    if (const auto quote = ParseIcmpError(other.ip)) stimulus.flow = FlowOf(*plan, *quote);
+    if (const auto quote = ParseIcmpError(other.ip())) stimulus.flow = FlowOf(*plan, *quote);
     plan->stimuli.push_back(std::move(stimulus));
   }
 }
@@ -193,8 +193,17 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
   InferContext context;
   context.packets = &packets;
   context.filler_left = FillerAllowed(packets);
-  for (const TcpFlow& flow : flows.tcp) InferTcpFlow(flow, context, &plan);
-  for (const UdpFlow& flow : flows.udp) InferUdpFlow(flow, context, &plan);
+  // Address space: a vector that grows would be there twice.
+  plan.stimuli.reserve(packets.packets.size());
+  plan.flows.reserve(flows.tcp.size() + flows.udp.size());
+  for (TcpFlow& flow : flows.tcp) {
+    InferTcpFlow(flow, context, &plan);
+    flow.segments = std::vector<FlowSegment>();
+  }
+  for (UdpFlow& flow : flows.udp) {
+    InferUdpFlow(flow, context, &plan);
+    flow.messages = std::vector<UdpMessage>();
+  }
   AddOthers(flows, &plan);
   AddListeners(flows, &plan);
   StableSort(&plan.stimuli,

@@ -244,7 +244,7 @@ class TcpPlanner {
     Expectation expectation;
     expectation.from = segment.packet->from;
     expectation.time_ns = segment.time_ns();
-    expectation.facts = FactsOf(segment.tcp, segment.seq, segment.ack, flow_.remote_initial);
+    expectation.facts = FactsOf(segment.Whole(), segment.seq, segment.ack, flow_.remote_initial);
     if (segment.tcp.has_ack() && !segment.tcp.rst()) FillReceived(segment);
     SentRecord record{segment.time_ns(), segment.seq, segment.end(), 1};
     if (record.end > record.start && !segment.tcp.rst()) {
@@ -377,7 +377,7 @@ class TcpPlanner {
     Stimulus ack;
     ack.flow = index_;
     ack.time_ns = first_ns;
-    ack.cause = {CauseKind::kSent, 1, 1, 0};
+    ack.cause = {.kind = CauseKind::kSent, .position = 1};
     ack.packet = MakeSegment(1, 1, wire::kTcpAck, {});
     plan_.stimuli.push_back(std::move(ack));
     previous_in_ns_ = first_ns;

@@ -28,12 +28,12 @@ void InferUdpFlow(const UdpFlow& flow, InferContext&, Plan* plan) {
       action.from = message.packet->from;
       action.after = received;
       action.delay_ns = static_cast<uint64_t>(now_ns - base_ns);
-      action.data.assign(message.udp.payload.begin(), message.udp.payload.end());
+      action.data.assign(message.payload.begin(), message.payload.end());
       out.actions.push_back(std::move(action));
       Expectation expectation;
       expectation.from = message.packet->from;
       expectation.time_ns = now_ns;
-      expectation.facts.length = static_cast<uint32_t>(message.udp.payload.size());
+      expectation.facts.length = static_cast<uint32_t>(message.payload.size());
       out.expected.push_back(std::move(expectation));
       ++sent;
       last_out_ns = now_ns;
@@ -47,15 +47,18 @@ void InferUdpFlow(const UdpFlow& flow, InferContext&, Plan* plan) {
     stimulus.packet.assign(message.packet->bytes.begin(), message.packet->bytes.end());
     stimulus.cause.gap_ns = static_cast<uint64_t>(now_ns);
     if (last_out_ns >= 0 && last_out_ns >= previous_in_ns) {
-      stimulus.cause = {CauseKind::kSent, sent, 1, static_cast<uint64_t>(now_ns - last_out_ns)};
+      stimulus.cause = {.kind = CauseKind::kSent,
+                        .position = sent,
+                        .gap_ns = static_cast<uint64_t>(now_ns - last_out_ns)};
     } else if (previous_in_ns >= 0) {
-      stimulus.cause = {CauseKind::kPrevious, 0, 1, static_cast<uint64_t>(now_ns - previous_in_ns)};
+      stimulus.cause = {.kind = CauseKind::kPrevious,
+                        .gap_ns = static_cast<uint64_t>(now_ns - previous_in_ns)};
     }
     plan->stimuli.push_back(std::move(stimulus));
     previous_in_ns = base_ns = now_ns;
     ++received;
-    out.read_bytes += message.udp.payload.size();
-    hash.Add(message.udp.payload);
+    out.read_bytes += message.payload.size();
+    hash.Add(message.payload);
   }
   out.read_hash = hash.value();
   plan->flows.push_back(std::move(out));

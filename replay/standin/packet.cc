@@ -101,6 +101,7 @@ std::optional<TcpSegment> ParseTcpSegment(const IpPacket& packet) {
   segment.payload = view->payload;
   wire::TcpOptionCursor cursor(view->options);
   while (const auto option = cursor.Next()) ReadOption(*option, &segment);
+  segment.has_sacks = segment.sacks.count != 0;
   return segment;
 }
 

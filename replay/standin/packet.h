@@ -27,23 +27,19 @@ struct IpPacket {
 // Nullopt where it is no IP packet, or one that was cut.
 std::optional<IpPacket> ParseIpPacket(std::span<const uint8_t> packet);
 
-struct TcpSegment {
-  Endpoint source;
-  Endpoint dest;
-  uint32_t seq = 0;
-  uint32_t ack = 0;
+// What a segment says, but for its ends and numbers: what inference keeps of each.
+struct TcpContent {
+  std::span<const uint8_t> payload;
   uint16_t flags = 0;
   uint16_t window = 0;
-  size_t header_offset = 0;  // of the TCP header, from the start of the packet
-  std::span<const uint8_t> payload;
   std::optional<uint16_t> mss;
+  std::optional<wire::TcpTimestamps> timestamps;
   std::optional<uint8_t> window_scale;
   bool sack_permitted = false;
   bool fast_open = false;
   bool multipath = false;      // MPTCP, whatever it says
   bool signed_by_key = false;  // MD5 or TCP-AO
-  std::optional<wire::TcpTimestamps> timestamps;
-  wire::TcpSackBlocks sacks;
+  bool has_sacks = false;
 
   bool syn() const { return (flags & wire::kTcpSyn) != 0; }
   bool fin() const { return (flags & wire::kTcpFin) != 0; }
@@ -53,6 +49,15 @@ struct TcpSegment {
   uint32_t SequenceLength() const {
     return static_cast<uint32_t>(payload.size()) + (syn() ? 1 : 0) + (fin() ? 1 : 0);
   }
+};
+
+struct TcpSegment : TcpContent {
+  Endpoint source;
+  Endpoint dest;
+  uint32_t seq = 0;
+  uint32_t ack = 0;
+  size_t header_offset = 0;  // of the TCP header, from the start of the packet
+  wire::TcpSackBlocks sacks;
 };
 
 // Nullopt where it is not TCP, a fragment, or makes no sense.

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "replay/standin/captured_packets.h"
+#include "replay/standin/sack_edges.h"
 #include "stack/base/ip_address.h"
 #include "stack/wire/tcp.h"
 
@@ -33,8 +34,8 @@ enum class CauseKind : uint8_t {
 };
 struct Cause {
   CauseKind kind = CauseKind::kStart;
-  int64_t position = 0;
   uint32_t nth = 1;
+  int64_t position = 0;
   uint64_t gap_ns = 0;
   friend bool operator==(const Cause&, const Cause&) = default;
 };
@@ -50,12 +51,12 @@ enum class SkipCause : uint8_t {
 struct Stimulus {
   Provenance from;
   uint32_t flow = kNoFlow;
+  SkipCause skip = SkipCause::kNone;
+  bool to_all = false;  // to a link-layer group
   int64_t time_ns = 0;
   Cause cause;
   // Of a segment with timestamps: where the segment of L began whose timestamp it echoes.
   std::optional<int64_t> echo_of;
-  SkipCause skip = SkipCause::kNone;
-  bool to_all = false;  // to a link-layer group
   std::vector<uint8_t> packet;
   friend bool operator==(const Stimulus&, const Stimulus&) = default;
 };
@@ -88,18 +89,19 @@ struct Action {
   friend bool operator==(const Action&, const Action&) = default;
 };
 
-// What a segment says, in relative positions: of the capture, or of our host.
+// What a segment says, in relative positions: of the capture, or of our host. There is one for
+// every segment of a run, so it is small.
 struct SegmentFacts {
   int64_t seq = 0;
+  int64_t ack = 0;
   uint32_t length = 0;  // of its payload
   uint16_t flags = 0;
-  int64_t ack = 0;
   uint16_t window = 0;
   std::optional<uint16_t> mss;
   std::optional<uint8_t> window_scale;
   bool sack_permitted = false;
   bool timestamps = false;
-  std::vector<int64_t> sack_edges;  // left, right, left, right, ...
+  SackEdges sack_edges;
   int64_t end() const;
   friend bool operator==(const SegmentFacts&, const SegmentFacts&) = default;
 };

@@ -270,7 +270,8 @@ class PlanParser {
     PlanFlow flow;
     const auto number = words.Number<uint32_t>();
     if (number != plan_.flows.size() + 1) words.Expected("the next flow's number", "another");
-    if (number > kPlanFlowsMax) words.Expected("at most 65536 flows", "more");
+    if (number > kPlanFlowsMax)
+      words.Expected(absl::StrCat("at most ", kPlanFlowsMax, " flows"), "more");
     flow.protocol = Protocol(words);
     flow.role = words.Take("active") ? Role::kActive : Role::kPassive;
     if (flow.role == Role::kPassive) words.Want("passive");
@@ -356,7 +357,7 @@ class PlanParser {
     if (words.Take("wscale")) facts.window_scale = words.Number<uint8_t>();
     facts.sack_permitted = words.Take("sackok");
     facts.timestamps = words.Take("ts");
-    while (words.ok() && words.Take("edge")) facts.sack_edges.push_back(words.Number<int64_t>());
+    while (words.ok() && words.Take("edge")) facts.sack_edges.Add(words.Number<int64_t>());
     return expectation;
   }
 

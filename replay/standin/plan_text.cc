@@ -56,7 +56,9 @@ std::string Quoted(std::string text) {
 
 class PlanPrinter {
  public:
-  std::string Print(const Plan& plan) {
+  explicit PlanPrinter(const std::function<void(std::string_view)>& print) : print_(print) {}
+
+  void Print(const Plan& plan) {
     text_ = std::string(kMagic);
     PrintHost(plan);
     for (const std::string& guess : plan.guesses) {
@@ -64,10 +66,19 @@ class PlanPrinter {
     }
     for (size_t i = 0; i < plan.flows.size(); ++i) PrintFlow(i + 1, plan.flows[i]);
     for (const Stimulus& stimulus : plan.stimuli) PrintStimulus(stimulus);
-    return std::move(text_);
+    print_(text_);
   }
 
  private:
+  static constexpr size_t kPieceBytes = size_t{1} << 16;
+
+  void EndLine() {
+    text_ += '\n';
+    if (text_.size() < kPieceBytes) return;
+    print_(text_);
+    text_.clear();
+  }
+
   void PrintHost(const Plan& plan) {
     absl::StrAppend(&text_, "source ", Quoted(plan.source), " ", Seconds(plan.start_ns), "\n");
     absl::StrAppend(&text_, "host ", plan.host_mac.ToString(), " mtu ", plan.mtu_bytes);
@@ -120,7 +131,7 @@ class PlanPrinter {
     if (action.together == Together::kCork) absl::StrAppend(&text_, " cork");
     if (action.urgent) absl::StrAppend(&text_, " urgent");
     if (action.kind == ActionKind::kWrite) PrintBytes(action.data);
-    absl::StrAppend(&text_, "\n");
+    EndLine();
   }
 
   void PrintExpectation(const Expectation& expectation) {
@@ -134,8 +145,8 @@ class PlanPrinter {
     }
     if (facts.sack_permitted) absl::StrAppend(&text_, " sackok");
     if (facts.timestamps) absl::StrAppend(&text_, " ts");
-    for (const int64_t edge : facts.sack_edges) absl::StrAppend(&text_, " edge ", edge);
-    absl::StrAppend(&text_, "\n");
+    for (const int64_t edge : facts.sack_edges.all()) absl::StrAppend(&text_, " edge ", edge);
+    EndLine();
   }
 
   void PrintStimulus(const Stimulus& stimulus) {
@@ -159,26 +170,42 @@ class PlanPrinter {
     if (stimulus.skip == SkipCause::kUnanswered) absl::StrAppend(&text_, " unanswered");
     if (stimulus.to_all) absl::StrAppend(&text_, " group");
     PrintBytes(stimulus.packet);
-    absl::StrAppend(&text_, "\n");
+    EndLine();
   }
 
   void PrintBytes(const std::vector<uint8_t>& bytes) {
     absl::StrAppend(&text_, " { ", wire::HexBytes(bytes), " }");
   }
 
+  const std::function<void(std::string_view)>& print_;
   std::string text_;
 };
 
 }  // namespace
 
-std::string PrintPlan(const Plan& plan) { return PlanPrinter().Print(plan); }
+void PrintPlan(const Plan& plan, const std::function<void(std::string_view)>& print) {
+  PlanPrinter(print).Print(plan);
+}
+
+std::string PrintPlan(const Plan& plan) {
+  std::string text;
+  PrintPlan(plan, [&text](std::string_view piece) { text += piece; });
+  return text;
+}
 
 std::string FlowName(const PlanFlow& flow) {
   return absl::StrCat(ProtocolName(flow.protocol), " ", flow.local.ToString(),
                       flow.role == Role::kActive ? " > " : " < ", flow.remote.ToString());
 }
 
-uint64_t PlanHash(std::string_view text) { return XXH3_64bits(text.data(), text.size()); }
+uint64_t PlanHash(const Plan& plan) {
+  XXH3_state_t state;
+  XXH3_64bits_reset(&state);
+  PrintPlan(plan, [&state](std::string_view piece) {
+    XXH3_64bits_update(&state, piece.data(), piece.size());
+  });
+  return XXH3_64bits_digest(&state);
+}
 
 bool LooksLikePlan(std::string_view beginning) {
   return beginning.substr(0, kMagic.size()) == kMagic;

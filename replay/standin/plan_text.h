@@ -21,6 +21,7 @@
 #define TAPEDECK_REPLAY_STANDIN_PLAN_TEXT_H_
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -30,6 +31,8 @@
 namespace tapedeck::standin {
 
 std::string PrintPlan(const Plan& plan);
+// The same text piece by piece: it is some times as long as the capture.
+void PrintPlan(const Plan& plan, const std::function<void(std::string_view piece)>& print);
 
 // `name` is what errors call the text: "x.plan:12: expected a time, found 'soon'".
 absl::StatusOr<Plan> ParsePlan(std::string_view text, const std::string& name);
@@ -38,7 +41,7 @@ absl::StatusOr<Plan> ParsePlan(std::string_view text, const std::string& name);
 std::string FlowName(const PlanFlow& flow);
 
 // XXH3 of the text: part of what identifies a run.
-uint64_t PlanHash(std::string_view text);
+uint64_t PlanHash(const Plan& plan);
 
 // Whether a file that begins so is a plan.
 bool LooksLikePlan(std::string_view beginning);

@@ -1,5 +1,7 @@
 #include "replay/standin/stand_in.h"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <fstream>
 #include <iterator>
@@ -66,8 +68,18 @@ absl::StatusOr<Plan> ReadPlan(const std::string& file) {
   return ParsePlan(text, file);
 }
 
-absl::StatusOr<Plan> PlanFromCapture(const std::string& file, const InferOptions& options,
-                                     std::vector<std::string>* warnings) {
+namespace {
+
+// What was freed in many small pieces goes back to the system: the run needs as much again.
+void ReturnFreeMemory() {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
+
+// The plan as inferred; what was read of the capture is gone when it returns.
+absl::StatusOr<Plan> Infer(const std::string& file, const InferOptions& options,
+                           std::vector<std::string>* warnings) {
   capture::CaptureReaderOptions reading;
   reading.filter = options.filter;
   absl::StatusOr<capture::CaptureReader> reader = capture::CaptureReader::Open(file, reading);
@@ -78,8 +90,16 @@ absl::StatusOr<Plan> PlanFromCapture(const std::string& file, const InferOptions
     return reader->damage();
   }
   warnings->insert(warnings->end(), packets.warnings.begin(), packets.warnings.end());
-  Plan plan = InferPlan(packets, file, options);
-  if (options.fit) FitRecovery(&plan);
+  return InferPlan(packets, file, options);
+}
+
+}  // namespace
+
+absl::StatusOr<Plan> PlanFromCapture(const std::string& file, const InferOptions& options,
+                                     std::vector<std::string>* warnings) {
+  absl::StatusOr<Plan> plan = Infer(file, options, warnings);
+  ReturnFreeMemory();
+  if (plan.ok() && options.fit) FitRecovery(&*plan);
   return plan;
 }
 

@@ -56,7 +56,7 @@ std::string StandInPlayback::Settings() const {
   return absl::StrFormat("stand-in  host %s  mac %s  mtu %d  hz %d  timing %s  plan %016x",
                          absl::StrJoin(hosts, ","), plan_.host_mac.ToString(), plan_.mtu_bytes,
                          plan_.hz != 0 ? plan_.hz : LabHostOptions().hz,
-                         TimingName(options_.timing), PlanHash(PrintPlan(plan_)));
+                         TimingName(options_.timing), PlanHash(plan_));
 }
 
 bool StandInPlayback::Advance() {
@@ -88,7 +88,7 @@ PlaybackResult StandInPlayback::Finish() {
   std::vector<std::string> summary;
   for (uint32_t i = 0; i < plan_.flows.size(); ++i) {
     result_.comparisons.push_back(
-        CompareFlow(plan_.flows[i], plan_.stimuli, i, result_.flows[i], tolerance_));
+        CompareFlow(plan_, run_.stimuli(), i, result_.flows[i], tolerance_));
     summary.push_back(FlowLine(plan_.flows[i], result_.comparisons[i], result_.flows[i]));
   }
   Lab& lab = run_.lab();

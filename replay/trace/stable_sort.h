@@ -11,6 +11,25 @@
 
 namespace tapedeck {
 
+// Element i becomes what element order[i] was, without a second vector: one cycle of the
+// permutation after the other.
+template <typename T>
+void PutInOrder(std::vector<size_t>* order, std::vector<T>* all) {
+  for (size_t first = 0; first < all->size(); ++first) {
+    if ((*order)[first] == first) continue;
+    T moved = std::move((*all)[first]);
+    size_t at = first;
+    while ((*order)[at] != first) {
+      const size_t from = (*order)[at];
+      (*all)[at] = std::move((*all)[from]);
+      (*order)[at] = at;
+      at = from;
+    }
+    (*all)[at] = std::move(moved);
+    (*order)[at] = at;
+  }
+}
+
 template <typename T, typename Less>
 void StableSort(std::vector<T>* all, const Less& less) {
   std::vector<size_t> order(all->size());
@@ -19,10 +38,7 @@ void StableSort(std::vector<T>* all, const Less& less) {
     if (less((*all)[a], (*all)[b])) return true;
     return !less((*all)[b], (*all)[a]) && a < b;
   });
-  std::vector<T> sorted;
-  sorted.reserve(all->size());
-  for (const size_t i : order) sorted.push_back(std::move((*all)[i]));
-  *all = std::move(sorted);
+  PutInOrder(&order, all);
 }
 
 }  // namespace tapedeck
