@@ -7,7 +7,11 @@
 #include <initializer_list>
 
 #include "fuzz/oracles.h"
+#include "stack/core/sock.h"
+#include "stack/core/socket.h"
 #include "stack/host.h"
+#include "stack/socket/file.h"
+#include "stack/socket/socket.h"
 
 namespace tapedeck::fuzz {
 
@@ -148,40 +152,101 @@ constexpr Errors ErrorsOf(SyscallNumber number) {
   std::abort();
 }
 
-// Whether the call has a time of its own.
-bool WaitsForSoLong(const SyscallArgs& args) {
-  const bool polls = args.number == SyscallNumber::kPoll || args.number == SyscallNumber::kSelect ||
-                     args.number == SyscallNumber::kEpollWait;
-  return polls && args.timeout != Duration::Max();
+// The call has a time of its own.
+bool Polls(SyscallNumber number) {
+  return number == SyscallNumber::kPoll || number == SyscallNumber::kSelect ||
+         number == SyscallNumber::kEpollWait;
+}
+
+// Of calls that wait once, on one socket, what bounds the wait. Not of those that move many
+// messages, or between two descriptors, which may wait for each.
+Duration TimeoutOfSocket(SyscallNumber number, const sock& sk) {
+  switch (number) {
+    case SyscallNumber::kRead:
+    case SyscallNumber::kReadv:
+    case SyscallNumber::kRecvfrom:
+    case SyscallNumber::kRecvmsg:
+    case SyscallNumber::kAccept:
+    case SyscallNumber::kAccept4:
+      return sk.sk_rcvtimeo;
+    case SyscallNumber::kWrite:
+    case SyscallNumber::kWritev:
+    case SyscallNumber::kSendto:
+    case SyscallNumber::kSendmsg:
+    case SyscallNumber::kConnect:
+      return sk.sk_sndtimeo;
+    default:
+      return Duration::Max();
+  }
+}
+
+// How long a call may wait at most; Duration::Max(): for ever, or nobody knows.
+Duration TimeoutOf(Host& host, const SyscallArgs& args) {
+  if (Polls(args.number)) return args.timeout;
+  const file* const its = host.syscalls().files().fcheck(args.fd);
+  const socket* const sock = its == nullptr ? nullptr : sock_from_file(its);
+  if (sock == nullptr || sock->sk == nullptr) return Duration::Max();
+  return TimeoutOfSocket(args.number, *sock->sk);
 }
 
 }  // namespace
 
-void CallOracle::Attach(Lab& lab) {
-  for (int i = 0; i < lab.hosts(); ++i) lab.host(i).syscalls().set_tracer(this);
+void CallOracle::Ear::Listen(CallOracle* oracle, Host* host) {
+  oracle_ = oracle;
+  host_ = host;
+  host->syscalls().set_tracer(this);
+}
+void CallOracle::Ear::Entered(const SystemCall& call, SimTime time) {
+  oracle_->Entered(*host_, call, time);
+}
+void CallOracle::Ear::Ended(const SystemCall& call, int64_t result, SimTime time) {
+  oracle_->Ended(call, result, time);
 }
 
-void CallOracle::CheckWaiting(SimTime now) const {
+void CallOracle::Attach(Lab& lab) {
+  for (int i = 0; i < lab.hosts(); ++i) ears_[static_cast<size_t>(i)].Listen(this, &lab.host(i));
+}
+
+void CallOracle::CheckWaiting(SimTime now) {
   for (size_t i = 0; i < waiting_count_; ++i) {
-    const Waiting& waiting = waiting_[i];
-    if (now > waiting.deadline + kLateMax) WaitTooLong(*waiting.call, now - waiting.deadline);
+    Waiting& waiting = waiting_[i];
+    waiting.slept = true;
+    if (now > waiting.deadline + waiting.late_max) {
+      WaitTooLong(*waiting.call, now - waiting.deadline);
+    }
   }
 }
 
-void CallOracle::Entered(const SystemCall& call, SimTime time) {
-  if (!punctual_ || !WaitsForSoLong(call.args()) || waiting_count_ == kWaitingMax) return;
-  waiting_[waiting_count_++] = {&call, time, time + call.args().timeout};
+void CallOracle::Entered(Host& host, const SystemCall& call, SimTime time) {
+  if (!punctual_ || waiting_count_ == kWaitingMax) return;
+  const Duration timeout = TimeoutOf(host, call.args());
+  if (timeout == Duration::Max()) return;
+  Waiting waiting;
+  waiting.call = &call;
+  waiting.deadline = time + timeout;
+  waiting.late_max = kLateMax;
+  if (!Polls(call.args().number)) {
+    // Timeouts of sockets are counted in ticks, and the timer wheel is late by an eighth at most
+    // (Linux's kernel/time/timer.c).
+    waiting.early_max = host.kernel().tick();
+    waiting.late_max += Duration{timeout.ps / 8};
+  }
+  waiting_[waiting_count_++] = waiting;
 }
 
 void CallOracle::Ended(const SystemCall& call, int64_t result, SimTime time) {
   if (result < 0 && !ErrorsOf(call.args().number).Has(-result)) ErrnoFailed(call, result);
-  if (!punctual_ || !WaitsForSoLong(call.args())) return;
   for (size_t i = 0; i < waiting_count_; ++i) {
     const Waiting waiting = waiting_[i];
     if (waiting.call != &call) continue;
     waiting_[i] = waiting_[--waiting_count_];
-    if (result == 0 && time < waiting.deadline) WaitTooShort(call, waiting.deadline - time);
-    if (time > waiting.deadline + kLateMax) WaitTooLong(call, time - waiting.deadline);
+    // What was asleep, and comes back with nothing.
+    const bool timed_out =
+        Polls(call.args().number) ? result == 0 : result == -EAGAIN && waiting.slept;
+    if (timed_out && time + waiting.early_max < waiting.deadline) {
+      WaitTooShort(call, waiting.deadline - time);
+    }
+    if (time > waiting.deadline + waiting.late_max) WaitTooLong(call, time - waiting.deadline);
     return;
   }
 }

@@ -2,8 +2,8 @@
 // checksums, who takes VLAN tags off, where sockets are looked up, how much is polled at once.
 //
 // Input: the bytes spelling of a Script; how many steps it has chooses the difference. Property:
-// every call ends with the same result at the same time on both, and every socket goes through the
-// same states; and what holds for `stack`.
+// every call ends with the same result on both, and every socket goes through the same states, at
+// the same times where the difference leaves them; and what holds for `stack`.
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "fuzz/oracles.h"
@@ -19,7 +20,6 @@
 #include "fuzz/stage.h"
 #include "fuzz/target.h"
 #include "replay/lab/fault_steps.h"
-#include "replay/trace/digest.h"
 #include "stack/base/check.h"
 #include "stack/core/dev.h"
 
@@ -47,38 +47,51 @@ void WithoutFeature(Lab& lab, netdev_features_t feature) {
   netdev_set_features(dev, dev->features & ~feature);
 }
 
-using Difference = void (*)(Lab& lab);
+struct Difference {
+  void (*configure)(Lab& lab);
+  // Applications see the same at the same time. Not where a NIC writes four bytes less, as it has
+  // taken a tag off, and is done a little earlier.
+  bool same_times = true;
+};
 constexpr Difference kDifferences[] = {
-    [](Lab& lab) { WithoutFeature(lab, NETIF_F_RXCSUM); },
-    [](Lab& lab) { WithoutFeature(lab, NETIF_F_RXHASH); },
-    [](Lab& lab) { WithoutFeature(lab, NETIF_F_HW_VLAN_CTAG_RX); },
-    [](Lab& lab) { Sysctl(lab, "net/ipv4/ip_early_demux", "0"); },
-    [](Lab& lab) { Sysctl(lab, "net/core/netdev_budget", "1"); },
+    {[](Lab& lab) { WithoutFeature(lab, NETIF_F_RXCSUM); }},
+    {[](Lab& lab) { WithoutFeature(lab, NETIF_F_RXHASH); }},
+    {[](Lab& lab) { WithoutFeature(lab, NETIF_F_HW_VLAN_CTAG_RX); }, /*same_times=*/false},
+    {[](Lab& lab) { Sysctl(lab, "net/ipv4/ip_early_demux", "0"); }},
+    {[](Lab& lab) { Sysctl(lab, "net/core/netdev_budget", "1"); }},
 };
 constexpr size_t kPairs = std::size(kDifferences);
 
-// What applications have seen: results of calls, states of sockets, in their order. Not when: a NIC
-// that takes a tag off writes four bytes less, and is done a little earlier.
+// What applications have seen while a script ran: results of calls and states of sockets, in their
+// order.
 class ApplicationLog : public TraceObserver {
  public:
-  void Begin() { digest_ = Digest(); }
-  uint64_t value() const { return digest_.value(); }
+  ApplicationLog() { events_.reserve(kEventsReserved); }
+
+  void Begin() {
+    events_.clear();
+    running_ = true;
+  }
+  void End() { running_ = false; }
+  std::span<const TraceEvent> events() const { return events_; }
 
   void Observe(uint64_t, const TraceEvent& event, const FrameLedger&) override {
-    if (event.kind == TraceKind::kSyscallExit || event.kind == TraceKind::kSockState) {
-      TraceEvent timeless = event;
-      timeless.time = SimTime::Zero();
-      digest_.Add(timeless);
-    }
+    if (!running_) return;
+    if (event.kind != TraceKind::kSyscallExit && event.kind != TraceKind::kSockState) return;
+    events_.push_back(event);
+    events_.back().bytes = {};  // the sender's
   }
 
  private:
-  Digest digest_;
+  static constexpr size_t kEventsReserved = 4096;
+
+  bool running_ = false;
+  std::vector<TraceEvent> events_;
 };
 
 struct Side {
   explicit Side(const std::function<void(Lab&)>& configure)
-      : stage(SmallLab(), configure, Prelude(), [this](Lab&) { seen = log.value(); }) {
+      : stage(SmallLab(), configure, Prelude(), [this](Lab&) { log.End(); }) {
     stage.lab().recorder().AddObserver(&log);
   }
   RunResult Run(const Script& script) {
@@ -87,13 +100,14 @@ struct Side {
   }
 
   ApplicationLog log;
-  uint64_t seen = 0;  // when the last script was over
   Stage stage;
 };
 
 struct Sides {
   Sides() {
-    for (size_t i = 0; i < kPairs; ++i) changed[i] = std::make_unique<Side>(kDifferences[i]);
+    for (size_t i = 0; i < kPairs; ++i) {
+      changed[i] = std::make_unique<Side>(kDifferences[i].configure);
+    }
   }
   Side plain{[](Lab&) {}};
   std::array<std::unique_ptr<Side>, kPairs> changed;
@@ -116,9 +130,11 @@ RunResult RunInput(std::span<const uint8_t> input) {
   if (!script.has_value()) return {};
   const RunResult result = sides.plain.Run(*script);
   if (!result.keeps() || !IsComparable(*script)) return result;
-  Side& changed = *sides.changed[script->steps.size() % kPairs];
+  const size_t pair = script->steps.size() % kPairs;
+  Side& changed = *sides.changed[pair];
   changed.Run(*script);
-  CheckSameForApplications(sides.plain.seen, changed.seen);
+  CheckSameForApplications(sides.plain.log.events(), changed.log.events(),
+                           kDifferences[pair].same_times);
   return result;
 }
 

@@ -4,10 +4,10 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <string>
 
 #include "replay/trace/frame_ledger.h"
-#include "stack/base/trace_event.h"
 #include "stack/host.h"
 
 namespace tapedeck::fuzz {
@@ -36,6 +36,25 @@ const char* HeldObject(Lab& lab) {
   if (world.packets().live_objects() != 0) return "packet_buffer";
   if (world.device_events().size() + world.cpu_events().size() != 0) return "event";
   return nullptr;
+}
+
+bool IsSame(const TraceEvent& a, const TraceEvent& b, bool same_times) {
+  return a.kind == b.kind && a.host == b.host && std::equal(a.args, std::end(a.args), b.args) &&
+         (!same_times || a.time == b.time);
+}
+
+void PrintSeen(const char* side, const TraceEvent* event) {
+  if (event == nullptr) {
+    std::fprintf(stderr, "%s  nothing more\n", side);
+    return;
+  }
+  std::fprintf(stderr, "%s  %" PRIu64 ".%012" PRIu64 " s  %s", side,
+               event->time.ps / 1'000'000'000'000, event->time.ps % 1'000'000'000'000,
+               GetTraceKindInfo(event->kind).name);
+  for (const uint64_t argument : event->args) {
+    std::fprintf(stderr, " %" PRId64, static_cast<int64_t>(argument));
+  }
+  std::fprintf(stderr, "\n");
 }
 
 }  // namespace
@@ -91,10 +110,17 @@ void ReportBroken(const char* oracle, const char* rule, const char* object) {
   std::abort();
 }
 
-[[gnu::noinline]] void CheckSameForApplications(uint64_t plain, uint64_t changed) {
-  if (plain == changed) return;
+[[gnu::noinline]] void CheckSameForApplications(std::span<const TraceEvent> plain,
+                                                std::span<const TraceEvent> changed,
+                                                bool same_times) {
+  size_t same = 0;
+  const size_t both = std::min(plain.size(), changed.size());
+  while (same < both && IsSame(plain[same], changed[same], same_times)) ++same;
+  if (same == plain.size() && same == changed.size()) return;
   ReportBroken("META", "same", "application");
-  std::fprintf(stderr, "%016" PRIx64 " and %016" PRIx64 "\n", plain, changed);
+  std::fprintf(stderr, "event %zu of what applications saw\n", same + 1);
+  PrintSeen("plain  ", same < plain.size() ? &plain[same] : nullptr);
+  PrintSeen("changed", same < changed.size() ? &changed[same] : nullptr);
   std::abort();
 }
 

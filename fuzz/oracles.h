@@ -9,10 +9,12 @@
 #define TAPEDECK_FUZZ_ORACLES_H_
 
 #include <cstdint>
+#include <span>
 
 #include "replay/lab/lab.h"
 #include "replay/script/script.h"
 #include "replay/trace/recorder.h"
+#include "stack/base/trace_event.h"
 
 namespace tapedeck::fuzz {
 
@@ -39,8 +41,10 @@ void CheckRests(const char* object, Lab& lab);
 void CheckDriverRecovers(bool recovered, const char* object);
 
 // META:same:application. Two runs of one script on hosts whose difference no application may notice
-// have shown applications the same.
-void CheckSameForApplications(uint64_t plain, uint64_t changed);
+// have shown applications the same: these events, without bytes; at the same times, too, where
+// these are promised. The first pair that differs is told with its times.
+void CheckSameForApplications(std::span<const TraceEvent> plain,
+                              std::span<const TraceEvent> changed, bool same_times);
 
 }  // namespace tapedeck::fuzz
 

@@ -79,15 +79,17 @@ class Stage {
   // The application ends; what is on its way arrives.
   void EndApplications();
   // What is held. A driver replaces used receive buffers in batches; until then one is neither held
-  // nor mapped, so of these two only the difference says something.
+  // nor mapped, so of these two only the difference says something. Timers that are armed at rest
+  // may have expired for good.
   static constexpr int kHostsMax = 4;
   struct Holdings {
     std::array<uint64_t, size_t{kHostsMax} * Host::kLedgerEntriesMax> others;
     uint64_t packet_buffers;
+    uint64_t timers;
     uint64_t mappings_without_buffer;
   };
   Holdings Held();
-  // As much is held as after no input at all.
+  // As much is held as after no input at all, and no frame is on its way.
   bool AtRest();
   // Two hours of silence after the end of applications: nothing that a connection, a datagram or a
   // call needs is held for longer.

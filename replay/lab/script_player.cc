@@ -253,7 +253,7 @@ void ScriptPlayer::NoteEnd(const Played& played) {
       names_.Set(call.host(), name, call.pipe_fds()[i]);
     }
   }
-  if (!AsExpected(played)) NoteDifference(call.number(), Found(played));
+  if (!difference_.has_value() && !AsExpected(played)) NoteDifference(call.number(), Found(played));
 }
 
 void ScriptPlayer::FreeEnded() {

@@ -70,8 +70,8 @@ function(tapedeck_fuzz_no_coverage_sources)
 endfunction()
 
 # tapedeck_fuzz_no_compares(<targets...>)
-# Operands of comparisons in these libraries are not told to the engine, edges are: they are times, addresses and ring positions
-# of ours, never bytes of an input. They would flood the engine's table of operands, and cost half of a run.
+# Operands of comparisons in these libraries are not told to the engine, edges are: they are times, addresses, numbers and states of
+# ours, hardly ever bytes of an input. They would flood the engine's table of operands, and cost a third of a run.
 function(tapedeck_fuzz_no_compares)
   if(NOT fuzz_instrumentation)
     return()
