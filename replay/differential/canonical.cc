@@ -5,6 +5,7 @@
 
 #include "stack/base/byteorder.h"
 #include "stack/base/checksum.h"
+#include "stack/core/eth.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/icmp.h"
 #include "stack/wire/icmpv6.h"
@@ -20,7 +21,6 @@ namespace tapedeck::differential {
 
 namespace {
 
-constexpr size_t kEthernetBytes = sizeof(wire::EthernetHeader);
 constexpr uint32_t kFlowLabelMask = 0xfffff;
 constexpr uint16_t kRight = 0;
 constexpr uint16_t kWrong = 0xbad0;
@@ -63,8 +63,8 @@ Canonical::Canonical(const Case& played) : fixed_acks_{0} {
   for (const Step& step : played.steps) {
     const auto* const frame = std::get_if<FrameStep>(&step);
     if (frame == nullptr) continue;
-    if (frame->bytes.size() >= kEthernetBytes + sizeof(wire::Ipv6Header)) {
-      given_labels_.insert(LoadBe32(frame->bytes.data() + kEthernetBytes) & kFlowLabelMask);
+    if (frame->bytes.size() >= kEthHeaderBytes + sizeof(wire::Ipv6Header)) {
+      given_labels_.insert(LoadBe32(frame->bytes.data() + kEthHeaderBytes) & kFlowLabelMask);
     }
     if (FollowsIsn(*frame)) continue;
     const std::optional<TcpPlace> place = FindTcp(frame->bytes);
@@ -75,14 +75,14 @@ Canonical::Canonical(const Case& played) : fixed_acks_{0} {
 std::vector<uint8_t> Canonical::Of(const Reply& reply) {
   live_.See(reply.bytes);
   std::vector<uint8_t> bytes = reply.bytes;
-  if (bytes.size() < kEthernetBytes) return bytes;
+  if (bytes.size() < kEthHeaderBytes) return bytes;
   const std::optional<TcpPlace> tcp = FindTcp(bytes);
   if (tcp.has_value()) Tcp(bytes, *tcp);
   if (LoadBe16(bytes.data() + 12) == wire::kEtherTypeIpv4) {
-    Ipv4(std::span<uint8_t>(bytes).subspan(kEthernetBytes));
+    Ipv4(std::span<uint8_t>(bytes).subspan(kEthHeaderBytes));
   }
   if (LoadBe16(bytes.data() + 12) == wire::kEtherTypeIpv6) {
-    Ipv6(std::span<uint8_t>(bytes).subspan(kEthernetBytes));
+    Ipv6(std::span<uint8_t>(bytes).subspan(kEthHeaderBytes));
   }
   return bytes;
 }

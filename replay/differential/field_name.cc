@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "stack/base/byteorder.h"
+#include "stack/core/eth.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
 
@@ -64,14 +65,13 @@ const char* FindTransport(uint8_t protocol, const uint8_t* header, size_t offset
 }  // namespace
 
 std::string FieldName(const std::vector<uint8_t>& frame, size_t offset) {
-  constexpr size_t kEthernetBytes = sizeof(wire::EthernetHeader);
   constexpr size_t kLongestHeader = 20;
   if (offset >= frame.size()) return "length";
-  if (offset < kEthernetBytes || frame.size() < kEthernetBytes + kLongestHeader) {
+  if (offset < kEthHeaderBytes || frame.size() < kEthHeaderBytes + kLongestHeader) {
     return Find(kEthernetFields, offset);
   }
-  const uint8_t* const packet = frame.data() + kEthernetBytes;
-  offset -= kEthernetBytes;
+  const uint8_t* const packet = frame.data() + kEthHeaderBytes;
+  offset -= kEthHeaderBytes;
   size_t header_bytes = 40;
   uint8_t protocol = packet[6];
   std::span<const Field> fields = kIpv6Fields;
@@ -89,7 +89,7 @@ std::string FieldName(const std::vector<uint8_t>& frame, size_t offset) {
       return "payload";
   }
   if (offset < header_bytes) return Find(fields, offset);
-  if (frame.size() < kEthernetBytes + header_bytes + kLongestHeader) protocol = 0;
+  if (frame.size() < kEthHeaderBytes + header_bytes + kLongestHeader) protocol = 0;
   return FindTransport(protocol, packet + header_bytes, offset - header_bytes);
 }
 

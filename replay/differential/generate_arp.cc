@@ -73,7 +73,7 @@ void RandomArp(CaseBuilder& builder, const Station& peer) {
   builder.Frame(peer.port, bytes);
 }
 
-void Settings(CaseBuilder& builder) {
+void ArpSettings(CaseBuilder& builder) {
   builder.SetSome(12, {"net/ipv4/conf/tap0/", "net/ipv4/conf/tap0/", "net/ipv4/conf/all/"},
                   {{"arp_ignore", 9},
                    {"arp_announce", 3},
@@ -89,7 +89,7 @@ void Settings(CaseBuilder& builder) {
 }  // namespace
 
 void GenerateArp(CaseBuilder& builder) {
-  Settings(builder);
+  ArpSettings(builder);
   const uint32_t frames = 1 + builder.Below(6);
   for (uint32_t i = 0; i < frames; ++i) {
     const int port = builder.OneIn(6) ? 1 : 0;

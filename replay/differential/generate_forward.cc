@@ -6,7 +6,7 @@ namespace tapedeck::differential {
 
 namespace {
 
-void Settings(CaseBuilder& builder) {
+void ForwardingSettings(CaseBuilder& builder) {
   builder.Set("net/ipv4/ip_forward", "1");
   builder.SetSome(12, {"net/ipv4/"},
                   {{"conf/all/send_redirects", 2},
@@ -84,7 +84,7 @@ void Send(CaseBuilder& builder, const Station& from) {
 }  // namespace
 
 void GenerateForward(CaseBuilder& builder) {
-  Settings(builder);
+  ForwardingSettings(builder);
   builder.Introduce(builder.Peer(0, 0));
   if (!builder.OneIn(4)) builder.Introduce(builder.Peer(1, 0));
   if (builder.OneIn(2)) builder.Introduce(builder.Peer(0, 1));

@@ -6,7 +6,7 @@ namespace tapedeck::differential {
 
 namespace {
 
-void Settings(CaseBuilder& builder) {
+void IcmpSettings(CaseBuilder& builder) {
   builder.SetSome(16, {"net/ipv4/"},
                   {{"icmp_echo_ignore_all", 2},
                    {"icmp_echo_ignore_broadcasts", 2},
@@ -14,7 +14,7 @@ void Settings(CaseBuilder& builder) {
                    {"icmp_errors_use_inbound_ifaddr", 2}});
 }
 
-uint8_t SomeType(CaseBuilder& builder) {
+uint8_t SomeIcmpType(CaseBuilder& builder) {
   switch (builder.Below(4)) {
     case 0:
       return builder.Byte();
@@ -36,7 +36,7 @@ void RandomIcmp(CaseBuilder& builder, const Station& peer) {
   if (builder.OneIn(8)) spec.frag_off = builder.Pick<uint16_t>({0x4000, 0x8000, 0xc000});
   spec.id = builder.Word();
   wire::IcmpHeader icmp;
-  icmp.type = SomeType(builder);
+  icmp.type = SomeIcmpType(builder);
   if (builder.OneIn(4)) icmp.code = builder.OneIn(2) ? builder.Byte() : uint8_t{1};
   for (uint8_t& byte : icmp.rest) byte = builder.Byte();
   icmp.checksum = builder.Word();
@@ -60,7 +60,7 @@ void RandomIcmp(CaseBuilder& builder, const Station& peer) {
 }  // namespace
 
 void GenerateIcmp(CaseBuilder& builder) {
-  Settings(builder);
+  IcmpSettings(builder);
   const Station peer = builder.Peer(builder.OneIn(8) ? 1 : 0);
   if (!builder.OneIn(8)) builder.Introduce(peer);
   const uint32_t frames = 1 + builder.Below(4);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kLearningMilliseconds = 3;
 
-void Settings(CaseBuilder& builder) {
+void Icmpv6Settings(CaseBuilder& builder) {
   builder.SetSome(16, {"net/ipv6/"},
                   {{"icmp/echo_ignore_all", 2},
                    {"icmp/echo_ignore_multicast", 2},
@@ -27,7 +27,7 @@ void Settings(CaseBuilder& builder) {
 
 // Neighbour and router discovery have kinds of their own; answers to queries of listeners take
 // time.
-uint8_t SomeType(CaseBuilder& builder) {
+uint8_t SomeIcmpv6Type(CaseBuilder& builder) {
   const uint8_t type = builder.OneIn(3) ? builder.Byte() : wire::kIcmpv6EchoRequest;
   const bool apart = type >= wire::kIcmpv6ListenerQuery && type <= wire::kIcmpv6Redirect;
   return apart ? wire::kIcmpv6EchoReply : type;
@@ -41,7 +41,7 @@ void RandomIcmpv6(CaseBuilder& builder, const Station& peer) {
   if (builder.OneIn(4)) spec.ttl = builder.Byte();
   if (builder.OneIn(4)) spec.flow_label = builder.Below(1 << 20);
   wire::Icmpv6Header icmp;
-  icmp.type = SomeType(builder);
+  icmp.type = SomeIcmpv6Type(builder);
   if (builder.OneIn(4)) icmp.code = builder.OneIn(2) ? builder.Byte() : uint8_t{1};
   for (uint8_t& byte : icmp.rest) byte = builder.Byte();
   icmp.checksum = builder.Word();
@@ -201,7 +201,7 @@ void RouterSettings(CaseBuilder& builder) {
 }  // namespace
 
 void GenerateIcmpv6(CaseBuilder& builder) {
-  Settings(builder);
+  Icmpv6Settings(builder);
   const int port = builder.OneIn(8) ? 1 : 0;
   const Station peer = builder.OneIn(4) ? builder.PeerOnLink(port) : builder.Peer(port);
   if (!builder.OneIn(8)) builder.Introduce(peer);

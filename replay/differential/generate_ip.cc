@@ -98,7 +98,7 @@ void AppendTimestamps(CaseBuilder& builder, std::vector<uint8_t>* options) {
   std::copy_n(address.v4().bytes().begin(), 4, options->begin() + static_cast<ptrdiff_t>(first));
 }
 
-void AppendOption(CaseBuilder& builder, std::vector<uint8_t>* options) {
+void AppendIpOption(CaseBuilder& builder, std::vector<uint8_t>* options) {
   switch (builder.Below(9)) {
     case 0:
       return AppendRoute(builder, 0x07, options);
@@ -158,7 +158,7 @@ void GenerateIpOptions(CaseBuilder& builder) {
   for (uint32_t i = 0; i < frames; ++i) {
     IpSpec spec = builder.Spec(peer);
     const uint32_t options = 1 + builder.Below(3);
-    for (uint32_t k = 0; k < options; ++k) AppendOption(builder, &spec.options);
+    for (uint32_t k = 0; k < options; ++k) AppendIpOption(builder, &spec.options);
     if (spec.options.size() > wire::kIpv4OptionsMax) spec.options.resize(wire::kIpv4OptionsMax);
     if (builder.OneIn(3)) spec.dst = builder.Peer(1, 0).address;
     if (builder.OneIn(8)) spec.dst = builder.OddAddress();

@@ -13,7 +13,7 @@ namespace tapedeck::differential {
 namespace {
 
 // Any protocol but those that not every kernel has, and those that are extension headers.
-uint8_t SomeProtocol(CaseBuilder& builder) {
+uint8_t SomeNextHeader(CaseBuilder& builder) {
   const uint8_t protocol = builder.Byte();
   constexpr uint8_t kPim = 103;      // with CONFIG_IPV6_PIMSM_V2
   constexpr uint8_t kUdpLite = 136;  // until 7.0
@@ -44,7 +44,7 @@ void AppendAnswered(CaseBuilder& builder, wire::FrameBuilder& frame) {
   frame.CountingPayload(builder.Length(200));
 }
 
-void Send(CaseBuilder& builder, const Station& from, const IpSpec& spec, MacAddress to) {
+void SendIp6(CaseBuilder& builder, const Station& from, const IpSpec& spec, MacAddress to) {
   wire::FrameBuilder frame = builder.Ethernet(from, to);
   AppendAnswered(builder, CaseBuilder::Ip(frame, spec));
   std::span<const uint8_t> bytes = frame.Build();
@@ -52,14 +52,14 @@ void Send(CaseBuilder& builder, const Station& from, const IpSpec& spec, MacAddr
   builder.Frame(from.port, bytes);
 }
 
-void Spoil(CaseBuilder& builder, IpSpec* spec) {
+void SpoilIp6(CaseBuilder& builder, IpSpec* spec) {
   switch (builder.Below(5)) {
     case 0:
       spec->length = builder.Pick<uint16_t>({0, 1, 7, 8, 1460, 65535, builder.Word()});
       spec->keep |= wire::kKeepLength;
       break;
     case 1:
-      spec->protocol = SomeProtocol(builder);
+      spec->protocol = SomeNextHeader(builder);
       spec->keep |= wire::kKeepProtocol;
       break;
     case 2:
@@ -99,7 +99,7 @@ IpAddress Beyond(CaseBuilder& builder) {
   }
 }
 
-Station Gateway(int route) {
+Station Ip6Gateway(int route) {
   const Route6Plan& plan = kRoute6Plans[route];
   return {plan.port, MacAddress(2, 0, 0, 0, static_cast<uint8_t>(plan.port), 0x99), plan.gateway};
 }
@@ -127,9 +127,9 @@ void GenerateIp6Header(CaseBuilder& builder) {
   const uint32_t frames = 1 + builder.Below(3);
   for (uint32_t i = 0; i < frames; ++i) {
     IpSpec spec = builder.Spec(peer);
-    Spoil(builder, &spec);
-    if (builder.OneIn(3)) Spoil(builder, &spec);
-    Send(builder, peer, spec, builder.Us(peer.port).mac);
+    SpoilIp6(builder, &spec);
+    if (builder.OneIn(3)) SpoilIp6(builder, &spec);
+    SendIp6(builder, peer, spec, builder.Us(peer.port).mac);
     if (!builder.OneIn(12)) continue;
     // Another version.
     auto& bytes = std::get<FrameStep>(builder.built().steps.back()).bytes;
@@ -154,8 +154,8 @@ void GenerateIp6Extension(CaseBuilder& builder) {
     IpSpec spec = builder.Spec(peer);
     AppendExtensions(builder, &spec);
     if (builder.OneIn(12)) spec.dst = builder.OddAddress();
-    if (builder.OneIn(12)) Spoil(builder, &spec);
-    Send(builder, peer, spec, builder.MacOf(peer, spec.dst));
+    if (builder.OneIn(12)) SpoilIp6(builder, &spec);
+    SendIp6(builder, peer, spec, builder.MacOf(peer, spec.dst));
   }
 }
 
@@ -178,7 +178,7 @@ void GenerateOddAddresses6(CaseBuilder& builder) {
     if (builder.OneIn(6)) spec.ttl = builder.Pick<uint8_t>({1, 2, 255});
     const MacAddress to =
         builder.OneIn(6) ? builder.Pick({kMacBroadcast, peer.mac}) : builder.MacOf(peer, spec.dst);
-    Send(builder, peer, spec, to);
+    SendIp6(builder, peer, spec, to);
   }
   if (listens) builder.Call(CallName::kRecvfrom, 0).room = 100;
 }
@@ -188,15 +188,15 @@ void GenerateForward6(CaseBuilder& builder) {
   builder.Introduce(builder.Peer(0, 0));
   if (!builder.OneIn(4)) builder.Introduce(builder.Peer(1, 0));
   if (builder.OneIn(2)) builder.Introduce(builder.Peer(0, 1));
-  if (builder.OneIn(2)) builder.Introduce(Gateway(0));
-  if (builder.OneIn(2)) builder.Introduce(Gateway(1));
+  if (builder.OneIn(2)) builder.Introduce(Ip6Gateway(0));
+  if (builder.OneIn(2)) builder.Introduce(Ip6Gateway(1));
   const uint32_t frames = 1 + builder.Below(4);
   for (uint32_t i = 0; i < frames; ++i) {
     SendThrough(builder, builder.OneIn(5)   ? builder.Peer(1, 0)
                          : builder.OneIn(8) ? builder.PeerOnLink(0, 0)
                                             : builder.Peer(0, 0));
     if (builder.OneIn(8)) builder.Answer(builder.Peer(1, 0));
-    if (builder.OneIn(16)) builder.Answer(Gateway(static_cast<int>(builder.Below(2))));
+    if (builder.OneIn(16)) builder.Answer(Ip6Gateway(static_cast<int>(builder.Below(2))));
   }
 }
 

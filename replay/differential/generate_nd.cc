@@ -87,7 +87,7 @@ void Probe(CaseBuilder& builder, const Station& peer) {
   }
 }
 
-void Settings(CaseBuilder& builder) {
+void NdSettings(CaseBuilder& builder) {
   builder.SetSome(14, {"net/ipv6/conf/tap0/", "net/ipv6/conf/tap0/", "net/ipv6/conf/all/"},
                   {{"accept_untracked_na", 3},
                    {"drop_unsolicited_na", 2},
@@ -140,7 +140,7 @@ void Redirect(CaseBuilder& builder) {
 }  // namespace
 
 void GenerateNd(CaseBuilder& builder) {
-  Settings(builder);
+  NdSettings(builder);
   const uint32_t frames = 1 + builder.Below(6);
   for (uint32_t i = 0; i < frames; ++i) {
     const int port = builder.OneIn(6) ? 1 : 0;
@@ -155,7 +155,7 @@ void GenerateNd(CaseBuilder& builder) {
 }
 
 void GenerateNdRedirect(CaseBuilder& builder) {
-  Settings(builder);
+  NdSettings(builder);
   if (!builder.OneIn(6)) builder.Introduce(GatewayOnLink());
   if (builder.OneIn(3)) builder.Introduce(builder.PeerOnLink(0, 2));
   const uint32_t steps = 2 + builder.Below(5);

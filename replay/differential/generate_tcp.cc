@@ -51,7 +51,7 @@ uint32_t Near(CaseBuilder& builder, uint32_t number) {
   }
 }
 
-void Settings(CaseBuilder& builder) {
+void TcpSettings(CaseBuilder& builder) {
   builder.SetSome(16, {"net/ipv4/"},
                   {{"tcp_timestamps", 3},
                    {"tcp_sack", 2},
@@ -169,7 +169,7 @@ void SomeCall(CaseBuilder& builder, int slot, Position* at) {
 }  // namespace
 
 void GenerateTcpHandshake(CaseBuilder& builder) {
-  Settings(builder);
+  TcpSettings(builder);
   TcpCase tcp(builder, builder.Peer(), builder.OwnPort());
   const bool listens = !builder.OneIn(5);
   if (listens) tcp.Listen(builder.Pick<int>({0, 1, 5}));
@@ -201,7 +201,7 @@ void GenerateTcpHandshake(CaseBuilder& builder) {
 namespace {
 
 void TcpState(CaseBuilder& builder, uint32_t payload_max) {
-  Settings(builder);
+  TcpSettings(builder);
   TcpCase tcp(builder, builder.Peer(), builder.OwnPort());
   Position at;
   at.payload_max = payload_max;

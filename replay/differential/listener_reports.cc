@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "replay/differential/counters.h"
 #include "stack/base/byteorder.h"
+#include "stack/core/eth.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/icmpv6.h"
 #include "stack/wire/ipv6.h"
@@ -13,14 +14,12 @@ namespace tapedeck::differential {
 
 namespace {
 
-constexpr size_t kEthernetBytes = sizeof(wire::EthernetHeader);
-
 // The type of the report that a frame is.
 std::optional<uint8_t> ReportType(std::span<const uint8_t> frame) {
-  if (frame.size() < kEthernetBytes || LoadBe16(frame.data() + 12) != wire::kEtherTypeIpv6) {
+  if (frame.size() < kEthHeaderBytes || LoadBe16(frame.data() + 12) != wire::kEtherTypeIpv6) {
     return std::nullopt;
   }
-  const wire::Parsed<wire::Ipv6View> ip = wire::ParseIpv6(frame.subspan(kEthernetBytes));
+  const wire::Parsed<wire::Ipv6View> ip = wire::ParseIpv6(frame.subspan(kEthHeaderBytes));
   if (!ip.ok() || ip->header->nexthdr != wire::kIpProtoHopByHop) return std::nullopt;
   const wire::Parsed<wire::Ipv6UpperLayer> upper = wire::FindUpperLayer(*ip);
   if (!upper.ok() || upper->protocol != wire::kIpProtoIcmpv6 || upper->payload.empty()) {
@@ -54,7 +53,7 @@ void TakeOutListenerReports(Run* run) {
   for (StepResult& step : run->steps) {
     std::erase_if(step.replies, [run](const Reply& reply) {
       const std::optional<uint8_t> type = ReportType(reply.bytes);
-      if (type.has_value()) Uncount(*type, reply.bytes.size() - kEthernetBytes, &run->counters);
+      if (type.has_value()) Uncount(*type, reply.bytes.size() - kEthHeaderBytes, &run->counters);
       return type.has_value();
     });
   }

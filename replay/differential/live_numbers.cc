@@ -4,6 +4,7 @@
 
 #include "stack/base/byteorder.h"
 #include "stack/base/checksum.h"
+#include "stack/core/eth.h"
 #include "stack/wire/ethernet.h"
 #include "stack/wire/ip_protocol.h"
 #include "stack/wire/ipv4.h"
@@ -14,7 +15,6 @@ namespace tapedeck::differential {
 
 namespace {
 
-constexpr size_t kEthernetBytes = sizeof(wire::EthernetHeader);
 constexpr size_t kTimestampsBytes = 10;
 
 // The addresses and the place of what an IPv4 packet carries, where that is TCP.
@@ -25,7 +25,7 @@ std::optional<TcpPlace> InIpv4(std::span<const uint8_t> packet) {
   TcpPlace place;
   place.flow.local.address = ip->header->saddr;
   place.flow.peer.address = ip->header->daddr;
-  place.offset = kEthernetBytes + ip->header->header_bytes();
+  place.offset = kEthHeaderBytes + ip->header->header_bytes();
   place.end = place.offset + ip->payload.size();
   return place;
 }
@@ -36,7 +36,7 @@ std::optional<TcpPlace> InIpv6(std::span<const uint8_t> packet) {
   TcpPlace place;
   place.flow.local.address = ip->header->saddr;
   place.flow.peer.address = ip->header->daddr;
-  place.offset = kEthernetBytes + sizeof(wire::Ipv6Header);
+  place.offset = kEthHeaderBytes + sizeof(wire::Ipv6Header);
   place.end = place.offset + ip->payload.size();
   return place;
 }
@@ -44,11 +44,11 @@ std::optional<TcpPlace> InIpv6(std::span<const uint8_t> packet) {
 }  // namespace
 
 std::optional<TcpPlace> FindTcp(std::span<const uint8_t> frame) {
-  if (frame.size() < kEthernetBytes) return std::nullopt;
+  if (frame.size() < kEthHeaderBytes) return std::nullopt;
   const uint16_t proto = LoadBe16(frame.data() + 12);
   std::optional<TcpPlace> place;
-  if (proto == wire::kEtherTypeIpv4) place = InIpv4(frame.subspan(kEthernetBytes));
-  if (proto == wire::kEtherTypeIpv6) place = InIpv6(frame.subspan(kEthernetBytes));
+  if (proto == wire::kEtherTypeIpv4) place = InIpv4(frame.subspan(kEthHeaderBytes));
+  if (proto == wire::kEtherTypeIpv6) place = InIpv6(frame.subspan(kEthHeaderBytes));
   if (!place.has_value() || place->end < place->offset + sizeof(wire::TcpHeader)) {
     return std::nullopt;
   }

@@ -10,7 +10,7 @@ namespace tapedeck::differential {
 
 namespace {
 
-constexpr size_t kTimestampsBytes = 12;  // two NOPs before them
+constexpr size_t kTimestampsAlignedBytes = 12;  // two NOPs before them
 
 // Where the TCP header begins in a frame of `builder`'s family.
 uint16_t HeaderOffset(const CaseBuilder& builder) {
@@ -45,7 +45,7 @@ void TcpCase::Send(const TcpSegment& segment, wire::KeepFields keep, uint16_t ch
     const auto ack_at = static_cast<uint16_t>(header + offsetof(wire::TcpHeader, ack_seq));
     patches.push_back({LivePatch::What::kIsn, ack_at, check_at, flow_});
   }
-  if (segment.timestamps && options.size() + kTimestampsBytes <= wire::kTcpOptionsMax) {
+  if (segment.timestamps && options.size() + kTimestampsAlignedBytes <= wire::kTcpOptionsMax) {
     options.insert(options.end(), {1, 1, wire::kTcpOptTimestamps, 10});
     const size_t at = options.size();
     options.resize(at + 8);

@@ -1,6 +1,7 @@
 # How every target of the project is built: options, flags, and the two functions that declare a folder and a test.
 
 option(TAPEDECK_TESTS "Build the tests" ON)
+option(TAPEDECK_UNIT_TESTS "Of them also the unit tests that mean the same in every build" ON)
 option(TAPEDECK_BENCH "Build the benchmarks, which need Google Benchmark and GoogleTest" OFF)
 option(TAPEDECK_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 option(TAPEDECK_ADAPTER "Build libtapedeck_packetdrill.so; everything becomes position independent" OFF)
@@ -21,9 +22,12 @@ if(CMAKE_CXX_FLAGS_RELEASE STREQUAL "-O3 -DNDEBUG")
   # What runs once a command is compiled in half the time so: see COLD below.
   set(cold_flags $<$<CONFIG:Release>:-O1>)
 endif()
+# Sanitizers double what the optimiser has to read.
+list(APPEND cold_flags $<$<CONFIG:Sanitized>:-O0>)
 set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${TAPEDECK_LTO})
 # lld links in a quarter of the time.
-find_program(TAPEDECK_LLD ld.lld PATHS /usr/lib/llvm-19/bin)
+find_program(TAPEDECK_LLD ld.lld PATHS /usr/lib/llvm-19/bin NO_DEFAULT_PATH)
+find_program(TAPEDECK_LLD ld.lld)
 if(TAPEDECK_LLD)
   cmake_path(GET TAPEDECK_LLD PARENT_PATH lld_directory)
   add_link_options(-B${lld_directory} -fuse-ld=lld)
@@ -58,13 +62,14 @@ if(TAPEDECK_ASAN AND NOT DEFINED ENV{LIB_FUZZING_ENGINE})
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# tapedeck_library(<name> DIR <folder> [SEPARATE] [COLD] [HEADERS <files...>] [SOURCES <files...>] DEPS <targets...>)
+# tapedeck_library(<name> DIR <folder> [COLD] [HEADERS <files...>] [SOURCES <files...>] [SEPARATE <files...>] DEPS <targets...>)
 # Declares the folder <folder> (or, of it, HEADERS alone) as the library <name>. Its headers are reached only through an
 # include tree of its own (a directory that holds nothing but links to them under their full path), so code that does not link
-# <name> cannot include them: the layering of the design is checked by the compiler. SEPARATE: some of its files share file-local
-# names, so that they are never compiled together. COLD: little of a packet's time passes here, so the compiler's is better spent elsewhere.
+# <name> cannot include them: the layering of the design is checked by the compiler. SEPARATE: sources that are never compiled
+# together with others, for names that they share with the system's headers. COLD: little of a packet's time passes here, so the
+# compiler's is better spent elsewhere.
 function(tapedeck_library name)
-  cmake_parse_arguments(ARG "SEPARATE;COLD" "DIR" "HEADERS;SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "COLD" "DIR" "HEADERS;SOURCES;SEPARATE;DEPS" ${ARGN})
   set(tree ${PROJECT_BINARY_DIR}/include-trees/${name})
   if(ARG_HEADERS)
     file(MAKE_DIRECTORY ${tree}/${ARG_DIR})
@@ -76,17 +81,15 @@ function(tapedeck_library name)
     file(MAKE_DIRECTORY ${tree}/${parent})
     file(CREATE_LINK ${PROJECT_SOURCE_DIR}/${ARG_DIR} ${tree}/${ARG_DIR} SYMBOLIC)
   endif()
-  if(ARG_SOURCES)
-    add_library(${name} STATIC ${ARG_SOURCES})
+  if(ARG_SOURCES OR ARG_SEPARATE)
+    add_library(${name} STATIC ${ARG_SOURCES} ${ARG_SEPARATE})
     target_include_directories(${name} PUBLIC ${tree})
     target_link_libraries(${name} PUBLIC tapedeck_flags ${ARG_DEPS})
     target_compile_options(${name} PRIVATE ${fuzz_instrumentation})  # libraries only: the rest runs and judges them
     if(ARG_COLD)
       target_compile_options(${name} PRIVATE ${cold_flags})
     endif()
-    if(ARG_SEPARATE)
-      set_target_properties(${name} PROPERTIES UNITY_BUILD OFF)
-    endif()
+    set_source_files_properties(${ARG_SEPARATE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   else()
     add_library(${name} INTERFACE)
     target_include_directories(${name} INTERFACE ${tree})
