@@ -29,9 +29,6 @@ constexpr uint32_t kQueuedMax = 1U << 20;
 // is a window of 1 GiB behind at most.
 constexpr uint32_t kClearlyMax = 1U << 30;
 
-// Sequence arithmetic of its own: a is behind b.
-bool IsBehind(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) > 0; }
-
 // --- Verdicts, by their names: how engines and reports tell them apart. ---
 
 void PrintNumbers(const char* what, uint32_t a, const char* other, uint32_t b) {

@@ -8,6 +8,9 @@
 
 namespace tapedeck::fuzz {
 
+// Sequence arithmetic, apart from the stack's: a is behind b.
+constexpr bool IsBehind(uint32_t a, uint32_t b) { return static_cast<int32_t>(a - b) > 0; }
+
 struct SegmentView {
   static constexpr uint8_t kFin = 1;
   static constexpr uint8_t kSyn = 2;

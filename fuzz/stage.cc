@@ -151,6 +151,7 @@ void Stage::CheckBetweenSteps(const PeerFlows& flows, uint64_t steps) {
   CheckNeighbours(lab_, timely_);
   if (timely_) calls_.CheckWaiting(lab_.world().now());
   replies_.CheckEffort(steps);
+  if (look_) look_();
 }
 
 void Stage::CheckSocket(uint8_t host, const sock_diag_entry& entry, const PeerFlows& flows) {

@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "fuzz/call_oracle.h"
 #include "fuzz/datagram_oracle.h"
@@ -42,6 +43,8 @@ class Stage {
   Stage& operator=(const Stage&) = delete;
 
   Lab& lab() { return lab_; }
+  // `look` is called whenever nothing is running between two steps of a script.
+  void CallBetweenSteps(std::function<void()> look) { look_ = std::move(look); }
 
   // Plays `script` and checks the promises (oracles.h). REQUIRES: ValidateScript(script).ok().
   RunResult Run(const Script& script);
@@ -100,6 +103,7 @@ class Stage {
   ScriptPeers peers_;
   Lab lab_;
   std::function<void(Lab&)> afterwards_;
+  std::function<void()> look_;
   FdNames names_;
   std::optional<PeerFlows> flows_;
   CallOracle calls_;
