@@ -17,6 +17,8 @@ namespace tapedeck::standin {
 namespace {
 
 constexpr int kAppsBacklog = 4096;
+constexpr Duration kAcceptAgain = Duration::Milliseconds(10);
+constexpr size_t kFilesBeside = 64;  // open files that are no flow's and no listener's
 constexpr size_t kReadBytes = 64 * 1024;
 // MSG_OOB, MSG_MORE, MSG_FASTOPEN.
 constexpr uint32_t kSendUrgent = 0x1;
@@ -305,7 +307,11 @@ Task<> AcceptFlows(Thread& thread, AppWorld& world, const Plan::Listener& listen
     SockAddr peer;
     const int64_t child = co_await sys.Accept(thread, fd, &peer);
     if (child == -EINTR || child == -EBADF || child == -EINVAL) co_return;
-    if (child < 0) continue;
+    if (child < 0) {
+      // No memory: it may be there later.
+      if (!co_await SleepFor(thread, kAcceptAgain)) co_return;
+      continue;
+    }
     const auto remote = peer.ToEndpoint();
     FlowApp* const app = remote.has_value() ? FindWaiting(world, listener.local, *remote) : nullptr;
     if (app == nullptr) {
@@ -460,6 +466,10 @@ AppWorld* StartApps(Host& host, const Plan& plan, const FlowIndex& index, SimTim
   world->buffer = arena.NewArray<uint8_t>(kReadBytes);
   world->start = start;
   world->latency = &latency;
+  // L had them all open: as ulimit -n.
+  int& files_max = host.syscalls().files().rlimit_nofile;
+  files_max = std::max(files_max,
+                       static_cast<int>(plan.flows.size() + plan.listeners.size() + kFilesBeside));
   for (size_t i = 0; i < plan.flows.size(); ++i) {
     FlowApp* const app = &world->apps[i];
     app->flow = &plan.flows[i];

@@ -163,39 +163,35 @@ void GiveUpSigned(Flows* flows) {
   std::erase_if(flows->tcp, is_signed);
 }
 
-// A flow costs about a kibibyte, however short it is: a capture of nothing but beginnings has no
-// more of them than its size pays for.
-size_t FlowsAllowed(const CapturedPackets& packets) {
-  constexpr size_t kFlowsFree = 16'384;
-  constexpr size_t kBytesPerFlow = 1'024;
-  size_t bytes = 0;
-  for (const CapturedPacket& packet : packets.packets) bytes += packet.bytes.size();
-  return std::min(kPlanFlowsMax, kFlowsFree + bytes / kBytesPerFlow);
-}
-
 const std::vector<FlowSegment>& PartsOf(const TcpFlow& flow) { return flow.segments; }
 const std::vector<UdpMessage>& PartsOf(const UdpFlow& flow) { return flow.messages; }
 
-// Keeps the first `flows_max`, connections before datagrams.
-void GiveUpBeyond(size_t flows_max, Flows* flows) {
-  const auto give_up = [flows](size_t keep, auto* all) {
-    if (all->size() <= keep) return;
-    for (size_t i = keep; i < all->size(); ++i) EnterAsTheyAre(PartsOf((*all)[i]), flows);
-    flows->too_many += all->size() - keep;
-    all->erase(all->begin() + static_cast<std::ptrdiff_t>(keep), all->end());
-    all->shrink_to_fit();
-  };
-  give_up(flows_max, &flows->tcp);
-  give_up(flows_max - flows->tcp.size(), &flows->udp);
+// Keeps those that `budget` takes.
+template <typename Flow>
+void GiveUpBeyond(PlanBudget* budget, std::vector<Flow>* all, Flows* flows) {
+  size_t kept = 0;
+  for (size_t i = 0; i < all->size(); ++i) {
+    Flow& flow = (*all)[i];
+    if (!budget->Take(flow)) {
+      EnterAsTheyAre(PartsOf(flow), flows);
+      ++flows->too_many;
+    } else if (kept++ != i) {
+      (*all)[kept - 1] = std::move(flow);
+    }
+  }
+  all->resize(kept);
+  all->shrink_to_fit();
 }
 
 }  // namespace
 
-Flows FindFlows(const CapturedPackets& packets, const std::vector<IpAddress>& local) {
+Flows FindFlows(const CapturedPackets& packets, const std::vector<IpAddress>& local,
+                PlanBudget* budget) {
   Flows flows;
   FlowFinder(packets.packets, local, &flows).Find();
   GiveUpSigned(&flows);
-  GiveUpBeyond(FlowsAllowed(packets), &flows);
+  GiveUpBeyond(budget, &flows.tcp, &flows);
+  GiveUpBeyond(budget, &flows.udp, &flows);
   return flows;
 }
 

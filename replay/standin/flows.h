@@ -9,6 +9,7 @@
 #include "replay/standin/captured_packets.h"
 #include "replay/standin/packet.h"
 #include "replay/standin/plan.h"
+#include "replay/standin/plan_budget.h"
 
 namespace tapedeck::standin {
 
@@ -66,8 +67,10 @@ struct Flows {
   uint64_t too_many = 0;
 };
 
-// `local`: L's addresses. Packets to groups count as received.
-Flows FindFlows(const CapturedPackets& packets, const std::vector<IpAddress>& local);
+// `local`: L's addresses. Packets to groups count as received. Takes from `budget` what the flows
+// will need.
+Flows FindFlows(const CapturedPackets& packets, const std::vector<IpAddress>& local,
+                PlanBudget* budget);
 
 // What `segment` says, for comparison.
 SegmentFacts FactsOf(const TcpSegment& tcp, int64_t seq, int64_t ack, uint32_t acked_initial);

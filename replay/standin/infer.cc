@@ -46,12 +46,28 @@ uint32_t MtuOf(const CapturedPackets& packets, const Flows& flows) {
       kMtuMax);
 }
 
-void AddNeighbours(const CapturedPackets& packets, const Flows& flows, Plan* plan) {
+// Of the flows first; of others as many as there is memory for.
+void AddNeighbours(const CapturedPackets& packets, const Flows& flows, PlanBudget* budget,
+                   Plan* plan) {
   std::set<IpAddress> remotes;
   for (const TcpFlow& flow : flows.tcp) remotes.insert(flow.remote.address);
   for (const UdpFlow& flow : flows.udp) remotes.insert(flow.remote.address);
+  for (size_t i = 0; i < remotes.size(); ++i) (void)budget->TakeNeighbour();
+  uint64_t strangers = 0;
   for (const OtherPacket& other : flows.others) {
-    remotes.insert(other.out ? other.ip().dest : other.ip().source);
+    const IpPacket ip = other.ip();
+    const IpAddress& remote = other.out ? ip.dest : ip.source;
+    if (remotes.count(remote) != 0) continue;
+    if (budget->TakeNeighbour()) {
+      remotes.insert(remote);
+    } else {
+      ++strangers;
+    }
+  }
+  if (strangers != 0) {
+    plan->guesses.push_back(absl::StrCat(strangers,
+                                         " packets are to or from hosts that L does not know: more "
+                                         "than the size of the capture pays for"));
   }
   for (const IpAddress& address : remotes) {
     if (address.IsMulticast() || address.IsAny()) continue;
@@ -176,7 +192,8 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
   plan.host_mac = role.mac.IsValidStation() ? role.mac : MadeUpMac(role.addresses[0]);
   plan.guesses.push_back(absl::StrCat("L is ", role.addresses[0].ToString(), ": ", role.reason));
   plan.guesses.insert(plan.guesses.end(), packets.repairs.begin(), packets.repairs.end());
-  Flows flows = FindFlows(packets, role.addresses);
+  PlanBudget budget(packets);
+  Flows flows = FindFlows(packets, role.addresses, &budget);
   for (TcpFlow& flow : flows.tcp) MarkRefused(&flow);
   if (flows.signed_by_key != 0) {
     plan.guesses.push_back(absl::StrCat(flows.signed_by_key,
@@ -184,12 +201,13 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
                                         "their packets enter as they are"));
   }
   if (flows.too_many != 0) {
-    plan.guesses.push_back(absl::StrCat(flows.too_many, " flows beyond the first ",
+    plan.guesses.push_back(absl::StrCat(flows.too_many, " flows beside the ",
                                         flows.tcp.size() + flows.udp.size(),
-                                        " are not stood in for: their packets enter as they are"));
+                                        " that the size of the capture pays for are not stood in "
+                                        "for: their packets enter as they are"));
   }
   plan.mtu_bytes = MtuOf(packets, flows);
-  AddNeighbours(packets, flows, &plan);
+  AddNeighbours(packets, flows, &budget, &plan);
   InferContext context;
   context.packets = &packets;
   context.filler_left = FillerAllowed(packets);

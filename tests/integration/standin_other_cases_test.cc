@@ -158,7 +158,7 @@ TEST_F(StandInCases, FragmentsEnterAsTheyAre) {
 
 // A capture of nothing but beginnings has no more flows than its size pays for.
 TEST_F(StandInCases, FlowsBeyondWhatTheSizePaysForEnterAsTheyAre) {
-  constexpr uint32_t kFlows = 18'000;
+  constexpr uint32_t kFlows = 30'000;
   for (uint32_t i = 0; i < kFlows; ++i) {
     capture_.Add(Between(Ipv4Address(0x0b000000 + i), 4000, kUsHost, 53, "x"), kUs);
   }
