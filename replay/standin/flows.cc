@@ -149,18 +149,29 @@ void EnterAsTheyAre(const std::vector<Part>& parts, Flows* flows) {
   for (const Part& part : parts) flows->others.push_back({part.packet, part.out});
 }
 
+bool AnySegment(const TcpFlow& flow, bool (*is_it)(const FlowSegment&)) {
+  return std::any_of(flow.segments.begin(), flow.segments.end(), is_it);
+}
+
 // Without the key nothing can be said in a connection that is signed (RFC 2385, RFC 5925).
-void GiveUpSigned(Flows* flows) {
-  const auto is_signed = [](const TcpFlow& flow) {
-    return std::any_of(flow.segments.begin(), flow.segments.end(),
-                       [](const FlowSegment& segment) { return segment.tcp.signed_by_key; });
-  };
+bool IsSigned(const TcpFlow& flow) {
+  return AnySegment(flow, [](const FlowSegment& segment) { return segment.tcp.signed_by_key; });
+}
+
+// Multipath TCP behind the SYNs: no fallback (RFC 8684 3.7), and the data stream is not that of
+// this connection alone.
+bool IsMultipath(const TcpFlow& flow) {
+  return AnySegment(flow, [](const FlowSegment& segment) {
+    return segment.tcp.multipath && !segment.tcp.syn() && !segment.tcp.rst();
+  });
+}
+
+// Returns how many connections `is_raw` holds for.
+uint64_t GiveUp(bool (*is_raw)(const TcpFlow&), Flows* flows) {
   for (const TcpFlow& flow : flows->tcp) {
-    if (!is_signed(flow)) continue;
-    ++flows->signed_by_key;
-    EnterAsTheyAre(flow.segments, flows);
+    if (is_raw(flow)) EnterAsTheyAre(flow.segments, flows);
   }
-  std::erase_if(flows->tcp, is_signed);
+  return std::erase_if(flows->tcp, is_raw);
 }
 
 const std::vector<FlowSegment>& PartsOf(const TcpFlow& flow) { return flow.segments; }
@@ -189,7 +200,8 @@ Flows FindFlows(const CapturedPackets& packets, const std::vector<IpAddress>& lo
                 PlanBudget* budget) {
   Flows flows;
   FlowFinder(packets.packets, local, &flows).Find();
-  GiveUpSigned(&flows);
+  flows.signed_by_key = GiveUp(IsSigned, &flows);
+  flows.multipath = GiveUp(IsMultipath, &flows);
   GiveUpBeyond(budget, &flows.tcp, &flows);
   GiveUpBeyond(budget, &flows.udp, &flows);
   return flows;

@@ -61,9 +61,10 @@ struct Flows {
   std::vector<UdpFlow> udp;
   std::vector<OtherPacket> others;
   uint64_t foreign = 0;  // packets between others
-  // Flows whose packets are among `others`: connections with MD5 or TCP-AO; those beyond what a
-  // capture of this size may have.
+  // Flows whose packets are among `others`: connections with MD5 or TCP-AO; those of Multipath TCP
+  // without a fallback; those beyond what a capture of this size may have.
   uint64_t signed_by_key = 0;
+  uint64_t multipath = 0;
   uint64_t too_many = 0;
 };
 

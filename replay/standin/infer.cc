@@ -200,6 +200,11 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
                                         " connections are signed with a key that is not known: "
                                         "their packets enter as they are"));
   }
+  if (flows.multipath != 0) {
+    plan.guesses.push_back(absl::StrCat(flows.multipath,
+                                        " connections speak Multipath TCP, without a fallback: "
+                                        "their packets enter as they are"));
+  }
   if (flows.too_many != 0) {
     plan.guesses.push_back(absl::StrCat(flows.too_many, " flows beside the ",
                                         flows.tcp.size() + flows.udp.size(),

@@ -71,8 +71,8 @@ class TcpPlanner {
     SetReceiveBuffer(&out.settings);
     if (IsMultipath()) {
       plan_.guesses.push_back(absl::StrCat(Name(),
-                                           ": Multipath TCP, which our host does not speak: "
-                                           "P goes on as after a fallback"));
+                                           ": Multipath TCP was offered, and fell back to plain "
+                                           "TCP"));
     }
     if (sums_repaired_ != 0) {
       plan_.guesses.push_back(absl::StrCat(Name(), ": ", sums_repaired_,

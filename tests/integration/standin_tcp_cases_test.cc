@@ -211,9 +211,9 @@ TEST_F(StandInCases, MultipathFallsBackToPlainTcp) {
   EXPECT_THAT(plan_.guesses, testing::Contains(testing::HasSubstr("Multipath")));
 }
 
-// Both ends speak it: each subflow is a TCP connection of its own, whose bytes our host takes and
-// sends; what is said of the whole connection in options stays unsaid, and the plan says so.
-TEST_F(StandInCases, AMultipathSubflowIsAConnection) {
+// Both ends offered it, and no segment behind the handshake has it: something on the path took the
+// option out, and both ends went on as plain TCP (RFC 8684 3.7).
+TEST_F(StandInCases, MultipathFallsBackBehindTheHandshake) {
   const std::vector<uint8_t> capable = {wire::kTcpOptMptcp, 4, 0x01, 0x81};
   Segment syn = tcp_.Syn();
   Segment syn_ack = tcp_.SynAck();
@@ -226,7 +226,27 @@ TEST_F(StandInCases, AMultipathSubflowIsAConnection) {
   Replay();
   EXPECT_EQ(plan_.flows[0].read_bytes, 100U);
   ExpectGrade(0, Grade::kB);
-  EXPECT_THAT(plan_.guesses, testing::Contains(testing::HasSubstr("Multipath")));
+  EXPECT_THAT(plan_.guesses, testing::Contains(testing::HasSubstr("fell back")));
+}
+
+// Without a fallback a subflow is a part of something that our host does not know: it is played
+// raw.
+TEST_F(StandInCases, MultipathWithoutFallbackIsPlayedRaw) {
+  const std::vector<uint8_t> capable = {wire::kTcpOptMptcp, 4, 0x01, 0x81};
+  const std::vector<uint8_t> mapping = {wire::kTcpOptMptcp, 4, 0x20, 0x00};  // DSS
+  const auto with = [](Segment segment, const std::vector<uint8_t>& option) {
+    segment.options.insert(segment.options.end(), option.begin(), option.end());
+    return segment;
+  };
+  capture_.Add(with(tcp_.Syn(), capable)).Add(with(tcp_.SynAck(), capable), kAtOnce);
+  capture_.Add(with(tcp_.Ack(kClient), mapping), kPath);
+  capture_.Add(with(tcp_.Data(kClient, Text(100)), mapping), kPath);
+  capture_.Add(with(tcp_.Ack(kServer), mapping), kAtOnce);
+  Replay();
+  EXPECT_THAT(plan_.flows, testing::IsEmpty());
+  EXPECT_FALSE(HasUsableFlows(plan_));
+  EXPECT_EQ(run_.frames_in, 3U);
+  EXPECT_THAT(plan_.guesses, testing::Contains(testing::HasSubstr("without a fallback")));
 }
 
 // Addresses were made anonymous and nobody mended the sums: L took the segments all the same.
