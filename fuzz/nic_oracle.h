@@ -19,6 +19,7 @@
 #include <cstdint>
 
 #include "replay/lab/lab.h"
+#include "replay/script/script.h"
 #include "replay/trace/recorder.h"
 
 namespace tapedeck::fuzz {

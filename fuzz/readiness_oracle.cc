@@ -1,5 +1,6 @@
 #include "fuzz/readiness_oracle.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cinttypes>
@@ -7,6 +8,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <span>
+#include <vector>
 
 #include "fuzz/oracles.h"
 #include "replay/lab/fault_steps.h"
@@ -41,6 +43,15 @@ constexpr uint32_t kDontWait = MSG_DONTWAIT | MSG_NOSIGNAL;
 [[noreturn, gnu::noinline]] void WritableFailed(const char* kind, int fd, uint32_t mask) {
   ReportBroken("API", "writable", kind);
   std::fprintf(stderr, "descriptor %d: %#" PRIx32 ", but a writer waits\n", fd, mask);
+  std::abort();
+}
+
+[[noreturn, gnu::noinline]] void TurnMissed(int fd, int64_t asked, int64_t ready) {
+  ReportBroken("FAIR", "in_turn", "epoll_item");
+  std::fprintf(stderr,
+               "descriptor %d: of %" PRId64 " that are ready one was left out, asked %" PRId64
+               " times for one\n",
+               fd, ready, asked);
   std::abort();
 }
 
@@ -119,9 +130,39 @@ class Prober {
 
   void ProbeEpoll(int fd, file* its) {
     const uint32_t mask = MaskOf(its);
-    std::array<epoll_event, 4> events;
+    // The first time those are told, too, that are told once only.
+    std::array<epoll_event, kTurnsMax> events;
     const int64_t ready = sys_.EpollWait(thread_, fd, events, Duration{}).RunNow();
     CheckRead("epoll", fd, mask, ready == 0 ? -EAGAIN : ready);
+    ProbeTurns(fd, *eventpoll_of_file(its));
+  }
+
+  // What stays ready is asked for one at a time: each has its turn before any has another.
+  void ProbeTurns(int fd, const eventpoll& ep) {
+    int64_t watched = 0;
+    for (const epitem* epi = ep.items.front(); epi != nullptr; epi = ep.items.Next(epi)) ++watched;
+    if (watched >= static_cast<int64_t>(kTurnsMax)) return;
+    std::array<epoll_event, kTurnsMax> all;
+    const int64_t ready = sys_.EpollWait(thread_, fd, all, Duration{}).RunNow();
+    if (ready > watched) TurnMissed(fd, 1, watched);
+    if (ready <= 1) return;
+    std::array<epoll_event, kTurnsMax> in_turn;
+    for (int64_t i = 0; i < ready; ++i) {
+      const auto one = std::span(in_turn).subspan(static_cast<size_t>(i), 1);
+      if (sys_.EpollWait(thread_, fd, one, Duration{}).RunNow() != 1) TurnMissed(fd, i, ready);
+    }
+    if (SortedData(all, ready) != SortedData(in_turn, ready)) TurnMissed(fd, ready, ready);
+  }
+
+  static constexpr size_t kTurnsMax = 32;
+
+  static std::vector<uint64_t> SortedData(std::span<const epoll_event> events, int64_t count) {
+    std::vector<uint64_t> data;
+    for (const epoll_event& event : events.first(static_cast<size_t>(count))) {
+      data.push_back(event.data);
+    }
+    std::sort(data.begin(), data.end());
+    return data;
   }
 
   // Not where what is readable depends on more than that there is something: how much, urgent

@@ -5,6 +5,9 @@
 //   API:unreadable:<kind>   ... and what is not has it wait
 //   API:writable:<kind>     what is writable does not have a writer wait
 //
+// And of fairness: FAIR:in_turn:epoll_item, of flows that are ready at once an epoll instance tells
+// each before it tells any again.
+//
 // <kind> is stream, listener, datagram, pipe or epoll.
 #ifndef TAPEDECK_FUZZ_READINESS_ORACLE_H_
 #define TAPEDECK_FUZZ_READINESS_ORACLE_H_

@@ -260,8 +260,8 @@ const char* Stage::HeldTooLong() {
 void Stage::CheckComesToRest() {
   // Most is over after the minute of TIME_WAIT; what is sent again is given up after 16 minutes.
   for (const uint64_t minutes : {uint64_t{2}, uint64_t{18}, uint64_t{100}}) {
-    lab_.world().RunUntil(lab_.world().now() + Duration::Seconds(minutes * 60));
     if (HeldTooLong() == nullptr) return;
+    lab_.world().RunUntil(lab_.world().now() + Duration::Seconds(minutes * 60));
   }
   CheckRests(HeldTooLong(), lab_);
 }
