@@ -107,7 +107,7 @@ class SlabTurns : public Case {
 
  private:
   Arena arena_;
-  KmemCache& cache_ = *arena_.New<KmemCache>(arena_, "objects", 256);
+  KmemCache& cache_ = *arena_.New<KmemCache>(arena_, "objects", size_t{256});
   std::array<void*, 64> objects_ = {};
 };
 

@@ -161,7 +161,7 @@ class TcpStack : public Case {
   Plan plan_;
   net_device_ops ops_ = {};
   Arena arena_;
-  World& world_ = *arena_.New<World>(arena_, /*seed=*/1, nullptr);
+  World& world_ = *arena_.New<World>(arena_, /*seed=*/uint64_t{1}, nullptr);
   Host& host_ = *arena_.New<Host>(world_, KernelOptions{}, FreeCostTable());
   net_device* device_ = nullptr;
   sk_buff_head received_;
