@@ -27,9 +27,9 @@ T LoadNative(const uint8_t* bytes) {
 struct Vector128 {
   using Lanes = uint64_t __attribute__((vector_size(16)));
 };
-constexpr size_t kBlockBytes = 4 * sizeof(Vector128::Lanes);
-// From here on wider vectors are worth a call.
-constexpr size_t kWideBytesMin = 2 * checksum_internal::kWideBlockBytes;
+// From here on vectors are worth their while, and wider ones a call.
+constexpr size_t kVectorBytesMin = 4 * sizeof(Vector128::Lanes);
+constexpr size_t kWideBytesMin = 8 * checksum_internal::kWideVectorBytes;
 
 template <typename T, bool kCopy>
 T Take(uint8_t*& dst, const uint8_t*& src, size_t& n) {
@@ -63,7 +63,7 @@ uint64_t SumBytes(uint8_t* dst, const uint8_t* src, size_t n) {
   return sum;
 }
 
-// Adds to `sum`, and with `kCopy` also copies, fewer than 64 bytes.
+// Adds to `sum`, and with `kCopy` also copies, a few bytes.
 template <bool kCopy>
 uint64_t SumTail(uint8_t* dst, const uint8_t* src, size_t n, uint64_t sum) {
   if (n < 8) return AddWord(sum, SumBytes<kCopy>(dst, src, n));
@@ -89,16 +89,14 @@ void Skip(size_t bytes, uint8_t*& dst, const uint8_t*& src, size_t& n) {
 template <bool kCopy>
 wsum SumAndMaybeCopy(uint8_t* dst, const uint8_t* src, size_t n, wsum seed) {
   uint64_t sum = 0;
-  // Folded each time: a total may use all 64 bits.
   if (n >= kWideBytesMin && checksum_internal::CanSumWide()) {
-    const size_t blocks = n / checksum_internal::kWideBlockBytes;
-    sum = csum_from64to16(checksum_internal::SumWide(dst, src, blocks));
-    Skip<kCopy>(blocks * checksum_internal::kWideBlockBytes, dst, src, n);
-  }
-  if (n >= kBlockBytes) {
-    const size_t blocks = n / kBlockBytes;
-    sum += csum_from64to16(checksum_internal::SumBlocks<Vector128, kCopy>(dst, src, blocks));
-    Skip<kCopy>(blocks * kBlockBytes, dst, src, n);
+    const size_t vectors = n / checksum_internal::kWideVectorBytes;
+    sum = checksum_internal::SumWide(dst, src, vectors);
+    Skip<kCopy>(vectors * checksum_internal::kWideVectorBytes, dst, src, n);
+  } else if (n >= kVectorBytesMin) {
+    const size_t vectors = n / sizeof(Vector128::Lanes);
+    sum = checksum_internal::SumVectors<Vector128, kCopy>(dst, src, vectors);
+    Skip<kCopy>(vectors * sizeof(Vector128::Lanes), dst, src, n);
   }
   sum = SumTail<kCopy>(dst, src, n, sum);
   return csum_from64to16(uint64_t{BigEndianSum(sum)} + seed);

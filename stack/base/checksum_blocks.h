@@ -38,14 +38,14 @@ struct LaneSums {
   }
 };
 
-// Sums, and with `kCopy` also copies, whole blocks of 4 vectors. The loads of a block come before
-// its stores.
+// Sums, and with `kCopy` also copies, `vectors` whole vectors, four at a time as long as there are:
+// their loads come before their stores.
 template <typename Vector, bool kCopy>
-uint64_t SumBlocks(uint8_t* dst, const uint8_t* src, size_t blocks) {
+uint64_t SumVectors(uint8_t* dst, const uint8_t* src, size_t vectors) {
   using Lanes = typename Vector::Lanes;
   LaneSums<Vector> even;
   LaneSums<Vector> odd;
-  for (; blocks != 0; --blocks) {
+  for (; vectors >= 4; vectors -= 4) {
     const Lanes a = LaneSums<Vector>::Load(src);
     const Lanes b = LaneSums<Vector>::Load(src + sizeof(Lanes));
     const Lanes c = LaneSums<Vector>::Load(src + 2 * sizeof(Lanes));
@@ -62,6 +62,15 @@ uint64_t SumBlocks(uint8_t* dst, const uint8_t* src, size_t blocks) {
     odd.Add(b);
     even.Add(c);
     odd.Add(d);
+  }
+  for (; vectors != 0; --vectors) {
+    const Lanes v = LaneSums<Vector>::Load(src);
+    src += sizeof(Lanes);
+    if constexpr (kCopy) {
+      __builtin_memcpy(dst, &v, sizeof(Lanes));
+      dst += sizeof(Lanes);
+    }
+    even.Add(v);
   }
   even.all += odd.all;
   even.high += odd.high;

@@ -11,11 +11,11 @@ namespace tapedeck::checksum_internal {
 struct Vector256 {
   using Lanes = uint64_t __attribute__((vector_size(32)));
 };
-static_assert(kWideBlockBytes == 4 * sizeof(Vector256::Lanes));
+static_assert(kWideVectorBytes == sizeof(Vector256::Lanes));
 
-uint64_t SumWide(uint8_t* dst, const uint8_t* src, size_t blocks) {
-  return dst == nullptr ? SumBlocks<Vector256, false>(nullptr, src, blocks)
-                        : SumBlocks<Vector256, true>(dst, src, blocks);
+uint64_t SumWide(uint8_t* dst, const uint8_t* src, size_t vectors) {
+  return dst == nullptr ? SumVectors<Vector256, false>(nullptr, src, vectors)
+                        : SumVectors<Vector256, true>(dst, src, vectors);
 }
 
 }  // namespace tapedeck::checksum_internal

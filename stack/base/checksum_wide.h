@@ -8,13 +8,13 @@
 
 namespace tapedeck::checksum_internal {
 
-inline constexpr size_t kWideBlockBytes = 128;
+inline constexpr size_t kWideVectorBytes = 32;
 
 #ifdef __x86_64__
 inline bool CanSumWide() { return __builtin_cpu_supports("avx2") != 0; }
-// Sums `blocks` blocks of kWideBlockBytes, as words of 32 bits in the machine's byte order, and
+// Sums `vectors` pieces of kWideVectorBytes, as words of 32 bits in the machine's byte order, and
 // copies them where `dst` is not null. REQUIRES: CanSumWide().
-uint64_t SumWide(uint8_t* dst, const uint8_t* src, size_t blocks);
+uint64_t SumWide(uint8_t* dst, const uint8_t* src, size_t vectors);
 #else
 constexpr bool CanSumWide() { return false; }
 constexpr uint64_t SumWide(uint8_t*, const uint8_t*, size_t) { return 0; }
