@@ -31,6 +31,7 @@ void ListSettings(SysctlFiles& files, void* owner) {
 net::net(Kernel& its_kernel)
     : kernel(its_kernel),
       world(its_kernel.world()),
+      costs_free(its_kernel.costs().free),
       skbuff_cache(world.arena(), "skbuff_head_cache", sizeof(sk_buff)),
       page_cache(world.arena(), "page"),
       hash_mix(its_kernel.prng().Next32()) {

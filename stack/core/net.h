@@ -58,11 +58,19 @@ struct net {
   Cpu& this_cpu() { return kernel.this_cpu(); }
   softnet_data& this_softnet() { return *softnet[kernel.this_cpu().id()]; }
   Jiffies jiffies() { return kernel.jiffies(); }
+  // As Cpu's, of the CPU that runs.
+  void Charge(CostPoint point, uint64_t times = 1) {
+    if (!costs_free) this_cpu().Charge(point, times);
+  }
+  void ChargeBytes(CostPoint point, size_t bytes) {
+    if (!costs_free) this_cpu().ChargeBytes(point, bytes);
+  }
 
   Kernel& kernel;
   World& world;
   // Hears of the functions of function_trace.h; must outlive the run. nullptr: nobody listens.
   FunctionTracer* function_tracer = nullptr;
+  const bool costs_free;  // nothing costs time (CostTable::free)
 
   // Packets: sk_buffs, pages. Their live objects are the ledger.
   KmemCache skbuff_cache;

@@ -251,7 +251,7 @@ bool sch_direct_xmit(sk_buff* skb, Qdisc* q, net_device* dev, netdev_queue* txq,
 
 int __dev_xmit_skb(sk_buff* skb, Qdisc* q, net_device* dev, netdev_queue* txq) {
   TRACE_FUNCTION(dev->nd_net, skb, __dev_xmit_skb, skb, q, dev, txq);
-  dev->nd_net.this_cpu().Charge(CostPoint::k_qdisc);
+  dev->nd_net.Charge(CostPoint::k_qdisc);
   if ((q->flags & TCQ_F_CAN_BYPASS) != 0 && q->qlen == 0 && qdisc_run_begin(q)) {
     // Nothing waits and nobody sends: past the queue.
     CountSent(q, skb);

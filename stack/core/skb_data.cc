@@ -70,8 +70,6 @@ bool DataShared(const sk_buff* skb) {
   return false;
 }
 
-Cpu& CpuOf(const sk_buff* skb) { return skb->owner->this_cpu(); }
-
 [[gnu::noinline]] wsum ChecksumPieces(const sk_buff* skb, uint32_t offset, uint32_t len,
                                       wsum csum) {
   const auto add = [&csum](const uint8_t* bytes, uint32_t count, uint32_t position) {
@@ -85,7 +83,7 @@ Cpu& CpuOf(const sk_buff* skb) { return skb->owner->this_cpu(); }
 [[gnu::always_inline]] inline wsum Checksum(const sk_buff* skb, uint32_t offset, uint32_t len,
                                             wsum csum) {
   CHECK(InRange(skb, offset, len));
-  CpuOf(skb).ChargeBytes(CostPoint::k_csum_per_byte, len);
+  skb->owner->ChargeBytes(CostPoint::k_csum_per_byte, len);
   if (IsLinear(skb, offset, len)) return csum_partial({skb->data + offset, len}, csum);
   return ChecksumPieces(skb, offset, len, csum);
 }
@@ -127,7 +125,7 @@ wsum skb_copy_and_csum_bits(const sk_buff* skb, uint32_t offset, uint8_t* to, ui
                             wsum csum) {
   CHECK(InRange(skb, offset, len));
   // One pass: the checksum hides behind the copy.
-  CpuOf(skb).ChargeBytes(CostPoint::k_copy_per_byte, len);
+  skb->owner->ChargeBytes(CostPoint::k_copy_per_byte, len);
   const auto add = [&csum, to](const uint8_t* bytes, uint32_t count, uint32_t position) {
     csum = csum_block_add(csum, csum_and_copy(to + position, bytes, count), position);
     return true;
@@ -139,7 +137,7 @@ wsum skb_copy_and_csum_bits(const sk_buff* skb, uint32_t offset, uint8_t* to, ui
 int skb_copy_datagram_iter(const sk_buff* skb, uint32_t offset, iov_iter* to, uint32_t len) {
   TRACE_FUNCTION(*skb->owner, skb, skb_copy_datagram_iter, skb, offset, to, len);
   if (!InRange(skb, offset, len)) return -EFAULT;
-  CpuOf(skb).ChargeBytes(CostPoint::k_copy_per_byte, len);
+  skb->owner->ChargeBytes(CostPoint::k_copy_per_byte, len);
   if (IsLinear(skb, offset, len)) {
     return copy_to_iter(skb->data + offset, len, to) == len ? 0 : -EFAULT;
   }
@@ -151,7 +149,7 @@ int skb_copy_datagram_iter(const sk_buff* skb, uint32_t offset, iov_iter* to, ui
 
 int skb_copy_datagram_from_iter(sk_buff* skb, uint32_t offset, iov_iter* from, uint32_t len) {
   if (!InRange(skb, offset, len)) return -EFAULT;
-  CpuOf(skb).ChargeBytes(CostPoint::k_copy_per_byte, len);
+  skb->owner->ChargeBytes(CostPoint::k_copy_per_byte, len);
   const auto fill = [from](uint8_t* bytes, uint32_t count, uint32_t) {
     return copy_from_iter(bytes, count, from) == count;
   };
@@ -169,7 +167,7 @@ int skb_copy_and_csum_datagram_iter(sk_buff* skb, uint32_t hlen, iov_iter* to) {
   }
   const iov_iter start = *to;
   wsum csum = skb_checksum(skb, 0, hlen, skb->csum);
-  CpuOf(skb).ChargeBytes(CostPoint::k_copy_per_byte, len);
+  skb->owner->ChargeBytes(CostPoint::k_copy_per_byte, len);
   const auto copy = [&csum, hlen, to](const uint8_t* bytes, uint32_t count, uint32_t position) {
     return csum_and_copy_to_iter(bytes, count, &csum, hlen + position, to) == count;
   };
@@ -189,7 +187,9 @@ uint16_t __skb_checksum_complete_head(sk_buff* skb, uint32_t len) {
 }
 
 uint16_t __skb_checksum_complete(sk_buff* skb) {
-  const wsum csum = Checksum(skb, 0, skb->len, 0);
+  skb->owner->ChargeBytes(CostPoint::k_csum_per_byte, skb->len);
+  const wsum csum = skb_is_nonlinear(skb) ? ChecksumPieces(skb, 0, skb->len, 0)
+                                          : csum_partial({skb->data, skb->len}, 0);
   const uint16_t sum = csum_fold(csum_add(skb->csum, csum));
   if (!skb_shared(skb)) {
     skb->csum = csum;

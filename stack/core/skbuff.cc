@@ -87,7 +87,7 @@ template <size_t bytes>
 
 [[gnu::noinline]] void __kfree_skb(sk_buff* skb) {
   net& net = *skb->owner;
-  net.this_cpu().Charge(CostPoint::k_skb_free);
+  net.Charge(CostPoint::k_skb_free);
   ReleaseHeadState(skb);
   ReleaseData(skb);
   net.skbuff_cache.Free(skb);
@@ -139,7 +139,7 @@ bool AddFrags(sk_buff* skb, uint32_t data_len) {
 // __netdev_alloc_skb and napi_alloc_skb: sizes between the two bounds come from page fragments,
 // whose rounding is finer than kmalloc's.
 sk_buff* AllocForReceive(net& net, net_device* dev, uint32_t size) {
-  net.this_cpu().Charge(CostPoint::k_skb_alloc);
+  net.Charge(CostPoint::k_skb_alloc);
   size += NET_SKB_PAD + NET_IP_ALIGN;
   const bool from_slab = size <= SKB_WITH_OVERHEAD(1024) || size > SKB_WITH_OVERHEAD(4096);
   if (size > PacketPool::kMaxBytes) return nullptr;
@@ -209,7 +209,7 @@ bool skb_page_frag_refill(net& net, uint32_t bytes, page_frag* frag) {
 }
 
 sk_buff* alloc_skb(net& net, uint32_t size) {
-  net.this_cpu().Charge(CostPoint::k_skb_alloc);
+  net.Charge(CostPoint::k_skb_alloc);
   if (size > PacketPool::kMaxBytes) return nullptr;
   return NewSkb(net, LogicalBufferBytes(size));
 }
@@ -232,7 +232,7 @@ sk_buff* napi_alloc_skb(napi_struct* napi, uint32_t size) {
 sk_buff* build_skb(net& net, PacketBuffer buffer, uint32_t frag_size) {
   CHECK(frag_size % kSkbAlignBytes == 0 && frag_size > kSharedInfoLogicalBytes);
   CHECK_LE(frag_size, buffer.bytes);
-  net.this_cpu().Charge(CostPoint::k_build_skb);
+  net.Charge(CostPoint::k_build_skb);
   auto* const skb = static_cast<sk_buff*>(net.skbuff_cache.Alloc());
   if (skb == nullptr) return nullptr;
   const uint32_t end = SKB_WITH_OVERHEAD(frag_size);

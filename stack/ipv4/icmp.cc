@@ -425,7 +425,7 @@ bool Process(net& net, sk_buff* skb, DropReason* reason) {
 int icmp_rcv(sk_buff* skb) {
   net& net = *skb->owner;
   TRACE_FUNCTION(net, skb, icmp_rcv, skb);
-  net.this_cpu().Charge(CostPoint::k_icmp_rcv);
+  net.Charge(CostPoint::k_icmp_rcv);
   const uint32_t len = skb->len;
   DropReason reason = kHandled;
   if (!Process(net, skb, &reason)) return 0;

@@ -43,7 +43,7 @@ int ip_forward_finish(net& net, sk_buff* skb) {
 int ip_forward(sk_buff* skb) {
   net& net = *skb->owner;
   TRACE_FUNCTION(net, skb, ip_forward, skb);
-  net.this_cpu().Charge(CostPoint::k_ip_forward);
+  net.Charge(CostPoint::k_ip_forward);
   // Addressed to us by the link layer, and to nobody on this host.
   if (skb->pkt_type != PACKET_HOST || skb->sk != nullptr) {
     return DropForward(skb, SKB_DROP_REASON_NOT_SPECIFIED);

@@ -216,7 +216,7 @@ namespace {
 int ip_rcv(sk_buff* skb, net_device* dev, packet_type* pt, net_device* orig_dev) {
   net& net = dev_net(dev);
   TRACE_FUNCTION(net, skb, ip_rcv, skb, dev, pt, orig_dev);
-  net.this_cpu().Charge(CostPoint::k_ip_rcv);
+  net.Charge(CostPoint::k_ip_rcv);
   skb = ip_rcv_core(skb, net);
   return skb == nullptr ? int{NET_RX_DROP} : ip_rcv_finish(net, skb);
 }

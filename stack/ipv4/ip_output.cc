@@ -182,7 +182,7 @@ int ip_local_out(net& net, sock* sk, sk_buff* skb) {
 
 int ip_output(net& net, sock* sk, sk_buff* skb) {
   TRACE_FUNCTION(net, skb, ip_output, net, sk, skb);
-  net.this_cpu().Charge(CostPoint::k_ip_output);
+  net.Charge(CostPoint::k_ip_output);
   skb->dev = skb->dst->dev;
   skb->protocol = wire::kEtherTypeIpv4;
   return ip_finish_output(net, sk, skb);
@@ -202,7 +202,7 @@ int ip_mc_output(net& net, sock* sk, sk_buff* skb) {
     }
   }
   if ((rt->rt_flags & RTCF_BROADCAST) != 0) LoopBack(net, skb);
-  net.this_cpu().Charge(CostPoint::k_ip_output);
+  net.Charge(CostPoint::k_ip_output);
   return ip_finish_output(net, sk, skb);
 }
 

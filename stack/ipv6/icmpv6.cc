@@ -124,7 +124,7 @@ constexpr std::array<ErrorMeaning, 7> kUnreachable = {{
 int icmpv6_rcv(sk_buff* skb) {
   net& net = *skb->owner;
   TRACE_FUNCTION(net, skb, icmpv6_rcv, skb);
-  net.this_cpu().Charge(CostPoint::k_icmp_rcv);
+  net.Charge(CostPoint::k_icmp_rcv);
   const uint32_t len = skb->len;
   DropReason reason = kHandled;
   if (!Process(net, skb, &reason)) return 0;

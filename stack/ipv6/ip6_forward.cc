@@ -139,7 +139,7 @@ int ip6_forward_finish(net& net, sock* sk, sk_buff* skb) {
 int ip6_forward(sk_buff* skb) {
   net& net = *skb->owner;
   TRACE_FUNCTION(net, skb, ip6_forward, skb);
-  net.this_cpu().Charge(CostPoint::k_ip_forward);
+  net.Charge(CostPoint::k_ip_forward);
   if (!ForwardingIsOn(net, skb)) return DropAddressError(net, skb);
   // Addressed to us by the link layer, and to nobody on this host.
   if (skb->pkt_type != PACKET_HOST || skb->sk != nullptr) {

@@ -191,7 +191,7 @@ bool EnterUpperLayer(sk_buff* skb, uint8_t nexthdr) {
 int ipv6_rcv(sk_buff* skb, net_device* dev, packet_type* pt, net_device* orig_dev) {
   net& net = dev_net(dev);
   TRACE_FUNCTION(net, skb, ipv6_rcv, skb, dev, pt, orig_dev);
-  net.this_cpu().Charge(CostPoint::k_ip_rcv);
+  net.Charge(CostPoint::k_ip_rcv);
   skb = ip6_rcv_core(skb, dev, net);
   return skb == nullptr ? int{NET_RX_DROP} : ip6_rcv_finish(net, skb);
 }

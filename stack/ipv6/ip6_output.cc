@@ -164,7 +164,7 @@ int ip6_local_out(net& net, sock* sk, sk_buff* skb) {
 
 int ip6_output(net& net, sock* sk, sk_buff* skb) {
   TRACE_FUNCTION(net, skb, ip6_output, net, sk, skb);
-  net.this_cpu().Charge(CostPoint::k_ip_output);
+  net.Charge(CostPoint::k_ip_output);
   const inet6_dev* const idev = ip6_dst_idev(skb->dst);
   skb->protocol = wire::kEtherTypeIpv6;
   skb->dev = skb->dst->dev;

@@ -42,7 +42,7 @@ uint64_t TracedArgument(const SyscallArgs& args) {
 [[gnu::always_inline]] inline void SystemCall::Enter() {
   CHECK(state_ == State::kNew);
   state_ = State::kEntered;
-  sys_.network().this_cpu().Charge(CostPoint::k_syscall);
+  sys_.network().Charge(CostPoint::k_syscall);
   if (sys_.network().world.tracing()) Trace(TraceKind::kSyscallEnter, TracedArgument(args_));
   if (sys_.tracer_ != nullptr) sys_.tracer_->Entered(*this, sys_.network().this_cpu().now());
 }

@@ -92,7 +92,7 @@ bool FillSynData(sock* sk, sk_buff* syn_data, uint32_t space, msghdr* msg) {
   uint8_t* const to = page_address(pfrag->page) + pfrag->offset;
   const auto copied = static_cast<uint32_t>(copy_from_iter(to, space, &msg->msg_iter));
   if (copied == 0) return false;
-  sk->sk_net.this_cpu().ChargeBytes(CostPoint::k_copy_per_byte, copied);
+  sk->sk_net.ChargeBytes(CostPoint::k_copy_per_byte, copied);
   get_page(pfrag->page);
   skb_fill_page_desc(syn_data, 0, pfrag->page, pfrag->offset, copied);
   pfrag->offset += copied;

@@ -70,6 +70,7 @@ bool IsBareFin(const sk_buff* skb) {
 }  // namespace
 
 void tcp_trace_deliver(const sock* sk, const sk_buff* skb) {
+  if (!sk->sk_net.world.tracing()) return;
   sk->sk_net.this_cpu().Trace(TraceKind::kDeliver, skb->frame_id, skb->len, wire::kIpProtoTcp,
                               inet_sk(sk)->inet_num);
 }

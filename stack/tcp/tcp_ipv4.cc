@@ -35,7 +35,7 @@ DropReason CheckSegment(net& net, sk_buff* skb) {
 int tcp_v4_rcv(sk_buff* skb) {
   net& net = *skb->owner;
   TRACE_FUNCTION(net, skb, tcp_v4_rcv, skb);
-  net.this_cpu().Charge(CostPoint::k_tcp_rcv);
+  net.Charge(CostPoint::k_tcp_rcv);
   const DropReason reason = CheckSegment(net, skb);
   if (reason == SKB_DROP_REASON_CONSUMED) return tcp_rcv_segment(skb, inet_iif(skb));
   kfree_skb_reason(skb, reason);

@@ -62,7 +62,7 @@ void LatchOptions(sock* sk, sk_buff* opt_skb) {
 int tcp_v6_rcv(sk_buff* skb) {
   net& net = *skb->owner;
   TRACE_FUNCTION(net, skb, tcp_v6_rcv, skb);
-  net.this_cpu().Charge(CostPoint::k_tcp_rcv);
+  net.Charge(CostPoint::k_tcp_rcv);
   const DropReason reason = CheckSegmentV6(net, skb);
   if (reason == SKB_DROP_REASON_CONSUMED) return tcp_rcv_segment(skb, IP6CB(skb)->iif);
   kfree_skb_reason(skb, reason);

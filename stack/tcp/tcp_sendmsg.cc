@@ -218,7 +218,7 @@ int64_t Sender::FillCopied(sk_buff* skb, uint32_t bytes) {
   if (bytes == 0) return -EAGAIN;
   uint8_t* const to = page_address(pfrag->page) + pfrag->offset;
   if (!copy_from_iter_full(to, bytes, &msg_->msg_iter)) return -EFAULT;
-  sk_->sk_net.this_cpu().ChargeBytes(CostPoint::k_copy_per_byte, bytes);
+  sk_->sk_net.ChargeBytes(CostPoint::k_copy_per_byte, bytes);
   if (merge) {
     info->frags[i - 1].len += bytes;
   } else {

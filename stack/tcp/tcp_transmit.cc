@@ -166,7 +166,7 @@ int __tcp_transmit_skb(sock* sk, sk_buff* skb, bool clone_it, SeqNum rcv_nxt) {
   TRACE_FUNCTION(sk->sk_net, skb, __tcp_transmit_skb, sk, skb, clone_it, rcv_nxt);
   CHECK_GT(tcp_skb_pcount(skb), 0U);
   tcp_sock* const tp = tcp_sk(sk);
-  sk->sk_net.this_cpu().Charge(CostPoint::k_tcp_transmit);
+  sk->sk_net.Charge(CostPoint::k_tcp_transmit);
   const uint64_t prior_wstamp_ns = tp->tcp_wstamp_ns;
   tp->tcp_wstamp_ns = std::max(tp->tcp_wstamp_ns, tp->tcp_clock_cache_ns);
   skb->tstamp = static_cast<int64_t>(tp->tcp_wstamp_ns);
