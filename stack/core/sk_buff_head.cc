@@ -38,6 +38,10 @@ void skb_queue_splice_tail_init(sk_buff_head* list, sk_buff_head* head) {
   __skb_queue_head_init(list);
 }
 
+void skb_queue_cut_before(sk_buff_head* list, const sk_buff* skb, sk_buff_head* front) {
+  while (list->next != skb) __skb_queue_tail(front, __skb_dequeue(list));
+}
+
 void __skb_queue_purge_reason(sk_buff_head* list, DropReason reason) {
   while (sk_buff* const skb = __skb_dequeue(list)) kfree_skb_reason(skb, reason);
 }

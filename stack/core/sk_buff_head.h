@@ -120,6 +120,8 @@ inline void skb_unlink(sk_buff* skb, sk_buff_head* list) { __skb_unlink(skb, lis
 inline sk_buff* skb_dequeue(sk_buff_head* list) { return __skb_dequeue(list); }
 inline sk_buff* skb_dequeue_tail(sk_buff_head* list) { return __skb_dequeue_tail(list); }
 
+// Moves what stands in `list` before `skb`, in order, to `front`, which is empty.
+void skb_queue_cut_before(sk_buff_head* list, const sk_buff* skb, sk_buff_head* front);
 // Moves all of `list` to the front / the back of `head`, in order; the names without _init leave
 // `list` stale, to be initialised before its next use.
 void skb_queue_splice(sk_buff_head* list, sk_buff_head* head);

@@ -204,6 +204,60 @@ TEST_F(DevRxTest, AListGoesUpInRunsOfOneProtocol) {
   dev_remove_pack(&listed);
 }
 
+// A priority tag makes a packet take the long way; its place in the run stays its own.
+TEST_F(DevRxTest, ARunGoesOnBehindATaggedPacket) {
+  Taker listed(0x86dd);
+  listed.list_func = [](sk_buff_head* list, packet_type* pt, net_device*) {
+    auto* const self = static_cast<Taker*>(pt);
+    self->batches.push_back(skb_queue_len(list));
+    for (const sk_buff* skb = skb_peek(list); skb != nullptr; skb = skb_peek_next(skb, list)) {
+      self->got.push_back(BytesOf(skb));
+    }
+    skb_queue_purge(list);
+  };
+  dev_add_pack(host_.n, &listed);
+  sk_buff_head list;
+  const Bytes tagged = {0x60, 0x00, 0x86, 0xdd, 2};
+  for (const Bytes& frame :
+       {EthernetFrame(kOurs, 0x86dd, {1}), EthernetFrame(kOurs, 0x8100, tagged),
+        EthernetFrame(kOurs, 0x86dd, {3}), EthernetFrame(kOurs, 0x0800, {4}),
+        EthernetFrame(kOurs, 0x8100, tagged), EthernetFrame(kOurs, 0x86dd, {5})}) {
+    __skb_queue_tail(&list, ReceivedFrame(device_.dev(), frame));
+  }
+  netif_receive_skb_list_internal(host_.n, &list);
+  EXPECT_EQ(listed.batches, (std::vector<size_t>{3, 2}));
+  EXPECT_EQ(listed.got, (std::vector<Bytes>{{1}, {2}, {3}, {2}, {5}}));
+  EXPECT_EQ(ip_.got, (std::vector<Bytes>{{4}}));
+  dev_remove_pack(&listed);
+}
+
+// What a tap keeps goes up by itself, behind what came before it.
+TEST_F(DevRxTest, ATapsPacketsGoUpAlone) {
+  struct Keeper : packet_type {
+    std::vector<sk_buff*> kept;
+  } keeper;
+  keeper.type = kProtocolAll;
+  keeper.func = [](sk_buff* skb, net_device*, packet_type* pt, net_device*) {
+    static_cast<Keeper*>(pt)->kept.push_back(skb);
+    return int{NET_RX_SUCCESS};
+  };
+  ip_.list_func = [](sk_buff_head* list, packet_type* pt, net_device*) {
+    static_cast<Taker*>(pt)->batches.push_back(skb_queue_len(list));
+    skb_queue_purge(list);
+  };
+  dev_add_pack(host_.n, &keeper);
+  sk_buff_head list;
+  for (const uint8_t number : {uint8_t{1}, uint8_t{2}}) {
+    __skb_queue_tail(&list, ReceivedFrame(device_.dev(), EthernetFrame(kOurs, 0x0800, {number})));
+  }
+  netif_receive_skb_list_internal(host_.n, &list);
+  EXPECT_EQ(ip_.got, (std::vector<Bytes>{{1}, {2}}));
+  EXPECT_TRUE(ip_.shared);
+  EXPECT_TRUE(ip_.batches.empty());
+  for (sk_buff* const skb : keeper.kept) consume_skb(skb);
+  dev_remove_pack(&keeper);
+}
+
 TEST_F(DevRxTest, NetifRxGoesThroughTheBacklog) {
   EXPECT_EQ(netif_rx(ReceivedFrame(device_.dev(), EthernetFrame(kOurs, 0x0800, {1}))),
             NET_RX_SUCCESS);

@@ -50,7 +50,7 @@ TEST_F(SkBuffHeadTest, EverySequenceAgreesWithADeque) {
     std::deque<sk_buff*>& other_model = models[1 - which];
     const auto place =
         static_cast<int64_t>(model.empty() ? 0 : rng.Below(static_cast<uint32_t>(model.size())));
-    switch (rng.Below(10)) {
+    switch (rng.Below(11)) {
       case 0:
         model.push_front(New());
         skb_queue_head(list, model.front());
@@ -95,7 +95,14 @@ TEST_F(SkBuffHeadTest, EverySequenceAgreesWithADeque) {
         consume_skb(skb);
         break;
       }
-      case 8:
+      case 8: {
+        if (model.empty() || !other_model.empty()) break;
+        skb_queue_cut_before(list, model[static_cast<size_t>(place)], other);
+        other_model.assign(model.begin(), model.begin() + place);
+        model.erase(model.begin(), model.begin() + place);
+        break;
+      }
+      case 9:
         skb_queue_splice_init(list, other);
         other_model.insert(other_model.begin(), model.begin(), model.end());
         model.clear();
