@@ -44,7 +44,7 @@ class Kernel {
   PacketPool& packets() { return world_.packets(); }
   // alloc_pages: a buffer for packets of this host, as PacketPool::Alloc; none, too, where a
   // failure was asked for.
-  PacketBuffer AllocPacketBuffer(uint32_t bytes, bool touch = true) {
+  [[gnu::always_inline]] PacketBuffer AllocPacketBuffer(uint32_t bytes, bool touch = true) {
     if (fail_page_nth_ != 0 && --fail_page_nth_ == 0) return {};
     return packets().Alloc(bytes, touch);
   }

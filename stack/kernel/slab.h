@@ -96,9 +96,9 @@ class KmemCache {
   Slab* NewSlab();
   Slab* NewFirstSlab();
   // SlabOf finds the header from an object's address: at the start of the aligned slab, which for a
-  // single object is the start of the object's page; or where the first slab begins.
+  // single object is the start of the object's page; or where the first slab begins. Free CHECKs
+  // that what it finds there is a slab of this cache.
   Slab* SlabOf(const void* object) const {
-    CHECK(place_ == Place::kHot);
     const auto address = reinterpret_cast<uintptr_t>(object);
     if (address - reinterpret_cast<uintptr_t>(first_) < first_bytes_) return first_;
     const uintptr_t mask = align_pages_ * kPageBytes - 1;
@@ -195,7 +195,7 @@ class PacketPool {
   // The smallest class that holds `bytes`; data == nullptr where `bytes` is above kMaxBytes or a
   // fault was injected. With `touch` the caller will write it at once; without, whoever writes
   // first (DMA) calls Arena::Touch.
-  PacketBuffer Alloc(uint32_t bytes, bool touch = true) {
+  [[gnu::always_inline]] PacketBuffer Alloc(uint32_t bytes, bool touch = true) {
     if (bytes > kMaxBytes) return {};
     const int size_class =
         bytes <= kMinBytes ? 0 : static_cast<int>(std::bit_width(bytes - 1)) - kMinBits;
