@@ -17,20 +17,6 @@ void SkipEmpty(iov_iter* i) {
   }
 }
 
-// Advances by `bytes`, and says where they lie; nullptr, and no advance, where they do not all lie
-// in the first piece.
-[[gnu::always_inline]] inline uint8_t* TakeWithinPiece(iov_iter* i, size_t bytes) {
-  if (bytes > i->count || i->iov.empty() || bytes > i->iov.front().iov_len - i->iov_offset) {
-    return nullptr;
-  }
-  uint8_t* const base = i->iov.front().iov_base;
-  if (base == nullptr || bytes == 0) return nullptr;
-  uint8_t* const user = base + i->iov_offset;
-  i->iov_offset += bytes;
-  i->count -= bytes;
-  return user;
-}
-
 // Calls visit(user memory, count, done) piece by piece for the next `bytes`; returns how many it
 // got through.
 template <typename Visit>
@@ -73,22 +59,14 @@ void iov_iter_advance(iov_iter* i, size_t bytes) {
   }
 }
 
-size_t copy_to_iter(const void* from, size_t bytes, iov_iter* i) {
-  if (uint8_t* const user = TakeWithinPiece(i, bytes)) {
-    std::memcpy(user, from, bytes);
-    return bytes;
-  }
+size_t __copy_to_iter(const void* from, size_t bytes, iov_iter* i) {
   const auto* const in = static_cast<const uint8_t*>(from);
   return WalkIter(i, bytes, [in](uint8_t* user, size_t count, size_t done) {
     std::memcpy(user, in + done, count);
   });
 }
 
-size_t copy_from_iter(void* to, size_t bytes, iov_iter* i) {
-  if (const uint8_t* const user = TakeWithinPiece(i, bytes)) {
-    std::memcpy(to, user, bytes);
-    return bytes;
-  }
+size_t __copy_from_iter(void* to, size_t bytes, iov_iter* i) {
   auto* const out = static_cast<uint8_t*>(to);
   return WalkIter(i, bytes, [out](const uint8_t* user, size_t count, size_t done) {
     std::memcpy(out + done, user, count);

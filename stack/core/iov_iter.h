@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <span>
 
 #include "stack/base/checksum.h"
@@ -37,9 +38,34 @@ inline void iov_iter_truncate(iov_iter* i, size_t count) {
 // REQUIRES: bytes <= count.
 void iov_iter_advance(iov_iter* i, size_t bytes);
 
+// Advances by `bytes`, and says where they lie; nullptr, and no advance, where they do not all lie
+// in the first piece.
+[[gnu::always_inline]] inline uint8_t* iov_iter_take(iov_iter* i, size_t bytes) {
+  if (bytes == 0 || bytes > i->count || i->iov.empty()) return nullptr;
+  const iovec& piece = i->iov.front();
+  if (bytes > piece.iov_len - i->iov_offset || piece.iov_base == nullptr) return nullptr;
+  uint8_t* const user = piece.iov_base + i->iov_offset;
+  i->iov_offset += bytes;
+  i->count -= bytes;
+  return user;
+}
+
 // Copy `bytes` and advance; return how many were copied: fewer where user memory ended or faulted.
-size_t copy_to_iter(const void* from, size_t bytes, iov_iter* i);
-size_t copy_from_iter(void* to, size_t bytes, iov_iter* i);
+// The names with underscores do so piece by piece.
+size_t __copy_to_iter(const void* from, size_t bytes, iov_iter* i);
+size_t __copy_from_iter(void* to, size_t bytes, iov_iter* i);
+inline size_t copy_to_iter(const void* from, size_t bytes, iov_iter* i) {
+  uint8_t* const user = iov_iter_take(i, bytes);
+  if (user == nullptr) return __copy_to_iter(from, bytes, i);
+  std::memcpy(user, from, bytes);
+  return bytes;
+}
+inline size_t copy_from_iter(void* to, size_t bytes, iov_iter* i) {
+  const uint8_t* const user = iov_iter_take(i, bytes);
+  if (user == nullptr) return __copy_from_iter(to, bytes, i);
+  std::memcpy(to, user, bytes);
+  return bytes;
+}
 // All or nothing: false (and no advance) where fewer would have been copied.
 bool copy_from_iter_full(void* to, size_t bytes, iov_iter* i);
 // The same with the checksum of the bytes added to `*csum`, in one pass. `*csum` sums a block that

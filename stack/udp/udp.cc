@@ -51,8 +51,10 @@ void Destroy(sock* sk) {
 
 int Connect(sock* sk, const void* addr, uint32_t addr_len) {
   const int err = __ip4_datagram_connect(inet_sk(sk), addr, addr_len);
-  if (err == 0) udp_lib_rehash(sk);
-  return err;
+  if (err != 0) return err;
+  net_udp(sk->sk_net).has_connected = true;
+  udp_lib_rehash(sk);
+  return 0;
 }
 // --- Calls. ---
 

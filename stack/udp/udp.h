@@ -109,6 +109,8 @@ struct netns_udp {
   Prng prng;                  // of port numbers
   uint32_t encap_needed = 0;  // sockets that may have a tunnel (udp_encap_needed_key)
   int32_t early_demux = 1;    // net/ipv4/udp_early_demux
+  // A socket has been connected: until then early demux has nobody to look for.
+  bool has_connected = false;
   // net/ipv4/udp_rmem_min, udp_wmem_min: what a socket may hold when the protocol is short of
   // memory.
   int32_t udp_rmem_min = 4096;

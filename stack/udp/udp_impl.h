@@ -51,8 +51,8 @@ udp_sock* udp_take_demuxed_sock(sk_buff* skb);
 
 // --- Receiving. ---
 
-// udp_recvmsg and udpv6_recvmsg but for the error queue: `tell` writes the source and the control
-// messages of its level, of a datagram that is read from `offset` on.
+// udp_recvmsg and udpv6_recvmsg but for the error queue: `tell` (may be null) writes the source and
+// the control messages of its level, of a datagram that is read from `offset` on.
 int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
                           void (*tell)(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset));
 // Of a packet with several datagrams: where one ends and the next begins (UDP_GRO).

@@ -103,6 +103,25 @@ namespace {
   return Queue(sk, skb);
 }
 
+// A packet of several datagrams, each to be queued by itself.
+[[gnu::noinline]] int QueueSegments(sock* sk, sk_buff* skb) {
+  for (sk_buff *seg = udp_rcv_segment(sk, skb), *next = nullptr; seg != nullptr; seg = next) {
+    next = seg->next;
+    seg->next = nullptr;
+    __skb_pull(seg, static_cast<uint32_t>(skb_transport_offset(seg)));
+    // What was summed before it was cut is known to be right (udp_post_segment_fix_csum).
+    if (seg->ip_summed == CHECKSUM_NONE) seg->csum_valid = true;
+    const int ret = udp_queue_rcv_one_skb(sk, seg);
+    if (ret > 0) ip_protocol_deliver_rcu(sk->sk_net, seg, static_cast<uint8_t>(ret));
+  }
+  return 0;
+}
+
+[[gnu::always_inline]] inline int QueueRcvSkb(sock* sk, sk_buff* skb) {
+  const bool one = !skb_is_gso(skb) || !udp_unexpected_gso(sk, skb);
+  return one ? udp_queue_rcv_one_skb(sk, skb) : QueueSegments(sk, skb);
+}
+
 [[gnu::always_inline]] inline int udp_unicast_rcv_skb(sock* sk, sk_buff* skb) {
   if ((inet_sk(sk)->cmsg_flags & IP_CMSG_CHECKSUM) != 0) {
     const wire::Ipv4Header* const iph = ip_hdr(skb);
@@ -110,7 +129,7 @@ namespace {
         sk, skb,
         csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), skb->len, wire::kIpProtoUdp, 0));
   }
-  const int ret = udp_queue_rcv_skb(sk, skb);
+  const int ret = QueueRcvSkb(sk, skb);
   // A tunnel gives the number of the protocol to go on with.
   return ret > 0 ? -ret : 0;
 }
@@ -186,14 +205,6 @@ int RcvWithoutSocket(net& net, sk_buff* skb) {
   }
   udp_sock* const sk = __udp4_lib_lookup(net, flow);
   return sk != nullptr ? udp_unicast_rcv_skb(sk, skb) : RcvWithoutSocket(net, skb);
-}
-
-// Whether a socket of this port may be a connection's: not where all there is is one that is none.
-[[gnu::always_inline]] inline bool MayBeConnected(net& net, uint16_t port) {
-  const udp_hslot& slot = net_udp(net).table.hash[udp_hashfn(net, port)];
-  if (slot.count > 1) return true;
-  const udp_sock* const only = slot.sockets.front();
-  return only != nullptr && only->sk_state == TCP_ESTABLISHED;
 }
 
 // Early demux of a packet with a whole header.
@@ -318,7 +329,7 @@ bool udp_lib_checksum_complete(sk_buff* skb) {
 int udp_rcv(sk_buff* skb) {
   net& net = *skb->owner;
   TRACE_FUNCTION(net, skb, udp_rcv, skb);
-  net.this_cpu().Charge(CostPoint::k_udp_rcv);
+  net.Charge(CostPoint::k_udp_rcv);
   return __udp4_lib_rcv(net, skb);
 }
 
@@ -337,27 +348,15 @@ udp_sock* udp_take_demuxed_sock(sk_buff* skb) {
   return sk;
 }
 
-int udp_queue_rcv_skb(sock* sk, sk_buff* skb) {
-  if (!skb_is_gso(skb) || !udp_unexpected_gso(sk, skb)) return udp_queue_rcv_one_skb(sk, skb);
-  for (sk_buff *seg = udp_rcv_segment(sk, skb), *next = nullptr; seg != nullptr; seg = next) {
-    next = seg->next;
-    seg->next = nullptr;
-    __skb_pull(seg, static_cast<uint32_t>(skb_transport_offset(seg)));
-    // What was summed before it was cut is known to be right (udp_post_segment_fix_csum).
-    if (seg->ip_summed == CHECKSUM_NONE) seg->csum_valid = true;
-    const int ret = udp_queue_rcv_one_skb(sk, seg);
-    if (ret > 0) ip_protocol_deliver_rcu(sk->sk_net, seg, static_cast<uint8_t>(ret));
-  }
-  return 0;
-}
+int udp_queue_rcv_skb(sock* sk, sk_buff* skb) { return QueueRcvSkb(sk, skb); }
 
 int udp_v4_early_demux(sk_buff* skb, DropReason* reason) {
   net& net = *skb->owner;
   TRACE_FUNCTION(net, skb, udp_v4_early_demux, skb, reason);
-  if (net_udp(net).early_demux == 0) return 0;
+  const netns_udp& udp = net_udp(net);
+  if (udp.early_demux == 0 || (!udp.has_connected && skb->pkt_type == PACKET_HOST)) return 0;
   const auto transport = static_cast<uint32_t>(skb_transport_offset(skb));
   if (!pskb_may_pull(skb, transport + wire::kUdpHeaderBytes)) return 0;
-  if (skb->pkt_type == PACKET_HOST && !MayBeConnected(net, udp_hdr(skb)->dest.host())) return 0;
   return DemuxFlow(net, skb, reason);
 }
 

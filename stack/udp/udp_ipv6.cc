@@ -43,7 +43,10 @@ void Destroy6(sock* sk) {
 int Connect6(sock* sk, const void* addr, uint32_t addr_len) {
   lock_sock(sk);
   const int err = __ip6_datagram_connect(inet_sk(sk), addr, addr_len);
-  if (err == 0) udp_lib_rehash(sk);
+  if (err == 0) {
+    net_udp(sk->sk_net).has_connected = true;
+    udp_lib_rehash(sk);
+  }
   release_sock(sk);
   return err;
 }

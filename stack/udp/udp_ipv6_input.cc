@@ -209,7 +209,7 @@ void Tell6(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset) {
 int udpv6_rcv(sk_buff* skb) {
   net& net = *skb->owner;
   TRACE_FUNCTION(net, skb, udpv6_rcv, skb);
-  net.this_cpu().Charge(CostPoint::k_udp_rcv);
+  net.Charge(CostPoint::k_udp_rcv);
   if (!TrimToLength(net, skb)) return 0;
   const wire::UdpHeader* const uh = udp_hdr(skb);
   if (CsumInitFails6(skb, uh)) return DropForChecksum(net, skb);
@@ -245,7 +245,8 @@ int udpv6_err(sk_buff* skb, uint8_t type, uint8_t code, int offset, uint32_t inf
 int udp_v6_early_demux(sk_buff* skb, DropReason* reason) {
   net& net = *skb->owner;
   TRACE_FUNCTION(net, skb, udp_v6_early_demux, skb, reason);
-  if (net_udp(net).early_demux == 0 || skb->pkt_type != PACKET_HOST) return 0;
+  const netns_udp& udp = net_udp(net);
+  if (udp.early_demux == 0 || !udp.has_connected || skb->pkt_type != PACKET_HOST) return 0;
   const auto transport = static_cast<uint32_t>(skb_transport_offset(skb));
   if (!pskb_may_pull(skb, transport + wire::kUdpHeaderBytes)) return 0;
   udp_sock* const sk = __udp6_lib_demux_lookup(net, FlowOf6(skb, udp_hdr(skb), skb->dev->ifindex));

@@ -33,13 +33,25 @@ enum class Release : uint8_t { kPartial, kAll };
   skb_queue_splice_tail_init(&sk->sk_receive_queue, &up->reader_queue);
 }
 
-// The next datagram for `flags` of the reader's queue.
-sk_buff* TakeFromReaderQueue(sock* sk, uint32_t flags, int* off) {
+// The next datagram, which comes from the reader's queue: what has come meanwhile moves there where
+// it is empty.
+[[gnu::always_inline]] inline sk_buff* Take(sock* sk) {
   sk_buff_head* const queue = &udp_sk(sk)->reader_queue;
-  if ((flags & MSG_PEEK) != 0) return __skb_try_recv_from_queue(queue, flags, off);
+  if (skb_queue_empty(queue)) skb_queue_splice_tail_init(&sk->sk_receive_queue, queue);
   sk_buff* const skb = __skb_dequeue(queue);
   if (skb != nullptr) udp_rmem_release(sk, skb->truesize, Release::kPartial);
   return skb;
+}
+
+// The datagram at *off of both queues, which stays.
+sk_buff* Peek(sock* sk, uint32_t flags, int* off) {
+  sk_buff_head* const queue = &udp_sk(sk)->reader_queue;
+  const int start = *off;
+  sk_buff* const skb = __skb_try_recv_from_queue(queue, flags, off);
+  if (skb != nullptr || skb_queue_empty(&sk->sk_receive_queue)) return skb;
+  skb_queue_splice_tail_init(&sk->sk_receive_queue, queue);
+  *off = start;
+  return __skb_try_recv_from_queue(queue, flags, off);
 }
 
 // The first of the reader's queue whose checksum is right; *dropped: what those before it cost.
@@ -84,13 +96,7 @@ int __udp_enqueue_schedule_skb(sock* sk, sk_buff* skb, DropReason* reason) {
 sk_buff* __skb_recv_udp(sock* sk, uint32_t flags, int* off, int* err) {
   *err = sock_error(sk);
   if (*err != 0) return nullptr;
-  const int start = *off;
-  sk_buff* skb = TakeFromReaderQueue(sk, flags, off);
-  if (skb == nullptr && !skb_queue_empty(&sk->sk_receive_queue)) {
-    skb_queue_splice_tail_init(&sk->sk_receive_queue, &udp_sk(sk)->reader_queue);
-    *off = start;
-    skb = TakeFromReaderQueue(sk, flags, off);
-  }
+  sk_buff* const skb = (flags & MSG_PEEK) != 0 ? Peek(sk, flags, off) : Take(sk);
   if (skb == nullptr) *err = skb_recv_nothing(sk, flags);
   return skb;
 }

@@ -29,7 +29,11 @@ void MovePeekOffset(sock* sk, uint32_t flags, int bytes) {
       (flags & MSG_PEEK) != 0 ? sk->sk_peek_off + bytes : std::max(sk->sk_peek_off - bytes, 0);
 }
 
-// Source and control messages of a datagram of IPv4.
+// Whether the user wants to know more than the data of a datagram of IPv4; and what it is: source
+// and control messages.
+bool Curious(const sock* sk, const msghdr* msg) {
+  return msg->msg_name != nullptr || udp_sk(sk)->gro_enabled || inet_sk(sk)->cmsg_flags != 0;
+}
 void Tell(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset) {
   if (msg->msg_name != nullptr) {
     sockaddr_in sin;
@@ -46,7 +50,7 @@ void Tell(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset) {
 
 // skb_copy_datagram_iter for the usual case of one piece (copy_linear_skb). 0 or -EFAULT.
 int CopyLinear(const sk_buff* skb, msghdr* msg, uint32_t off, uint32_t bytes) {
-  skb->owner->this_cpu().ChargeBytes(CostPoint::k_copy_per_byte, bytes);
+  skb->owner->ChargeBytes(CostPoint::k_copy_per_byte, bytes);
   return copy_to_iter(skb->data + off, bytes, &msg->msg_iter) == bytes ? 0 : -EFAULT;
 }
 
@@ -86,7 +90,7 @@ void udp_cmsg_recv(msghdr* msg, const sk_buff* skb) {
 int64_t udp_recvmsg(sock* sk, msghdr* msg, size_t len, uint32_t flags) {
   TRACE_FUNCTION(sk->sk_net, nullptr, udp_recvmsg, sk, msg, len, flags);
   if ((flags & MSG_ERRQUEUE) != 0) return ip_recv_error(sk, msg, len);
-  return udp_recv_datagram(sk, msg, len, flags, Tell);
+  return udp_recv_datagram(sk, msg, len, flags, Curious(sk, msg) ? Tell : nullptr);
 }
 
 int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
@@ -117,7 +121,7 @@ int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
     if (copied < ulen && len <= ulen - start) msg->msg_flags |= MSG_TRUNC;
     if (!peek) udp_mib_of(sk->sk_net, skb).Inc(UdpMib::kInDatagrams);
     sock_recv_cmsgs(msg, sk, skb);
-    tell(sk, msg, skb, start);
+    if (tell != nullptr) tell(sk, msg, skb, start);
     const uint32_t result = (flags & MSG_TRUNC) != 0 ? ulen : copied;
     MovePeekOffset(sk, flags, static_cast<int>(result));
     skb_consume_udp(skb);
