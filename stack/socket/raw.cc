@@ -26,8 +26,6 @@ netns_raw& net_raw(net& net) { return *net.ping->raw; }
 void raw_init(net& net) {
   CHECK(net.ping->raw == nullptr);
   net.ping->raw = net.world.arena().New<netns_raw>(net);
-  raw_register_ipv4(net);
-  if (net.ipv6 != nullptr) raw_register_ipv6(net);
 }
 
 void raw_free(sock* sk) { net_raw(sk->sk_net).sockets.Delete(raw_sk(sk)); }

@@ -59,7 +59,8 @@ sk_buff* raw_alloc_hdrinc(sock* sk, msghdr* msg, uint32_t length, uint32_t link_
 int raw_set_filter(void* filter, uint32_t size, const void* optval, uint32_t optlen);
 int raw_get_filter(const void* filter, uint32_t size, void* optval, uint32_t* optlen);
 
-// The hooks of each family.
+// The hooks of each family: registered with its first socket, so that packets of hosts without any
+// pass none.
 void raw_register_ipv4(net& net);
 void raw_register_ipv6(net& net);
 

@@ -287,6 +287,7 @@ sock* RawAlloc(net& net, uint16_t family) {
 }
 
 int RawHash(sock* sk) {
+  raw_register_ipv4(sk->sk_net);
   net_raw(sk->sk_net).slot4(sk->sk_protocol).PushFront(raw_sk(sk));
   return 0;
 }

@@ -354,6 +354,7 @@ int Rawv6Init(sock* sk) {
   return 0;
 }
 int Rawv6Hash(sock* sk) {
+  raw_register_ipv6(sk->sk_net);
   net_raw(sk->sk_net).slot6(sk->sk_protocol).PushFront(raw_sk(sk));
   return 0;
 }
