@@ -21,11 +21,11 @@ page* HeadAsPage(sk_buff* from) {
   return p;
 }
 
-// Puts the linear data of `from` behind the fragments of `to`. False where its buffer cannot
-// become one.
+// Whether a packet's buffer cannot become a fragment of another packet.
+bool skb_head_is_locked(const sk_buff* skb) { return !skb->head_frag || skb_cloned(skb); }
+
+// Puts the linear data of `from` behind the fragments of `to`. False where memory failed.
 bool StealHead(sk_buff* to, sk_buff* from) {
-  // skb_head_is_locked.
-  if (!from->head_frag || skb_cloned(from)) return false;
   page* const p = HeadAsPage(from);
   if (p == nullptr) return false;
   skb_fill_page_desc(to, skb_shinfo(to)->nr_frags, p, skb_headroom(from), skb_headlen(from));
@@ -57,11 +57,12 @@ bool skb_try_coalesce(sk_buff* to, sk_buff* from, bool* fragstolen, uint32_t* de
     return true;
   }
 
+  const bool has_head = skb_headlen(from) != 0;
+  if (has_head && skb_head_is_locked(from)) return false;
   const skb_shared_info* const to_info = skb_shinfo(to);
   const skb_shared_info* const from_info = skb_shinfo(from);
   if (to_info->frag_list != nullptr || from_info->frag_list != nullptr) return false;
   if (skb_zcopy(to) != nullptr || skb_zcopy(from) != nullptr) return false;
-  const bool has_head = skb_headlen(from) != 0;
   const uint32_t frags = uint32_t{to_info->nr_frags} + from_info->nr_frags + (has_head ? 1 : 0);
   if (frags > MAX_SKB_FRAGS) return false;
   if (has_head && !StealHead(to, from)) return false;
@@ -84,7 +85,7 @@ void kfree_skb_partial(sk_buff* skb, bool head_stolen) {
   }
   CHECK(!skb_shared(skb) && skb_shinfo(skb)->nr_frags == 0);
   net& net = *skb->owner;
-  net.this_cpu().Charge(CostPoint::k_skb_free);
+  net.Charge(CostPoint::k_skb_free);
   skb_internal::skb_release_head_state(skb);
   net.skbuff_cache.Free(skb);
 }
