@@ -9,9 +9,16 @@
 namespace tapedeck::tools {
 
 // Exit codes of every subcommand.
-inline constexpr int kExitHeld = 0;    // the verdict is yes
-inline constexpr int kExitFailed = 1;  // the verdict is no
-inline constexpr int kExitUsage = 2;   // flags or input are wrong
+inline constexpr int kExitHeld = 0;           // the verdict is yes
+inline constexpr int kExitFailed = 1;         // the verdict is no
+inline constexpr int kExitUsage = 2;          // flags or input are wrong
+inline constexpr int kExitInterrupted = 130;  // as shells have it: 128 and SIGINT
+
+// A run that was interrupted held as far as it went, or did not hold.
+constexpr int ExitCodeOf(bool held, bool interrupted) {
+  if (!held) return kExitFailed;
+  return interrupted ? kExitInterrupted : kExitHeld;
+}
 
 // Runs a subcommand whose flags have been parsed, and returns its exit code.
 using Run = std::function<int()>;

@@ -21,4 +21,9 @@ std::string CountsText(const std::map<std::string, uint64_t>& counts) {
                       ")");
 }
 
+const char* VerdictWord(const std::vector<std::string>& violations, bool interrupted) {
+  if (!violations.empty()) return "FAILED";
+  return interrupted ? "INTERRUPTED" : "HELD";
+}
+
 }  // namespace tapedeck::tools

@@ -38,7 +38,6 @@ using regress::NamedReport;
 using SteadyClock = std::chrono::steady_clock;
 using CaseVerdict = regress::Verdict;
 
-constexpr int kExitInterrupted = 130;  // as shells have it: 128 and SIGINT
 // Of processor time: what hangs without a single event, no count of events would end.
 constexpr time_t kProcessorSecondsMax = 600;
 

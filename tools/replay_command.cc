@@ -27,6 +27,7 @@
 #include "tools/seed_flag.h"
 #include "tools/selection_flags.h"
 #include "tools/stand_in_replay.h"
+#include "tools/stop_signals.h"
 
 namespace tapedeck::tools {
 
@@ -79,6 +80,7 @@ absl::StatusOr<RawReplayOptions> MakeReplayOptions(const ReplayFlags& flags) {
   options.settle = Duration::Nanoseconds(static_cast<uint64_t>(flags.settle_s * 1e9));
   options.frames_max = flags.frames_max;
   options.restore_after_frames = flags.restore_after;
+  options.stop = StopSignals::Wanted;
   return options;
 }
 
@@ -133,7 +135,7 @@ void PrintSummary(const RawReplayResult& run, double wall_s) {
   absl::PrintF("virtual %.6f s  wall %.3f s  %.0f frames per wall second\n", virtual_s, wall_s,
                wall_s > 0 ? static_cast<double>(run.frames_in) / wall_s : 0);
   for (const std::string& violation : run.violations) absl::PrintF("violated: %s\n", violation);
-  absl::PrintF("%s  digest %s\n", run.violations.empty() ? "HELD" : "FAILED", run.digest);
+  absl::PrintF("%s  digest %s\n", VerdictWord(run.violations, run.interrupted), run.digest);
 }
 
 // One line. A name or a message may hold any byte.
@@ -165,6 +167,7 @@ void PrintJson(const RawReplayResult& run, double wall_s) {
   json["digest"] = run.digest;
   json["warnings"] = run.warnings;
   json["violations"] = run.violations;
+  json["interrupted"] = run.interrupted;
   PrintJsonLine(json);
 }
 
@@ -172,8 +175,9 @@ report::ReportInput MakeReplayReport(const ReplayFlags& flags, const RawReplayRe
   report::ReportInput input;
   input.title = FileName(run.file);
   input.held = run.violations.empty();
-  input.verdict = input.held ? "every frame is accounted for, nothing is left, no driver bug"
-                             : "the run broke a promise";
+  input.verdict = run.interrupted ? "the run was interrupted"
+                  : input.held    ? "every frame is accounted for, nothing is left, no driver bug"
+                                  : "the run broke a promise";
   input.digest = run.digest;
   input.command =
       absl::StrFormat("tapedeck replay --host %s --seed %s --costs %s --hz %d %s",
@@ -250,7 +254,7 @@ int ReplayRaw(const ReplayFlags& flags, const std::string& file, const RawReplay
   } else {
     PrintSummary(*run, wall_s);
   }
-  return run->violations.empty() ? kExitHeld : kExitFailed;
+  return ExitCodeOf(run->violations.empty(), run->interrupted);
 }
 
 RecordingFlags RecordingFlagsOf(const ReplayFlags& flags) {
@@ -260,7 +264,9 @@ RecordingFlags RecordingFlagsOf(const ReplayFlags& flags) {
           .outputs = flags.outputs};
 }
 
+// What is interrupted ends with its summary.
 int ReplayFile(const ReplayFlags& flags, const std::string& file, const RawReplayOptions& options) {
+  const StopSignals signals(/*interrupts_calls=*/true);
   if (MayStandIn(flags, file)) {
     const std::optional<int> code = ReplayStandIn(flags, file, options);
     if (code.has_value()) return *code;
@@ -287,6 +293,7 @@ int RunReplay(const ReplayFlags& flags) {
     const int code = IsRecording(file) ? ReplayRecordingFile(RecordingFlagsOf(flags), file)
                                        : ReplayFile(flags, file, *options);
     if (code > exit_code) exit_code = code;
+    if (code == kExitInterrupted) break;
   }
   return exit_code;
 }
@@ -341,7 +348,9 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       "\n"
       "Exit codes: 0 all runs held, 1 one did not (frames unaccounted for, something leaked, a "
       "driver bug, or a flow\n"
-      "below --require-grade), 2 wrong flags, or a file of which nothing could be used.");
+      "below --require-grade), 2 wrong flags, or a file of which nothing could be used, 130 "
+      "interrupted: what was asked\n"
+      "for is printed and written of the run so far.");
   sub->add_option("files", flags->files, "Captures and plans; \"-\" for standard input")
       ->required()
       ->type_name("FILE");

@@ -18,6 +18,7 @@
 #include "tools/commands.h"
 #include "tools/counts.h"
 #include "tools/run_outputs.h"
+#include "tools/stop_signals.h"
 
 namespace tapedeck::tools {
 
@@ -180,7 +181,7 @@ void PrintStandIn(const LoadedPlan& loaded, const StandInResult& run, double wal
   absl::PrintF("virtual %.6f s  wall %.3f s\n", static_cast<double>(run.virtual_time.ns()) * 1e-9,
                wall_s);
   for (const std::string& violation : run.violations) absl::PrintF("violated: %s\n", violation);
-  absl::PrintF("%s  grade %s  digest %s\n", run.violations.empty() ? "HELD" : "FAILED",
+  absl::PrintF("%s  grade %s  digest %s\n", VerdictWord(run.violations, run.interrupted),
                GradeName(run.WorstGrade()), run.digest);
 }
 
@@ -250,6 +251,7 @@ void PrintStandInJson(const std::string& file, const LoadedPlan& loaded, const S
   json["guesses"] = loaded.plan.guesses;
   json["warnings"] = loaded.warnings;
   json["violations"] = run.violations;
+  json["interrupted"] = run.interrupted;
   absl::PrintF("],%s\n", JsonText(json).substr(1));
 }
 
@@ -258,9 +260,10 @@ report::ReportInput MakeStandInReport(const ReplayFlags& flags, const LoadedPlan
   report::ReportInput input;
   input.title = loaded.plan.source;
   input.held = run.violations.empty();
-  input.verdict = input.held ? absl::StrCat("the run held; the worst flow has grade ",
-                                            GradeName(run.WorstGrade()))
-                             : "the run broke a promise";
+  input.verdict = run.interrupted ? "the run was interrupted"
+                  : input.held    ? absl::StrCat("the run held; the worst flow has grade ",
+                                                 GradeName(run.WorstGrade()))
+                                  : "the run broke a promise";
   input.digest = run.digest;
   input.command = absl::StrFormat("tapedeck replay --mode stand-in --host %s --seed %s %s",
                                   loaded.plan.addresses[0].ToString(), flags.seed, input.title);
@@ -291,6 +294,7 @@ standin::StandInOptions OptionsOf(const ReplayFlags& flags, const LabOptions& la
                    : flags.timing == "fast"   ? standin::Timing::kFast
                                               : standin::Timing::kReactive;
   options.restore_after_frames = flags.restore_after;
+  options.stop = StopSignals::Wanted;
   options.settle = Duration::Nanoseconds(static_cast<uint64_t>(flags.settle_s * 1e9));
   return options;
 }
@@ -333,7 +337,7 @@ int RunLoaded(const ReplayFlags& flags, const std::string& file, const LoadedPla
   }
   const std::optional<standin::Grade> required = standin::ParseGrade(flags.require_grade);
   const bool below = required.has_value() && run->WorstGrade() > *required;
-  return run->violations.empty() && !below ? kExitHeld : kExitFailed;
+  return ExitCodeOf(run->violations.empty() && !below, run->interrupted);
 }
 
 }  // namespace
@@ -353,6 +357,7 @@ std::optional<int> ReplayStandIn(const ReplayFlags& flags, const std::string& fi
   inference.host = options.host;
   inference.fit = !flags.hz.has_value();
   inference.filter = options.filter;
+  inference.stop = options.stop;
   const absl::StatusOr<LoadedPlan> loaded = LoadPlan(file, inference, flags.hz);
   const bool usable = loaded.ok() && standin::HasUsableFlows(loaded->plan);
   if (!usable && flags.mode == "auto" && flags.plan_out.empty() && !IsPlanFile(file)) {

@@ -14,9 +14,12 @@ void WantStop(int) { stop_wanted = true; }
 
 }  // namespace
 
-StopSignals::StopSignals() {
+StopSignals::StopSignals(bool interrupts_calls) {
   stop_wanted = false;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) std::signal(signal, WantStop);
+  struct sigaction action = {};
+  action.sa_handler = WantStop;
+  action.sa_flags = interrupts_calls ? 0 : SA_RESTART;
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
 }
 
 StopSignals::~StopSignals() {

@@ -7,7 +7,8 @@ namespace tapedeck::tools {
 // While it lives, signals that end a program (SIGINT, SIGTERM, SIGHUP) only say so.
 class StopSignals {
  public:
-  StopSignals();
+  // With `interrupts_calls`, a system call that waits returns (EINTR) instead of going on.
+  explicit StopSignals(bool interrupts_calls = false);
   ~StopSignals();
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;

@@ -22,13 +22,11 @@ constexpr size_t kStreamBufferBytes = size_t{1} << 20;
 // What a file descriptor gives.
 class DescriptorStream final : public ByteStream {
  public:
-  explicit DescriptorStream(InputFile file) : file_(std::move(file)) {}
+  DescriptorStream(InputFile file, std::function<bool()> stop)
+      : file_(std::move(file)), stop_(std::move(stop)) {}
 
   size_t Read(std::span<uint8_t> out) override {
-    ssize_t n = 0;
-    do {
-      n = read(file_.fd(), out.data(), out.size());
-    } while (n < 0 && errno == EINTR);
+    const ssize_t n = file_.Read(out, stop_);
     if (n < 0) damage_ = absl::ErrnoToStatus(errno, absl::StrCat(file_.name(), ": cannot read"));
     return n > 0 ? static_cast<size_t>(n) : 0;
   }
@@ -36,6 +34,7 @@ class DescriptorStream final : public ByteStream {
 
  private:
   InputFile file_;
+  std::function<bool()> stop_;
   absl::Status damage_;
 };
 
@@ -78,12 +77,13 @@ std::span<const uint8_t> StreamFeed::From(uint64_t offset, size_t bytes_min) {
   return std::span<const uint8_t>(buffer_).subspan(begin_, end_ - begin_);
 }
 
-absl::StatusOr<std::unique_ptr<ByteFeed>> OpenByteFeed(const std::string& path) {
+absl::StatusOr<std::unique_ptr<ByteFeed>> OpenByteFeed(const std::string& path,
+                                                       std::function<bool()> stop) {
   absl::StatusOr<InputFile> file = InputFile::Open(path);
   if (!file.ok()) return file.status();
   if (file->mappable_bytes() == 0) {
-    return UnpackedOf(
-        std::make_unique<StreamFeed>(std::make_unique<DescriptorStream>(*std::move(file))));
+    return UnpackedOf(std::make_unique<StreamFeed>(
+        std::make_unique<DescriptorStream>(*std::move(file), std::move(stop))));
   }
   absl::StatusOr<ByteSource> source = ByteSource::Map(*file);
   if (!source.ok()) return source.status();

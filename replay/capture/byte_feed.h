@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -81,8 +82,10 @@ class StreamFeed final : public ByteFeed {
 };
 
 // The bytes of `path` ("-" is standard input), unpacked where they are packed: a regular file is
-// mapped, all else is read as it comes. Errors are one line that begins with the path.
-absl::StatusOr<std::unique_ptr<ByteFeed>> OpenByteFeed(const std::string& path);
+// mapped, all else is read as it comes, until `stop` says that it ends here (InputFile::Read).
+// Errors are one line that begins with the path.
+absl::StatusOr<std::unique_ptr<ByteFeed>> OpenByteFeed(const std::string& path,
+                                                       std::function<bool()> stop = {});
 
 }  // namespace tapedeck::capture
 

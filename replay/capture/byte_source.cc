@@ -97,8 +97,7 @@ absl::StatusOr<ByteSource> ByteSource::ReadAll(const InputFile& file, uint64_t b
   std::vector<uint8_t> buffer(kReadBytes);
   uint64_t total = 0;
   for (;;) {
-    const ssize_t n = read(file.fd(), buffer.data(), buffer.size());
-    if (n < 0 && errno == EINTR) continue;
+    const ssize_t n = file.Read(buffer);
     if (n < 0) return absl::ErrnoToStatus(errno, absl::StrCat(name, ": cannot read"));
     if (n == 0) break;
     total += static_cast<uint64_t>(n);

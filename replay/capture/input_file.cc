@@ -38,4 +38,12 @@ absl::StatusOr<InputFile> InputFile::Open(const std::string& path) {
   return file;
 }
 
+ssize_t InputFile::Read(std::span<uint8_t> out, const std::function<bool()>& stop) const {
+  while (true) {
+    if (stop && stop()) return 0;
+    const ssize_t n = read(fd_, out.data(), out.size());
+    if (n >= 0 || errno != EINTR) return n;
+  }
+}
+
 }  // namespace tapedeck::capture

@@ -2,9 +2,12 @@
 #ifndef TAPEDECK_REPLAY_CAPTURE_INPUT_FILE_H_
 #define TAPEDECK_REPLAY_CAPTURE_INPUT_FILE_H_
 
+#include <sys/types.h>
 #include <unistd.h>
 
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -35,6 +38,10 @@ class InputFile {
   uint64_t mappable_bytes() const { return mappable_bytes_; }
   // What messages call it.
   const std::string& name() const { return name_; }
+
+  // Fills the beginning of `out`, which is not empty; waits for a byte at least. 0 at the end, and
+  // where `stop`, which is asked before each wait and after a signal, says so; -1 with errno.
+  ssize_t Read(std::span<uint8_t> out, const std::function<bool()>& stop = {}) const;
 
  private:
   InputFile(int fd, std::string name) : fd_(fd), name_(std::move(name)) {}

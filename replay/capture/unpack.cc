@@ -19,7 +19,12 @@ constexpr size_t kFeedStepBytes = 1 << 16;
 // The part of an unpacking stream that is about its input.
 class UnpackStream : public ByteStream {
  public:
-  absl::Status damage() const override { return damage_; }
+  size_t Read(std::span<uint8_t> out) final {
+    size_t unpacked = 0;
+    while (unpacked == 0 && !ended_ && damage_.ok()) unpacked = Step(out);
+    return unpacked;
+  }
+  absl::Status damage() const final { return damage_; }
 
  protected:
   explicit UnpackStream(std::unique_ptr<ByteFeed> packed) : packed_(std::move(packed)) {}
@@ -30,6 +35,10 @@ class UnpackStream : public ByteStream {
     return all.first(std::min(all.size(), std::max(bytes_min, kFeedStepBytes)));
   }
   void Take(size_t bytes) { taken_bytes_ += bytes; }
+  // Unpacks some into `out`; how many bytes.
+  virtual size_t Step(std::span<uint8_t> out) = 0;
+  // The stream ends here, as it should.
+  void End() { ended_ = true; }
   // The stream ends here, improperly: as its input did, or by itself.
   void Break(std::string what) {
     damage_ = packed_->damage().ok() ? absl::DataLossError(std::move(what)) : packed_->damage();
@@ -38,6 +47,7 @@ class UnpackStream : public ByteStream {
  private:
   std::unique_ptr<ByteFeed> packed_;
   uint64_t taken_bytes_ = 0;
+  bool ended_ = false;
   absl::Status damage_;
 };
 
@@ -54,15 +64,8 @@ class GzipStream final : public UnpackStream {
     if (ready_) inflateEnd(&stream_);
   }
 
-  size_t Read(std::span<uint8_t> out) override {
-    size_t unpacked = 0;
-    while (unpacked == 0 && !ended_ && damage().ok()) unpacked = Step(out);
-    return unpacked;
-  }
-
  private:
-  // Unpacks some into `out`; how many bytes.
-  size_t Step(std::span<uint8_t> out) {
+  size_t Step(std::span<uint8_t> out) override {
     const std::span<const uint8_t> input = Input(1);
     // zlib does not write through it, and its counters are narrower than ours.
     stream_.next_in = const_cast<Bytef*>(input.data());
@@ -73,7 +76,7 @@ class GzipStream final : public UnpackStream {
     const int result = inflate(&stream_, Z_NO_FLUSH);
     Take(input.size() - stream_.avail_in);
     if (result == Z_STREAM_END) {
-      ended_ = !NextMember();
+      if (!NextMember()) End();
     } else if (result == Z_BUF_ERROR) {
       Break("gzip stream is cut short");
     } else if (result != Z_OK) {
@@ -89,7 +92,6 @@ class GzipStream final : public UnpackStream {
 
   z_stream stream_ = {};
   bool ready_ = false;
-  bool ended_ = false;
 };
 
 class ZstdStream final : public UnpackStream {
@@ -99,18 +101,14 @@ class ZstdStream final : public UnpackStream {
     if (stream_ == nullptr) Break("zstd has no memory");
   }
 
-  size_t Read(std::span<uint8_t> out) override {
-    size_t unpacked = 0;
-    while (unpacked == 0 && !ended_ && damage().ok()) unpacked = Step(out);
-    return unpacked;
-  }
-
  private:
-  size_t Step(std::span<uint8_t> out) {
+  size_t Step(std::span<uint8_t> out) override {
     const std::span<const uint8_t> bytes = Input(1);
     // At the end of a frame nothing is wanted any more; another may follow.
-    ended_ = bytes.empty() && !is_within_frame_;
-    if (ended_) return 0;
+    if (bytes.empty() && !is_within_frame_) {
+      End();
+      return 0;
+    }
     ZSTD_inBuffer input = {bytes.data(), bytes.size(), 0};
     ZSTD_outBuffer output = {out.data(), out.size(), 0};
     const size_t wanted = ZSTD_decompressStream(stream_.get(), &output, &input);
@@ -126,7 +124,6 @@ class ZstdStream final : public UnpackStream {
 
   std::unique_ptr<ZSTD_DStream, decltype(&ZSTD_freeDStream)> stream_;
   bool is_within_frame_ = false;
-  bool ended_ = false;
 };
 
 }  // namespace

@@ -230,7 +230,7 @@ absl::StatusOr<std::unique_ptr<RawPlayback>> RawPlayback::Open(const std::string
   result.file = file;
   capture::CaptureReaderOptions reading;
   reading.filter = options.filter;
-  auto feed = capture::OpenByteFeed(file);
+  auto feed = capture::OpenByteFeed(file, options.stop);
   if (!feed.ok()) return feed.status();
   absl::StatusOr<CaptureSummary> summary = Survey(file, **feed, reading);
   if (!summary.ok()) return summary.status();
@@ -340,6 +340,8 @@ PlaybackResult RawPlayback::Finish() {
 
 namespace {
 
+constexpr uint64_t kStepsBetweenQuestions = 256;
+
 // Goes `frames` further, back to where it was, and leaves the run as if nothing had happened.
 void CheckRestore(RawPlayback& run, uint64_t frames) {
   while (!run.all_sent() && run.frames() < frames) run.Advance();
@@ -363,14 +365,17 @@ absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawRepl
   if (hooks.host_made) hooks.host_made(run.host(0));
   if (options.restore_after_frames != 0) CheckRestore(run, options.restore_after_frames);
   uint64_t next_report = 0;
-  while (run.Advance()) {
+  for (uint64_t steps = 0; run.Advance(); ++steps) {
+    if (options.stop && steps % kStepsBetweenQuestions == 0 && options.stop()) break;
     if (!hooks.progress || run.all_sent() || run.frames() < next_report) continue;
     next_report = run.frames() + 4096;
     hooks.progress(run.share(), run.frames());
   }
   if (hooks.ended) hooks.ended(run.host(0));
   run.Finish();
-  return run.result();
+  RawReplayResult result = run.result();
+  result.interrupted = options.stop && options.stop();
+  return result;
 }
 
 }  // namespace tapedeck

@@ -49,10 +49,13 @@ struct RawReplayOptions {
   // Snapshot after so many frames, run on for a while, restore, and go on: the digest must not
   // change. 0: never.
   uint64_t restore_after_frames = 0;
+  // Asked now and then, and while more of a stream is waited for: whether the run ends here.
+  std::function<bool()> stop;
 };
 
 struct RawReplayResult {
   std::string file;
+  bool interrupted = false;  // RawReplayOptions::stop said so
   IpAddress host;
   MacAddress host_mac;
   std::vector<uint16_t> udp_ports;

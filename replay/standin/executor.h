@@ -39,6 +39,8 @@ struct StandInOptions {
   // Of RunPlan: snapshot after so many frames, run on for as many, restore, and go on: the digest
   // must not change. 0: never.
   uint64_t restore_after_frames = 0;
+  // Of RunPlan: asked now and then whether the run ends here.
+  std::function<bool()> stop;
 };
 
 // What our host sent.

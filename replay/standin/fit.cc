@@ -29,8 +29,9 @@ void Apply(const Candidate& candidate, Plan* plan) {
 }
 
 // What our host sent again, and P had to be modelled for, beyond the capture.
-uint64_t NeedlessRecovery(const Plan& plan) {
+uint64_t NeedlessRecovery(const Plan& plan, const std::function<bool()>& stop) {
   StandInOptions options;
+  options.stop = stop;
   LabHostOptions host;
   host.driver.eitr = 0;
   options.lab.hosts = {host};
@@ -45,7 +46,7 @@ uint64_t NeedlessRecovery(const Plan& plan) {
 
 }  // namespace
 
-void FitRecovery(Plan* plan) {
+void FitRecovery(Plan* plan, const std::function<bool()>& stop) {
   if (plan->stimuli.size() > kFitPacketsMax || !HasUsableFlows(*plan)) return;
   const uint32_t hz = plan->hz;
   const size_t sysctls = plan->sysctls.size();
@@ -54,13 +55,14 @@ void FitRecovery(Plan* plan) {
   uint64_t least = std::numeric_limits<uint64_t>::max();
   for (const Candidate& candidate : kCandidates) {
     Apply(candidate, plan);
-    const uint64_t needless = NeedlessRecovery(*plan);
+    const uint64_t needless = NeedlessRecovery(*plan, stop);
     plan->hz = hz;
     plan->sysctls.resize(sysctls);
     if (best == nullptr) usual = needless;
     if (needless < least) best = &candidate;
     least = std::min(least, needless);
     if (least == 0) break;
+    if (stop && stop()) return;
   }
   if (best == &kCandidates[0]) return;
   Apply(*best, plan);

@@ -12,8 +12,8 @@ namespace tapedeck::standin {
 inline constexpr size_t kFitPacketsMax = 100'000;
 
 // Sets `hz`, settings of L's kernel and a guess, where the usual host would send again what L did
-// not.
-void FitRecovery(Plan* plan);
+// not. `stop` may end that.
+void FitRecovery(Plan* plan, const std::function<bool()>& stop = {});
 
 }  // namespace tapedeck::standin
 

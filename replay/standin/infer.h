@@ -4,6 +4,7 @@
 #define TAPEDECK_REPLAY_STANDIN_INFER_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +23,8 @@ struct InferOptions {
   std::optional<IpAddress> host;
   // Whether what only runs show is looked for (fit.h).
   bool fit = true;
+  // Asked now and then while it is: whether that ends here.
+  std::function<bool()> stop;
   // Records that it does not admit are not looked at. Null: all are.
   std::shared_ptr<capture::RecordFilter> filter = nullptr;
 };

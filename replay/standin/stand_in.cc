@@ -55,9 +55,12 @@ absl::StatusOr<StandInResult> RunPlan(const Plan& plan, const StandInOptions& op
     if (!started.ok()) return started;
   }
   if (options.restore_after_frames != 0) CheckRestore(playback, options.restore_after_frames);
-  while (playback.Advance()) {
+  constexpr uint64_t kStepsBetweenQuestions = 256;
+  for (uint64_t steps = 0; playback.Advance(); ++steps) {
+    if (options.stop && steps % kStepsBetweenQuestions == 0 && options.stop()) break;
   }
   playback.Finish();
+  playback.result().interrupted = options.stop && options.stop();
   return std::move(playback.result());
 }
 
@@ -99,7 +102,7 @@ absl::StatusOr<Plan> PlanFromCapture(const std::string& file, const InferOptions
                                      std::vector<std::string>* warnings) {
   absl::StatusOr<Plan> plan = Infer(file, options, warnings);
   ReturnFreeMemory();
-  if (plan.ok() && options.fit) FitRecovery(&*plan);
+  if (plan.ok() && options.fit) FitRecovery(&*plan, options.stop);
   return plan;
 }
 

@@ -31,6 +31,7 @@ struct StandInResult {
   std::string digest;
   // Frames unaccounted for, something left in a ledger, driver bugs. Empty: the run held.
   std::vector<std::string> violations;
+  bool interrupted = false;  // StandInOptions::stop said so
 
   // The worst of all flows; A where there is none.
   Grade WorstGrade() const;
