@@ -45,10 +45,12 @@ ScriptPlayer::~ScriptPlayer() {
 }
 
 void ScriptPlayer::EndWaiting() {
-  for (const Played& played : waiting_) {
-    // The thread leaves the wait queue before the call gives up the socket that has it.
+  for (Played& played : waiting_) {
+    // The thread leaves the wait queue before the call gives up the socket that has it; those of
+    // the calls behind are still there, for a file that is released wakes who polls it.
     Thread& thread = played.call->thread();
     thread.kernel().DeleteThread(&thread);
+    played.call.reset();
   }
   waiting_.clear();
 }
