@@ -3,9 +3,11 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <string>
 #include <vector>
@@ -44,6 +46,13 @@ bool HasRoomForLab() {
                "tapedeck: %zu MiB of address space are wanted for the Lab and not allowed here "
                "(ulimit -v, ulimit -d)\n",
                bytes >> 20);
+  return false;
+}
+
+// Whether all that was printed could be written: a disk may be full, or a reader gone.
+bool IsOutputWhole() {
+  if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return true;
+  std::fprintf(stderr, "tapedeck: standard output: %s\n", std::strerror(errno));
   return false;
 }
 
@@ -112,7 +121,8 @@ int main(int argc, char** argv) {
   for (const Command& command : commands) {
     if (!command.app->parsed()) continue;
     if (!NeedsNoLab(command.app->get_name()) && !HasRoomForLab()) return kExitUsage;
-    return command.run();
+    const int exit_code = command.run();
+    return IsOutputWhole() ? exit_code : kExitUsage;
   }
   return kExitUsage;
 }
