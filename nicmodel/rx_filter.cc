@@ -96,13 +96,12 @@ bool RxFilter::Write(uint32_t offset, uint32_t value) {
   }
   if (offset >= kRalAlias && offset < kRalAlias + 16 * 8) offset += kRal - kRalAlias;
   if (offset >= kRal && offset < kRal + kAddresses * 8) {
-    uint64_t& entry = address_[(offset - kRal) / 8];
+    const uint32_t index = (offset - kRal) / 8;
+    uint64_t& entry = address_[index];
     entry = (offset & 4) != 0 ? (entry & 0xffffffff) | static_cast<uint64_t>(value) << 32
                               : (entry & ~uint64_t{0xffffffff}) | value;
-    addresses_used_ = 0;
-    for (uint32_t i = 0; i < kAddresses; ++i) {
-      if ((address_[i] & kValid) != 0) addresses_used_ = i + 1;
-    }
+    if ((entry & kValid) != 0 && index >= addresses_used_) addresses_used_ = index + 1;
+    while (addresses_used_ != 0 && (address_[addresses_used_ - 1] & kValid) == 0) --addresses_used_;
     return true;
   }
   if (offset >= kMta && offset < kMta + kTableWords * 4) {

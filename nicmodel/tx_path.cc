@@ -35,6 +35,7 @@ void TxPath::Reset(SimTime at) {
   dmatxctl_ = 0x8100U << 16;
   dtxtcpflgl_ = 0x0f760ff6;  // FIN and PSH in the last segment only, CWR in the first only
   dtxtcpflgh_ = 0x00000f7f;
+  TakeSettings();
   std::fill(std::begin(txpbsize_), std::end(txpbsize_), 0);
   txpbsize_[0] = kTxPbSizeReset;
   assembler_.Abort();
@@ -61,9 +62,7 @@ void TxPath::Update(SimTime at) {
   next_ = Earlier(next_request_, NextWriteBack());
 }
 
-// The ring whose packet is being read, or else the one that can start a packet first, in turns.
-TxRing* TxPath::ChooseRing(SimTime at) {
-  if (current_ != nullptr) return current_;
+TxRing* TxPath::ChooseRingInTurns(SimTime at) {
   const uint32_t queues = chip_.config.tx_queues;
   TxRing* best = nullptr;
   SimTime best_ready = SimTime::Never();
@@ -111,13 +110,18 @@ SimTime TxPath::RoomFor(uint32_t bytes, SimTime at) {
 }
 
 void TxPath::Act() {
-  last_act_ = Later(last_act_, next_);
-  if (next_request_ == next_) {
-    Request();
-  } else {
+  const SimTime at = next_;
+  last_act_ = Later(last_act_, at);
+  if (next_request_ != at) {
     WriteBack();
+    return Update(at);
   }
-  Update(next_);
+  // A context takes no time: what is behind it is asked for at once, before anything else happens.
+  do {
+    Request();
+    next_request_ = NextRequest(last_act_);
+  } while (next_request_ == at);
+  next_ = Earlier(next_request_, NextWriteBack());
 }
 
 // One read request, or the descriptors before it that need none.
@@ -141,10 +145,6 @@ void TxPath::Request() {
 }
 
 void TxPath::BeginPacket(TxRing& ring, const TxDescriptor& first) {
-  settings_.vlan_ethertype = static_cast<uint16_t>(dmatxctl_ >> 16);
-  settings_.first_flags_mask = static_cast<uint16_t>(dtxtcpflgl_ & 0xfff);
-  settings_.middle_flags_mask = static_cast<uint16_t>(dtxtcpflgl_ >> 16 & 0xfff);
-  settings_.last_flags_mask = static_cast<uint16_t>(dtxtcpflgh_ & 0xfff);
   settings_.pad = mac_.pads_short_frames();
   offset_ = 0;
   frame_id_ = 0;

@@ -99,7 +99,14 @@ class TxPath {
   // tx_path.cc: reads and frames.
   void Update(SimTime at);
   SimTime NextRequest(SimTime at);
-  TxRing* ChooseRing(SimTime at);
+  // The ring whose packet is being read, or else the one that can start a packet first, in turns.
+  // nullptr where none has work.
+  TxRing* ChooseRing(SimTime at) {
+    if (current_ != nullptr) return current_;
+    if (chip_.config.tx_queues == 1) return rings_[0].has_work() ? &rings_[0] : nullptr;
+    return ChooseRingInTurns(at);
+  }
+  TxRing* ChooseRingInTurns(SimTime at);
   SimTime RoomFor(uint32_t bytes, SimTime at);
   void Request();
   void BeginPacket(TxRing& ring, const TxDescriptor& first);
@@ -110,7 +117,13 @@ class TxPath {
   void CountSent(const Outgoing& outgoing);
 
   // tx_write_back.cc.
-  SimTime NextWriteBack();
+  // The next completion, or the expiry of the EITR counter that flushes a ring's finished
+  // descriptors.
+  SimTime NextWriteBack() {
+    const SimTime next = completions_.empty() ? SimTime::Never() : completions_.front().at;
+    return flushing_ == 0 ? next : Earlier(next, NextFlush());
+  }
+  SimTime NextFlush();
   void WriteBack();
   void WriteBackFinished(TxRing& ring, SimTime at);
   void PostStatus(StatusWrite write);
@@ -118,6 +131,7 @@ class TxPath {
   void CountFlushing();
 
   // tx_registers.cc.
+  void TakeSettings();
   TxRing* RingAt(uint32_t offset, uint32_t* field) const;
 
   Chip& chip_;

@@ -22,6 +22,14 @@ TxRing* TxPath::RingAt(uint32_t offset, uint32_t* field) const {
   return known && queue < chip_.config.tx_queues ? &rings_[queue] : nullptr;
 }
 
+// What registers say about all packets.
+void TxPath::TakeSettings() {
+  settings_.vlan_ethertype = static_cast<uint16_t>(dmatxctl_ >> 16);
+  settings_.first_flags_mask = static_cast<uint16_t>(dtxtcpflgl_ & 0xfff);
+  settings_.middle_flags_mask = static_cast<uint16_t>(dtxtcpflgl_ >> 16 & 0xfff);
+  settings_.last_flags_mask = static_cast<uint16_t>(dtxtcpflgh_ & 0xfff);
+}
+
 bool TxPath::Read(uint32_t offset, uint32_t* value) const {
   if (InRingBlock(offset)) {
     uint32_t field = 0;
@@ -78,13 +86,16 @@ bool TxPath::Write(SimTime at, uint32_t offset, uint32_t value) {
   switch (offset) {
     case kDmaTxCtl:
       dmatxctl_ = value;
+      TakeSettings();
       Update(at);
       return true;
     case kDtxTcpFlgL:
       dtxtcpflgl_ = value;
+      TakeSettings();
       return true;
     case kDtxTcpFlgH:
       dtxtcpflgh_ = value;
+      TakeSettings();
       return true;
     default:
       return false;

@@ -6,11 +6,8 @@
 
 namespace tapedeck::nic {
 
-// The next completion, or the expiry of the EITR counter that flushes a ring's finished
-// descriptors.
-SimTime TxPath::NextWriteBack() {
-  SimTime next = completions_.empty() ? SimTime::Never() : completions_.front().at;
-  if (flushing_ == 0) return next;
+SimTime TxPath::NextFlush() {
+  SimTime next = SimTime::Never();
   for (uint32_t q = 0; q < chip_.config.tx_queues; ++q) {
     if (rings_[q].finished() == 0) continue;
     const SimTime expiry = chip_.irq.TxCounterExpiry(q);
