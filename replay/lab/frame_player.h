@@ -65,7 +65,7 @@ class FramePlayer {
     const SimTime free = port_.wire_free();
     if (free <= captured + kWireAhead) [[likely]]
       return captured;
-    return SimTime::At(free - SimTime::At(kWireAhead));
+    return SimTime::At(free.since_start() - kWireAhead);
   }
   void Schedule();
 

@@ -49,6 +49,15 @@ void FrameLedger::Count(const Frame& frame, uint64_t by) {
 }
 
 void FrameLedger::Settle(uint32_t id, Fate fate, DropReason reason, bool passed_on) {
+  Frame& slot = ring_[id & (ring_.size() - 1)];
+  if (slot.id != id || id == 0 || slot.fate != Fate::kQueued) [[unlikely]] {
+    return SettleAgain(id, fate, reason, passed_on);
+  }
+  slot = {.id = id, .fate = fate, .reason = reason, .passed_on = passed_on};
+  Count(slot, 1);
+}
+
+void FrameLedger::SettleAgain(uint32_t id, Fate fate, DropReason reason, bool passed_on) {
   auto* const frame = const_cast<Frame*>(Find(id));
   if (frame == nullptr) {
     if (fate == Fate::kDropped) ++dropped_own_;

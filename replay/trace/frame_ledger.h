@@ -58,6 +58,8 @@ class FrameLedger {
   void Hear(TraceKind kind, const uint64_t* args);
   void Enter(uint32_t id);
   void Settle(uint32_t id, Fate fate, DropReason reason, bool passed_on = false);
+  // Of a frame that has a fate already, or is not known.
+  [[gnu::noinline]] void SettleAgain(uint32_t id, Fate fate, DropReason reason, bool passed_on);
   void Count(const Frame& frame, uint64_t by);
   [[gnu::noinline]] void Grow();
 
