@@ -138,7 +138,7 @@ constexpr uint16_t kEepromSum = 0xbaba;
 }  // namespace
 
 RegisterFile::RegisterFile(Arena& arena, const NicConfig& config)
-    : config_(config), plain_(arena.NewArray<uint32_t>(PlainWords())) {
+    : arena_(arena), config_(config), plain_(arena.NewTrackedArray<uint32_t>(PlainWords())) {
   Reset(SimTime::Zero());
   reset_done_ = SimTime::Zero();  // power-on is over
 }
@@ -147,6 +147,7 @@ void RegisterFile::Reset(SimTime at) {
   ctrl_ = 0;
   reset_done_ = at + config_.reset_time;
   eec_request_ = eerd_ = swsm_ = sw_fw_sync_ = 0;
+  arena_.Wrote(plain_, sizeof(*plain_) * PlainWords());
   std::memset(plain_, 0, sizeof(*plain_) * PlainWords());
   uint32_t word = 0;
   for (const PlainRange& range : kPlain) {
@@ -222,6 +223,7 @@ bool RegisterFile::Write(uint32_t offset, uint32_t value) {
   }
   const int index = PlainIndex(offset);
   if (index < 0) return false;
+  arena_.Wrote(&plain_[index], sizeof(*plain_));
   plain_[index] = value;
   return true;
 }

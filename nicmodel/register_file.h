@@ -30,6 +30,7 @@ class RegisterFile {
  private:
   uint16_t EepromContent(uint32_t index) const;
 
+  Arena& arena_;
   const NicConfig& config_;
   uint32_t ctrl_ = 0;
   SimTime reset_done_;

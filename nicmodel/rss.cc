@@ -57,7 +57,8 @@ void Rss::Reset() {
 }
 
 void Rss::BuildTable() {
-  if (table_ == nullptr) table_ = arena_.New<Table>();
+  if (table_ == nullptr) table_ = arena_.NewTrackedArray<Table>(1);
+  arena_.Wrote(table_, sizeof(Table));
   std::fill(std::begin(flows_), std::end(flows_), Flow{});
   // Bit i of the input adds key bits [i, i + 32).
   uint8_t key[kKeyWords * 4 + 8] = {};

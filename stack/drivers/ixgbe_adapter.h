@@ -65,6 +65,24 @@ struct Ring {
     const int free = next_to_clean - next_to_use - 1;
     return static_cast<uint16_t>(free < 0 ? free + entries : free);
   }
+  // Descriptors from `from` to `to`, going round.
+  uint32_t Distance(uint16_t from, uint16_t to) const {
+    return to >= from ? uint32_t{to} - from : uint32_t{to} + entries - from;
+  }
+  // `count` descriptors from `first` on, going round, and their buffers were written
+  // (Arena::Wrote): they are tracked memory.
+  void Wrote(Arena& arena, uint16_t first, uint32_t count) const {
+    const uint32_t behind = count < entries - uint32_t{first} ? count : entries - uint32_t{first};
+    WroteRun(arena, first, behind);
+    if (count != behind) WroteRun(arena, 0, count - behind);
+  }
+
+ private:
+  void WroteRun(Arena& arena, uint32_t first, uint32_t count) const {
+    if (count == 0) return;
+    arena.Wrote(desc + first, count * sizeof(Desc));
+    arena.Wrote(buffers + first, count * sizeof(Buffer));
+  }
 };
 
 struct RxRing : Ring<RxDesc, RxBuffer> {

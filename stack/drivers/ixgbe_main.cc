@@ -220,19 +220,19 @@ void EnableVector(Adapter& adapter, uint32_t vector, int cpu) {
 
 // --- net_device_ops. ---
 
-int AllocateRings(Adapter& adapter) {
-  adapter.rx.desc = static_cast<RxDesc*>(adapter.bus->dma_alloc_coherent(
-      adapter.slot, uint32_t{adapter.rx.entries} * sizeof(RxDesc), &adapter.rx.dma));
-  adapter.tx.desc = static_cast<TxDesc*>(adapter.bus->dma_alloc_coherent(
-      adapter.slot, uint32_t{adapter.tx.entries} * sizeof(TxDesc), &adapter.tx.dma));
-  return 0;
+// Of a ring's descriptors a run writes few: their memory is tracked.
+template <typename Desc, typename Buffer>
+void AllocateRing(Adapter& adapter, Ring<Desc, Buffer>& ring) {
+  const auto bytes = static_cast<uint32_t>(ring.entries * sizeof(Desc));
+  ring.desc = static_cast<Desc*>(adapter.bus->dma_alloc_coherent(adapter.slot, bytes, &ring.dma));
+  adapter.host_net->world.arena().Track(ring.desc, bytes);
 }
 
-void FreeRings(Adapter& adapter) {
-  adapter.bus->dma_free_coherent(adapter.slot, uint32_t{adapter.rx.entries} * sizeof(RxDesc),
-                                 adapter.rx.desc, adapter.rx.dma);
-  adapter.bus->dma_free_coherent(adapter.slot, uint32_t{adapter.tx.entries} * sizeof(TxDesc),
-                                 adapter.tx.desc, adapter.tx.dma);
+template <typename Desc, typename Buffer>
+void FreeRing(Adapter& adapter, Ring<Desc, Buffer>& ring) {
+  const auto bytes = static_cast<uint32_t>(ring.entries * sizeof(Desc));
+  adapter.host_net->world.arena().Untrack(ring.desc, bytes);
+  adapter.bus->dma_free_coherent(adapter.slot, bytes, ring.desc, ring.dma);
 }
 
 int Open(net_device* dev) {
@@ -243,7 +243,8 @@ int Open(net_device* dev) {
   const bool jumbo = dev->mtu > kEthMtu;
   adapter.rx_buffer_bytes = jumbo ? kRxBufferJumboBytes : kRxBufferBytes;
   adapter.rx_packet_bytes = jumbo ? kRxPacketJumboBytes : kRxPacketBytes;
-  AllocateRings(adapter);
+  AllocateRing(adapter, adapter.rx);
+  AllocateRing(adapter, adapter.tx);
   const int cpu = adapter.options.cpu;
   adapter.queue_irq =
       kernel.request_irq(adapter.slot, kQueueVector, cpu, &MsixCleanRings, &adapter);
@@ -292,7 +293,8 @@ int Stop(net_device* dev) {
   adapter.host_net->kernel.free_irq(adapter.other_irq);
   ixgbe_clean_rx_ring(adapter);
   ixgbe_clean_tx_ring(adapter);
-  FreeRings(adapter);
+  FreeRing(adapter, adapter.rx);
+  FreeRing(adapter, adapter.tx);
   // What Open wants to find: a device out of reset.
   return ResetHw(adapter) ? 0 : -EIO;
 }
@@ -392,8 +394,8 @@ net_device* ixgbe_probe(net& net, int slot, std::string_view name, const IxgbeOp
   dev->dev_addr = ReadMac(adapter);
   for (uint32_t& word : adapter.rss_key) word = net.kernel.prng().Next32();
   Arena& arena = net.world.arena();
-  adapter.rx.buffers = arena.NewArray<RxBuffer>(adapter.rx.entries);
-  adapter.tx.buffers = arena.NewArray<TxBuffer>(adapter.tx.entries);
+  adapter.rx.buffers = arena.NewTrackedArray<RxBuffer>(adapter.rx.entries);
+  adapter.tx.buffers = arena.NewTrackedArray<TxBuffer>(adapter.tx.entries);
   dev->netdev_ops = &kNetdevOps;
   dev->max_mtu = 9710;  // IXGBE_MAX_JUMBO_FRAME_SIZE less header and FCS
   dev->min_mtu = kEthMtuMin;

@@ -81,31 +81,31 @@ sk_buff* AppendBuffer(sk_buff* head, sk_buff* next) {
 
 void ixgbe_alloc_rx_buffers(Adapter& adapter, uint16_t count) {
   RxRing& ring = adapter.rx;
-  Kernel& kernel = adapter.host_net->kernel;
-  const uint16_t before = ring.next_to_use;
-  while (count-- > 0) {
-    const PacketBuffer buffer = kernel.AllocPacketBuffer(adapter.rx_buffer_bytes, /*touch=*/false);
-    if (buffer.data == nullptr) {
-      ++ring.alloc_failed;
-      break;
-    }
-    RxBuffer& slot = ring.buffers[ring.next_to_use];
-    slot.data = buffer.data;
-    slot.slab = buffer.slab;
-    slot.dma = adapter.bus->dma_map_single(adapter.slot, buffer.data + NET_SKB_PAD,
-                                           adapter.rx_packet_bytes, DmaDirection::kFromDevice);
-    RxDesc& desc = ring.desc[ring.next_to_use];
-    desc.read.pkt_addr = slot.dma;
-    desc.read.hdr_addr = 0;  // also clears DD
-    ring.next_to_use = ring.Next(ring.next_to_use);
-  }
-  if (ring.next_to_use != before) adapter.Write(RDT(ring.queue), ring.next_to_use);
+  DeviceBus& bus = *adapter.bus;
+  const int slot = adapter.slot;
+  const uint32_t packet_bytes = adapter.rx_packet_bytes;
+  uint16_t next = ring.next_to_use;
+  const uint32_t filled = adapter.host_net->kernel.AllocPacketBuffers(
+      adapter.rx_buffer_bytes, count, [&](const PacketBuffer& buffer) {
+        const dma_addr_t dma = bus.dma_map_single(slot, buffer.data + NET_SKB_PAD, packet_bytes,
+                                                  DmaDirection::kFromDevice);
+        ring.buffers[next] = {.data = buffer.data, .slab = buffer.slab, .dma = dma};
+        ring.desc[next].read.pkt_addr = dma;
+        ring.desc[next].read.hdr_addr = 0;  // also clears DD
+        next = ring.Next(next);
+      });
+  if (filled < count) ++ring.alloc_failed;
+  ring.Wrote(adapter.host_net->world.arena(), ring.next_to_use, filled);
+  ring.next_to_use = next;
+  if (filled != 0) adapter.Write(RDT(ring.queue), next);
 }
 
 int ixgbe_clean_rx_irq(Adapter& adapter, int budget) {
   TRACE_FUNCTION(*adapter.host_net, nullptr, ixgbe_clean_rx_irq, adapter, budget);
   RxRing& ring = adapter.rx;
   Cpu& cpu = adapter.host_net->this_cpu();
+  const uint16_t first = ring.next_to_clean;
+  uint32_t taken = 0;
   uint16_t cleaned = ring.unused();
   int received = 0;
   bool synced = false;
@@ -132,6 +132,7 @@ int ixgbe_clean_rx_irq(Adapter& adapter, int budget) {
     RxBuffer& slot = ring.buffers[ring.next_to_clean];
     ring.next_to_clean = ring.Next(ring.next_to_clean);
     ++cleaned;
+    ++taken;
     // A length that the buffer cannot hold is the device's fault; it must not become ours.
     const bool sane = bytes != 0 && bytes <= adapter.rx_packet_bytes;
     if (!sane) {
@@ -172,6 +173,7 @@ int ixgbe_clean_rx_irq(Adapter& adapter, int budget) {
     cpu.Charge(CostPoint::k_gro_receive);
     napi_gro_receive(&adapter.napi, skb);
   }
+  ring.Wrote(adapter.host_net->world.arena(), first, taken < ring.entries ? taken : ring.entries);
   return received;
 }
 
@@ -193,6 +195,7 @@ void ixgbe_clean_rx_ring(Adapter& adapter) {
     adapter.host_net->kernel.packets().Free(slot.buffer(adapter.rx_buffer_bytes));
     slot = RxBuffer{};
   }
+  ring.Wrote(adapter.host_net->world.arena(), 0, ring.entries);
   ring.next_to_clean = ring.next_to_use = 0;
 }
 

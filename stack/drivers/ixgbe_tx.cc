@@ -179,6 +179,7 @@ netdev_tx_t ixgbe_xmit_frame(sk_buff* skb, net_device* dev) {
   WriteContext(ring, skb, offload);
   skb_tx_timestamp(skb);
   MapPacket(adapter, skb, first, offload);
+  ring.Wrote(adapter.host_net->world.arena(), first, ring.Distance(first, ring.next_to_use));
   if (ring.unused() < kTxDescsNeeded) netif_stop_subqueue(dev, ring.queue);
   if (!netdev_xmit_more(dev) || netif_subqueue_stopped(dev, ring.queue)) {
     adapter.Write(TDT(ring.queue), ring.next_to_use);
@@ -190,6 +191,7 @@ bool ixgbe_clean_tx_irq(Adapter& adapter, int budget) {
   TRACE_FUNCTION(*adapter.host_net, nullptr, ixgbe_clean_tx_irq, adapter, budget);
   TxRing& ring = adapter.tx;
   Cpu& cpu = adapter.host_net->this_cpu();
+  const uint16_t first = ring.next_to_clean;
   int packets_left = ring.entries / 2;
   while (ring.next_to_clean != ring.next_to_use && packets_left > 0) {
     const uint16_t last = ring.buffers[ring.next_to_clean].packet_end;
@@ -211,6 +213,7 @@ bool ixgbe_clean_tx_irq(Adapter& adapter, int budget) {
     netif_wake_subqueue(adapter.netdev, ring.queue);
     ++ring.restart_queue;
   }
+  ring.Wrote(adapter.host_net->world.arena(), first, ring.Distance(first, ring.next_to_clean));
   return packets_left > 0;
 }
 
@@ -221,6 +224,7 @@ void ixgbe_clean_tx_ring(Adapter& adapter) {
     Unmap(adapter, ring.buffers[i]);
     if (skb != nullptr) kfree_skb_reason(skb, SKB_DROP_REASON_TX_QUEUE_STOPPED);
   }
+  ring.Wrote(adapter.host_net->world.arena(), 0, ring.entries);
   ring.next_to_clean = ring.next_to_use = 0;
 }
 

@@ -14,6 +14,9 @@ namespace tapedeck {
 
 namespace {
 
+constexpr size_t kPageLines = kPageBytes / 64;  // of a snapshot
+constexpr size_t kPageMarks = kPageBytes / Arena::kTrackBytes;
+
 #ifdef TAPEDECK_ASAN_BUILD
 // Snapshots copy poisoned memory and the shadow itself, so they may neither be instrumented nor
 // call memcpy, which AddressSanitizer intercepts.
@@ -36,42 +39,73 @@ uint8_t* ShadowOf(const void* p) {
 }
 constexpr size_t ShadowBytes(size_t bytes) { return (bytes + 7) / 8; }
 void PutBack(void* to, const void* from, size_t bytes) { RawCopy(to, from, bytes); }
+
+// Whether memory that is tracked and was not told of is as it was.
+__attribute__((no_sanitize("address"))) bool IsAsItWas(const uint8_t* memory, const void* from,
+                                                       size_t bytes) {
+  const auto* const now = static_cast<const volatile uint8_t*>(memory);
+  const auto* const then = static_cast<const volatile uint8_t*>(from);
+  uint8_t difference = 0;  // as IsSame, no comparison for engines to look at
+  for (size_t i = 0; i < bytes; ++i) difference |= now[i] ^ then[i];
+  return difference == 0;
+}
 #else
 void RawCopy(void* to, const void* from, size_t bytes) { std::memcpy(to, from, bytes); }
 
-#ifdef __clang__
-// Not memcmp() where fuzzing engines may be linked. libFuzzer replaces that, looks at it byte by
+// Whether `bytes`, a multiple of 8, are the same.
+//
+// Not memcmp(): where fuzzing engines are linked, libFuzzer replaces that, looks at it byte by
 // byte, and mutates inputs with what it saw: words of the arena, pointers among them, by which the
 // search would depend on where a process lies.
 bool IsSame(const uint8_t* a, const uint8_t* b, size_t bytes) {
   uint64_t difference = 0;
-  size_t i = 0;
-  for (; i + sizeof(uint64_t) <= bytes; i += sizeof(uint64_t)) {
+  for (size_t i = 0; i < bytes; i += sizeof(uint64_t)) {
     uint64_t left = 0;
     uint64_t right = 0;
     std::memcpy(&left, a + i, sizeof(left));
     std::memcpy(&right, b + i, sizeof(right));
     difference |= left ^ right;
   }
-  for (; i < bytes; ++i) difference |= static_cast<uint64_t>(a[i] ^ b[i]);
   return difference == 0;
 }
-#else
-bool IsSame(const uint8_t* a, const uint8_t* b, size_t bytes) {
-  return std::memcmp(a, b, bytes) == 0;
+
+#ifdef __x86_64__
+// PutBack with 256-bit vectors.
+[[gnu::target("avx2")]] void PutBackWide(uint8_t* to, const uint8_t* from, size_t bytes) {
+  typedef long long __attribute__((vector_size(32), may_alias)) Wide;
+  constexpr size_t kWides = Arena::kTrackBytes / sizeof(Wide);
+  auto* now = reinterpret_cast<Wide*>(to);
+  const auto* then = reinterpret_cast<const Wide*>(from);
+  for (const Wide* const end = now + bytes / sizeof(Wide); now != end; now += kWides) {
+    Wide differences[2] = {};
+    for (size_t i = 0; i < kWides; i += 4) {
+      differences[0] |= (now[i] ^ then[i]) | (now[i + 1] ^ then[i + 1]);
+      differences[1] |= (now[i + 2] ^ then[i + 2]) | (now[i + 3] ^ then[i + 3]);
+    }
+    const Wide difference = differences[0] | differences[1];
+    if (__builtin_ia32_ptestz256(difference, difference) == 0) {
+      for (size_t i = 0; i < kWides; ++i) now[i] = then[i];
+    }
+    then += kWides;
+  }
 }
 #endif
 
-// RawCopy to where most bytes are as they were: to find that out takes two thirds of the time of
-// writing them again.
+// RawCopy of whole kTrackBytes to where most bytes are as they were: to find that out takes two
+// thirds of the time of writing them again.
 void PutBack(uint8_t* to, const void* from, size_t bytes) {
-  constexpr size_t kBlockBytes = 1024;
   const auto* const as_it_was = static_cast<const uint8_t*>(from);
-  for (size_t i = 0; i < bytes; i += kBlockBytes) {
-    const size_t block = std::min(kBlockBytes, bytes - i);
-    if (!IsSame(to + i, as_it_was + i, block)) std::memcpy(to + i, as_it_was + i, block);
+#ifdef __x86_64__
+  if (__builtin_cpu_supports("avx2") != 0) return PutBackWide(to, as_it_was, bytes);
+#endif
+  for (size_t i = 0; i < bytes; i += Arena::kTrackBytes) {
+    if (IsSame(to + i, as_it_was + i, Arena::kTrackBytes)) continue;
+    std::memcpy(to + i, as_it_was + i, Arena::kTrackBytes);
   }
 }
+
+// Sanitizer builds look.
+constexpr bool IsAsItWas(const uint8_t*, const void*, size_t) { return true; }
 #endif
 
 }  // namespace
@@ -87,7 +121,8 @@ Arena::Arena(const Options& options)
       stale_(touched_.size()) {
   CHECK_EQ(options_.address % kAlignBytes, 0U);
   CHECK_EQ(options_.hot_reserve_bytes % kPageBytes, 0U);
-  const size_t bytes = options_.hot_reserve_bytes + options_.pool_reserve_bytes;
+  const size_t memory_bytes = options_.hot_reserve_bytes + options_.pool_reserve_bytes;
+  const size_t bytes = memory_bytes + AlignUp(memory_bytes / kTrackBytes, kPageBytes);
   const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
   const int protection = PROT_READ | PROT_WRITE;
   void* const wanted = reinterpret_cast<void*>(options_.address);
@@ -106,13 +141,15 @@ Arena::Arena(const Options& options)
     hot_ = base + skip;
   }
   pool_ = hot_ + options_.hot_reserve_bytes;
+  marks_ = hot_ + memory_bytes;
+  region_bytes_ = bytes;
 }
 
 Arena::~Arena() {
   // The addresses may be given to somebody else, who finds no poison there.
   UnpoisonMemory(hot_, hot_poisoned_end_);
   UnpoisonMemory(pool_, pool_written_end_);
-  munmap(hot_, options_.hot_reserve_bytes + options_.pool_reserve_bytes);
+  munmap(hot_, region_bytes_);
 }
 
 void Arena::Reset() {
@@ -121,6 +158,14 @@ void Arena::Reset() {
   ForgetTouched(pool_used_pages_ / 64 + 1);
   hot_used_ = small_cursor_ = small_end_ = 0;
   pool_used_pages_ = 0;
+  in_step_with_ = 0;
+}
+
+void Arena::Mark(const void* p, size_t bytes, uint8_t mark) {
+  const size_t start = OffsetOf(p);
+  const size_t first = AlignUp(start, kTrackBytes) / kTrackBytes;
+  const size_t end = (start + bytes) / kTrackBytes;
+  if (first < end) std::memset(marks_ + first, mark, end - first);
 }
 
 void Arena::ForgetTouched(size_t words) {
@@ -158,6 +203,7 @@ size_t Arena::TakeHotPages(size_t pages, size_t align_pages) {
     }
   }
   Fill(hot_ + start, bytes, &hot_written_end_, hot_);
+  Untrack(hot_ + start, bytes);
   PoisonMemory(hot_ + start, bytes);
   hot_used_ = start + bytes;
   return start;
@@ -195,6 +241,7 @@ uint8_t* Arena::AllocatePoolPages(size_t pages) {
   for (const size_t end = pool_used_pages_ + pages; pool_used_pages_ < end; ++pool_used_pages_) {
     FillPoolPage(pool_used_pages_);
   }
+  Untrack(start, pages * kPageBytes);
   PoisonMemory(start, pages * kPageBytes);
   return start;
 }
@@ -209,13 +256,21 @@ void Arena::FillPoolPage(size_t page) {
   Fill(start, kPageBytes, &pool_written_end_, pool_);
 }
 
+void Arena::TakeMarks(const uint8_t* start, size_t bytes, uint8_t* marks) const {
+  uint8_t* const first = marks_ + OffsetOf(start) / kTrackBytes;
+  for (size_t i = 0; i < bytes / kTrackBytes; ++i) marks[i] = first[i] &= kTracked;
+}
+
 void Arena::Take(Snapshot* snapshot) const {
   snapshot->arena_ = this;
+  snapshot->number_ = in_step_with_ = ++snapshots_;
   snapshot->small_cursor_ = small_cursor_;
   snapshot->small_end_ = small_end_;
   snapshot->hot_bytes_ = hot_used_;
   snapshot->hot_.resize(hot_used_ / sizeof(Snapshot::Line));
   RawCopy(snapshot->hot_.data(), hot_, hot_used_);
+  snapshot->hot_marks_.resize(hot_used_ / kTrackBytes);
+  TakeMarks(hot_, hot_used_, snapshot->hot_marks_.data());
   snapshot->pool_used_pages_ = pool_used_pages_;
   snapshot->pool_touched_.assign(
       touched_.begin(), touched_.begin() + static_cast<ptrdiff_t>(pool_used_pages_ / 64 + 1));
@@ -226,11 +281,12 @@ void Arena::Take(Snapshot* snapshot) const {
                                       static_cast<uint32_t>(std::countr_zero(bits)));
     }
   }
-  constexpr size_t kPageLines = kPageBytes / sizeof(Snapshot::Line);
   snapshot->pool_data_.resize(snapshot->pool_pages_.size() * kPageLines);
+  snapshot->pool_marks_.resize(snapshot->pool_pages_.size() * kPageMarks);
   for (size_t i = 0; i < snapshot->pool_pages_.size(); ++i) {
-    RawCopy(&snapshot->pool_data_[i * kPageLines],
-            pool_ + size_t{snapshot->pool_pages_[i]} * kPageBytes, kPageBytes);
+    const uint8_t* const page = pool_ + size_t{snapshot->pool_pages_[i]} * kPageBytes;
+    RawCopy(&snapshot->pool_data_[i * kPageLines], page, kPageBytes);
+    TakeMarks(page, kPageBytes, &snapshot->pool_marks_[i * kPageMarks]);
   }
 #ifdef TAPEDECK_ASAN_BUILD
   snapshot->hot_shadow_.resize(ShadowBytes(hot_used_));
@@ -240,22 +296,57 @@ void Arena::Take(Snapshot* snapshot) const {
 #endif
 }
 
+void Arena::PutBackPart(uint8_t* start, const Snapshot::Line* from, const uint8_t* marks,
+                        size_t bytes, bool in_step) {
+  constexpr size_t kTrackLines = kTrackBytes / sizeof(Snapshot::Line);
+  uint8_t* const now = marks_ + OffsetOf(start) / kTrackBytes;
+  const size_t count = bytes / kTrackBytes;
+  for (size_t i = 0; i < count;) {
+    if (in_step && now[i] == kTracked) {
+      CHECK(IsAsItWas(start + i * kTrackBytes, from + i * kTrackLines, kTrackBytes));
+      ++i;
+      continue;
+    }
+    const size_t first = i;
+    do {
+      ++i;
+    } while (i < count && !(in_step && now[i] == kTracked));
+    PutBack(start + first * kTrackBytes, from + first * kTrackLines, (i - first) * kTrackBytes);
+  }
+  std::memcpy(now, marks, count);
+}
+
+void Arena::UntrackOthers(const Snapshot& snapshot) {
+  for (size_t word = 0; word < pool_used_pages_ / 64 + 1; ++word) {
+    const uint64_t its =
+        word < snapshot.pool_touched_.size() ? snapshot.pool_touched_[word] : uint64_t{0};
+    for (uint64_t bits = touched_[word] & ~its; bits != 0; bits &= bits - 1) {
+      const size_t page = word * 64 + static_cast<size_t>(std::countr_zero(bits));
+      Untrack(pool_ + page * kPageBytes, kPageBytes);
+    }
+  }
+}
+
 void Arena::Restore(const Snapshot& snapshot) {
   CHECK(snapshot.arena_ == this);
+  const bool in_step = snapshot.number_ == in_step_with_;
+  in_step_with_ = snapshot.number_;
   // What was allocated since is as if it never was.
   PoisonMemory(hot_, hot_used_);
   PoisonMemory(pool_, pool_used_pages_ * kPageBytes);
-  PutBack(hot_, snapshot.hot_.data(), snapshot.hot_bytes_);
+  PutBackPart(hot_, snapshot.hot_.data(), snapshot.hot_marks_.data(), snapshot.hot_bytes_, in_step);
   hot_used_ = snapshot.hot_bytes_;
   small_cursor_ = snapshot.small_cursor_;
   small_end_ = snapshot.small_end_;
+  UntrackOthers(snapshot);
   const size_t words = std::max(pool_used_pages_, snapshot.pool_used_pages_) / 64 + 1;
   ForgetTouched(words);
   std::copy(snapshot.pool_touched_.begin(), snapshot.pool_touched_.end(), touched_.begin());
   pool_used_pages_ = snapshot.pool_used_pages_;
   for (size_t i = 0; i < snapshot.pool_pages_.size(); ++i) {
-    PutBack(pool_ + size_t{snapshot.pool_pages_[i]} * kPageBytes,
-            &snapshot.pool_data_[i * kPageBytes / sizeof(Snapshot::Line)], kPageBytes);
+    PutBackPart(pool_ + size_t{snapshot.pool_pages_[i]} * kPageBytes,
+                &snapshot.pool_data_[i * kPageLines], &snapshot.pool_marks_[i * kPageMarks],
+                kPageBytes, in_step);
   }
 #ifdef TAPEDECK_ASAN_BUILD
   RawCopy(ShadowOf(hot_), snapshot.hot_shadow_.data(), snapshot.hot_shadow_.size());

@@ -9,6 +9,9 @@
 // own all writes to fresh buffers, mark them. Bookkeeping of the pool lies in the hot part, never
 // in the buffers.
 //
+// A restore looks at all of the hot part to find what differs. Tracked memory it passes over unless
+// somebody has said that it was written (Wrote): large tables of which a run writes little.
+//
 // Addresses and byte counts of the arena differ between builds and never decide or print anything:
 // limits and ledgers count objects and logical sizes.
 //
@@ -51,6 +54,9 @@ class Snapshot {
 
   Lines hot_;
   size_t hot_bytes_ = 0;
+  // Arena::marks_ of hot_ and of pool_data_.
+  std::vector<uint8_t> hot_marks_;
+  std::vector<uint8_t> pool_marks_;
   std::vector<uint8_t> hot_shadow_;   // AddressSanitizer's view of the hot part
   std::vector<uint32_t> pool_pages_;  // the pool pages in pool_data_, ascending
   Lines pool_data_;
@@ -60,6 +66,7 @@ class Snapshot {
   size_t small_cursor_ = 0;
   size_t small_end_ = 0;
   const Arena* arena_ = nullptr;  // whose state it is
+  uint64_t number_ = 0;           // of all that were taken of it
 };
 
 class Arena {
@@ -117,6 +124,31 @@ class Arena {
     } while (++page <= last);
   }
 
+  // --- Tracked memory. ---
+  static constexpr size_t kTrackBytes = 1024;  // what is tracked and marked at a time
+  // From now on every write to the whole kTrackBytes within [p, p + bytes) is told of by Wrote,
+  // before the next Take, Restore or Track. Sanitizer builds check that with each Restore.
+  void Track(const void* p, size_t bytes) { Mark(p, bytes, kTracked | kWritten); }
+  void Untrack(const void* p, size_t bytes) { Mark(p, bytes, kWritten); }
+  // [p, p + bytes) of the arena was or is about to be written. REQUIRES: bytes > 0.
+  void Wrote(const void* p, size_t bytes) {
+    const size_t start = OffsetOf(p);
+    const size_t last = (start + bytes - 1) / kTrackBytes;
+    size_t i = start / kTrackBytes;
+    marks_[i] |= kWritten;
+    while (i != last) marks_[++i] |= kWritten;
+  }
+  // The same of an object that lies within one kTrackBytes.
+  void WroteOne(const void* p) { marks_[OffsetOf(p) / kTrackBytes] |= kWritten; }
+  // A tracked array of `count` value-initialised elements.
+  template <typename T>
+  T* NewTrackedArray(size_t count) {
+    const size_t bytes = AlignUp(sizeof(T) * count, kTrackBytes);
+    void* const memory = Allocate(bytes, kTrackBytes);
+    Track(memory, bytes);
+    return new (memory) T[count]();
+  }
+
   // Take copies the state; Restore puts it back, as often as wanted and whatever happened in
   // between, Reset included. REQUIRES: a snapshot of this arena (checked).
   void Take(Snapshot* snapshot) const;
@@ -132,6 +164,22 @@ class Arena {
   // The region's base is aligned to this wherever it lies.
   static constexpr size_t kAlignBytes = size_t{2} << 20;
 
+  // What is known of kTrackBytes of the region. Where it is kTracked alone, nothing was written
+  // since the state was that of snapshot in_step_with_.
+  enum : uint8_t { kTracked = 1, kWritten = 2 };
+
+  size_t OffsetOf(const void* p) const {
+    return static_cast<size_t>(static_cast<const uint8_t*>(p) - hot_);
+  }
+  void Mark(const void* p, size_t bytes, uint8_t mark);
+  // Copies the marks of `bytes` from `start` on, which are no longer kWritten from here on.
+  void TakeMarks(const uint8_t* start, size_t bytes, uint8_t* marks) const;
+  // Makes `bytes` from `start` on, and their marks, what they were; where the arena is `in_step`,
+  // without those that are as they were.
+  void PutBackPart(uint8_t* start, const Snapshot::Line* from, const uint8_t* marks, size_t bytes,
+                   bool in_step);
+  // Pool pages that are not those of `snapshot` have no marks any more.
+  void UntrackOthers(const Snapshot& snapshot);
   size_t TakeHotPages(size_t pages, size_t align_pages);
   void Fill(uint8_t* start, size_t bytes, size_t* written_end, const uint8_t* part) const;
   void FillPoolPage(size_t page);
@@ -142,6 +190,13 @@ class Arena {
   Options options_;
   uint8_t* hot_ = nullptr;
   uint8_t* pool_ = nullptr;
+  // Behind the pool: a byte for each kTrackBytes from hot_ on.
+  uint8_t* marks_ = nullptr;
+  size_t region_bytes_ = 0;
+  // What a restore may leave out is known of one snapshot at a time, the last that was taken or
+  // restored: its number, 0 for none.
+  mutable uint64_t in_step_with_ = 0;
+  mutable uint64_t snapshots_ = 0;
   // Offsets in the hot part. Small objects are cut from [small_cursor_, small_end_), whole pages
   // follow hot_used_.
   size_t hot_used_ = 0;

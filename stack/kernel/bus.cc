@@ -93,31 +93,30 @@ void DeviceBus::GrowMappings() {
     std::copy(chunks_, chunks_ + chunks, larger);
     chunks_ = larger;
   }
-  void* const chunk = arena_.Allocate(kPerChunk * sizeof(Mapping), alignof(Mapping));
+  constexpr size_t kChunkBytes = kPerChunk * sizeof(Mapping);
+  static_assert(kChunkBytes % Arena::kTrackBytes == 0);
+  void* const chunk = arena_.Allocate(kChunkBytes, Arena::kTrackBytes);
+  arena_.Track(chunk, kChunkBytes);
   chunks_[chunks] = static_cast<Mapping*>(chunk);
   mapping_room_ += kPerChunk;
 }
 
-// The mapping that was freed last, or else the next that was never used.
-uint32_t DeviceBus::TakeMapping() {
-  uint32_t index = free_head_;
-  if (index != kNoMapping) {
-    free_head_ = At(index)->next_free;
-  } else {
-    if (mapping_count_ == mapping_room_) GrowMappings();
-    index = mapping_count_++;
-    new (At(index)) Mapping;
-  }
-  return index;
+uint32_t DeviceBus::NewMapping() {
+  if (mapping_count_ == mapping_room_) GrowMappings();
+  new (At(mapping_count_)) Mapping;
+  return mapping_count_++;
 }
 
 dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection direction,
                           bool coherent) {
-  CHECK(bytes > 0 && bytes <= kMappingBytesMax);
+  CHECK_LT(bytes - 1, kMappingBytesMax);
   CHECK_LT(slot, device_count_);
   CHECK(arena_.InPool(memory));
-  const uint32_t index = TakeMapping();
-  Mapping& mapping = *At(index);
+  // The one that was freed last, or else the next that was never used.
+  const bool used_before = free_head_ != kNoMapping;
+  const uint32_t index = used_before ? free_head_ : NewMapping();
+  Mapping& mapping = *Changing(At(index));
+  if (used_before) free_head_ = mapping.next_free;
   mapping.memory = static_cast<uint8_t*>(memory);
   mapping.coherent_slab = nullptr;
   mapping.bytes = bytes;
@@ -144,7 +143,7 @@ bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection di
     return false;
   }
   *frame_id = mapping->frame_id;
-  mapping->memory = nullptr;
+  Changing(mapping)->memory = nullptr;
   mapping->bytes = 0;
   mapping->allowed = 0;
   // Generation 0 is never used, so bus address 0 is never valid.
@@ -175,7 +174,7 @@ void* DeviceBus::dma_alloc_coherent(int slot, uint32_t bytes, dma_addr_t* addr) 
   CHECK(buffer.data != nullptr);
   std::memset(buffer.data, 0, bytes);
   *addr = Map(slot, buffer.data, bytes, DmaDirection::kBidirectional, /*coherent=*/true);
-  Find(*addr)->coherent_slab = buffer.slab;
+  Changing(Find(*addr))->coherent_slab = buffer.slab;
   return buffer.data;
 }
 
@@ -195,7 +194,7 @@ void DeviceBus::SetOwner(dma_addr_t addr, uint32_t bytes, bool cpu_owns) {
     return ReportFault(kNoDevice, kernel_.now(), DmaFault::kNotMapped, addr, bytes);
   }
   SyncDevice(mapping->slot);
-  if (!mapping->coherent) mapping->allowed = cpu_owns ? 0 : AllowedBy(mapping->direction);
+  if (!mapping->coherent) Changing(mapping)->allowed = cpu_owns ? 0 : AllowedBy(mapping->direction);
 }
 
 void DeviceBus::dma_sync_single_for_cpu(dma_addr_t addr, uint32_t bytes, DmaDirection) {
@@ -207,7 +206,7 @@ void DeviceBus::dma_sync_single_for_device(dma_addr_t addr, uint32_t bytes, DmaD
 }
 
 void DeviceBus::SetFrameId(dma_addr_t addr, uint32_t frame_id) {
-  if (Mapping* const mapping = Find(addr)) mapping->frame_id = frame_id;
+  if (Mapping* const mapping = Find(addr)) Changing(mapping)->frame_id = frame_id;
 }
 
 uint32_t DeviceBus::FrameId(dma_addr_t addr) const {

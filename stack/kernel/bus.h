@@ -136,9 +136,14 @@ class DeviceBus {
                        uint32_t frame_id = 0) {
     Mapping* const mapping = Access(slot, at, addr, bytes, kMayWrite);
     if (mapping == nullptr) return nullptr;
-    if (frame_id != 0) mapping->frame_id = frame_id;
+    if (frame_id != 0) Changing(mapping)->frame_id = frame_id;
     uint8_t* const target = mapping->memory + OffsetOf(addr);
-    if (!mapping->coherent && bytes > 0) arena_.Touch(target, bytes);
+    if (bytes == 0) return target;
+    if (mapping->coherent) {
+      arena_.Wrote(target, bytes);
+    } else {
+      arena_.Touch(target, bytes);
+    }
     return target;
   }
   // A fault that the device itself has found.
@@ -171,7 +176,7 @@ class DeviceBus {
     DmaDirection direction = DmaDirection::kBidirectional;
     bool coherent = false;
   };
-  static_assert(sizeof(Mapping) <= 32);
+  static_assert(sizeof(Mapping) == 32);  // none crosses an Arena::kTrackBytes
   // A bus address: generation << 48 | mapping << 20 | offset; offsets below 1 MiB, so addresses
   // carry no host pointer.
   static constexpr int kOffsetBits = 20;
@@ -194,6 +199,11 @@ class DeviceBus {
              uint32_t* frame_id);
   void SyncDevice(int slot);
   void SetOwner(dma_addr_t addr, uint32_t bytes, bool cpu_owns);
+  // Mappings are tracked memory: what changes one, says so here.
+  Mapping* Changing(Mapping* mapping) {
+    arena_.WroteOne(mapping);
+    return mapping;
+  }
   Mapping* At(uint32_t index) const { return &chunks_[index / kPerChunk][index % kPerChunk]; }
   // nullptr where nothing is mapped at `addr`.
   Mapping* Find(dma_addr_t addr) const {
@@ -221,7 +231,8 @@ class DeviceBus {
   // Says what is wrong with an access.
   [[gnu::noinline]] void ReportAccess(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
                                       uint8_t use);
-  uint32_t TakeMapping();
+  // One that was never used before.
+  uint32_t NewMapping();
   [[gnu::noinline]] void GrowMappings();
 
   World& world_;

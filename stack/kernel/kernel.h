@@ -48,6 +48,18 @@ class Kernel {
     if (fail_page_nth_ != 0 && --fail_page_nth_ == 0) return {};
     return packets().Alloc(bytes, touch);
   }
+  // What up to `count` calls of AllocPacketBuffer give without `touch`, as PacketPool::AllocMany.
+  template <typename Take>
+  uint32_t AllocPacketBuffers(uint32_t bytes, uint32_t count, Take take) {
+    if (fail_page_nth_ == 0) [[likely]]
+      return packets().AllocMany(bytes, count, take);
+    for (uint32_t i = 0; i < count; ++i) {
+      const PacketBuffer buffer = AllocPacketBuffer(bytes, /*touch=*/false);
+      if (buffer.data == nullptr) return i;
+      take(buffer);
+    }
+    return count;
+  }
   // Lets the `nth` AllocPacketBuffer from now on fail, once (1: the next). 0: none.
   // fail_page_alloc.
   void FailPage(uint64_t nth) { fail_page_nth_ = nth; }

@@ -58,6 +58,32 @@ class KmemCache {
     UnpoisonMemory(object, object_bytes_);
     return object;
   }
+  // What up to `count` calls of Alloc give, one after the other: take(object, slab) for each, which
+  // may not use the cache. Fewer only where a fault was injected; returns how many.
+  template <typename Take>
+  uint32_t AllocMany(uint32_t count, Take take) {
+    uint32_t taken = 0;
+    while (taken < count) {
+      if (__builtin_expect(failure_ != nullptr, 0)) return taken + AllocEach(count - taken, take);
+      if (partial_ == nullptr) partial_ = NewSlab();
+      Slab* const slab = partial_;
+      uint64_t free_bits = slab->free_bits;
+      const uint32_t before = taken;
+      for (; free_bits != 0 && taken < count; free_bits &= free_bits - 1, ++taken) {
+        const auto index = static_cast<size_t>(std::countr_zero(free_bits));
+        uint8_t* const object = slab->base + index * stride_bytes_;
+        UnpoisonMemory(object, object_bytes_);
+        take(object, slab);
+      }
+      live_objects_ += taken - before;
+      slab->free_bits = free_bits;
+      if (free_bits != 0) break;
+      partial_ = slab->next;
+      slab->next = nullptr;
+      slab->listed = false;
+    }
+    return taken;
+  }
   // REQUIRES: `object` came from Alloc of this cache with this `slab` and is live (checked).
   void Free(void* object, Slab* slab) {
     CHECK(slab->cache == this);
@@ -93,6 +119,16 @@ class KmemCache {
 
  private:
   bool Fails();
+  template <typename Take>
+  uint32_t AllocEach(uint32_t count, Take take) {
+    for (uint32_t i = 0; i < count; ++i) {
+      Slab* slab = nullptr;
+      void* const object = Alloc(&slab);
+      if (object == nullptr) return i;
+      take(static_cast<uint8_t*>(object), slab);
+    }
+    return count;
+  }
   Slab* NewSlab();
   Slab* NewFirstSlab();
   // SlabOf finds the header from an object's address: at the start of the aligned slab, which for a
@@ -197,14 +233,23 @@ class PacketPool {
   // first (DMA) calls Arena::Touch.
   [[gnu::always_inline]] PacketBuffer Alloc(uint32_t bytes, bool touch = true) {
     if (bytes > kMaxBytes) return {};
-    const int size_class =
-        bytes <= kMinBytes ? 0 : static_cast<int>(std::bit_width(bytes - 1)) - kMinBits;
+    const int size_class = ClassOf(bytes);
     PacketBuffer buffer;
     buffer.data = static_cast<uint8_t*>(caches_[size_class]->Alloc(&buffer.slab));
     if (buffer.data == nullptr) return {};
     buffer.bytes = kMinBytes << size_class;
     if (touch) arena_.Touch(buffer.data, buffer.bytes);
     return buffer;
+  }
+  // What up to `count` calls of Alloc give without `touch`, one after the other: take(buffer) for
+  // each. Fewer only where a fault was injected; returns how many. REQUIRES: bytes <= kMaxBytes.
+  template <typename Take>
+  uint32_t AllocMany(uint32_t bytes, uint32_t count, Take take) {
+    CHECK_LE(bytes, kMaxBytes);
+    const int size_class = ClassOf(bytes);
+    return caches_[size_class]->AllocMany(count, [&](uint8_t* data, Slab* slab) {
+      take(PacketBuffer{data, kMinBytes << size_class, slab});
+    });
   }
   void Free(PacketBuffer buffer) { buffer.slab->cache->Free(buffer.data, buffer.slab); }
 
@@ -215,6 +260,9 @@ class PacketPool {
 
  private:
   static constexpr int kMinBits = static_cast<int>(std::bit_width(kMinBytes - 1));
+  static constexpr int ClassOf(uint32_t bytes) {
+    return bytes <= kMinBytes ? 0 : static_cast<int>(std::bit_width(bytes - 1)) - kMinBits;
+  }
 
   Arena& arena_;
   KmemCache* caches_[kClasses];

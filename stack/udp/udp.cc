@@ -177,6 +177,7 @@ netns_udp::netns_udp(net& its_net)
 void udp_init(net& net) {
   CHECK(net.udp == nullptr);
   net.udp = net.world.arena().New<netns_udp>(net);
+  udp_table_track(net);
   net.kernel.sysctl().AddOwner(ListSettings, net.udp);
   CHECK_EQ(inet_add_protocol(net, &kUdpProtocol, wire::kIpProtoUdp), 0);
 }

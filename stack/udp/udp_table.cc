@@ -145,6 +145,15 @@ uint16_t FindFreePort(udp_sock* sk) {
   return 0;
 }
 
+// The slots that `sk` is in, or is to be in, are about to be written.
+void WroteSlots(udp_sock* sk) {
+  net& net = sk->sk_net;
+  udp_table& table = net_udp(net).table;
+  Arena& arena = net.world.arena();
+  arena.Wrote(&table.hash[udp_hashfn(net, sk->udp_port_hash)], sizeof(udp_hslot));
+  arena.Wrote(&table.hash2[sk->udp_portaddr_slot], sizeof(udp_hslot2));
+}
+
 void Hash(udp_sock* sk) {
   net& net = sk->sk_net;
   udp_table& table = net_udp(net).table;
@@ -154,6 +163,7 @@ void Hash(udp_sock* sk) {
   SetSlot(table.used, udp_hashfn(net, sk->udp_port_hash));
   sk->udp_portaddr_slot =
       static_cast<uint16_t>(udp_portaddr_hashfn(net, sk->inet_rcv_saddr, sk->udp_port_hash));
+  WroteSlots(sk);
   // Those of IPv6 that share a port are asked last, or they would have IPv4's packets too.
   udp_hslot2& slot2 = table.hash2[sk->udp_portaddr_slot];
   if (sk->sk_reuseport && sk->sk_family == kAfInet6) {
@@ -166,6 +176,12 @@ void Hash(udp_sock* sk) {
 }
 
 }  // namespace
+
+void udp_table_track(net& net) {
+  udp_table& table = net_udp(net).table;
+  net.world.arena().Track(table.hash, sizeof(table.hash));
+  net.world.arena().Track(table.hash2, sizeof(table.hash2));
+}
 
 uint32_t udp_portaddr_hashfn(const net& net, const IpAddress& address, uint16_t port) {
   if (address.is_v4()) return ipv4_portaddr_hash(net, address.v4(), port);
@@ -195,6 +211,7 @@ void udp_lib_unhash(sock* sk) {
   if (!up->hashed) return;
   udp_table& table = net_udp(sk->sk_net).table;
   const uint32_t slot = udp_hashfn(sk->sk_net, up->udp_port_hash);
+  WroteSlots(up);
   if (--table.hash[slot].count == 0) ClearSlot(table.used, slot);
   static_cast<ListNode<UdpHashTag>*>(up)->Unlink();
   static_cast<ListNode<UdpHash2Tag>*>(up)->Unlink();
@@ -209,8 +226,10 @@ void udp_lib_rehash(sock* sk) {
   const auto slot =
       static_cast<uint16_t>(udp_portaddr_hashfn(sk->sk_net, up->inet_rcv_saddr, up->udp_port_hash));
   if (slot == up->udp_portaddr_slot) return;
+  WroteSlots(up);
   static_cast<ListNode<UdpHash2Tag>*>(up)->Unlink();
   up->udp_portaddr_slot = slot;
+  WroteSlots(up);
   net_udp(sk->sk_net).table.hash2[slot].sockets.PushFront(up);
 }
 

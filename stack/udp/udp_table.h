@@ -56,6 +56,9 @@ inline uint32_t ipv4_portaddr_hash(const net& net, Ipv4Address address, uint16_t
 }
 uint32_t udp_portaddr_hashfn(const net& net, const IpAddress& address, uint16_t port);
 
+// The slots, most of them empty, are tracked memory (Arena::Track) from now on.
+void udp_table_track(net& net);
+
 // proto::get_port: gives the socket local port `snum`, or a free one of
 // net/ipv4/ip_local_port_range where that is 0, and puts it into the tables. 0; -EADDRINUSE where
 // it is taken (by whom, is for SO_REUSEADDR and SO_REUSEPORT to excuse) or none is free.

@@ -186,6 +186,86 @@ TEST(ArenaTest, SnapshotCopiesTouchedPoolPagesOnly) {
   EXPECT_EQ(again.bytes(), snapshot.bytes());
 }
 
+// Tracked memory comes back where somebody has told of a write to it, and is passed over where not.
+TEST(ArenaTest, RestoresTrackedMemoryThatWasToldOf) {
+  Arena arena(Small());
+  constexpr size_t kPart = Arena::kTrackBytes / sizeof(int);
+  int* const table = arena.NewTrackedArray<int>(3 * kPart);
+  table[0] = 1;
+  Snapshot snapshot;
+  arena.Take(&snapshot);
+  for (int round = 0; round < 3; ++round) {
+    table[0] = 10 + round;
+    table[kPart - 1] = 20 + round;
+    table[kPart] = 30 + round;
+    arena.Wrote(&table[0], sizeof(int));
+    arena.Wrote(&table[kPart - 1], 2 * sizeof(int));
+    arena.Restore(snapshot);
+    EXPECT_EQ(table[0], 1);
+    EXPECT_EQ(table[kPart - 1], 0);
+    EXPECT_EQ(table[kPart], 0);
+  }
+  table[2 * kPart] = 5;
+  if (kAsanBuild) {
+    EXPECT_DEATH(arena.Restore(snapshot), "IsAsItWas");
+  } else {
+    arena.Restore(snapshot);
+    EXPECT_EQ(table[2 * kPart], 5);
+  }
+}
+
+// What was told is known of the last snapshot that was taken or restored; any other is put back
+// whole.
+TEST(ArenaTest, RestoresTrackedMemoryOfEverySnapshot) {
+  Arena arena(Small());
+  int* const table = arena.NewTrackedArray<int>(Arena::kTrackBytes);
+  Snapshot snapshots[3];
+  for (int i = 0; i < 3; ++i) {
+    table[0] = i;
+    arena.Wrote(&table[0], sizeof(int));
+    arena.Take(&snapshots[i]);
+  }
+  for (const int i : {0, 2, 1, 1, 0, 1, 2}) {
+    arena.Restore(snapshots[i]);
+    EXPECT_EQ(table[0], i);
+  }
+  arena.Reset();
+  std::memset(arena.Allocate(8 * Arena::kTrackBytes, Arena::kTrackBytes), 0x77, 100);
+  arena.Restore(snapshots[2]);
+  EXPECT_EQ(table[0], 2);
+}
+
+// Memory that has a new owner is tracked no more.
+TEST(ArenaTest, TracksNothingThatWasTakenBack) {
+  Arena arena(Small());
+  uint8_t* const pool = PoolPages(arena, 2);
+  Snapshot before;
+  arena.Take(&before);
+  arena.Touch(pool, 2 * kPageBytes);
+  arena.Track(pool, kPageBytes);
+  arena.Track(pool + kPageBytes, kPageBytes);
+  arena.Untrack(pool + kPageBytes, kPageBytes);
+  Snapshot tracked;
+  arena.Take(&tracked);
+  pool[kPageBytes] = 1;
+  arena.Restore(tracked);
+  EXPECT_EQ(pool[kPageBytes], 0);
+  arena.Restore(before);
+  arena.Touch(pool, 1);
+  arena.Take(&before);
+  pool[0] = 1;
+  arena.Restore(before);
+  EXPECT_EQ(pool[0], 0);
+  arena.Reset();
+  int* const table = arena.NewTrackedArray<int>(Arena::kTrackBytes);
+  arena.Reset();
+  EXPECT_EQ(arena.Allocate(Arena::kTrackBytes * sizeof(int), Arena::kTrackBytes), table);
+  arena.Take(&before);
+  table[0] = 1;
+  arena.Restore(before);
+  EXPECT_EQ(table[0], 0);
+}
+
 TEST(ArenaTest, TakesAnotherAddressWhereTheWantedOneIsOccupied) {
   Arena first(Small());
   ASSERT_TRUE(first.at_wanted_address());
