@@ -6,6 +6,7 @@ option(TAPEDECK_BENCH "Build the benchmarks, which need Google Benchmark and Goo
 option(TAPEDECK_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 option(TAPEDECK_ADAPTER "Build libtapedeck_packetdrill.so; everything becomes position independent" OFF)
 option(TAPEDECK_LTO "Optimise across files: a fifth faster, slow to link" OFF)
+set(TAPEDECK_PROFILE "" CACHE STRING "clang's: `generate` one by running, or the file of one to optimise by (tools/fast does both)")
 option(TAPEDECK_WERROR "Warnings are errors" ON)
 option(TAPEDECK_MERGE_TESTS "One test program for each set of libraries, not for each file; for whole builds" OFF)
 
@@ -20,10 +21,13 @@ endif()
 if(CMAKE_CXX_FLAGS_RELEASE STREQUAL "-O3 -DNDEBUG")
   set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
   # What runs once a command is compiled in half the time so: see COLD below.
-  set(cold_flags $<$<CONFIG:Release>:-O1>)
+  set(cold_flags $<$<CONFIG:Release>:-O1> $<$<CONFIG:Release>:-g0>)
+  # And what runs once a call in a third of the time.
+  set(command_flags $<$<CONFIG:Release>:-O0> $<$<CONFIG:Release>:-g0>)
 endif()
 # Sanitizers double what the optimiser has to read.
 list(APPEND cold_flags $<$<CONFIG:Sanitized>:-O0>)
+list(APPEND command_flags $<$<CONFIG:Sanitized>:-O0>)
 set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${TAPEDECK_LTO})
 # lld links in a quarter of the time.
 find_program(TAPEDECK_LLD ld.lld PATHS /usr/lib/llvm-19/bin NO_DEFAULT_PATH)
@@ -37,6 +41,18 @@ if(TAPEDECK_ADAPTER)
   set(CMAKE_POSITION_INDEPENDENT_CODE ON)
   set(CMAKE_CXX_VISIBILITY_PRESET hidden)
   set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+endif()
+
+if(TAPEDECK_PROFILE STREQUAL generate)
+  add_compile_options(-fprofile-generate)
+  add_link_options(-fprofile-generate)
+elseif(TAPEDECK_PROFILE)
+  # The hash is in the command, so that another profile reaches every object.
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${TAPEDECK_PROFILE})
+  file(MD5 ${TAPEDECK_PROFILE} profile_hash)
+  add_compile_options(-fprofile-use=${TAPEDECK_PROFILE} -DTAPEDECK_PROFILE_HASH=${profile_hash}
+    # What the profiled runs had no use for.
+    -Wno-profile-instr-unprofiled -Wno-backend-plugin)
 endif()
 
 add_library(tapedeck_flags INTERFACE)
