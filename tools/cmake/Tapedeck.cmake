@@ -20,14 +20,14 @@ endif()
 # In place of CMake's own choice, not of what the command line says. CHECK does not depend on NDEBUG.
 if(CMAKE_CXX_FLAGS_RELEASE STREQUAL "-O3 -DNDEBUG")
   set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
-  # What runs once a command is compiled in half the time so: see COLD below.
-  set(cold_flags $<$<CONFIG:Release>:-O1> $<$<CONFIG:Release>:-g0>)
-  # And what runs once a call in a third of the time.
-  set(command_flags $<$<CONFIG:Release>:-O0> $<$<CONFIG:Release>:-g0>)
+  # The compiler's time is spent where programs spend theirs: see COLD and WARM below.
+  set(cold_flags $<$<CONFIG:Release>:-O0> $<$<CONFIG:Release>:-g0>)
+  set(warm_flags $<$<CONFIG:Release>:-O1> $<$<CONFIG:Release>:-g0>)
 endif()
 # Sanitizers double what the optimiser has to read.
-list(APPEND cold_flags $<$<CONFIG:Sanitized>:-O0>)
-list(APPEND command_flags $<$<CONFIG:Sanitized>:-O0>)
+foreach(flags IN ITEMS cold_flags warm_flags)
+  list(APPEND ${flags} $<$<CONFIG:Sanitized>:-O0>)
+endforeach()
 set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${TAPEDECK_LTO})
 # lld links in a quarter of the time.
 find_program(TAPEDECK_LLD ld.lld PATHS /usr/lib/llvm-19/bin NO_DEFAULT_PATH)
@@ -78,14 +78,14 @@ if(TAPEDECK_ASAN AND NOT DEFINED ENV{LIB_FUZZING_ENGINE})
   add_link_options(-fsanitize=address,undefined)
 endif()
 
-# tapedeck_library(<name> DIR <folder> [COLD] [HEADERS <files...>] [SOURCES <files...>] [SEPARATE <files...>] DEPS <targets...>)
+# tapedeck_library(<name> DIR <folder> [COLD|WARM] [HEADERS <files...>] [SOURCES <files...>] [SEPARATE <files...>] DEPS <targets...>)
 # Declares the folder <folder> (or, of it, HEADERS alone) as the library <name>. Its headers are reached only through an
 # include tree of its own (a directory that holds nothing but links to them under their full path), so code that does not link
 # <name> cannot include them: the layering of the design is checked by the compiler. SEPARATE: sources that are never compiled
-# together with others, for names that they share with the system's headers. COLD: little of a packet's time passes here, so the
-# compiler's is better spent elsewhere.
+# together with others, for names that they share with the system's headers. COLD: what passes here is a command
+# or a file, WARM: a packet of a capture now and then, or an event that somebody looks at.
 function(tapedeck_library name)
-  cmake_parse_arguments(ARG "COLD" "DIR" "HEADERS;SOURCES;SEPARATE;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "COLD;WARM" "DIR" "HEADERS;SOURCES;SEPARATE;DEPS" ${ARGN})
   set(tree ${PROJECT_BINARY_DIR}/include-trees/${name})
   if(ARG_HEADERS)
     file(MAKE_DIRECTORY ${tree}/${ARG_DIR})
@@ -104,6 +104,8 @@ function(tapedeck_library name)
     target_compile_options(${name} PRIVATE ${fuzz_instrumentation})  # libraries only: the rest runs and judges them
     if(ARG_COLD)
       target_compile_options(${name} PRIVATE ${cold_flags})
+    elseif(ARG_WARM)
+      target_compile_options(${name} PRIVATE ${warm_flags})
     endif()
     set_source_files_properties(${ARG_SEPARATE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   else()
