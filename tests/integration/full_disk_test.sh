@@ -34,8 +34,9 @@ refused() {
     tail -n 3 "$work/out"
     failed=1
   fi
-  if [ -n "$(ls -A "$work/full")" ]; then
-    echo "FAILED: $*: leaves $(ls -A "$work/full" | tr '\n' ' ')"
+  left=$(find "$work/full" -mindepth 1 -printf '%P ')
+  if [ -n "$left" ]; then
+    echo "FAILED: $*: leaves $left"
     rm -rf "$work/full"/* "$work/full"/.[!.]*
     failed=1
   fi
