@@ -313,7 +313,7 @@ void Arena::PutBackPart(uint8_t* start, const Snapshot::Line* from, const uint8_
     } while (i < count && !(in_step && now[i] == kTracked));
     PutBack(start + first * kTrackBytes, from + first * kTrackLines, (i - first) * kTrackBytes);
   }
-  std::memcpy(now, marks, count);
+  std::copy_n(marks, count, now);
 }
 
 void Arena::UntrackOthers(const Snapshot& snapshot) {
