@@ -4,6 +4,8 @@
 #ifndef TAPEDECK_REPLAY_LAB_PLAYBACK_H_
 #define TAPEDECK_REPLAY_LAB_PLAYBACK_H_
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -74,6 +76,19 @@ class Playback {
   // The run is over: judges it. Nothing is recorded any more; to be called once.
   virtual PlaybackResult Finish() = 0;
 };
+
+// Plays `run`, a Playback, to its end, or to where `stop` says that it ends; that is asked now and
+// then, and once at the end. `look` is called after each piece but the last. Returns what `stop`
+// said in the end; false where it is empty.
+template <typename Run, typename Look>
+bool PlayToEnd(Run& run, const std::function<bool()>& stop, Look look) {
+  constexpr uint64_t kPiecesBetweenQuestions = 256;
+  for (uint64_t pieces = 0; run.Advance(); ++pieces) {
+    if (stop && pieces % kPiecesBetweenQuestions == 0 && stop()) break;
+    look();
+  }
+  return stop && stop();
+}
 
 }  // namespace tapedeck
 

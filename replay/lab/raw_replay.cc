@@ -340,8 +340,6 @@ PlaybackResult RawPlayback::Finish() {
 
 namespace {
 
-constexpr uint64_t kStepsBetweenQuestions = 256;
-
 // Goes `frames` further, back to where it was, and leaves the run as if nothing had happened.
 void CheckRestore(RawPlayback& run, uint64_t frames) {
   while (!run.all_sent() && run.frames() < frames) run.Advance();
@@ -365,16 +363,15 @@ absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawRepl
   if (hooks.host_made) hooks.host_made(run.host(0));
   if (options.restore_after_frames != 0) CheckRestore(run, options.restore_after_frames);
   uint64_t next_report = 0;
-  for (uint64_t steps = 0; run.Advance(); ++steps) {
-    if (options.stop && steps % kStepsBetweenQuestions == 0 && options.stop()) break;
-    if (!hooks.progress || run.all_sent() || run.frames() < next_report) continue;
+  const bool interrupted = PlayToEnd(run, options.stop, [&] {
+    if (!hooks.progress || run.all_sent() || run.frames() < next_report) return;
     next_report = run.frames() + 4096;
     hooks.progress(run.share(), run.frames());
-  }
+  });
   if (hooks.ended) hooks.ended(run.host(0));
   run.Finish();
   RawReplayResult result = run.result();
-  result.interrupted = options.stop && options.stop();
+  result.interrupted = interrupted;
   return result;
 }
 

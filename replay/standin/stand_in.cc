@@ -55,12 +55,9 @@ absl::StatusOr<StandInResult> RunPlan(const Plan& plan, const StandInOptions& op
     if (!started.ok()) return started;
   }
   if (options.restore_after_frames != 0) CheckRestore(playback, options.restore_after_frames);
-  constexpr uint64_t kStepsBetweenQuestions = 256;
-  for (uint64_t steps = 0; playback.Advance(); ++steps) {
-    if (options.stop && steps % kStepsBetweenQuestions == 0 && options.stop()) break;
-  }
+  const bool interrupted = PlayToEnd(playback, options.stop, [] {});
   playback.Finish();
-  playback.result().interrupted = options.stop && options.stop();
+  playback.result().interrupted = interrupted;
   return std::move(playback.result());
 }
 
