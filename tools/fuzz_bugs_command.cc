@@ -73,6 +73,9 @@ void AddFuzzBugsCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands) 
   sub->add_option("--runs", trials->executions, "A trial ends after so many")
       ->capture_default_str()
       ->type_name("N");
+  sub->add_option("--seconds", trials->seconds, "... or after so much time [any]")
+      ->type_name("SECONDS");
+  sub->add_flag("--until-found", trials->until_found, "A bug that was found needs no more trials");
   sub->add_option("-j,--jobs", trials->jobs, "Trials at a time")
       ->check(CLI::Range(1, 256))
       ->capture_default_str()
@@ -86,9 +89,12 @@ void AddFuzzBugsCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands) 
   sub->footer(
       "Builds a program with each bug in it (`tools/bugs build`), and lets each engine search from "
       "the committed inputs until\n"
-      "it breaks a promise or has had its runs. A trial counts what was reached, what was "
-      "triggered (the bug made a\n"
-      "difference), and what was detected (the promise that the table names broke). Medians are "
+      "it breaks a promise or has had its runs; what broke nothing is replayed, each input several "
+      "times. A trial counts what\n"
+      "was reached, what was triggered (the bug made a difference), what was found (a promise "
+      "broke "
+      "that the build without\n"
+      "the bug keeps), and what was detected (it is the one that the table names). Medians are "
       "those of Kaplan and Meier:\n"
       "trials that end before count as long as they ran. Bugs that nobody found come first. The "
       "same command goes on where\n"

@@ -30,6 +30,7 @@ struct BugLine {
   size_t trials = 0;
   std::vector<Trial> reached;
   std::vector<Trial> triggered;
+  std::vector<Trial> found;
   std::vector<Trial> detected;
   std::set<std::string> others;  // signatures that are not the bug's
 
@@ -47,6 +48,29 @@ std::string Cell(const BugLine& line, const std::vector<Trial>& of) {
   const std::optional<uint64_t> median = MedianExecutions(of);
   return absl::StrFormat("%2d/%d %9s", line.Found(of), line.trials,
                          median ? absl::StrCat(*median) : "-");
+}
+
+// "3 bugs tried: 3 reached, 2 triggered, 2 found by an engine, 1 by the promise that is named".
+std::string Sum(const std::vector<PlantedBug>& bugs, const std::vector<BugTrial>& trials) {
+  std::set<std::string> tried;
+  std::set<std::string> reached;
+  std::set<std::string> triggered;
+  std::set<std::string> found;
+  std::set<std::string> detected;
+  for (const PlantedBug& bug : bugs) {
+    for (const BugTrial& trial : trials) {
+      if (trial.bug != bug.id) continue;
+      tried.insert(bug.id);
+      if (trial.reached) reached.insert(bug.id);
+      if (trial.triggered) triggered.insert(bug.id);
+      if (trial.found(bug)) found.insert(bug.id);
+      if (trial.signature == bug.oracle) detected.insert(bug.id);
+    }
+  }
+  return absl::StrFormat(
+      "%d bugs tried: %d reached, %d triggered, %d found by an engine, %d by the promise that is "
+      "named\n",
+      tried.size(), reached.size(), triggered.size(), found.size(), detected.size());
 }
 
 }  // namespace
@@ -80,6 +104,7 @@ std::string TrialJson(const BugTrial& trial) {
   if (trial.reached) json["reached"] = *trial.reached;
   if (trial.triggered) json["triggered"] = *trial.triggered;
   json["signature"] = trial.signature;
+  if (trial.clean_holds) json["clean"] = "holds";
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -95,6 +120,7 @@ std::vector<BugTrial> ParseTrials(std::string_view text) {
     trial.seed = json.value("seed", uint64_t{0});
     trial.executions = json.value("executions", uint64_t{0});
     trial.signature = json.value("signature", "");
+    trial.clean_holds = json.value("clean", "") == "holds";
     if (json.contains("reached")) trial.reached = json["reached"].get<uint64_t>();
     if (json.contains("triggered")) trial.triggered = json["triggered"].get<uint64_t>();
     trials.push_back(std::move(trial));
@@ -118,13 +144,14 @@ std::string BugTable(const std::vector<PlantedBug>& bugs, const std::vector<BugT
   std::vector<BugLine> lines;
   for (const PlantedBug& bug : bugs) {
     for (const char* engine : {"libfuzzer", "afl"}) {
-      BugLine line{bug.id, engine, 0, {}, {}, {}, {}};
+      BugLine line{bug.id, engine, 0, {}, {}, {}, {}, {}};
       for (const BugTrial& trial : trials) {
         if (trial.bug != bug.id || trial.engine != engine) continue;
         const bool detected = trial.signature == bug.oracle;
         ++line.trials;
         line.reached.push_back(TrialOf(trial.reached, trial.executions));
         line.triggered.push_back(TrialOf(trial.triggered, trial.executions));
+        line.found.push_back({trial.executions, trial.found(bug)});
         line.detected.push_back({trial.executions, detected});
         if (!detected && !trial.signature.empty()) line.others.insert(trial.signature);
       }
@@ -133,20 +160,21 @@ std::string BugTable(const std::vector<PlantedBug>& bugs, const std::vector<BugT
   }
   StableSort(&lines, [](const BugLine& a, const BugLine& b) {
     const auto key = [](const BugLine& line) {
-      return std::tuple(line.Found(line.detected) != 0,
-                        ~MedianExecutions(line.detected).value_or(UINT64_MAX));
+      return std::tuple(line.Found(line.found) != 0,
+                        ~MedianExecutions(line.found).value_or(UINT64_MAX));
     };
     return key(a) < key(b);
   });
-  std::string text = absl::StrFormat("%-22s %-9s  %-15s %-15s %-15s\n", "bug", "engine", "reached",
-                                     "triggered", "detected");
+  std::string text = absl::StrFormat("%-22s %-9s  %-15s %-15s %-15s %-15s\n", "bug", "engine",
+                                     "reached", "triggered", "found", "detected");
   for (const BugLine& line : lines) {
-    absl::StrAppendFormat(&text, "%-22s %-9s  %-15s %-15s %-15s", line.bug, line.engine,
+    absl::StrAppendFormat(&text, "%-22s %-9s  %-15s %-15s %-15s %-15s", line.bug, line.engine,
                           Cell(line, line.reached), Cell(line, line.triggered),
-                          Cell(line, line.detected));
+                          Cell(line, line.found), Cell(line, line.detected));
     for (const std::string& other : line.others) absl::StrAppend(&text, "  also ", other);
     absl::StrAppend(&text, "\n");
   }
+  absl::StrAppend(&text, Sum(bugs, trials));
   return text;
 }
 

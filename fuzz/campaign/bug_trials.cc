@@ -24,6 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int kBuildVariantSeconds = 3600;
+constexpr int kReplaySeconds = 1800;
 constexpr double kTrialStopSeconds = 10;
 
 // The number behind `name` in a file of "name : value" or "name: value" lines.
@@ -42,6 +43,7 @@ uint64_t NumberInFile(const std::string& file, std::string_view name) {
 // One trial that runs.
 struct Running {
   BugTrial trial;
+  PlantedBug bug;
   std::string folder;
   Process process;
 };
@@ -59,8 +61,10 @@ class Trials {
     const absl::StatusOr<std::string> before = ReadText(file);
     if (before.ok()) done_ = ParseTrials(*before);
     log_.open(file, std::ios::app);
-    for (const PlantedBug& bug : bugs) {
-      if (absl::Status status = RunBug(bug); !status.ok()) return status;
+    for (unsigned seed = 1; seed <= options_.seeds; ++seed) {
+      for (const PlantedBug& bug : bugs) {
+        if (absl::Status status = RunBug(bug, seed); !status.ok()) return status;
+      }
     }
     while (!running_.empty()) Wait();
     return done_;
@@ -76,16 +80,25 @@ class Trials {
     });
   }
 
-  absl::Status RunBug(const PlantedBug& bug) {
+  bool IsFound(const PlantedBug& bug) const {
+    return std::any_of(done_.begin(), done_.end(), [&](const BugTrial& trial) {
+      return trial.bug == bug.id && trial.found(bug);
+    });
+  }
+
+  absl::Status RunBug(const PlantedBug& bug, unsigned seed) {
     for (const std::string& engine : options_.engines) {
-      for (unsigned seed = 1; seed <= options_.seeds && !stopped(); ++seed) {
-        const BugTrial trial{bug.id, engine, seed, 0, {}, {}, {}};
-        if (IsDone(trial)) continue;
-        while (running_.size() >= options_.jobs) Wait();
-        if (absl::Status status = Start(bug, trial); !status.ok()) return status;
-      }
+      const BugTrial trial{bug.id, engine, seed, 0, {}, {}, {}, false};
+      if (IsDone(trial)) continue;
+      while (running_.size() >= options_.jobs) Wait();
+      if (stopped() || (options_.until_found && IsFound(bug))) continue;
+      if (absl::Status status = Start(bug, trial); !status.ok()) return status;
     }
     return absl::OkStatus();
+  }
+
+  std::string Seeds(const std::string& target) const {
+    return absl::StrCat(workspace_.root(), "/corpus/fuzz/", target);
   }
 
   // The program of a bug for an engine ("plain": a replayer), built once.
@@ -118,9 +131,11 @@ class Trials {
       if (absl::Status made = MakeFolder(folder + name); !made.ok()) return made;
     }
     Process::Options process;
-    const std::string seeds = workspace_.root() + "/corpus/fuzz/" + bug.target;
-    process.argv = trial.engine == "afl" ? AflArguments(*program, folder, seeds, trial)
-                                         : LibFuzzerArguments(*program, folder, seeds, trial);
+    const std::string dictionary = workspace_.Dictionary(bug.target);
+    process.argv = trial.engine == "afl"
+                       ? AflArguments(*program, folder, Seeds(bug.target), trial)
+                       : LibFuzzerArguments(*program, folder, Seeds(bug.target), trial);
+    if (!dictionary.empty()) AddDictionary(dictionary, trial.engine, &process.argv);
     process.environment = {"TAPEDECK_BUG_MARKS=" + folder + "/marks",
                            "ASAN_OPTIONS=detect_leaks=0:abort_on_error=1:symbolize=0",
                            "UBSAN_OPTIONS=print_summary=1:report_error_type=1",
@@ -129,10 +144,18 @@ class Trials {
                            "AFL_NO_UI=1",
                            "AFL_NO_AFFINITY=1",
                            "AFL_BENCH_UNTIL_CRASH=1"};
+    if (trial.engine == "afl") {
+      const absl::StatusOr<std::string> mutator = workspace_.AflMutator(bug.target);
+      if (!mutator.ok()) return mutator.status();
+      if (!mutator->empty()) {
+        process.environment.push_back("AFL_CUSTOM_MUTATOR_LIBRARY=" + *mutator);
+        process.environment.push_back("TAPEDECK_DICTIONARY=" + dictionary);
+      }
+    }
     process.output = folder + "/log";
     absl::StatusOr<Process> started = Process::Start(process);
     if (!started.ok()) return started.status();
-    running_.push_back({trial, folder, *std::move(started)});
+    running_.push_back({trial, bug, folder, *std::move(started)});
     return absl::OkStatus();
   }
 
@@ -142,6 +165,7 @@ class Trials {
     return {program,
             absl::StrCat("-seed=", trial.seed),
             absl::StrCat("-runs=", options_.executions),
+            absl::StrCat("-max_total_time=", options_.seconds),
             "-timeout=20",
             "-print_final_stats=1",
             absl::StrCat("-artifact_prefix=", folder, "/crashes/"),
@@ -151,19 +175,31 @@ class Trials {
 
   std::vector<std::string> AflArguments(const std::string& program, const std::string& folder,
                                         const std::string& seeds, const BugTrial& trial) const {
-    return {"afl-fuzz",
-            "-i",
-            seeds,
-            "-o",
-            folder + "/afl",
-            "-s",
-            std::to_string(trial.seed),
-            "-E",
-            std::to_string(options_.executions),
-            "-t",
-            "20000",
-            "--",
-            program};
+    std::vector<std::string> argv = {"afl-fuzz",
+                                     "-i",
+                                     seeds,
+                                     "-o",
+                                     folder + "/afl",
+                                     "-s",
+                                     std::to_string(trial.seed),
+                                     "-E",
+                                     std::to_string(options_.executions),
+                                     "-t",
+                                     "20000"};
+    if (options_.seconds != 0) {
+      argv.insert(argv.end(), {"-V", std::to_string(options_.seconds)});
+    }
+    argv.insert(argv.end(), {"--", program});
+    return argv;
+  }
+
+  static void AddDictionary(const std::string& dictionary, const std::string& engine,
+                            std::vector<std::string>* argv) {
+    if (engine == "afl") {
+      argv->insert(argv->begin() + 1, {"-x", dictionary});
+    } else {
+      argv->insert(argv->begin() + 1, "-dict=" + dictionary);
+    }
   }
 
   // Until one has ended, or all are to.
@@ -173,7 +209,7 @@ class Trials {
       for (auto it = running_.begin(); it != running_.end(); ++it) {
         if (!stop && !it->process.Poll().has_value()) continue;
         if (stop) it->process.Stop(kTrialStopSeconds);
-        if (!stop) Finish(it->trial, it->folder);  // one that was stopped is to be run again
+        if (!stop) Finish(*it);  // one that was stopped is to be run again
         running_.erase(it);
         return;
       }
@@ -181,7 +217,9 @@ class Trials {
     }
   }
 
-  void Finish(BugTrial trial, const std::string& folder) {
+  void Finish(const Running& running) {
+    BugTrial trial = running.trial;
+    const std::string& folder = running.folder;
     const bool is_afl = trial.engine == "afl";
     trial.executions = is_afl ? NumberInFile(folder + "/afl/default/fuzzer_stats", "execs_done")
                               : NumberInFile(folder + "/log", "stat::number_of_executed_units:");
@@ -193,22 +231,68 @@ class Trials {
          ListInputs(is_afl ? folder + "/afl/default/crashes" : folder + "/crashes")) {
       if (!BaseName(file).starts_with("README")) crashes.push_back(file);
     }
-    if (!crashes.empty()) trial.signature = SignatureOfCrash(trial, crashes[0]);
+    if (crashes.empty()) {
+      const std::string found = is_afl ? folder + "/afl/default/queue" : folder + "/corpus";
+      JudgeInputs(running.bug, {found, Seeds(running.bug.target)}, &trial);
+    } else {
+      JudgeCrash(running.bug, crashes[0], &trial);
+    }
     log_ << TrialJson(trial) << std::endl;
     if (options_.tell) options_.tell(TrialJson(trial));
     done_.push_back(std::move(trial));
   }
 
-  // What the crash breaks in the replayer with the bug.
-  std::string SignatureOfCrash(const BugTrial& trial, const std::string& file) {
-    const absl::StatusOr<std::string> replayer = Program(trial.bug, "plain");
+  // What the crash breaks in the replayer with the bug, and whether the one without it holds.
+  void JudgeCrash(const PlantedBug& bug, const std::string& file, BugTrial* trial) {
+    trial->signature = "unknown";
+    const absl::StatusOr<std::string> replayer = Program(bug.id, "plain");
     const absl::StatusOr<std::vector<uint8_t>> input = ReadBytes(file);
-    if (!replayer.ok() || !input.ok()) return "unknown";
-    const auto judge = ReplayerJudge::Start(*replayer);
-    if (!judge.ok()) return "unknown";
-    const absl::StatusOr<Judgement> judgement = (*judge)->Run(*input);
-    if (!judgement.ok()) return "unknown";
-    return judgement->held() ? "DET:processes:digest" : judgement->signature;
+    if (!replayer.ok() || !input.ok()) return;
+    const absl::StatusOr<Judgement> judgement = JudgeWith(*replayer, *input);
+    if (!judgement.ok()) return;
+    if (judgement->held()) return JudgeInputs(bug, {file}, trial);
+    trial->signature = judgement->signature;
+    const absl::StatusOr<Judgement> clean = JudgeWith(CleanReplayer(bug), *input);
+    trial->clean_holds = clean.ok() && clean->held();
+  }
+
+  static absl::StatusOr<Judgement> JudgeWith(const std::string& replayer,
+                                             const std::vector<uint8_t>& input) {
+    const auto judge = ReplayerJudge::Start(replayer);
+    return judge.ok() ? (*judge)->Run(input) : judge.status();
+  }
+
+  // Of the build that variants are made of: it is there when the bug's replayer is.
+  std::string CleanReplayer(const PlantedBug& bug) const {
+    const std::string base =
+        options_.base.empty() ? workspace_.root() + "/build/bugs" : options_.base;
+    return absl::StrCat(base, "/bin/", bug.target, "_replayer");
+  }
+
+  // What runs of the same inputs side by side show: each twice in a process and with a detour, in
+  // memory that is filled with zeros and with ones.
+  void JudgeInputs(const PlantedBug& bug, const std::vector<std::string>& paths, BugTrial* trial) {
+    const absl::StatusOr<std::string> replayer = Program(bug.id, "plain");
+    if (!replayer.ok()) return;
+    trial->signature = SignatureOfReplays(*replayer, paths);
+    trial->clean_holds =
+        !trial->signature.empty() && SignatureOfReplays(CleanReplayer(bug), paths).empty();
+  }
+
+  static std::string SignatureOfReplays(const std::string& replayer,
+                                        const std::vector<std::string>& paths) {
+    std::string before;
+    for (const char* fill : {"0", "255"}) {
+      std::vector<std::string> argv = {replayer, "--fill", fill};
+      argv.insert(argv.end(), paths.begin(), paths.end());
+      const absl::StatusOr<ChildResult> run =
+          RunChild(argv, {"ASAN_OPTIONS=detect_leaks=0"}, kReplaySeconds);
+      if (!run.ok()) return "unknown";
+      if (run->exit_code != 0) return SignatureOf(run->err, {.exit_code = run->exit_code});
+      if (!before.empty() && before != run->out) return "DET:processes:digest";
+      before = run->out;
+    }
+    return "";
   }
 
   const Workspace& workspace_;

@@ -36,7 +36,13 @@ struct BugTrial {
   uint64_t executions = 0;            // until it ended
   std::optional<uint64_t> reached;    // the execution at which the code with the bug ran first
   std::optional<uint64_t> triggered;  // ... and at which it made a difference
-  std::string signature;              // of what ended it; empty where it was the limit
+  std::string signature;              // of what ended it; empty where it was a limit
+  bool clean_holds = false;           // what ended it holds on the build without the bug
+
+  // By the bug a promise broke, the one that the table names or another.
+  bool found(const PlantedBug& its) const {
+    return signature == its.oracle || (!signature.empty() && clean_holds);
+  }
 };
 std::string TrialJson(const BugTrial& trial);
 // Trials from lines of JSON; lines that are not whole are left out.
@@ -49,6 +55,8 @@ struct BugTrialOptions {
   std::vector<std::string> engines = {"libfuzzer", "afl"};
   unsigned seeds = 10;
   uint64_t executions = 10'000'000;
+  uint64_t seconds = 0;      // of wall time that a trial has, too; 0: any
+  bool until_found = false;  // a bug that some trial has found gets no more of them
   unsigned jobs = 1;
   std::string base;  // the build of libFuzzer that variants are made of; empty: build/bugs
   std::string out;   // gets programs, a folder a trial, and trials.jsonl, from which it goes on
@@ -56,14 +64,16 @@ struct BugTrialOptions {
   std::function<void(const std::string& line)> tell;
 };
 
-// Runs what `out` does not have yet. Returns all trials of the bugs asked for. An error where a
-// variant cannot be built.
+// Runs what `out` does not have yet: of each bug the first seed, then of each the second, and so
+// on. The inputs of a trial that broke nothing are replayed at its end, as determinism's promises
+// are about several runs of one. Returns all trials of the bugs asked for. An error where a variant
+// cannot be built.
 absl::StatusOr<std::vector<BugTrial>> RunBugTrials(const Workspace& workspace,
                                                    const std::vector<PlantedBug>& bugs,
                                                    const BugTrialOptions& options);
 
 // A table: a line for each bug and engine, those that no trial has found first, then the slowest;
-// medians after Kaplan and Meier.
+// medians after Kaplan and Meier; and how many bugs some engine has found.
 std::string BugTable(const std::vector<PlantedBug>& bugs, const std::vector<BugTrial>& trials);
 
 }  // namespace tapedeck::fuzz
