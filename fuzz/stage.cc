@@ -187,7 +187,7 @@ void Stage::Begin(const ScriptTraits& traits) {
 Stage::Played Stage::Play(const Script& script, const ScriptTraits& traits) {
   Begin(traits);
   ScriptPlayer player(lab_, script, names_, flows_);
-  player.LimitWork(kWorkMax);
+  player.LimitWork(kInputWorkMax);
   size_t played = 0;
   for (; player.PlayNext(); ++played) {
     CheckBetweenSteps(player.flows(), played + 1);

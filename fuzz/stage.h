@@ -56,11 +56,6 @@ class Stage {
   // queues, so these must be empty: 256 of the longest frames take 4 ms on a 10G wire, and a
   // moderated interrupt comes within 1 ms.
   static constexpr Duration kSettle = Duration::Milliseconds(10);
-  // Steps of the main loop after which an input is cut short wherever it is: a twentieth of a
-  // second's work, a second's under sanitizers. Only what nothing bounds gets there: interrupts of
-  // a NIC whose registers somebody else writes (Linux serves them for ever, too), a script's worth
-  // of the longest writes between two hosts.
-  static constexpr uint64_t kWorkMax = 500'000;
 
   // How long time goes on for a Variation's detour.
   static constexpr Duration kDetour = Duration::Milliseconds(50);

@@ -54,6 +54,7 @@ class ScriptCase final : public Case {
     options_.check_leftovers = options.check_leftovers;
     options_.nics = kind == CaseKind::kBytes;
     options_.judged = kind != CaseKind::kBytes;
+    if (kind == CaseKind::kBytes) options_.work_max = kInputWorkMax;
   }
   const std::string& name() const override { return path_; }
   CaseKind kind() const override { return kind_; }

@@ -10,7 +10,6 @@
 #include "absl/strings/str_join.h"
 #include "replay/lab/lab.h"
 #include "replay/lab/script_hosts.h"
-#include "replay/lab/script_player.h"
 #include "replay/lab/tun_lab.h"
 #include "replay/lab/tun_player.h"
 
@@ -33,17 +32,30 @@ bool IsRaw(const Script& script) {
   });
 }
 
+// Of a script that was cut short in its step number `begun`: the promise is the fuzzers', too.
+Verdict EndlessWork(const Script& script, size_t begun, uint64_t work_max) {
+  return {.step = begun,
+          .line = begun == 0 ? 0 : script.steps[begun - 1].line,
+          .difference = absl::StrCat("WORK:ends: cut short after ", work_max,
+                                     " steps of the main loop: what is asked for has no end")};
+}
+
 // What came of a script that is over, for both kinds of Lab. `player` is gone afterwards.
 template <typename AnyLab, typename Player>
-PlaybackResult JudgeScript(const ScriptPlaybackOptions& options, AnyLab& lab,
-                           std::optional<Player>* player) {
+PlaybackResult JudgeScript(const Script& script, const ScriptPlaybackOptions& options, AnyLab& lab,
+                           bool cut_short, std::optional<Player>* player) {
   PlaybackResult result;
-  const Verdict verdict = (*player)->verdict();
+  const size_t begun = (*player)->begun();
+  const Verdict verdict =
+      cut_short ? EndlessWork(script, begun, options.work_max) : (*player)->verdict();
   if (options.judged && !verdict.held()) {
     result.problems.push_back(
         verdict.line == 0
             ? absl::StrCat(options.name, ": ", verdict.difference)
             : absl::StrCat(options.name, ":", verdict.line, ": ", verdict.difference));
+  } else if (cut_short) {
+    result.summary.push_back(absl::StrCat("cut short in step ", begun, " of ", script.steps.size(),
+                                          " after ", options.work_max, " steps of the main loop"));
   }
   if (options.trace) result.digest = lab.recorder().digest().ToString();
   result.events = lab.recorder().digest().events();
@@ -93,6 +105,7 @@ class TunPlayback final : public ScriptPlaybackBase {
         settings_(settings),
         lab_(settings_, TunOptions(options), arena) {
     player_.emplace(lab_, script_, settings_);
+    steps_ = lab_.world().steps();
   }
 
   std::string Settings() const override {
@@ -104,18 +117,22 @@ class TunPlayback final : public ScriptPlaybackBase {
   Recorder& recorder() override { return lab_.recorder(); }
   int hosts() const override { return 1; }
   Host& host(int) override { return lab_.host(); }
-  bool Advance() override { return player_->PlayNext(); }
+  // Packets and timers alone: every step ends by itself.
+  bool Advance() override { return !OutOfWork() && player_->PlayNext(); }
   PlaybackResult Finish() override {
     std::string output = absl::StrCat(player_->warnings(), player_->output());
-    PlaybackResult result = JudgeScript(options_, lab_, &player_);
+    PlaybackResult result = JudgeScript(script_, options_, lab_, OutOfWork(), &player_);
     result.output = std::move(output);
     return result;
   }
 
  private:
+  bool OutOfWork() { return lab_.world().steps() - steps_ >= options_.work_max; }
+
   const PlaySettings settings_;
   TunLab lab_;
   std::optional<TunPlayer> player_;
+  uint64_t steps_ = 0;  // of the main loop, before the script
 };
 
 LabOptions NicLabOptions(const Script& script, const ScriptPlaybackOptions& options) {
@@ -145,6 +162,7 @@ class NicPlayback final : public ScriptPlaybackBase {
       lab_.port(host).AnswerArp(&peers_, Duration::Microseconds(50));
     }
     player_.emplace(lab_, script_);
+    player_->LimitWork(options_.work_max);
   }
 
   std::string Settings() const override {
@@ -155,7 +173,9 @@ class NicPlayback final : public ScriptPlaybackBase {
   int hosts() const override { return lab_.hosts(); }
   Host& host(int i) override { return lab_.host(i); }
   bool Advance() override { return player_->PlayNext(); }
-  PlaybackResult Finish() override { return JudgeScript(options_, lab_, &player_); }
+  PlaybackResult Finish() override {
+    return JudgeScript(script_, options_, lab_, player_->out_of_work(), &player_);
+  }
 
  private:
   const ScriptPeers peers_;

@@ -11,6 +11,7 @@
 #include "absl/status/statusor.h"
 #include "replay/lab/play_settings.h"
 #include "replay/lab/playback.h"
+#include "replay/lab/script_player.h"
 #include "replay/script/options.h"
 #include "replay/script/script.h"
 #include "replay/trace/recorder.h"
@@ -31,6 +32,9 @@ struct ScriptPlaybackOptions {
   bool check_leftovers = true;
   // What its steps expect counts. Nothing does of scripts in bytes: fuzzers choose results, too.
   bool judged = true;
+  // Steps of the main loop before it is cut short (script_player.h). A script that is judged fails
+  // then, by WORK:ends; of another the summary says so.
+  uint64_t work_max = kScriptWorkMax;
   // On hosts with NICs whatever it holds, and these speak IPv6 too: scripts in bytes.
   bool nics = false;
   // Events are recorded; without, there is no digest.

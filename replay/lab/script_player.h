@@ -9,6 +9,7 @@
 #ifndef TAPEDECK_REPLAY_LAB_SCRIPT_PLAYER_H_
 #define TAPEDECK_REPLAY_LAB_SCRIPT_PLAYER_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -26,6 +27,13 @@
 #include "stack/base/time.h"
 
 namespace tapedeck {
+
+// Steps of the main loop after which a script is cut short wherever it is. Only what nothing bounds
+// gets there: interrupts of a NIC whose registers somebody else writes (Linux serves them for ever,
+// too), hours of two hosts that send each other what they can. Of an input of fuzzers a twentieth
+// of a second's work, a second's under sanitizers; of a script that somebody wrote some seconds'.
+inline constexpr uint64_t kInputWorkMax = 500'000;
+inline constexpr uint64_t kScriptWorkMax = 50'000'000;
 
 class ScriptPlayer : private FrameListener {
  public:
@@ -53,6 +61,8 @@ class ScriptPlayer : private FrameListener {
   void LimitWork(uint64_t steps) { work_left_ = steps; }
   // The script was ended so.
   bool out_of_work() const { return work_left_ == 0; }
+  // How many steps have begun.
+  size_t begun() const { return std::min(next_, script_.steps.size()); }
 
   // Goes on for `duration` and takes back what has happened: it must make no difference to the
   // rest. False, and nothing is done, where a call is under way or the script keeps a state itself.

@@ -44,6 +44,8 @@ class TunPlayer {
   Verdict Play();
   // The same a step at a time: false once there is none left.
   bool PlayNext();
+  // How many steps have begun.
+  size_t begun() const { return number_; }
   const Verdict& verdict() const { return verdict_; }
 
   // What the script's print() wrote.

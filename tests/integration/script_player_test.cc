@@ -15,6 +15,7 @@
 
 #include "replay/lab/lab.h"
 #include "replay/lab/script_hosts.h"
+#include "replay/lab/script_playback.h"
 #include "replay/script/text.h"
 
 namespace tapedeck {
@@ -166,6 +167,48 @@ TEST(ScriptPlayer, CallsThatStillWaitEndWithThePlayer) {
                    .Play(std::string(kBound) + "+0 recvfrom(3, ..., 9, 0, ..., ...) = 9\n"
                                                "+0 poll([{fd=3, events=POLLIN}], 1, -1) = 1\n")
                    .held());
+}
+
+// --- Work without end: interrupts whose cause a script keeps from being cleared. ---
+
+constexpr char kEndless[] =
+    "+0 socket(..., SOCK_DGRAM, 0) = 3\n"
+    "+0 bind(3, ..., ...) = 0\n"
+    "+0 nic write EIAC 0x80\n"
+    "+0.1 sendto(3, ..., 4, 0, ..., ...) = 4\n"
+    "+360000 close(3) = 0\n";
+
+PlaybackResult PlayedToEnd(bool judged) {
+  ScriptPlaybackOptions options;
+  options.name = "endless.pkt";
+  options.judged = judged;
+  options.work_max = 10'000;
+  Arena arena{Arena::Options{}};
+  absl::StatusOr<Script> script = ParseScript(kEndless, "script");
+  EXPECT_TRUE(script.ok()) << script.status();
+  if (!script.ok()) return {};
+  const auto run = OpenScriptPlayback(*std::move(script), options, &arena);
+  EXPECT_TRUE(run.ok()) << run.status();
+  if (!run.ok()) return {};
+  while ((*run)->Advance()) {
+  }
+  return (*run)->Finish();
+}
+
+TEST(ScriptPlayback, WorkWithoutEndIsCutShortAndToldByItsLine) {
+  const PlaybackResult result = PlayedToEnd(/*judged=*/true);
+  EXPECT_EQ(result.outcome, PlaybackResult::Outcome::kFailed);
+  EXPECT_THAT(result.problems,
+              testing::ElementsAre("endless.pkt:5: WORK:ends: cut short after 10000 steps of the "
+                                   "main loop: what is asked for has no end"));
+}
+
+// Inputs of fuzzers promise nothing: where one is cut short is a fact of its run.
+TEST(ScriptPlayback, WorkWithoutEndOfAnInputIsCutShort) {
+  const PlaybackResult result = PlayedToEnd(/*judged=*/false);
+  EXPECT_EQ(result.outcome, PlaybackResult::Outcome::kHeld);
+  EXPECT_THAT(result.summary,
+              testing::ElementsAre("cut short in step 5 of 5 after 10000 steps of the main loop"));
 }
 
 }  // namespace
