@@ -98,11 +98,8 @@ void CheckNormalised(const NormalisedCapture& capture, uint64_t file_bytes, RunH
   CHECK_LE(capture.pool.allocated_bytes() + capture.frames.size() * sizeof(Frame),
            MemoryMax(file_bytes));
   for (const auto& packet : normalise::FindFragmentedPackets(capture.frames)) {
-    const Frame& first = capture.frames[packet.frames[0]];
-    const auto leading = LeadingBytes(capture.frames, packet, 8);
-    if (packet.is_complete && first.filler_bytes == 0 && leading.has_value()) {
-      CHECK(RewriteLeadingBytes(capture.frames, packet, *leading).empty() || packet.has_overlaps);
-    }
+    CHECK(!packet.is_complete || !packet.has_overlaps);
+    if (packet.is_complete) hash->Add(normalise::WholePacket(capture.frames, packet));
   }
 }
 

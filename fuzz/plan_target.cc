@@ -58,8 +58,8 @@ std::optional<Plan> PlanOf(std::span<const uint8_t> input) {
   absl::StatusOr<capture::CaptureReader> reader =
       capture::CaptureReader::FromBytes(input, "input", options);
   if (!reader.ok()) return std::nullopt;
-  const standin::CapturedPackets packets = standin::ReadPackets(*reader);
-  Plan plan = standin::InferPlan(packets, "input", {});
+  standin::CapturedPackets packets = standin::ReadPackets(*reader);
+  Plan plan = standin::InferPlan(std::move(packets), "input", {});
   CheckPlan(plan);
   if (plan.addresses.empty()) return std::nullopt;  // nothing to stand in for: no text either
   return plan;

@@ -2,8 +2,12 @@
 
 #include <algorithm>
 #include <compare>
+#include <cstddef>
+#include <iterator>
 #include <map>
+#include <optional>
 
+#include "stack/base/check.h"
 #include "stack/base/ip_address.h"
 #include "stack/wire/ipv4.h"
 #include "stack/wire/ipv6.h"
@@ -11,7 +15,14 @@
 namespace tapedeck::normalise {
 namespace {
 
-constexpr uint64_t kReassemblyNs = uint64_t{30} * 1'000'000'000;
+// IP_FRAG_TIME and IPV6_FRAG_TIMEOUT, as Linux has them without a setting.
+constexpr uint64_t kPatienceNs4 = uint64_t{30} * 1'000'000'000;
+constexpr uint64_t kPatienceNs6 = uint64_t{60} * 1'000'000'000;
+constexpr size_t kIpBytesMax = 65'535;
+
+uint64_t Since(int64_t earlier_ns, int64_t later_ns) {
+  return static_cast<uint64_t>(later_ns) - static_cast<uint64_t>(earlier_ns);
+}
 
 // What tells packets apart (RFC 791 3.2, RFC 8200 4.5; the latter leaves the protocol out).
 struct PacketKey {
@@ -22,18 +33,24 @@ struct PacketKey {
   friend auto operator<=>(const PacketKey&, const PacketKey&) = default;
 };
 
-// The fragment header of an IPv6 packet and its offset behind the IPv6 header.
+// The fragment header of an IPv6 packet, its offset behind the IPv6 header, and where in the packet
+// the header ahead of it names it.
 struct FragmentHeaderAt {
   const wire::Ipv6FragmentHeader* header = nullptr;
   size_t offset = 0;
+  size_t next_header_at = 0;
 };
 
 FragmentHeaderAt FindFragmentHeader(std::span<const uint8_t> packet) {
   const auto* const ip = wire::Overlay<wire::Ipv6Header>(packet);
   FragmentHeaderAt found;
+  size_t named_at = offsetof(wire::Ipv6Header, nexthdr);
   wire::Ipv6ExtensionCursor cursor(ip->nexthdr, packet.subspan(wire::kIpv6HeaderBytes));
   while (const auto extension = cursor.Next()) {
-    if (extension->AsFragment() != nullptr) found = {extension->AsFragment(), extension->offset};
+    if (extension->AsFragment() != nullptr) {
+      found = {extension->AsFragment(), extension->offset, named_at};
+    }
+    named_at = wire::kIpv6HeaderBytes + extension->offset;  // each begins with what follows it
   }
   return found;
 }
@@ -48,32 +65,66 @@ PacketKey FragmentKeyOf(const Frame& frame) {
           0};
 }
 
-struct Extent {
-  uint64_t begin = 0;
-  uint64_t end = 0;
-  friend auto operator<=>(const Extent&, const Extent&) = default;
-};
-
-// Holes and overlaps, once all fragments are known.
-void Conclude(std::span<const Frame> frames, FragmentedPacket& packet) {
-  std::vector<Extent> extents;
-  std::optional<uint64_t> total;
-  for (const uint32_t index : packet.frames) {
-    const FragmentRange range = RangeOf(frames[index]);
-    const uint64_t end = range.offset_bytes + range.data.size() + frames[index].filler_bytes;
-    extents.push_back({range.offset_bytes, end});
-    if (!range.more) total = std::max(total.value_or(0), end);
+// The headers ahead of the data of a packet of which `first` is the first fragment: without the
+// fragment header, and with the length of all `data_bytes`. Empty where no length can say so much.
+std::vector<uint8_t> UnfragmentedHeader(const Frame& first, size_t data_bytes) {
+  const std::span<const uint8_t> packet = first.network();
+  const size_t header_bytes = RangeOf(first).frame_offset - size_t{first.network_offset};
+  std::vector<uint8_t> header(packet.begin(),
+                              packet.begin() + static_cast<std::ptrdiff_t>(header_bytes));
+  if (first.kind == FrameKind::kIpv4) {
+    if (header_bytes + data_bytes > kIpBytesMax) return {};
+    auto* const ip = wire::OverlayMutable<wire::Ipv4Header>(header);
+    ip->tot_len = static_cast<uint16_t>(header_bytes + data_bytes);
+    ip->frag_off = static_cast<uint16_t>(ip->frag_off.host() & wire::kIpv4DontFragment);
+    wire::FillIpv4Checksum(ip);
+    return header;
   }
-  std::sort(extents.begin(), extents.end());
-  uint64_t reached = 0;
-  bool has_hole = false;
-  for (const Extent& extent : extents) {
-    has_hole |= extent.begin > reached;
-    packet.has_overlaps |= extent.begin < reached;
-    reached = std::max(reached, extent.end);
-  }
-  packet.is_complete = total.has_value() && !has_hole && reached >= *total;
+  const FragmentHeaderAt fragment = FindFragmentHeader(packet);
+  header[fragment.next_header_at] = fragment.header->nexthdr;
+  header.resize(header_bytes - wire::kIpv6FragmentHeaderBytes);
+  const size_t payload_bytes = header.size() - wire::kIpv6HeaderBytes + data_bytes;
+  if (payload_bytes > kIpBytesMax) return {};
+  wire::OverlayMutable<wire::Ipv6Header>(header)->payload_len =
+      static_cast<uint16_t>(payload_bytes);
+  return header;
 }
+
+// A packet that is being put together.
+class OpenPacket {
+ public:
+  // REQUIRES: `frame` is a fragment of it. Says in `packet` what it made of it.
+  void Add(const Frame& frame, FragmentedPacket* packet) {
+    const FragmentRange range = RangeOf(frame);
+    const uint64_t begin = range.offset_bytes;
+    const uint64_t end = begin + range.data.size() + frame.filler_bytes;
+    if (IsCopy(begin, end)) return;
+    packet->has_overlaps = !Fits(begin, end, range.more);
+    if (packet->has_overlaps) return;
+    parts_[begin] = end;
+    covered_bytes_ += end - begin;
+    if (!range.more) total_bytes_ = end;
+    packet->is_complete = total_bytes_ == covered_bytes_;
+  }
+
+ private:
+  bool IsCopy(uint64_t begin, uint64_t end) const {
+    const auto same = parts_.find(begin);
+    return same != parts_.end() && same->second == end;
+  }
+
+  // Between what is there, and within what the last fragment says.
+  bool Fits(uint64_t begin, uint64_t end, bool more) const {
+    if (total_bytes_.has_value() && (end > *total_bytes_ || !more)) return false;
+    const auto next = parts_.lower_bound(begin);
+    if (next != parts_.end() && (next->first < end || !more)) return false;
+    return next == parts_.begin() || std::prev(next)->second <= begin;
+  }
+
+  std::map<uint64_t, uint64_t> parts_;  // end by beginning
+  uint64_t covered_bytes_ = 0;
+  std::optional<uint64_t> total_bytes_;  // once the last fragment is there
+};
 
 }  // namespace
 
@@ -99,57 +150,49 @@ FragmentRange RangeOf(const Frame& frame) {
 std::vector<FragmentedPacket> FindFragmentedPackets(std::span<const Frame> frames) {
   struct Open {
     size_t packet = 0;
-    int64_t last_ns = 0;
+    int64_t first_ns = 0;
+    OpenPacket parts;
   };
   std::vector<FragmentedPacket> packets;
   std::map<PacketKey, Open> open;
   for (uint32_t i = 0; i < frames.size(); ++i) {
-    if (!frames[i].is_fragment) continue;
-    const auto [at, is_new] = open.try_emplace(FragmentKeyOf(frames[i]));
-    const uint64_t waited_ns =
-        static_cast<uint64_t>(frames[i].time_ns) - static_cast<uint64_t>(at->second.last_ns);
-    if (is_new || waited_ns > kReassemblyNs) {
-      at->second.packet = packets.size();
+    const Frame& frame = frames[i];
+    if (!frame.is_fragment || frame.length_lies) continue;
+    const PacketKey key = FragmentKeyOf(frame);
+    auto at = open.find(key);
+    const uint64_t patience_ns = frame.kind == FrameKind::kIpv4 ? kPatienceNs4 : kPatienceNs6;
+    if (at == open.end() || Since(at->second.first_ns, frame.time_ns) > patience_ns) {
+      at = open.insert_or_assign(key, Open{packets.size(), frame.time_ns, {}}).first;
       packets.emplace_back();
     }
-    at->second.last_ns = frames[i].time_ns;
-    packets[at->second.packet].frames.push_back(i);
+    FragmentedPacket& packet = packets[at->second.packet];
+    packet.frames.push_back(i);
+    at->second.parts.Add(frame, &packet);
+    if (packet.is_complete || packet.has_overlaps) open.erase(at);
   }
-  for (FragmentedPacket& packet : packets) Conclude(frames, packet);
   return packets;
 }
 
-std::optional<std::vector<uint8_t>> LeadingBytes(std::span<const Frame> frames,
-                                                 const FragmentedPacket& packet, size_t n) {
-  std::vector<uint8_t> bytes(n);
-  std::vector<bool> is_known(n);
-  for (const uint32_t index : packet.frames) {
-    const FragmentRange range = RangeOf(frames[index]);
-    for (size_t i = 0; i < range.data.size() && range.offset_bytes + i < n; ++i) {
-      const size_t at = range.offset_bytes + i;
-      if (!is_known[at]) bytes[at] = range.data[i];
-      is_known[at] = true;
-    }
-  }
-  if (std::ranges::find(is_known, false) != is_known.end()) return std::nullopt;
-  return bytes;
-}
-
-std::vector<RewrittenFragment> RewriteLeadingBytes(std::span<const Frame> frames,
-                                                   const FragmentedPacket& packet,
-                                                   std::span<const uint8_t> header) {
-  std::vector<RewrittenFragment> rewritten;
+std::vector<uint8_t> WholePacket(std::span<const Frame> frames, const FragmentedPacket& packet) {
+  const Frame* first = nullptr;
+  size_t data_bytes = 0;
   for (const uint32_t index : packet.frames) {
     const Frame& frame = frames[index];
     const FragmentRange range = RangeOf(frame);
-    if (range.offset_bytes >= header.size()) continue;
-    const std::span<const uint8_t> part = header.subspan(range.offset_bytes);
-    RewrittenFragment fragment{index, {frame.bytes.begin(), frame.bytes.end()}};
-    std::copy_n(part.begin(), std::min(part.size(), range.data.size()),
-                fragment.bytes.begin() + range.frame_offset);
-    if (!std::ranges::equal(fragment.bytes, frame.bytes)) rewritten.push_back(std::move(fragment));
+    if (range.offset_bytes == 0) first = &frame;
+    data_bytes = std::max(data_bytes, range.offset_bytes + range.data.size() + frame.filler_bytes);
   }
-  return rewritten;
+  CHECK(first != nullptr);
+  std::vector<uint8_t> whole = UnfragmentedHeader(*first, data_bytes);
+  if (whole.empty()) return whole;
+  const size_t header_bytes = whole.size();
+  whole.resize(header_bytes + data_bytes, kFillerByte);
+  for (const uint32_t index : packet.frames) {
+    const FragmentRange range = RangeOf(frames[index]);
+    std::ranges::copy(
+        range.data, whole.begin() + static_cast<std::ptrdiff_t>(header_bytes + range.offset_bytes));
+  }
+  return whole;
 }
 
 }  // namespace tapedeck::normalise

@@ -5,25 +5,48 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "replay/normalise/checksums.h"
+#include "replay/normalise/fragments.h"
 #include "replay/standin/flows.h"
 #include "replay/standin/packet.h"
 #include "replay/standin/plan.h"
 #include "replay/standin/separate_ends.h"
 #include "stack/wire/ethernet.h"
+#include "stack/wire/repair_checksums.h"
 
 namespace tapedeck::standin {
 namespace {
 
+using normalise::FragmentedPacket;
 using normalise::Frame;
 
 class PacketReader {
  public:
-  explicit PacketReader(CapturedPackets* out) : out_(*out), filler_left_(kFilledBytesFree) {
-    for (const Frame& frame : out_.capture.frames) {
-      filler_left_ += kFilledPerByte * frame.bytes.size();
+  explicit PacketReader(CapturedPackets* out)
+      : out_(*out), frames_(out->capture.frames), filler_left_(kFilledBytesFree) {
+    for (const Frame& frame : frames_) filler_left_ += kFilledPerByte * frame.bytes.size();
+  }
+
+  // All packets; those that came in fragments where they became whole.
+  void Read() {
+    std::vector<bool> is_part(frames_.size());
+    std::map<uint32_t, CapturedPacket> whole;  // by the last of their fragments
+    for (const FragmentedPacket& fragmented : normalise::FindFragmentedPackets(frames_)) {
+      std::optional<CapturedPacket> packet = PutTogether(fragmented);
+      if (!packet.has_value()) continue;
+      for (const uint32_t index : fragmented.frames) is_part[index] = true;
+      whole.emplace(fragmented.frames.back(), *std::move(packet));
+    }
+    for (uint32_t i = 0; i < frames_.size(); ++i) {
+      if (!is_part[i]) {
+        Add(frames_[i]);
+      } else if (const auto found = whole.find(i); found != whole.end()) {
+        Finish(std::move(found->second), frames_[i]);
+      }
     }
   }
 
+ private:
   void Add(const Frame& frame) {
     if (!frame.is_ip()) {
       ++out_.unused[frame.kind == normalise::FrameKind::kArp ? "arp" : "not_ip"];
@@ -35,10 +58,15 @@ class PacketReader {
     }
     filler_left_ -= frame.filler_bytes;
     CapturedPacket packet;
-    packet.from = {frame.record, frame.piece, frame.pieces};
+    packet.from = ProvenanceOf(frame);
+    packet.bytes = BytesOf(frame);
+    Finish(std::move(packet), frame);
+  }
+
+  // With what `frame` tells of it.
+  void Finish(CapturedPacket packet, const Frame& frame) {
     packet.time_ns = frame.time_ns - out_.start_ns;
     packet.direction = frame.direction;
-    packet.bytes = BytesOf(frame);
     const auto ethernet = wire::ParseEthernet(frame.bytes);
     if (ethernet && !frame.link_synthesised) {
       packet.source = ethernet->header->source;
@@ -51,10 +79,64 @@ class PacketReader {
       return;
     }
     if (packet.source.IsValidStation()) out_.neighbours[ip->source] = packet.source;
-    out_.packets.push_back(packet);
+    out_.packets.push_back(std::move(packet));
   }
 
- private:
+  static Provenance ProvenanceOf(const Frame& frame) {
+    return {frame.record, frame.piece, frame.pieces};
+  }
+
+  // A segment or datagram that drives a flow. Fragments of anything else, of what overlaps, and of
+  // what was never whole, are packets of their own.
+  std::optional<CapturedPacket> PutTogether(const FragmentedPacket& fragmented) {
+    if (!fragmented.is_complete) return std::nullopt;
+    uint64_t filler_bytes = 0;
+    for (const uint32_t index : fragmented.frames) filler_bytes += frames_[index].filler_bytes;
+    if (filler_bytes > filler_left_) return std::nullopt;
+    std::vector<uint8_t> whole = normalise::WholePacket(frames_, fragmented);
+    const std::optional<IpPacket> ip = ParseIpPacket(whole);
+    if (!ip || (!ParseTcpSegment(*ip) && !ParseUdpDatagram(*ip))) return std::nullopt;
+    filler_left_ -= filler_bytes;
+    if (filler_bytes != 0) {
+      wire::RepairPacketChecksums(whole);  // what was not captured is in no sum
+    } else if (SumWasLeftToNic(*ip, whole)) {
+      wire::RepairPacketChecksums(whole);
+      ++out_.capture.counts.checksums_repaired;
+    }
+    CapturedPacket packet;
+    packet.bytes = out_.filled.emplace_back(std::move(whole));
+    packet.from = ProvenanceOf(frames_[fragmented.frames.front()]);
+    const int64_t whole_ns = frames_[fragmented.frames.back()].time_ns;
+    for (const uint32_t index : fragmented.frames) {
+      packet.cuts.Add(CutOf(frames_[index], whole_ns));
+    }
+    return packet;
+  }
+
+  // Of a packet whose fragments did not tell by themselves.
+  static bool SumWasLeftToNic(const IpPacket& ip, std::span<const uint8_t> whole) {
+    Frame frame;
+    frame.bytes = whole;
+    frame.network_offset = 0;
+    frame.transport_offset = static_cast<uint16_t>(ip.upper_offset);
+    frame.protocol = ip.protocol;
+    frame.kind = ip.source.is_v4() ? normalise::FrameKind::kIpv4 : normalise::FrameKind::kIpv6;
+    return normalise::ExamineTransportChecksum(frame).looks_offloaded;
+  }
+
+  static Cut CutOf(const Frame& frame, int64_t whole_ns) {
+    const normalise::FragmentRange range = normalise::RangeOf(frame);
+    Cut cut;
+    cut.from = ProvenanceOf(frame);
+    cut.offset = range.offset_bytes;
+    cut.length = static_cast<uint32_t>(range.data.size()) + frame.filler_bytes;
+    cut.before_ns = static_cast<uint64_t>(whole_ns - frame.time_ns);
+    const auto header =
+        frame.bytes.subspan(frame.network_offset, range.frame_offset - frame.network_offset);
+    cut.header.assign(header.begin(), header.end());
+    return cut;
+  }
+
   std::span<const uint8_t> BytesOf(const Frame& frame) {
     if (frame.filler_bytes == 0) return frame.network();
     return std::span<const uint8_t>(out_.filled.emplace_back(frame.Whole()))
@@ -67,6 +149,7 @@ class PacketReader {
   static constexpr uint64_t kFilledPerByte = 64;
 
   CapturedPackets& out_;
+  const std::vector<Frame>& frames_;
   uint64_t filler_left_;
 };
 
@@ -121,8 +204,7 @@ CapturedPackets ReadPackets(capture::CaptureReader& reader) {
   packets.capture = normalise::Normalise(reader, MemoryFor(reader));
   if (!packets.capture.frames.empty()) packets.start_ns = packets.capture.frames.front().time_ns;
   packets.packets.reserve(packets.capture.frames.size());
-  PacketReader source(&packets);
-  for (const Frame& frame : packets.capture.frames) source.Add(frame);
+  PacketReader(&packets).Read();
   for (const normalise::UnusedRecord& record : packets.capture.unused) {
     ++packets.unused[normalise::UnusedReasonName(record.reason)];
   }

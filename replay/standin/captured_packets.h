@@ -12,23 +12,17 @@
 
 #include "replay/capture/capture_reader.h"
 #include "replay/normalise/normalise.h"
+#include "replay/standin/cuts.h"
 #include "stack/base/ip_address.h"
 
 namespace tapedeck::standin {
 
-// Where a packet is from: record `record` of the capture (1 is the first), of which it may be piece
-// `piece` of `pieces`. Record 0: made up.
-struct Provenance {
-  uint64_t record = 0;
-  uint32_t piece = 0;
-  uint32_t pieces = 0;
-  friend bool operator==(const Provenance&, const Provenance&) = default;
-};
-
 struct CapturedPacket {
   std::span<const uint8_t> bytes;  // from the IP header on, without padding
-  Provenance from;
-  int64_t time_ns = 0;  // since the first record; never before the packet ahead
+  Provenance from;                 // of fragments: the first
+  int64_t time_ns = 0;  // since the first record; never before the packet ahead. Of fragments: the
+                        // one that made it whole
+  Cuts cuts;
   capture::Direction direction = capture::Direction::kUnknown;
   MacAddress source;  // zero where the link layer has none
   MacAddress dest;

@@ -171,7 +171,7 @@ void StandIn::OnFrame(uint8_t, SimTime first_bit, std::span<const uint8_t> frame
   const auto ip = ParseIpPacket(ethernet->payload);
   if (!ip) return;
   if (const auto tcp = ParseTcpSegment(*ip)) NoteSegment(first_bit, *tcp);
-  if (const auto udp = ParseUdpDatagram(*ip)) NoteDatagram(first_bit, *udp);
+  if (const auto udp = ParseUdpHeading(*ip)) NoteDatagram(first_bit, *udp);
 }
 
 // Of the flows between the same ends, the one whose turn it is.
@@ -224,7 +224,7 @@ void StandIn::NoteSegment(SimTime time, const TcpSegment& segment) {
   Schedule(flow, time);
 }
 
-void StandIn::NoteDatagram(SimTime time, const UdpDatagram& datagram) {
+void StandIn::NoteDatagram(SimTime time, const UdpHeading& datagram) {
   const auto found = index_.find({datagram.source, datagram.dest});
   if (found == index_.end()) return;
   const uint32_t flow = found->second.front();
@@ -233,7 +233,7 @@ void StandIn::NoteDatagram(SimTime time, const UdpDatagram& datagram) {
   state.datagram_times.push_back(time);
   ObservedSegment observed;
   observed.time_ns = SinceStart(time);
-  observed.facts.length = static_cast<uint32_t>(datagram.payload.size());
+  observed.facts.length = datagram.payload_bytes;
   state.result.sent.push_back(std::move(observed));
   state.last_progress = time;
   state.idle_checks = 0;

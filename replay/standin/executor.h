@@ -99,6 +99,10 @@ class StandIn : private FrameListener {
   // What a checkpoint of the Lab must take along.
   struct FlowState {
     uint32_t next = 0;  // of the flow's stimuli
+    // Of that, while its fragments enter: how many have, the data of all, and when the last will.
+    uint32_t fragments_in = 0;
+    std::vector<uint8_t> entering;
+    SimTime whole_at;
     bool local_known = false;
     bool syn_entered = false;
     uint32_t local_initial = 0;  // our host's
@@ -140,7 +144,7 @@ class StandIn : private FrameListener {
 
   void OnFrame(uint8_t host, SimTime first_bit, std::span<const uint8_t> frame) override;
   void NoteSegment(SimTime time, const TcpSegment& segment);
-  void NoteDatagram(SimTime time, const UdpDatagram& datagram);
+  void NoteDatagram(SimTime time, const UdpHeading& datagram);
   uint32_t FlowSending(const TcpSegment& segment) const;
 
   const Stimulus* NextOf(uint32_t flow);
@@ -153,7 +157,11 @@ class StandIn : private FrameListener {
   SimTime TimeOf(uint32_t flow, const Stimulus& stimulus, SimTime cause) const;
   // Puts the flow's next packet on the schedule, or has it looked after while it cannot enter.
   void Schedule(uint32_t flow, SimTime now);
+  // When the first or next of its frames enters.
+  SimTime EntryOf(const FlowState& state, const Stimulus& stimulus) const;
   void Enter(uint32_t flow, SimTime now);
+  // What of `stimulus` our host gets: with what it says of L's stream mapped.
+  std::vector<uint8_t> AsEntering(uint32_t flow, const Stimulus& stimulus, SimTime now);
   void EnterTcp(uint32_t flow, const Stimulus& stimulus, std::vector<uint8_t>* packet, SimTime now);
   void CheckStarved(uint32_t flow, SimTime now);
   void ModelAck(uint32_t flow, SimTime now);

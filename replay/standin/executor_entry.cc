@@ -137,10 +137,10 @@ void StandIn::Schedule(uint32_t flow, SimTime now) {
     queue.Cancel(event);
     return;
   }
-  SimTime earliest;
-  if (GateOf(flow, *stimulus, &earliest) == Gate::kOpen) {
+  FlowState& state = state_.flows[flow];
+  if (state.fragments_in != 0 || GateOf(flow, *stimulus, &state.whole_at) == Gate::kOpen) {
     event->is_check = false;
-    queue.Schedule(event, Later(earliest, now));
+    queue.Schedule(event, Later(EntryOf(state, *stimulus), now));
     return;
   }
   if (event->queued() && event->is_check) return;
@@ -227,14 +227,42 @@ void StandIn::EnterTcp(uint32_t flow, const Stimulus& stimulus, std::vector<uint
   }
 }
 
-void StandIn::Enter(uint32_t flow, SimTime now) {
-  FlowState& state = state_.flows[flow];
-  const Stimulus& stimulus = *NextOf(flow);
+SimTime StandIn::EntryOf(const FlowState& state, const Stimulus& stimulus) const {
+  if (stimulus.cuts.empty()) return state.whole_at;
+  const auto before = Duration::Nanoseconds(stimulus.cuts.all()[state.fragments_in].before_ns);
+  const Duration until_whole = state.whole_at - SimTime::Zero();
+  return before < until_whole ? SimTime::At(until_whole - before) : SimTime::Zero();
+}
+
+std::vector<uint8_t> StandIn::AsEntering(uint32_t flow, const Stimulus& stimulus, SimTime now) {
   std::vector<uint8_t> packet = stimulus.packet;
   if (plan_.flows[flow].protocol == wire::kIpProtoTcp) {
     EnterTcp(flow, stimulus, &packet, now);
   } else {
-    ++state.result.as_captured;
+    ++state_.flows[flow].result.as_captured;
+  }
+  return packet;
+}
+
+void StandIn::Enter(uint32_t flow, SimTime now) {
+  FlowState& state = state_.flows[flow];
+  const Stimulus& stimulus = *NextOf(flow);
+  const std::span<const Cut> cuts = stimulus.cuts.all();
+  std::vector<uint8_t> packet;
+  if (state.fragments_in == 0) packet = AsEntering(flow, stimulus, now);
+  if (!cuts.empty()) {
+    if (state.fragments_in == 0) {
+      const std::span<const uint8_t> data = CutData(packet, cuts);
+      state.entering.assign(data.begin(), data.end());
+    }
+    packet = FragmentOf(state.entering, cuts[state.fragments_in]);
+    if (++state.fragments_in < cuts.size()) {
+      Inject(stimulus, packet, now);
+      Schedule(flow, now);
+      return;
+    }
+    state.fragments_in = 0;
+    state.entering.clear();
   }
   if (stimulus.from.record == 0) ++state.result.synthetic;
   if (stimulus.from.pieces > 1) ++state.result.split;

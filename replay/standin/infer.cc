@@ -30,7 +30,7 @@ MacAddress MadeUpMac(const IpAddress& address) {
 uint32_t MtuOf(const CapturedPackets& packets, const Flows& flows) {
   size_t largest = kMtuMin;
   for (const CapturedPacket& packet : packets.packets) {
-    largest = std::max(largest, packet.bytes.size());
+    largest = std::max(largest, LongestPart(packet.bytes, packet.cuts.all()));
   }
   uint32_t told = 0;
   for (const TcpFlow& flow : flows.tcp) {
@@ -155,18 +155,57 @@ uint32_t FlowOf(const Plan& plan, const QuotedPacket& quote) {
   return kNoFlow;
 }
 
+Stimulus OtherStimulus(const CapturedPacket& packet) {
+  Stimulus stimulus;
+  stimulus.from = packet.from;
+  stimulus.time_ns = packet.time_ns;
+  stimulus.cause.gap_ns = static_cast<uint64_t>(packet.time_ns);
+  stimulus.to_all = packet.dest.IsMulticast();
+  stimulus.packet.assign(packet.bytes.begin(), packet.bytes.end());
+  return stimulus;
+}
+
+// Each fragment for itself.
+void AddFragments(const CapturedPacket& packet, Plan* plan) {
+  const std::span<const uint8_t> data = CutData(packet.bytes, packet.cuts.all());
+  for (const Cut& cut : packet.cuts.all()) {
+    Stimulus stimulus = OtherStimulus(packet);
+    stimulus.from = cut.from;
+    stimulus.time_ns -= static_cast<int64_t>(cut.before_ns);
+    stimulus.cause.gap_ns = static_cast<uint64_t>(stimulus.time_ns);
+    stimulus.packet = FragmentOf(data, cut);
+    plan->stimuli.push_back(std::move(stimulus));
+  }
+}
+
 void AddOthers(const Flows& flows, Plan* plan) {
   for (const OtherPacket& other : flows.others) {
     if (other.out) continue;
-    Stimulus stimulus;
-    stimulus.from = other.packet->from;
-    stimulus.time_ns = other.packet->time_ns;
-    stimulus.cause.gap_ns = static_cast<uint64_t>(other.packet->time_ns);
-    stimulus.to_all = other.packet->dest.IsMulticast();
-    stimulus.packet.assign(other.packet->bytes.begin(), other.packet->bytes.end());
+    if (!other.packet->cuts.empty()) {
+      AddFragments(*other.packet, plan);
+      continue;
+    }
+    Stimulus stimulus = OtherStimulus(*other.packet);
     if (const auto quote = ParseIcmpError(other.ip())) stimulus.flow = FlowOf(*plan, *quote);
     plan->stimuli.push_back(std::move(stimulus));
   }
+}
+
+// What L sent in fragments it had sent with the first of them; P's packets were there with the one
+// that made them whole.
+void SetTimesOfSending(const std::vector<IpAddress>& local, CapturedPackets* packets) {
+  bool any = false;
+  for (CapturedPacket& packet : packets->packets) {
+    if (packet.cuts.empty()) continue;
+    const IpAddress source = ParseIpPacket(packet.bytes)->source;
+    if (std::find(local.begin(), local.end(), source) == local.end()) continue;
+    packet.time_ns -= static_cast<int64_t>(packet.cuts.all().front().before_ns);
+    any = true;
+  }
+  if (!any) return;
+  StableSort(&packets->packets, [](const CapturedPacket& a, const CapturedPacket& b) {
+    return a.time_ns < b.time_ns;
+  });
 }
 
 uint64_t FillerAllowed(const CapturedPackets& packets) {
@@ -177,8 +216,7 @@ uint64_t FillerAllowed(const CapturedPackets& packets) {
 
 }  // namespace
 
-Plan InferPlan(const CapturedPackets& packets, const std::string& name,
-               const InferOptions& options) {
+Plan InferPlan(CapturedPackets packets, const std::string& name, const InferOptions& options) {
   Plan plan;
   plan.source = name;
   plan.start_ns = packets.start_ns;
@@ -192,6 +230,7 @@ Plan InferPlan(const CapturedPackets& packets, const std::string& name,
   plan.host_mac = role.mac.IsValidStation() ? role.mac : MadeUpMac(role.addresses[0]);
   plan.guesses.push_back(absl::StrCat("L is ", role.addresses[0].ToString(), ": ", role.reason));
   plan.guesses.insert(plan.guesses.end(), packets.repairs.begin(), packets.repairs.end());
+  SetTimesOfSending(role.addresses, &packets);
   PlanBudget budget(packets);
   Flows flows = FindFlows(packets, role.addresses, &budget);
   for (TcpFlow& flow : flows.tcp) MarkRefused(&flow);

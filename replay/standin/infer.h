@@ -30,8 +30,7 @@ struct InferOptions {
 };
 
 // `name` is the capture's. A plan without flows: there is nothing to stand in for.
-Plan InferPlan(const CapturedPackets& packets, const std::string& name,
-               const InferOptions& options);
+Plan InferPlan(CapturedPackets packets, const std::string& name, const InferOptions& options);
 
 // --- The parts. ---
 

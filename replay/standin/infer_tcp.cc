@@ -154,6 +154,7 @@ class TcpPlanner {
     stimulus.time_ns = segment.time_ns();
     stimulus.to_all = segment.packet->dest.IsMulticast();
     stimulus.packet.assign(segment.packet->bytes.begin(), segment.packet->bytes.end());
+    stimulus.cuts = segment.packet->cuts;
     SetAsReceived(i, &stimulus.packet);
     if (delivery_.lost[i]) stimulus.skip = SkipCause::kLost;
     if (IsUnanswered()) stimulus.skip = SkipCause::kUnanswered;

@@ -45,6 +45,7 @@ void InferUdpFlow(const UdpFlow& flow, InferContext&, Plan* plan) {
     stimulus.time_ns = now_ns;
     stimulus.to_all = message.packet->dest.IsMulticast();
     stimulus.packet.assign(message.packet->bytes.begin(), message.packet->bytes.end());
+    stimulus.cuts = message.packet->cuts;
     stimulus.cause.gap_ns = static_cast<uint64_t>(now_ns);
     if (last_out_ns >= 0 && last_out_ns >= previous_in_ns) {
       stimulus.cause = {.kind = CauseKind::kSent,

@@ -20,6 +20,7 @@ std::optional<IpPacket> ParseV4(Bytes packet) {
   ip.dest = view->header->daddr;
   ip.protocol = view->header->protocol;
   ip.is_fragment = view->header->is_fragment();
+  ip.is_later_fragment = view->header->offset_bytes() != 0;
   ip.upper_offset = view->header->header_bytes();
   ip.upper = view->payload;
   ip.total_bytes = ip.upper_offset + ip.upper.size();
@@ -35,8 +36,10 @@ std::optional<IpPacket> ParseV6(Bytes packet) {
   ip.source = view->header->saddr;
   ip.dest = view->header->daddr;
   ip.protocol = upper->protocol;
-  ip.is_fragment = upper->fragment != nullptr &&
-                   (upper->fragment->offset_bytes() != 0 || upper->fragment->more_fragments());
+  if (upper->fragment != nullptr) {
+    ip.is_later_fragment = upper->fragment->offset_bytes() != 0;
+    ip.is_fragment = ip.is_later_fragment || upper->fragment->more_fragments();
+  }
   ip.upper_offset = sizeof(wire::Ipv6Header) + upper->offset;
   ip.upper = upper->payload;
   ip.total_bytes = sizeof(wire::Ipv6Header) + view->payload.size();
@@ -111,6 +114,15 @@ std::optional<UdpDatagram> ParseUdpDatagram(const IpPacket& packet) {
   if (!view) return std::nullopt;
   return UdpDatagram{
       {packet.source, view->header->source}, {packet.dest, view->header->dest}, view->payload};
+}
+
+std::optional<UdpHeading> ParseUdpHeading(const IpPacket& packet) {
+  if (packet.protocol != wire::kIpProtoUdp || packet.is_later_fragment) return std::nullopt;
+  const auto* const header = wire::Overlay<wire::UdpHeader>(packet.upper);
+  if (header == nullptr || header->len.host() < sizeof(wire::UdpHeader)) return std::nullopt;
+  return UdpHeading{{packet.source, header->source},
+                    {packet.dest, header->dest},
+                    header->len.host() - uint32_t{sizeof(wire::UdpHeader)}};
 }
 
 std::optional<QuotedPacket> ParseIcmpError(const IpPacket& packet) {

@@ -18,8 +18,9 @@ struct IpPacket {
   IpAddress source;
   IpAddress dest;
   uint8_t protocol = 0;      // of the upper layer, behind IPv6's extension headers
-  bool is_fragment = false;  // then `upper` is no upper layer
-  size_t upper_offset = 0;   // from the start of the packet
+  bool is_fragment = false;  // then `upper` is no whole upper layer
+  bool is_later_fragment = false;
+  size_t upper_offset = 0;  // from the start of the packet
   std::span<const uint8_t> upper;
   size_t total_bytes = 0;  // by the IP header; what lies behind is padding
 };
@@ -69,6 +70,14 @@ struct UdpDatagram {
   std::span<const uint8_t> payload;
 };
 std::optional<UdpDatagram> ParseUdpDatagram(const IpPacket& packet);
+
+// What the first frame of a datagram tells of it, be it the first of several fragments.
+struct UdpHeading {
+  Endpoint source;
+  Endpoint dest;
+  uint32_t payload_bytes = 0;
+};
+std::optional<UdpHeading> ParseUdpHeading(const IpPacket& packet);
 
 // What an ICMP or ICMPv6 error quotes.
 struct QuotedPacket {

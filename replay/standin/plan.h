@@ -15,8 +15,8 @@
 #include <utility>
 #include <vector>
 
-#include "replay/standin/captured_packets.h"
-#include "replay/standin/sack_edges.h"
+#include "replay/standin/cuts.h"
+#include "replay/standin/rare_list.h"
 #include "stack/base/ip_address.h"
 #include "stack/wire/tcp.h"
 
@@ -58,6 +58,7 @@ struct Stimulus {
   // Of a segment with timestamps: where the segment of L began whose timestamp it echoes.
   std::optional<int64_t> echo_of;
   std::vector<uint8_t> packet;
+  Cuts cuts;  // into which it goes; `time_ns` and the cause's gap are those of the last
   friend bool operator==(const Stimulus&, const Stimulus&) = default;
 };
 

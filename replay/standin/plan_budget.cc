@@ -1,5 +1,8 @@
 #include "replay/standin/plan_budget.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <iterator>
 #include <limits>
 
 #include "replay/standin/flows.h"
@@ -35,7 +38,8 @@ int64_t EndOf(const TcpFlow& flow) {
 PlanBudget::PlanBudget(const CapturedPackets& packets) : bytes_max_(kFreeBytes) {
   for (const CapturedPacket& packet : packets.packets) {
     const auto bytes = static_cast<int64_t>(packet.bytes.size());
-    bytes_max_ += kFileShare * (bytes + kRecordBytes) - (bytes + kPacketBytes);
+    const auto records = std::max<int64_t>(1, std::ssize(packet.cuts.all()));
+    bytes_max_ += kFileShare * (bytes + records * kRecordBytes) - (bytes + records * kPacketBytes);
   }
 }
 

@@ -361,6 +361,17 @@ class PlanParser {
     return expectation;
   }
 
+  static Cut ParseCut(Words& words) {
+    Cut cut;
+    cut.from = words.From();
+    cut.offset = words.Number<uint32_t>();
+    cut.length = words.Number<uint32_t>();
+    words.Want("before");
+    cut.before_ns = words.Span();
+    cut.header = words.Bytes();
+    return cut;
+  }
+
   void ParseStimulus(Words& words) {
     Stimulus stimulus;
     stimulus.from = words.From();
@@ -391,6 +402,10 @@ class PlanParser {
     if (words.Take("unanswered")) stimulus.skip = SkipCause::kUnanswered;
     stimulus.to_all = words.Take("group");
     stimulus.packet = words.Bytes();
+    while (words.ok() && words.Take("cut")) stimulus.cuts.Add(ParseCut(words));
+    if (CutDataBytes(stimulus.cuts.all()) > stimulus.packet.size()) {
+      words.Expected("cuts within the packet", "one beyond its end");
+    }
     plan_.stimuli.push_back(std::move(stimulus));
   }
 

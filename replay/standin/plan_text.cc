@@ -170,7 +170,14 @@ class PlanPrinter {
     if (stimulus.skip == SkipCause::kUnanswered) absl::StrAppend(&text_, " unanswered");
     if (stimulus.to_all) absl::StrAppend(&text_, " group");
     PrintBytes(stimulus.packet);
+    for (const Cut& cut : stimulus.cuts.all()) PrintCut(cut);
     EndLine();
+  }
+
+  void PrintCut(const Cut& cut) {
+    absl::StrAppend(&text_, " cut ", ProvenanceText(cut.from), " ", cut.offset, " ", cut.length,
+                    " before ", Seconds(cut.before_ns));
+    PrintBytes(cut.header);
   }
 
   void PrintBytes(const std::vector<uint8_t>& bytes) {

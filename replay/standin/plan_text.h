@@ -16,6 +16,11 @@
 //   in cap#1 flow 1 at 0.000000000 start gap 0.000000000 { 4500... }
 //   in cap#3 flow 1 at 0.010000000 sent 1 nth 1 gap 0.010000000 echo 0 { 4500... }
 //
+// A packet that came in fragments ends in a list of them: where in its data they begin, how long
+// they are, how long before the last they came, and their headers.
+//
+//   in cap#8 flow 1 at ... { 4500... } cut cap#8 0 1480 before 0.000004000 { 4500... } cut ...
+//
 // Printing what was parsed gives the same text, byte for byte.
 #ifndef TAPEDECK_REPLAY_STANDIN_PLAN_TEXT_H_
 #define TAPEDECK_REPLAY_STANDIN_PLAN_TEXT_H_

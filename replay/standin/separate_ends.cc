@@ -94,8 +94,13 @@ void SeparateEnds(CapturedPackets* packets) {
   for (CapturedPacket& packet : packets->packets) {
     const auto ends = EndsWithin(packet);
     if (!ends.has_value()) continue;
-    packet.bytes =
-        packets->filled.emplace_back(WithAddresses(packet.bytes, ports.IsFromLocal(*ends)));
+    const bool from_local = ports.IsFromLocal(*ends);
+    const std::span<const uint8_t> data = CutData(packet.bytes, packet.cuts.all());
+    for (Cut& cut : packet.cuts.all()) {
+      const std::vector<uint8_t> fragment = WithAddresses(FragmentOf(data, cut), from_local);
+      std::copy_n(fragment.begin(), cut.header.size(), cut.header.begin());
+    }
+    packet.bytes = packets->filled.emplace_back(WithAddresses(packet.bytes, from_local));
     packet.source = packet.dest = MacAddress();
     ++changed;
   }

@@ -84,13 +84,13 @@ absl::StatusOr<Plan> Infer(const std::string& file, const InferOptions& options,
   reading.filter = options.filter;
   absl::StatusOr<capture::CaptureReader> reader = capture::CaptureReader::Open(file, reading);
   if (!reader.ok()) return reader.status();
-  const CapturedPackets packets = ReadPackets(*reader);
+  CapturedPackets packets = ReadPackets(*reader);
   if (options.filter != nullptr && !options.filter->status().ok()) return options.filter->status();
   if (packets.packets.empty() && packets.unused.empty() && !reader->damage().ok()) {
     return reader->damage();
   }
   warnings->insert(warnings->end(), packets.warnings.begin(), packets.warnings.end());
-  return InferPlan(packets, file, options);
+  return InferPlan(std::move(packets), file, options);
 }
 
 }  // namespace

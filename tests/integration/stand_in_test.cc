@@ -251,8 +251,8 @@ TEST_P(CapturedReplays, AreGradeAThroughout) {
 
 INSTANTIATE_TEST_SUITE_P(Plans, CapturedReplays,
                          testing::Values("http-a", "http6-a", "ssh-b", "loss-b", "reorder-b",
-                                         "udp-b", "dns-a", "tcp-odd-a", "tcp-odd-b",
-                                         "tunnel-inner-a"),
+                                         "udp-b", "dns-a", "frag4-b", "frag6-a", "tcp-odd-a",
+                                         "tcp-odd-b", "tunnel-inner-a"),
                          [](const testing::TestParamInfo<const char*>& param) {
                            std::string name = param.param;
                            std::replace(name.begin(), name.end(), '-', '_');

@@ -130,32 +130,6 @@ TEST_F(StandInCases, AnotherGroupIsNotHeard) {
   EXPECT_EQ(run_.dropped.size(), 1U);
 }
 
-// A datagram of P in two fragments: they enter as they are, and our host puts them together.
-TEST_F(StandInCases, FragmentsEnterAsTheyAre) {
-  Handshake();
-  Request();
-  const FrameBytes whole = UdpFrame(Between(kThem, 4000, kUsHost, 9, Text(2'000)));
-  constexpr size_t kHeaders = 14 + 20;
-  constexpr size_t kCut = 1'480;
-  for (const bool first : {true, false}) {
-    FrameBytes fragment(whole.begin(), whole.begin() + kHeaders);
-    const auto from = whole.begin() + kHeaders + (first ? 0 : kCut);
-    fragment.insert(fragment.end(), from, first ? from + kCut : whole.end());
-    auto* const ip = wire::OverlayMutable<wire::Ipv4Header>(std::span(fragment).subspan(14));
-    ip->tot_len = static_cast<uint16_t>(fragment.size() - 14);
-    ip->frag_off = static_cast<uint16_t>(first ? 0x2000 : kCut / 8);
-    wire::FillIpv4Checksum(ip);
-    capture_.Add(std::span<const uint8_t>(fragment), kMs);
-  }
-  Close();
-  Replay();
-  ASSERT_EQ(plan_.flows.size(), 1U);
-  ExpectGrade(0, Grade::kB);
-  EXPECT_EQ(run_.frames_in, 8U);
-  // Nobody has the port: one drop, of the whole datagram.
-  EXPECT_THAT(run_.dropped, testing::ElementsAre(testing::Pair("NO_SOCKET", 1U)));
-}
-
 // A capture of nothing but beginnings has no more flows than its size pays for.
 TEST_F(StandInCases, FlowsBeyondWhatTheSizePaysForEnterAsTheyAre) {
   constexpr uint32_t kFlows = 30'000;
