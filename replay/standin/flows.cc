@@ -31,8 +31,14 @@ class FlowFinder {
     const auto ip = ParseIpPacket(packet.bytes);
     if (!ip) return;
     const bool out = IsLocal(ip->source);
-    if (!out && !IsLocal(ip->dest) && !ip->dest.IsMulticast()) {
+    // To everybody on the link: L had it, but no socket of L's address did.
+    const bool is_broadcast = ip->dest.is_v4() && packet.dest.IsBroadcast();
+    if (!out && !is_broadcast && !IsLocal(ip->dest) && !ip->dest.IsMulticast()) {
       ++flows_.foreign;
+      return;
+    }
+    if (is_broadcast && !out) {
+      flows_.others.push_back({&packet, out});
       return;
     }
     if (const auto tcp = ParseTcpSegment(*ip)) {

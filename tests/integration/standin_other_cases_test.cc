@@ -130,6 +130,21 @@ TEST_F(StandInCases, AnotherGroupIsNotHeard) {
   EXPECT_EQ(run_.dropped.size(), 1U);
 }
 
+// It reaches our host, where no socket is bound to that address.
+TEST_F(StandInCases, ABroadcastEntersAsItIs) {
+  const Ipv4Address everybody(255, 255, 255, 255);
+  Datagram call = Between(kThem, 68, everybody, 67, Text(300));
+  call.ip.destination_mac = kMacBroadcast;
+  capture_.Add(call, kSecond);
+  Handshake();
+  Request();
+  Close();
+  Replay();
+  ASSERT_EQ(plan_.flows.size(), 1U);
+  ExpectGrade(0, Grade::kB);
+  EXPECT_THAT(run_.dropped, testing::ElementsAre(testing::Pair("NO_SOCKET", 1U)));
+}
+
 // A capture of nothing but beginnings has no more flows than its size pays for.
 TEST_F(StandInCases, FlowsBeyondWhatTheSizePaysForEnterAsTheyAre) {
   constexpr uint32_t kFlows = 30'000;
@@ -220,6 +235,23 @@ TEST_F(StandInCases, ATunnelIsItsOuterPackets) {
   ASSERT_EQ(plan_.flows.size(), 1U);
   EXPECT_EQ(run_.frames_in, 7U);
   ExpectGrade(0, Grade::kB);
+}
+
+// VXLAN: the outer datagrams are a flow, as any others.
+TEST_F(StandInCases, ATunnelInDatagramsIsTheirFlow) {
+  constexpr uint16_t kVxlan = 4789;
+  const FrameBytes inner = TcpFrame(tcp_.Data(kClient, Text(50)));
+  std::string payload("\x08\0\0\0\0\0\x2a\0", 8);
+  payload.append(inner.begin(), inner.end());
+  for (int i = 0; i < 2; ++i) {
+    capture_.Add(Between(kThem, 50'000, kUsHost, kVxlan, payload), kMs);
+    capture_.Add(Between(kUsHost, kVxlan, kThem, 50'000, payload), kMs);
+  }
+  Replay();
+  ASSERT_EQ(plan_.flows.size(), 1U);
+  EXPECT_EQ(plan_.flows[0].protocol, wire::kIpProtoUdp);
+  EXPECT_EQ(plan_.flows[0].read_bytes, 2 * payload.size());
+  ExpectGrade(0, Grade::kAMinus);
 }
 
 // A router's capture: each packet before and behind its translation. L is one of the two.
