@@ -23,6 +23,15 @@ using Rule = const char*;
 
 // --- Sequence space ---
 
+// Behind the last byte that was read: a FIN that was read, too, has a number and no byte. An urgent
+// pointer may be to that number; Linux then waits for its byte for ever (tcp_recvmsg_locked,
+// found_fin_ok).
+SeqNum BytesRead(const sock* sk) {
+  const tcp_sock* const tp = tcp_sk(sk);
+  const bool fin_read = sock_flag(sk, SOCK_DONE) && tp->copied_seq == tp->rcv_nxt;
+  return fin_read ? tp->copied_seq - 1 : tp->copied_seq;
+}
+
 Rule CheckOrder(const sock* sk) {
   const tcp_sock* const tp = tcp_sk(sk);
   if (tp->snd_una.After(tp->snd_nxt)) return "snd_una_at_most_snd_nxt";
@@ -32,7 +41,7 @@ Rule CheckOrder(const sock* sk) {
   if (tp->snd_cwnd == 0) return "cwnd_above_zero";
   // RFC 7323 2.3: the largest field with the largest scale.
   if (tp->snd_wnd > uint32_t{65535} << 14) return "snd_wnd_at_most_1_gib";
-  if ((tp->urg_data & (TCP_URG_NOTYET | TCP_URG_VALID)) != 0 && tp->copied_seq.After(tp->urg_seq)) {
+  if ((tp->urg_data & (TCP_URG_NOTYET | TCP_URG_VALID)) != 0 && BytesRead(sk).After(tp->urg_seq)) {
     return "urgent_byte_is_unread";
   }
   if (tp->icsk_rto > tcp_rto_max(sk)) return "rto_at_most_its_maximum";
