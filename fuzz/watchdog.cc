@@ -1,5 +1,6 @@
 #include "fuzz/watchdog.h"
 
+#include <pthread.h>
 #include <signal.h>
 #include <sys/time.h>
 
@@ -25,6 +26,14 @@ volatile sig_atomic_t ticks;
   std::abort();
 }
 
+// A process that was forked has none of the timers of the one that it comes from: a replayer that
+// judges forks for each input.
+void Tick() {
+  const itimerval every_second = {.it_interval = {.tv_sec = 1, .tv_usec = 0},
+                                  .it_value = {.tv_sec = 1, .tv_usec = 0}};
+  CHECK_EQ(setitimer(ITIMER_VIRTUAL, &every_second, nullptr), 0);
+}
+
 void OnTick(int) {
   if (running == 0) return;
   ticks = ticks + 1;
@@ -38,9 +47,8 @@ void StartWatchdog() {
   action.sa_handler = OnTick;
   action.sa_flags = SA_RESTART;
   CHECK_EQ(sigaction(SIGVTALRM, &action, nullptr), 0);
-  const itimerval every_second = {.it_interval = {.tv_sec = 1, .tv_usec = 0},
-                                  .it_value = {.tv_sec = 1, .tv_usec = 0}};
-  CHECK_EQ(setitimer(ITIMER_VIRTUAL, &every_second, nullptr), 0);
+  Tick();
+  CHECK_EQ(pthread_atfork(nullptr, nullptr, Tick), 0);
 }
 
 void WatchedInputBegins() {

@@ -80,8 +80,10 @@ void AddFuzzBugsCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands) 
       ->check(CLI::Range(1, 256))
       ->capture_default_str()
       ->type_name("N");
-  sub->add_option("--base", trials->base,
-                  "The build with libFuzzer that variants are made of [build/bugs]")
+  sub->add_option(
+         "--base", trials->base,
+         "The build with libFuzzer that variants are made of; without sanitizers it is faster "
+         "[build/bugs]")
       ->type_name("DIR");
   sub->add_flag("--table", flags->table_only, "Only show what DIR has");
   sub->add_option("--root", flags->root, "Where the sources are [above this folder]")
@@ -89,8 +91,9 @@ void AddFuzzBugsCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands) 
   sub->footer(
       "Builds a program with each bug in it (`tools/bugs build`), and lets each engine search from "
       "the committed inputs until\n"
-      "it breaks a promise or has had its runs; what broke nothing is replayed, each input several "
-      "times. A trial counts what\n"
+      "it breaks a promise or has had its runs; where the bug is one of determinism they are "
+      "replayed, "
+      "too. A trial counts what\n"
       "was reached, what was triggered (the bug made a difference), what was found (a promise "
       "broke "
       "that the build without\n"

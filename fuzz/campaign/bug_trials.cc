@@ -13,7 +13,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "fuzz/campaign/files.h"
-#include "fuzz/campaign/judge.h"
 #include "fuzz/campaign/process.h"
 #include "fuzz/campaign/signature.h"
 #include "replay/outside/child_process.h"
@@ -110,7 +109,7 @@ class Trials {
     if (options_.tell) options_.tell(absl::StrCat("building ", id, " for ", engine));
     std::vector<std::string> argv = {workspace_.root() + "/tools/bugs", "build", id, "--engine",
                                      engine};
-    if (!options_.base.empty() && engine != "afl") {
+    if (!options_.base.empty() && engine == "libfuzzer") {
       argv.insert(argv.end(), {"--base", options_.base});
     }
     argv.push_back(path);
@@ -242,41 +241,43 @@ class Trials {
     done_.push_back(std::move(trial));
   }
 
-  // What the crash breaks in the replayer with the bug, and whether the one without it holds.
+  // What the crash breaks when it runs alone, and whether it holds without the bug.
   void JudgeCrash(const PlantedBug& bug, const std::string& file, BugTrial* trial) {
-    trial->signature = "unknown";
-    const absl::StatusOr<std::string> replayer = Program(bug.id, "plain");
-    const absl::StatusOr<std::vector<uint8_t>> input = ReadBytes(file);
-    if (!replayer.ok() || !input.ok()) return;
-    const absl::StatusOr<Judgement> judgement = JudgeWith(*replayer, *input);
-    if (!judgement.ok()) return;
-    if (judgement->held()) return JudgeInputs(bug, {file}, trial);
-    trial->signature = judgement->signature;
-    const absl::StatusOr<Judgement> clean = JudgeWith(CleanReplayer(bug), *input);
-    trial->clean_holds = clean.ok() && clean->held();
+    const absl::StatusOr<std::string> program = Program(bug.id, trial->engine);
+    trial->signature = program.ok() ? SignatureOfRun(*program, file) : "unknown";
+    if (trial->signature.empty()) return JudgeInputs(bug, {file}, trial);
+    trial->clean_holds = SignatureOfRun(Clean(bug, trial->engine, "_fuzzer"), file).empty();
   }
 
-  static absl::StatusOr<Judgement> JudgeWith(const std::string& replayer,
-                                             const std::vector<uint8_t>& input) {
-    const auto judge = ReplayerJudge::Start(replayer);
-    return judge.ok() ? (*judge)->Run(input) : judge.status();
+  // An engine's program runs the files that it is told of.
+  static std::string SignatureOfRun(const std::string& program, const std::string& file) {
+    const absl::StatusOr<ChildResult> run =
+        RunChild({program, file},
+                 {"ASAN_OPTIONS=detect_leaks=0:symbolize=1:handle_abort=0",
+                  "UBSAN_OPTIONS=print_stacktrace=1:print_summary=1:report_error_type=1"},
+                 kReplaySeconds);
+    return run.ok() ? SignatureOf(run->err, {.exit_code = run->exit_code}) : "unknown";
   }
 
-  // Of the build that variants are made of: it is there when the bug's replayer is.
-  std::string CleanReplayer(const PlantedBug& bug) const {
-    const std::string base =
-        options_.base.empty() ? workspace_.root() + "/build/bugs" : options_.base;
-    return absl::StrCat(base, "/bin/", bug.target, "_replayer");
+  // A program of the build that variants are made of: it is there when a variant is.
+  std::string Clean(const PlantedBug& bug, const std::string& engine, const char* kind) const {
+    const bool is_afl = engine == "afl";
+    const std::string base = is_afl                                       ? "/build/bugs-afl"
+                             : options_.base.empty() || engine == "plain" ? "/build/bugs"
+                                                                          : "";
+    return absl::StrCat(base.empty() ? options_.base : workspace_.root() + base, "/bin/",
+                        bug.target, kind);
   }
 
-  // What runs of the same inputs side by side show: each twice in a process and with a detour, in
-  // memory that is filled with zeros and with ones.
+  // What determinism promises is about several runs of one input: each twice in a process and with
+  // a detour, in memory that is filled with zeros and with ones.
   void JudgeInputs(const PlantedBug& bug, const std::vector<std::string>& paths, BugTrial* trial) {
+    if (!bug.oracle.starts_with("DET:")) return;
     const absl::StatusOr<std::string> replayer = Program(bug.id, "plain");
     if (!replayer.ok()) return;
     trial->signature = SignatureOfReplays(*replayer, paths);
-    trial->clean_holds =
-        !trial->signature.empty() && SignatureOfReplays(CleanReplayer(bug), paths).empty();
+    trial->clean_holds = !trial->signature.empty() &&
+                         SignatureOfReplays(Clean(bug, "plain", "_replayer"), paths).empty();
   }
 
   static std::string SignatureOfReplays(const std::string& replayer,
