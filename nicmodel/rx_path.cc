@@ -58,34 +58,34 @@ uint32_t RxPath::UnitsOf(uint32_t frame_bytes) { return ((frame_bytes + 15) & ~1
 
 SimTime RxPath::WireRx(SimTime first_bit, const WireFrame& wire) {
   const SimTime start = Later(first_bit, wire_free_);
-  const uint32_t end_bytes = kPreambleBytes + WireBytes(wire) + kFcsBytes;
+  const uint32_t wire_bytes = WireBytes(wire);
+  const uint32_t end_bytes = kPreambleBytes + wire_bytes + kFcsBytes;
   Frame& frame = frames_.Push();
   frame.wire = wire;
   frame.first_bit = start;
   frame.last_bit = start + Duration{byte_time_ps_ * end_bytes};
+  frame.wire_bytes = wire_bytes;
+  frame.units = UnitsOf(wire_bytes);
   frame.room_decided = frame.dropped = false;
   wire_free_ = frame.last_bit + Duration{byte_time_ps_ * kInterFrameGapBytes};
-  if (++coming_ == 1) SetNextArrival();
+  if (++coming_ == 1) SetNextArrival(&frame);
   return start;
 }
 
-void RxPath::SetNextArrival() {
-  if (coming_ == 0) {
-    next_first_bit_ = next_last_bit_ = SimTime::Never();
-    return;
-  }
-  const Frame& frame = frames_.At(receive_);
-  next_first_bit_ = frame.first_bit;
-  next_last_bit_ = frame.last_bit;
+void RxPath::SetNextArrival(const Frame* frame) {
+  next_first_bit_ = frame == nullptr ? SimTime::Never() : frame->first_bit;
+  next_last_bit_ = frame == nullptr ? SimTime::Never() : frame->last_bit;
 }
 
 [[gnu::flatten]] SimTime RxPath::Receive(SimTime time) {
-  while (next_first_bit_ <= time && coming_ != 0) {
-    Frame& frame = frames_.At(receive_);
+  if (coming_ == 0 || next_first_bit_ > time) return time;
+  Frame* next = &frames_.At(receive_);
+  while (next != nullptr && next->first_bit <= time) {
+    Frame& frame = *next;
     if (!frame.room_decided) {
       // Every frame that is still held, even if it has long been read out, is counted here; if it
       // fits so, it fits.
-      if (held_units_ + UnitsOf(WireBytes(frame.wire)) > rxpbsize_[0]) {
+      if (held_units_ + frame.units > rxpbsize_[0]) {
         room_undecided_ = true;
         return frame.first_bit;
       }
@@ -93,9 +93,9 @@ void RxPath::SetNextArrival() {
     }
     if (frame.last_bit > time) break;
     frames_.Advance(receive_);
-    --coming_;
+    next = --coming_ == 0 ? nullptr : &frames_.At(receive_);
+    SetNextArrival(next);
     TakeIn(frame);
-    SetNextArrival();
   }
   return time;
 }
@@ -107,7 +107,7 @@ void RxPath::DecideRoom() {
     const Posted& posted = posted_[(posted_first_ + i) % kPostedMax];
     if (posted.read_out_at <= frame.first_bit) held -= posted.units;
   }
-  frame.room = held + UnitsOf(WireBytes(frame.wire)) <= rxpbsize_[0];
+  frame.room = held + frame.units <= rxpbsize_[0];
   frame.room_decided = true;
   room_undecided_ = false;
 }
@@ -121,7 +121,7 @@ void RxPath::Drop(SimTime at, Frame& frame, DropReason reason, uint64_t* counter
 
 // A frame's last bit is in: state of the registers and of the link is taken now.
 void RxPath::TakeIn(Frame& frame) {
-  const uint32_t wire_bytes = WireBytes(frame.wire);
+  const uint32_t wire_bytes = frame.wire_bytes;
   Counters& counters = chip_.counters;
   ++counters.rx_frames;
   counters.rx_frame_octets += wire_bytes + kFcsBytes;
@@ -129,19 +129,20 @@ void RxPath::TakeIn(Frame& frame) {
                    frame.wire.flags, frame.wire.bytes);
   if (!mac_.up() || (rxctrl_ & kRxCtrlRxEn) == 0 || (secrxctrl_ & kSecRxCtrlRxDis) != 0) {
     Drop(frame.last_bit, frame, SKB_DROP_REASON_NIC_RX_DISABLED, &counters.rx_disabled);
-  } else if (GoodOnWire(frame, wire_bytes)) {
+  } else if (GoodOnWire(frame)) {
     const RxFilter::Verdict verdict = filter_.AcceptAddress(frame.wire.bytes.data());
     if (verdict == RxFilter::Verdict::kReject) {
       Drop(frame.last_bit, frame, SKB_DROP_REASON_NIC_FILTER, &counters.rx_filtered);
     } else {
-      Store(frame, wire_bytes, verdict);
+      Store(frame, verdict);
     }
   }
   if (frame.dropped) PopDropped();
 }
 
 // The MAC's checks. False where the frame has been dropped.
-bool RxPath::GoodOnWire(Frame& frame, uint32_t wire_bytes) {
+bool RxPath::GoodOnWire(Frame& frame) {
+  const uint32_t wire_bytes = frame.wire_bytes;
   Counters& counters = chip_.counters;
   const bool bad_fcs = (frame.wire.flags & kWireBadFcs) != 0;
   DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
@@ -167,7 +168,8 @@ bool RxPath::GoodOnWire(Frame& frame, uint32_t wire_bytes) {
   return false;
 }
 
-void RxPath::Store(Frame& frame, uint32_t wire_bytes, RxFilter::Verdict verdict) {
+void RxPath::Store(Frame& frame, RxFilter::Verdict verdict) {
+  const uint32_t wire_bytes = frame.wire_bytes;
   const std::span<const uint8_t> bytes = frame.wire.bytes;
   Counters& counters = chip_.counters;
   ParseRx(bytes, filter_.vlan_ethertype(), &frame.parse);
@@ -195,7 +197,6 @@ void RxPath::Store(Frame& frame, uint32_t wire_bytes, RxFilter::Verdict verdict)
   frame.strip_tag = parse.vlan && rings_[rss.queue].strips_vlan();
   frame.bytes = frame.strip_tag ? wire_bytes - kTagBytes : wire_bytes;
   frame.issued = 0;
-  frame.units = UnitsOf(wire_bytes);
   frame.status = verdict == RxFilter::Verdict::kInexact ? uint32_t{kRxPif} : 0;
   if ((frame.wire.flags & kWireBadFcs) != 0) frame.status |= kRxErrorRxe;
   held_units_ += frame.units;

@@ -92,6 +92,8 @@ class RxPath {
     WireFrame wire;
     SimTime first_bit;
     SimTime last_bit;
+    uint32_t wire_bytes;  // as WireBytes
+    uint32_t units;       // of the packet buffer
     bool room_decided;
     bool room;
     bool dropped;
@@ -103,7 +105,6 @@ class RxPath {
     uint32_t rss_hash;
     uint32_t bytes;   // as host memory gets it: padded, tag stripped
     uint32_t issued;  // of them, on their way to host memory
-    uint32_t units;   // of the packet buffer
     uint32_t status;  // descriptor status and error bits known on arrival
   };
   // A buffer's worth of a frame, and its descriptor, on their way to host memory.
@@ -126,10 +127,11 @@ class RxPath {
   // the compiler: they are `flatten`, and what few frames meet is `noinline`.
 
   // rx_path.cc: the MAC's side.
-  void SetNextArrival();
+  // `frame` is the one at receive_, nullptr where there is none.
+  void SetNextArrival(const Frame* frame);
   void TakeIn(Frame& frame);
-  bool GoodOnWire(Frame& frame, uint32_t wire_bytes);
-  void Store(Frame& frame, uint32_t wire_bytes, RxFilter::Verdict verdict);
+  bool GoodOnWire(Frame& frame);
+  void Store(Frame& frame, RxFilter::Verdict verdict);
   void CountGood(const uint8_t* dst, uint32_t wire_bytes);
   [[gnu::noinline]] void Drop(SimTime at, Frame& frame, DropReason reason, uint64_t* counter);
   void PopDropped() {

@@ -16,8 +16,12 @@ void Cable::Transmit(SimTime first_bit, SimTime, const nic::WireFrame& frame) {
   to_.WireRx(first_bit + delay_, frame);
 }
 
-nic::WireFrame MakeWireFrame(World& world, uint32_t frame_id, std::span<const uint8_t> bytes,
-                             bool stable, uint8_t flags) {
+namespace {
+
+// Once a frame.
+[[gnu::always_inline]] inline nic::WireFrame WireFrameOf(World& world, uint32_t frame_id,
+                                                         std::span<const uint8_t> bytes,
+                                                         bool stable, uint8_t flags) {
   nic::WireFrame frame;
   frame.flags = static_cast<uint8_t>(flags | nic::kWirePad);
   frame.frame_id = frame_id;
@@ -32,6 +36,13 @@ nic::WireFrame MakeWireFrame(World& world, uint32_t frame_id, std::span<const ui
   return frame;
 }
 
+}  // namespace
+
+nic::WireFrame MakeWireFrame(World& world, uint32_t frame_id, std::span<const uint8_t> bytes,
+                             bool stable, uint8_t flags) {
+  return WireFrameOf(world, frame_id, bytes, stable, flags);
+}
+
 CapturePort::CapturePort(World& world, nic::Nic82599& nic, const FrameEdits* edits)
     : world_(world),
       nic_(nic),
@@ -43,22 +54,28 @@ CapturePort::CapturePort(World& world, nic::Nic82599& nic, const FrameEdits* edi
 uint32_t CapturePort::Inject(SimTime first_bit, std::span<const uint8_t> bytes, bool stable,
                              uint8_t flags) {
   const uint32_t frame_id = world_.NewFrameId();
-  const FrameEdit* const edit = FindEdit(edits_, frame_id);
-  if (edit != nullptr && edit->kind == FrameEdit::Kind::kDrop) return frame_id;
+  if (const FrameEdit* const edit = FindEdit(edits_, frame_id)) {
+    InjectEdited(*edit, frame_id, first_bit, bytes, stable, flags);
+  } else {
+    nic_.WireRx(first_bit, WireFrameOf(world_, frame_id, bytes, stable, flags));
+  }
+  return frame_id;
+}
+
+void CapturePort::InjectEdited(const FrameEdit& edit, uint32_t frame_id, SimTime first_bit,
+                               std::span<const uint8_t> bytes, bool stable, uint8_t flags) {
+  if (edit.kind == FrameEdit::Kind::kDrop) return;
   const nic::WireFrame frame = MakeWireFrame(world_, frame_id, bytes, stable, flags);
-  if (edit != nullptr && edit->kind == FrameEdit::Kind::kDelay) {
+  if (edit.kind == FrameEdit::Kind::kDelay) {
     auto* const delayed = delayed_.New(EventKind::kWire, event_source_, &CapturePort::OnDelayed);
     CHECK(delayed != nullptr);
     delayed->port = this;
     delayed->frame = frame;
-    world_.device_events().Schedule(delayed, first_bit + edit->delay);
-    return frame.frame_id;
+    world_.device_events().Schedule(delayed, first_bit + edit.delay);
+    return;
   }
-  nic_.WireRx(first_bit, frame);
-  if (edit != nullptr) {  // twice
-    nic_.WireRx(first_bit, MakeWireFrame(world_, world_.NewFrameId(), bytes, stable, flags));
-  }
-  return frame.frame_id;
+  nic_.WireRx(first_bit, frame);  // twice
+  nic_.WireRx(first_bit, MakeWireFrame(world_, world_.NewFrameId(), bytes, stable, flags));
 }
 
 void CapturePort::OnDelayed(Event* event, SimTime now) {

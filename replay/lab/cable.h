@@ -82,6 +82,9 @@ class CapturePort : public nic::WireSink {
   uint64_t frames_out() const { return frames_out_; }
 
  private:
+  // Inject of a frame that `edit` is about.
+  void InjectEdited(const FrameEdit& edit, uint32_t frame_id, SimTime first_bit,
+                    std::span<const uint8_t> bytes, bool stable, uint8_t flags);
   // An answer on its way.
   struct Reply : Event {
     using Event::Event;

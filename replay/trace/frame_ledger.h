@@ -17,16 +17,24 @@ class FrameLedger {
   enum class Fate : uint8_t { kQueued, kDelivered, kDropped };
   struct Frame {
     uint32_t id = 0;
-    Fate fate = Fate::kQueued;
     DropReason reason = SKB_DROP_REASON_CONSUMED;
+    Fate fate = Fate::kQueued;
     bool passed_on = false;  // delivered in that it was forwarded; a drop behind that counts
   };
+  static_assert(sizeof(Frame) == 8);
 
   // Hears kWireRx, kDeliver, kForward, kDrop and kNicDrop; others are nothing to it.
   void Add(const TraceEvent& event) { Add(event.kind, event.args); }
   // `args`: the event's four.
   void Add(TraceKind kind, const uint64_t* args) {
-    if ((kHeard >> static_cast<uint32_t>(kind) & 1) != 0) Hear(kind, args);
+    const auto id = static_cast<uint32_t>(args[0]);
+    if (kind == TraceKind::kWireRx) {
+      if ((args[3] & kWireFlagAnswer) == 0) Enter(id);
+    } else if (kind == TraceKind::kDeliver) {
+      Settle({.id = id, .fate = Fate::kDelivered});
+    } else if ((kRare >> static_cast<uint32_t>(kind) & 1) != 0) {
+      HearRare(kind, args);
+    }
   }
 
   uint64_t frames_in() const { return frames_in_; }
@@ -40,28 +48,49 @@ class FrameLedger {
   // The frame with this id, or null where it never entered or was settled so long ago that it was
   // forgotten.
   const Frame* Find(uint32_t id) const {
-    const Frame& frame = ring_[id & (ring_.size() - 1)];
+    const Frame& frame = SlotOf(id);
     return frame.id == id && id != 0 ? &frame : nullptr;
   }
 
  private:
-  static constexpr uint64_t kHeard = [] {
+  // What HearRare is for.
+  static constexpr uint64_t kRare = [] {
     uint64_t kinds = 0;
-    for (const TraceKind kind : {TraceKind::kWireRx, TraceKind::kDeliver, TraceKind::kForward,
-                                 TraceKind::kDrop, TraceKind::kNicDrop}) {
+    for (const TraceKind kind : {TraceKind::kForward, TraceKind::kDrop, TraceKind::kNicDrop}) {
       kinds |= uint64_t{1} << static_cast<uint32_t>(kind);
     }
     return kinds;
   }();
   static_assert(static_cast<uint32_t>(TraceKind::kCount) <= 64);
 
-  void Hear(TraceKind kind, const uint64_t* args);
-  void Enter(uint32_t id);
-  void Settle(uint32_t id, Fate fate, DropReason reason, bool passed_on = false);
+  const Frame& SlotOf(uint32_t id) const { return ring_[id & (ring_.size() - 1)]; }
+  Frame& SlotOf(uint32_t id) { return ring_[id & (ring_.size() - 1)]; }
+  [[gnu::noinline]] void HearRare(TraceKind kind, const uint64_t* args);
+  void Enter(uint32_t id) {
+    ++frames_in_;
+    Frame* slot = &SlotOf(id);
+    if (slot->id != 0 && slot->fate == Fate::kQueued) [[unlikely]]
+      slot = &MakeRoom(id);
+    *slot = {.id = id};
+  }
+  // `as` is the frame's fate.
+  void Settle(const Frame& as) {
+    Frame& slot = SlotOf(as.id);
+    if (slot.id != as.id || as.id == 0 || slot.fate != Fate::kQueued) [[unlikely]]
+      return SettleAgain(as);
+    slot = as;
+    Count(as, 1);
+  }
   // Of a frame that has a fate already, or is not known.
-  [[gnu::noinline]] void SettleAgain(uint32_t id, Fate fate, DropReason reason, bool passed_on);
-  void Count(const Frame& frame, uint64_t by);
-  [[gnu::noinline]] void Grow();
+  [[gnu::noinline]] void SettleAgain(const Frame& as);
+  // The slot of a frame where another waits, once the ring is large enough for both.
+  [[gnu::noinline]] Frame& MakeRoom(uint32_t id);
+  void Count(const Frame& frame, uint64_t by) {
+    if (frame.fate == Fate::kDelivered) delivered_ += by;
+    if (frame.fate != Fate::kDropped) return;
+    dropped_ += by;
+    by_reason_[static_cast<size_t>(frame.reason)] += by;
+  }
 
   // Frames by the low bits of their id. A settled frame may be overwritten; the ring grows rather
   // than lose another.

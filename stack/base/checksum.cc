@@ -67,9 +67,11 @@ uint64_t SumBytes(uint8_t* dst, const uint8_t* src, size_t n) {
 template <bool kCopy>
 uint64_t SumTail(uint8_t* dst, const uint8_t* src, size_t n, uint64_t sum) {
   if (n < 8) return AddWord(sum, SumBytes<kCopy>(dst, src, n));
-  do {
+  while (n >= 16) {
     sum = AddWord(sum, Take<uint64_t, kCopy>(dst, src, n));
-  } while (n >= 8);
+    sum = AddWord(sum, Take<uint64_t, kCopy>(dst, src, n));
+  }
+  if (n >= 8) sum = AddWord(sum, Take<uint64_t, kCopy>(dst, src, n));
   if (n == 0) return sum;
   // What is left are the last bytes of a word that ends where they do.
   const uint64_t last = LoadNative<uint64_t>(src + n - 8);
@@ -99,7 +101,8 @@ wsum SumAndMaybeCopy(uint8_t* dst, const uint8_t* src, size_t n, wsum seed) {
     Skip<kCopy>(vectors * sizeof(Vector128::Lanes), dst, src, n);
   }
   sum = SumTail<kCopy>(dst, src, n, sum);
-  return csum_from64to16(uint64_t{BigEndianSum(sum)} + seed);
+  const uint16_t folded = BigEndianSum(sum);
+  return seed == 0 ? folded : csum_from64to16(uint64_t{folded} + seed);
 }
 
 }  // namespace

@@ -111,7 +111,10 @@ class Arena {
 
   // The packet pool. Pages are handed out once and recycled by the caches above.
   uint8_t* AllocatePoolPages(size_t pages);
-  bool InPool(const void* p) const { return p >= pool_ && p < pool_ + options_.pool_reserve_bytes; }
+  bool InPool(const void* p) const {
+    const auto at = reinterpret_cast<uintptr_t>(p);
+    return at - reinterpret_cast<uintptr_t>(pool_) < options_.pool_reserve_bytes;
+  }
   // Says that the pool bytes [p, p + bytes) are about to be written for the first time since they
   // were allocated. What was never said so is neither part of a snapshot nor filled again when it
   // is handed out again. REQUIRES: InPool(p), bytes > 0.

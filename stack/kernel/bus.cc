@@ -121,35 +121,31 @@ dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection d
   mapping.coherent_slab = nullptr;
   mapping.bytes = bytes;
   mapping.frame_id = 0;
-  mapping.direction = direction;
   mapping.allowed = AllowedBy(direction);
-  mapping.coherent = coherent;
-  mapping.slot = static_cast<uint8_t>(slot);
+  const dma_addr_t generation = static_cast<dma_addr_t>(mapping.tenant >> 16) << 48;
+  mapping.tenant = TenantOf(generation, slot, direction, coherent);
   ++live_mappings_;
-  return static_cast<dma_addr_t>(mapping.generation) << 48 | static_cast<dma_addr_t>(index)
-                                                                 << kOffsetBits;
+  return generation | static_cast<dma_addr_t>(index) << kOffsetBits;
 }
 
 bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction,
                       bool coherent, uint32_t* frame_id) {
-  Mapping* const mapping = Find(addr);
-  if (mapping == nullptr || OffsetOf(addr) != 0 || mapping->slot != slot ||
-      mapping->bytes != bytes || mapping->coherent != coherent) {
-    ReportFault(slot, kernel_.now(), DmaFault::kDoubleUnmap, addr, bytes);
-    return false;
-  }
-  if (mapping->direction != direction) {
-    ReportFault(slot, kernel_.now(), DmaFault::kWrongDirection, addr, bytes);
-    return false;
-  }
+  const uint32_t index = IndexOf(addr);
+  const uint32_t tenant = TenantOf(addr, slot, direction, coherent);
+  if (index >= mapping_count_ || OffsetOf(addr) != 0 || bytes == 0) [[unlikely]]
+    return ReportUnmap(slot, addr, bytes, direction, coherent);
+  Mapping* const mapping = At(index);
+  if (mapping->tenant != tenant || mapping->bytes != bytes) [[unlikely]]
+    return ReportUnmap(slot, addr, bytes, direction, coherent);
   *frame_id = mapping->frame_id;
   Changing(mapping)->memory = nullptr;
   mapping->bytes = 0;
   mapping->allowed = 0;
   // Generation 0 is never used, so bus address 0 is never valid.
-  if (++mapping->generation == 0) mapping->generation = 1;
+  const uint32_t next = tenant + (1 << 16);
+  mapping->tenant = next >> 16 == 0 ? kFirstTenant : next;
   mapping->next_free = free_head_;
-  free_head_ = IndexOf(addr);
+  free_head_ = index;
   --live_mappings_;
   return true;
 }
@@ -157,6 +153,17 @@ bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection di
 [[gnu::flatten]] dma_addr_t DeviceBus::dma_map_single(int slot, void* memory, uint32_t bytes,
                                                       DmaDirection direction) {
   return Map(slot, memory, bytes, direction, /*coherent=*/false);
+}
+
+bool DeviceBus::ReportUnmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction,
+                            bool coherent) {
+  const Mapping* const mapping = Find(addr);
+  const bool other_direction = mapping != nullptr && OffsetOf(addr) == 0 &&
+                               mapping->slot() == slot && mapping->bytes == bytes &&
+                               mapping->coherent() == coherent && mapping->direction() != direction;
+  const DmaFault fault = other_direction ? DmaFault::kWrongDirection : DmaFault::kDoubleUnmap;
+  ReportFault(slot, kernel_.now(), fault, addr, bytes);
+  return false;
 }
 
 // Once a packet: in one piece.
@@ -193,8 +200,9 @@ void DeviceBus::SetOwner(dma_addr_t addr, uint32_t bytes, bool cpu_owns) {
   if (mapping == nullptr) {
     return ReportFault(kNoDevice, kernel_.now(), DmaFault::kNotMapped, addr, bytes);
   }
-  SyncDevice(mapping->slot);
-  if (!mapping->coherent) Changing(mapping)->allowed = cpu_owns ? 0 : AllowedBy(mapping->direction);
+  SyncDevice(mapping->slot());
+  if (mapping->coherent()) return;
+  Changing(mapping)->allowed = cpu_owns ? 0 : AllowedBy(mapping->direction());
 }
 
 void DeviceBus::dma_sync_single_for_cpu(dma_addr_t addr, uint32_t bytes, DmaDirection) {
@@ -217,10 +225,10 @@ uint32_t DeviceBus::FrameId(dma_addr_t addr) const {
 void DeviceBus::ReportAccess(int slot, SimTime at, dma_addr_t addr, uint32_t bytes, uint8_t use) {
   const Mapping* const mapping = Find(addr);
   DmaFault fault = DmaFault::kNotMapped;
-  if (mapping != nullptr && mapping->slot == slot) {
+  if (mapping != nullptr && mapping->slot() == slot) {
     if (uint64_t{OffsetOf(addr)} + bytes > mapping->bytes) {
       fault = DmaFault::kBeyondMapping;
-    } else if ((AllowedBy(mapping->direction) & use) == 0) {
+    } else if ((AllowedBy(mapping->direction()) & use) == 0) {
       fault = DmaFault::kWrongDirection;
     } else {
       fault = DmaFault::kOwnedByCpu;

@@ -132,14 +132,14 @@ class DeviceBus {
     return mapping == nullptr ? nullptr : mapping->memory + OffsetOf(addr);
   }
   // With `frame_id` the buffer holds that frame from now on (see SetFrameId).
-  uint8_t* DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
-                       uint32_t frame_id = 0) {
+  [[gnu::always_inline]] uint8_t* DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
+                                              uint32_t frame_id = 0) {
     Mapping* const mapping = Access(slot, at, addr, bytes, kMayWrite);
     if (mapping == nullptr) return nullptr;
     if (frame_id != 0) Changing(mapping)->frame_id = frame_id;
     uint8_t* const target = mapping->memory + OffsetOf(addr);
     if (bytes == 0) return target;
-    if (mapping->coherent) {
+    if (mapping->coherent()) {
       arena_.Wrote(target, bytes);
     } else {
       arena_.Touch(target, bytes);
@@ -162,6 +162,15 @@ class DeviceBus {
   // What a device may do with a mapping; nothing while the CPU owns it.
   static constexpr uint8_t kMayRead = 1;
   static constexpr uint8_t kMayWrite = 2;
+  // A mapping's generation, 1 to 65535, device, kind and direction as one number to compare:
+  // generation << 16 | slot << 8 | kCoherent | direction.
+  static constexpr uint32_t kFirstTenant = 1 << 16;
+  static constexpr uint32_t kCoherent = 4;
+  static constexpr uint32_t TenantOf(dma_addr_t addr, int slot, DmaDirection direction,
+                                     bool coherent) {
+    return static_cast<uint32_t>(addr >> 48) << 16 | static_cast<uint32_t>(slot) << 8 |
+           (coherent ? kCoherent : 0) | static_cast<uint32_t>(direction);
+  }
   struct Mapping {
     uint8_t* memory = nullptr;  // nullptr: free
     union {
@@ -170,11 +179,11 @@ class DeviceBus {
     };
     uint32_t bytes = 0;  // 0: free
     uint32_t frame_id = 0;
-    uint16_t generation = 1;
-    uint8_t slot = 0;
+    uint32_t tenant = kFirstTenant;
     uint8_t allowed = 0;
-    DmaDirection direction = DmaDirection::kBidirectional;
-    bool coherent = false;
+    int slot() const { return static_cast<int>(tenant >> 8 & 0xff); }
+    bool coherent() const { return (tenant & kCoherent) != 0; }
+    DmaDirection direction() const { return static_cast<DmaDirection>(tenant & 3); }
   };
   static_assert(sizeof(Mapping) == 32);  // none crosses an Arena::kTrackBytes
   // A bus address: generation << 48 | mapping << 20 | offset; offsets below 1 MiB, so addresses
@@ -189,8 +198,11 @@ class DeviceBus {
     return static_cast<uint32_t>(addr >> kOffsetBits & ((uint32_t{1} << kIndexBits) - 1));
   }
   static constexpr uint8_t AllowedBy(DmaDirection direction) {
-    if (direction == DmaDirection::kBidirectional) return kMayRead | kMayWrite;
-    return direction == DmaDirection::kToDevice ? kMayRead : kMayWrite;
+    constexpr uint32_t kAllowed = (kMayRead | kMayWrite) |
+                                  kMayRead << 2 * static_cast<int>(DmaDirection::kToDevice) |
+                                  kMayWrite << 2 * static_cast<int>(DmaDirection::kFromDevice);
+    static_assert(static_cast<int>(DmaDirection::kBidirectional) == 0);
+    return kAllowed >> 2 * static_cast<int>(direction) & 3;
   }
 
   dma_addr_t Map(int slot, void* memory, uint32_t bytes, DmaDirection direction, bool coherent);
@@ -210,7 +222,7 @@ class DeviceBus {
     const uint32_t index = IndexOf(addr);
     if (index >= mapping_count_) return nullptr;
     Mapping* const mapping = At(index);
-    return mapping->generation == addr >> 48 && mapping->bytes != 0 ? mapping : nullptr;
+    return mapping->tenant >> 16 == addr >> 48 && mapping->bytes != 0 ? mapping : nullptr;
   }
   // The mapping that a device may use so; else nullptr, after reporting. Every word that crosses
   // the bus comes through here. A free mapping allows nothing.
@@ -218,8 +230,8 @@ class DeviceBus {
     const uint32_t index = IndexOf(addr);
     if (__builtin_expect(index < mapping_count_, 1)) {
       Mapping* const mapping = At(index);
-      if (__builtin_expect(mapping->generation == addr >> 48 && mapping->slot == slot &&
-                               (mapping->allowed & use) != 0 &&
+      const uint32_t wanted = TenantOf(addr, slot, DmaDirection::kBidirectional, false);
+      if (__builtin_expect((mapping->tenant ^ wanted) >> 8 == 0 && (mapping->allowed & use) != 0 &&
                                uint64_t{OffsetOf(addr)} + bytes <= mapping->bytes,
                            1)) {
         return mapping;
@@ -228,6 +240,9 @@ class DeviceBus {
     ReportAccess(slot, at, addr, bytes, use);
     return nullptr;
   }
+  // Says what is wrong with an Unmap, and returns false.
+  [[gnu::noinline]] bool ReportUnmap(int slot, dma_addr_t addr, uint32_t bytes,
+                                     DmaDirection direction, bool coherent);
   // Says what is wrong with an access.
   [[gnu::noinline]] void ReportAccess(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
                                       uint8_t use);
