@@ -10,6 +10,7 @@
 #include "stack/base/drop_reason.h"
 #include "stack/base/trace_event.h"
 #include "stack/kernel/bus.h"
+#include "stack/kernel/dma_listener.h"
 #include "stack/kernel/world.h"
 
 namespace tapedeck::nic {
@@ -41,6 +42,13 @@ struct Chip {
                  .host = config.host,
                  .args = {frame_id, static_cast<uint64_t>(reason), bytes}});
   }
+  void TellDma(DmaKind kind, SimTime from, SimTime to, uint32_t queue, uint32_t frame_id,
+               uint32_t bytes) {
+    if (dma_listener == nullptr) [[likely]]
+      return;
+    dma_listener->OnDma(
+        {from, to, kind, config.host, static_cast<uint16_t>(queue), frame_id, bytes});
+  }
   void ReportDescriptorFault(SimTime at, dma_addr_t addr, uint32_t bytes) {
     bus.ReportFault(slot, at, DmaFault::kDescriptor, addr, bytes);
   }
@@ -55,6 +63,7 @@ struct Chip {
   // Faults that were planted, and what they have put off.
   FaultPlan faults;
   LateActs late;
+  DmaListener* dma_listener = nullptr;  // who draws what the DMA engine does; usually nobody
   // The statistics queue of each real queue (RQSMR, TQSM).
   uint8_t rx_stat_queue[128] = {};
   uint8_t tx_stat_queue[128] = {};

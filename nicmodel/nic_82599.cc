@@ -105,6 +105,8 @@ void Nic82599::SendMessage() {
   const SimTime at = chip_.irq.next_fire();
   const int vector = chip_.irq.Fire();
   const SimTime sent_at = chip_.pcie.WriteMessage(at);
+  chip_.TellDma(DmaKind::kMessage, at, sent_at, static_cast<uint32_t>(vector), 0,
+                kMsixMessageBytes);
   const std::optional<Fault> fault = chip_.faults.Happens(FaultPoint::kMessage);
   if (!fault.has_value() || fault->kind == FaultKind::kRepeat) {
     chip_.bus.SendMsix(chip_.slot, sent_at, vector);

@@ -39,6 +39,8 @@ class Nic82599 final : public PciDevice {
   // --- The wire. ---
   // Who gets the frames that are sent; nullptr: nobody.
   void set_sink(WireSink* sink) { sink_ = sink; }
+  // Who is told of every transfer over PCIe from now on; nullptr: nobody.
+  void set_dma_listener(DmaListener* listener) { chip_.dma_listener = listener; }
   // A frame for the receiver: its first bit arrives at `first_bit`, which may lie in the future, or
   // when the wire is free after the frame handed over before; returns when. Calls come in the order
   // of arrival. Ownership of frame.buffer, if any, goes to the NIC; bytes elsewhere have to stay

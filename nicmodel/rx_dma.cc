@@ -79,6 +79,8 @@ void RxPath::IssuePiece(Frame& frame, RxRing& ring) {
     const Posted& before = posted_[(posted_first_ + posted_count_ - 2) % kPostedMax];
     posted.visible_at = Later(posted.visible_at, before.visible_at);
   }
+  chip_.TellDma(DmaKind::kRxWrite, last_issue_, posted.visible_at, frame.queue, frame.wire.frame_id,
+                bytes);
   frame.issued += bytes;
   if (!last) return;
   --waiting_;

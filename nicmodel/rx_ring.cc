@@ -62,6 +62,7 @@ void RxRing::Fetch(SimTime at, uint32_t count) {
       cache_[slot] ^= uint64_t{fault->flip} << 32 * word;
     }
   }
+  chip_->TellDma(DmaKind::kRxFetch, at, landing_at_, queue_, 0, bytes);
   fetch_ += count;
   if (fetch_ == entries()) fetch_ = 0;
 }

@@ -175,6 +175,7 @@ void TxPath::ReadData(const TxDescriptor& descriptor) {
   if (!frame_id_read_) frame_id_ = chip_.bus.FrameId(address);
   frame_id_read_ = true;
   data_at_ = chip_.pcie.Read(next_request_, bytes);
+  chip_.TellDma(DmaKind::kTxRead, next_request_, data_at_, current_->queue(), frame_id_, bytes);
   const uint8_t* from = chip_.bus.DeviceRead(chip_.slot, next_request_, address, bytes);
   if (from == nullptr) chip_.irq.RaiseOther(kEicrPciException, next_request_);
   offset_ += bytes;

@@ -69,6 +69,7 @@ void TxRing::Fetch(SimTime at, uint32_t count) {
       (word < 2 ? descriptor.low : descriptor.high) ^= uint64_t{fault->flip} << 32 * (word % 2);
     }
   }
+  chip_->TellDma(DmaKind::kTxFetch, at, landing_at_, queue_, 0, bytes);
   fetch_ += count;
   if (fetch_ == entries()) fetch_ = 0;
 }

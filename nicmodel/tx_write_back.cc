@@ -53,7 +53,10 @@ void TxPath::WriteBackFinished(TxRing& ring, SimTime at) {
   while (ring.finished() != 0) {
     const TxRing::StatusWrite write = ring.TakeFinished();
     if (head && ring.finished() != 0) continue;  // only the newest head matters
-    const SimTime sent_at = chip_.pcie.Write(at, head ? sizeof(uint32_t) : kDescriptorBytes);
+    const uint32_t bytes = head ? sizeof(uint32_t) : kDescriptorBytes;
+    const SimTime sent_at = chip_.pcie.Write(at, bytes);
+    chip_.TellDma(DmaKind::kTxWriteBack, at, sent_at + chip_.pcie.write_latency(), ring.queue(), 0,
+                  bytes);
     PostStatus({sent_at + chip_.pcie.write_latency(), write.address, write.value});
   }
   chip_.irq.RaiseTx(ring.queue(), at);

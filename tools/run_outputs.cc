@@ -45,6 +45,7 @@ void AddOutputFlags(CLI::App* sub, OutputFlags* flags) {
 
 absl::Status RunOutputs::Start(Recorder& recorder, const CaptureOutput::Options& capture) {
   if (wants_log()) recorder.AddObserver(&log_);
+  if (!flags_.timeline.empty()) recorder.ListenToDma(&log_);
   if (flags_.out.empty()) return absl::OkStatus();
   absl::StatusOr<CaptureOutput> created = CaptureOutput::Create(flags_.out, capture);
   if (!created.ok()) return created.status();

@@ -30,6 +30,11 @@ Lab::Lab(const LabOptions& options, Arena* arena)
   if (options.observer != nullptr) recorder_.AddObserver(options.observer);
   Build(options);
   Connect(options);
+  recorder_.set_dma_devices([this](DmaListener* listener) {
+    for (const LabHost& host : hosts_) {
+      for (const LabNic& made : host.nics) made.nic->set_dma_listener(listener);
+    }
+  });
   SingCanary(*world_, host(0));
 }
 

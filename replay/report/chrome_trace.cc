@@ -23,6 +23,9 @@ constexpr int kWireOutTrack = 2;
 constexpr int kSocketTrack = 3;
 constexpr int kNeighbourTrack = 4;
 constexpr int kDeviceTrack = 5;
+constexpr int kDmaInTracks = 10;  // of transfers under way at once each has its own
+constexpr int kDmaOutTracks = 50;
+constexpr size_t kDmaTracksMax = 40;
 constexpr int kInterruptTracks = 100;  // + CPU
 constexpr int kSoftirqTracks = 200;    // + CPU
 constexpr int kTimerTracks = 300;      // + CPU
@@ -54,7 +57,8 @@ std::string TrackName(int track) {
   if (track >= kCallTracks) return absl::StrCat("system calls, thread ", track - kCallTracks);
   if (track >= kTimerTracks) return absl::StrCat("CPU ", track - kTimerTracks, " timers");
   if (track >= kSoftirqTracks) return absl::StrCat("CPU ", track - kSoftirqTracks, " softirq");
-  return absl::StrCat("CPU ", track - kInterruptTracks, " hardirq");
+  if (track >= kInterruptTracks) return absl::StrCat("CPU ", track - kInterruptTracks, " hardirq");
+  return track >= kDmaOutTracks ? "DMA from the host" : "DMA to the host";
 }
 
 // Collects the entries; metadata of the tracks that were used come at the end.
@@ -232,11 +236,64 @@ void AddEvents(const RunLog& log, TimelineWriter* out) {
   calls.Finish(log.end());
 }
 
+const char* DmaName(DmaKind kind) {
+  switch (kind) {
+    case DmaKind::kRxFetch:
+      return "fetch receive descriptors";
+    case DmaKind::kRxWrite:
+      return "write frame and descriptor";
+    case DmaKind::kTxFetch:
+      return "fetch transmit descriptors";
+    case DmaKind::kTxRead:
+      return "read frame";
+    case DmaKind::kTxWriteBack:
+      return "write back";
+    case DmaKind::kMessage:
+      return "message";
+  }
+  return "";
+}
+
+bool IsToHost(DmaKind kind) {
+  return kind == DmaKind::kRxWrite || kind == DmaKind::kTxWriteBack || kind == DmaKind::kMessage;
+}
+
+// The tracks of one direction of a host's DMA: a bar lies on the first one that is free.
+class DmaTracks {
+ public:
+  size_t Take(SimTime from, SimTime to) {
+    size_t at = 0;
+    while (at < free_.size() && free_[at] > from) ++at;
+    if (at == kDmaTracksMax) --at;
+    if (at == free_.size()) free_.emplace_back();
+    free_[at] = Later(free_[at], to);
+    return at;
+  }
+
+ private:
+  std::vector<SimTime> free_;
+};
+
+void AddTransfers(const RunLog& log, TimelineWriter* out) {
+  std::map<std::pair<uint8_t, bool>, DmaTracks> tracks;
+  for (const DmaTransfer& transfer : log.transfers()) {
+    const bool to_host = IsToHost(transfer.kind);
+    const size_t lane = tracks[{transfer.host, to_host}].Take(transfer.from, transfer.to);
+    const int track = (to_host ? kDmaInTracks : kDmaOutTracks) + static_cast<int>(lane);
+    std::string args = absl::StrFormat(R"("%s":%d,"bytes":%d)",
+                                       transfer.kind == DmaKind::kMessage ? "vector" : "queue",
+                                       transfer.queue, transfer.bytes);
+    if (transfer.frame_id != 0) absl::StrAppendFormat(&args, R"(,"frame":%d)", transfer.frame_id);
+    out->Bar(transfer.host, track, transfer.from, transfer.to, DmaName(transfer.kind), args);
+  }
+}
+
 }  // namespace
 
 std::string ChromeTraceJson(const RunLog& log) {
   TimelineWriter out;
   for (const LoggedFrame& frame : log.frames()) AddFrameBar(frame, &out);
+  AddTransfers(log, &out);
   AddEvents(log, &out);
   for (int host = 0; host < log.hosts(); ++host) {
     const auto id = static_cast<uint8_t>(host);

@@ -1,7 +1,7 @@
 // A run as a timeline in the Trace Event Format, which Perfetto (ui.perfetto.dev) and
-// chrome://tracing open: tracks for the wire in both directions, each CPU's interrupts,
-// softirqs and timers, system calls by thread, sockets and neighbours; an arrow follows each packet
-// from the wire to where it ended; counters of what is queued.
+// chrome://tracing open: tracks for the wire and the devices' DMA in both directions, each CPU's
+// interrupts, softirqs and timers, system calls by thread, sockets and neighbours; an arrow follows
+// each packet from the wire to where it ended; counters of what is queued.
 #ifndef TAPEDECK_REPLAY_REPORT_CHROME_TRACE_H_
 #define TAPEDECK_REPLAY_REPORT_CHROME_TRACE_H_
 

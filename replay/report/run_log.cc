@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "replay/trace/stable_sort.h"
 #include "stack/wire/describe.h"
 #include "stack/wire/ip_protocol.h"
 #include "stack/wire/tcp.h"
@@ -109,6 +110,12 @@ void RunLog::Settle(const TraceEvent& event, const FrameLedger& ledger) {
   waiting_.erase(waiting);
 }
 
+void RunLog::OnDma(const DmaTransfer& transfer) {
+  if (transfers_.size() >= limits_.events) return;
+  Stretch(transfer.from, transfer.to);
+  transfers_.push_back(transfer);
+}
+
 void RunLog::Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) {
   ++counts_[static_cast<size_t>(event.kind)];
   hosts_ = std::max(hosts_, event.host + 1);
@@ -141,6 +148,8 @@ void RunLog::Observe(uint64_t number, const TraceEvent& event, const FrameLedger
 
 void RunLog::Finish() {
   SortByTime(&events_);
+  StableSort(&transfers_,
+             [](const DmaTransfer& a, const DmaTransfer& b) { return a.from < b.from; });
   std::vector<uint32_t> order(frames_.size());
   for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   std::sort(order.begin(), order.end(), [this](uint32_t a, uint32_t b) {

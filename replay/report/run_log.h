@@ -19,6 +19,7 @@
 #include "stack/base/seqnum.h"
 #include "stack/base/time.h"
 #include "stack/base/trace_event.h"
+#include "stack/kernel/dma_listener.h"
 
 namespace tapedeck::report {
 
@@ -75,7 +76,7 @@ struct Flow {
   std::string ToString() const;  // "tcp 10.0.0.2:80 - 10.0.0.1:40000"
 };
 
-class RunLog : public TraceObserver {
+class RunLog : public TraceObserver, public DmaListener {
  public:
   // Beyond these the log only counts, so that a long run cannot fill the machine.
   struct Limits {
@@ -86,11 +87,13 @@ class RunLog : public TraceObserver {
   explicit RunLog(const Limits& limits) : limits_(limits) {}
 
   void Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) override;
-  // Puts frames and events in order of time. Call it once, when the run is over.
+  void OnDma(const DmaTransfer& transfer) override;
+  // Puts frames, events and transfers in order of time. Call it once, when the run is over.
   void Finish();
 
   const std::vector<LoggedFrame>& frames() const { return frames_; }
   const std::vector<LoggedEvent>& events() const { return events_; }
+  const std::vector<DmaTransfer>& transfers() const { return transfers_; }
   const std::vector<Flow>& flows() const { return flows_; }
   uint64_t frames_left_out() const { return frames_left_out_; }
   uint64_t events_left_out() const { return events_left_out_; }
@@ -111,6 +114,7 @@ class RunLog : public TraceObserver {
   Limits limits_;
   std::vector<LoggedFrame> frames_;
   std::vector<LoggedEvent> events_;
+  std::vector<DmaTransfer> transfers_;
   std::vector<Flow> flows_;
   std::map<FlowKey, int32_t> flow_of_;
   std::map<std::pair<uint8_t, uint32_t>, uint32_t> waiting_;  // received frames that are queued

@@ -8,11 +8,14 @@
 #define TAPEDECK_REPLAY_TRACE_RECORDER_H_
 
 #include <cstdint>
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "replay/trace/digest.h"
 #include "replay/trace/frame_ledger.h"
 #include "stack/base/trace_event.h"
+#include "stack/kernel/dma_listener.h"
 
 namespace tapedeck {
 
@@ -39,6 +42,16 @@ class Recorder : public TraceSink {
   void AddObserver(TraceObserver* observer) {
     observers_.push_back(observer);
     Settle();
+  }
+
+  // Who is told what the DMA engines of the Lab's devices do, for what nobody digests; `listener`
+  // must outlive their last transfer. Where there is no such device nothing happens.
+  void ListenToDma(DmaListener* listener) {
+    if (connect_dma_) connect_dma_(listener);
+  }
+  // By the Lab: how its devices get their listener.
+  void set_dma_devices(std::function<void(DmaListener*)> connect) {
+    connect_dma_ = std::move(connect);
   }
 
   // As of now: what is referred to does not hear of later events by itself.
@@ -75,6 +88,7 @@ class Recorder : public TraceSink {
   FrameLedger ledger_;
   uint64_t counts_[static_cast<size_t>(TraceKind::kCount)] = {};
   std::vector<TraceObserver*> observers_;
+  std::function<void(DmaListener*)> connect_dma_;
 };
 
 }  // namespace tapedeck

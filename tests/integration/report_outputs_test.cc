@@ -78,6 +78,7 @@ class ReportOutputsTest : public ::testing::Test {
     TcpLab lab(TcpLabOptions(link));
     RunLog log;
     lab.lab().recorder().AddObserver(&log);
+    lab.lab().recorder().ListenToDma(&log);
     CaptureOutput::Options options;
     options.hosts = 2;
     auto output = CaptureOutput::Create(capture.string(), options);
@@ -202,9 +203,73 @@ TEST_F(ReportOutputsTest, TimelineIsJsonWithNamedTracksAndArrowsThatEnd) {
     EXPECT_TRUE(named.contains({entry["pid"].get<int>(), entry["tid"].get<int>()})) << entry;
   }
   for (const auto& [id, open] : arrows) EXPECT_LE(open, 0) << "arrow " << id << " does not end";
-  EXPECT_THAT(names,
-              ::testing::IsSupersetOf({"wire in", "wire out", "CPU 0 hardirq", "CPU 0 softirq",
-                                       "CPU 0 timers", "sockets", "system calls, thread 1"}));
+  EXPECT_THAT(
+      names, ::testing::IsSupersetOf({"wire in", "wire out", "DMA to the host", "DMA from the host",
+                                      "CPU 0 hardirq", "CPU 0 softirq", "CPU 0 timers", "sockets",
+                                      "system calls, thread 1"}));
+}
+
+// Bars of a track do not overlap: viewers would nest them.
+TEST_F(ReportOutputsTest, TransfersLieBesideEachOther) {
+  const json timeline = json::parse(ChromeTraceJson(log_));
+  std::map<std::pair<int, int>, std::string> names;
+  for (const json& entry : timeline["traceEvents"]) {
+    if (entry["ph"] == "M" && entry["name"] == "thread_name") {
+      names[{entry["pid"], entry["tid"]}] = entry["args"]["name"];
+    }
+  }
+  std::map<std::pair<int, int>, double> ends;
+  std::map<std::string, int> bars;
+  for (const json& entry : timeline["traceEvents"]) {
+    const std::pair<int, int> track{entry["pid"], entry["tid"]};
+    if (entry["ph"] != "X" || !names[track].starts_with("DMA")) continue;
+    ++bars[entry["name"]];
+    constexpr double kRounding = 1e-5;
+    EXPECT_GE(entry["ts"].get<double>(), ends[track] - kRounding) << entry;
+    ends[track] = entry["ts"].get<double>() + entry["dur"].get<double>();
+  }
+  for (const char* const kind : {"fetch receive descriptors", "write frame and descriptor",
+                                 "fetch transmit descriptors", "read frame", "message"}) {
+    EXPECT_GT(bars[kind], 0) << kind;
+  }
+}
+
+// A frame is in host memory after its last bit, and before anybody has it.
+TEST_F(ReportOutputsTest, FramesAreWrittenBetweenWireAndDelivery) {
+  std::map<std::pair<int, uint32_t>, const LoggedFrame*> received;
+  for (const LoggedFrame& frame : log_.frames()) {
+    if (frame.received) received[{frame.host, frame.frame_id}] = &frame;
+  }
+  size_t written = 0;
+  for (const DmaTransfer& transfer : log_.transfers()) {
+    if (transfer.kind != DmaKind::kRxWrite) continue;
+    const auto found = received.find({transfer.host, transfer.frame_id});
+    ASSERT_NE(found, received.end());
+    const LoggedFrame& frame = *found->second;
+    EXPECT_GE(transfer.from, frame.time);
+    if (frame.fate != FrameLedger::Fate::kQueued) {
+      EXPECT_LE(transfer.to, frame.settled);
+    }
+    ++written;
+  }
+  EXPECT_GE(written, received.size());
+}
+
+TEST_F(ReportOutputsTest, ListeningToDmaChangesNoDigest) {
+  std::string digests[2];
+  for (const bool listens : {false, true}) {
+    TcpLab lab(TcpLabOptions(LinkOptions()));
+    RunLog log;
+    if (listens) lab.lab().recorder().ListenToDma(&log);
+    AppPlan plan;
+    plan.request_bytes = 20'000;
+    lab.Serve(1);
+    lab.Ask(0, plan, 1);
+    EXPECT_TRUE(lab.RunClients());
+    EXPECT_EQ(!log.transfers().empty(), listens);
+    digests[listens ? 1 : 0] = lab.lab().recorder().digest().ToString();
+  }
+  EXPECT_EQ(digests[0], digests[1]);
 }
 
 // --- xplot ---
