@@ -17,7 +17,7 @@
 #include "replay/lab/lab.h"
 #include "stack/base/check.h"
 #include "stack/core/dev.h"
-#include "stack/kernel/cost.h"
+#include "stack/kernel/cost_preset.h"
 
 namespace tapedeck::fuzz {
 namespace {
@@ -33,20 +33,9 @@ std::string Prelude() {
                       "+2 pause\n");
 }
 
-CostTable Costs() {
-  for (const CostPreset& preset : CostPresets()) {
-    if (preset.name != kCosts) continue;
-    CostTable table;
-    std::string error;
-    CHECK(ParseCostTable(preset.name, preset.text, &table, &error));
-    return table;
-  }
-  CHECK(false);
-}
-
 LabOptions HostWithCosts() {
   LabOptions options = SmallLab();
-  options.costs = Costs();
+  options.costs = *CostPresetNamed(kCosts);
   return options;
 }
 

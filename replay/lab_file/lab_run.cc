@@ -1,29 +1,19 @@
 #include "replay/lab_file/lab_run.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "replay/lab/lab.h"
 #include "stack/base/drop_reason.h"
-#include "stack/kernel/cost.h"
+#include "stack/kernel/cost_preset.h"
 
 namespace tapedeck {
 
 namespace {
 
 constexpr Duration kCheckPeriod = Duration::Milliseconds(10);
-
-absl::StatusOr<CostTable> CostPresetNamed(const std::string& name) {
-  for (const CostPreset& preset : CostPresets()) {
-    if (name != preset.name) continue;
-    CostTable table;
-    std::string error;
-    if (!ParseCostTable(name, preset.text, &table, &error)) return absl::InternalError(error);
-    return table;
-  }
-  return absl::NotFoundError(absl::StrCat("costs `", name, "`: there is no such preset"));
-}
 
 LabOptions OptionsOf(const LabFile& file, const CostTable& costs) {
   LabOptions options;
@@ -123,9 +113,10 @@ uint64_t Goodput(const LabRunResult& run, const AppCounts& client) {
 
 absl::StatusOr<LabRunResult> RunLabFile(
     const LabFile& file, const std::function<absl::Status(Recorder& recorder)>& started) {
-  const absl::StatusOr<CostTable> costs = CostPresetNamed(file.costs);
-  if (!costs.ok()) {
-    return absl::InvalidArgumentError(absl::StrCat(file.path, ": ", costs.status().message()));
+  const std::optional<CostTable> costs = CostPresetNamed(file.costs);
+  if (!costs.has_value()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file.path, ": costs `", file.costs, "`: the presets are ", CostPresetNames()));
   }
   Lab lab(OptionsOf(file, *costs));
   if (started) {

@@ -4,24 +4,16 @@
 
 #include "absl/strings/str_format.h"
 #include "stack/base/drop_reason.h"
+#include "stack/kernel/cost_preset.h"
 
 namespace tapedeck {
 
 namespace {
 
-CostTable CostsByName(const std::string& name) {
-  CostTable table;
-  for (const CostPreset& preset : CostPresets()) {
-    std::string error;
-    if (name == preset.name) CHECK(ParseCostTable(name, preset.text, &table, &error));
-  }
-  return table;
-}
-
 LabOptions LiveLabOptions(const LiveSettings& settings, const LiveRunOptions& wanted) {
   LabOptions options;
   options.seed = settings.seed;
-  options.costs = CostsByName(settings.costs);
+  options.costs = CostPresetNamed(settings.costs).value_or(CostTable());
   options.arena = wanted.memory;
   options.observer = wanted.observer;
   options.edits = wanted.edits;

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_split.h"
-#include "stack/kernel/cost.h"
+#include "stack/kernel/cost_preset.h"
 
 namespace tapedeck {
 
@@ -47,15 +47,11 @@ absl::Status SetSeed(absl::string_view value, LiveSettings* settings) {
 }
 
 absl::Status SetCosts(absl::string_view value, LiveSettings* settings) {
-  std::string names;
-  for (const CostPreset& preset : CostPresets()) {
-    if (value == preset.name) {
-      settings->costs = std::string(value);
-      return absl::OkStatus();
-    }
-    absl::StrAppend(&names, names.empty() ? "" : ", ", preset.name);
+  if (!CostPresetNamed({value.data(), value.size()}).has_value()) {
+    return Expected("costs", value, absl::StrCat("one of ", CostPresetNames()));
   }
-  return Expected("costs", value, absl::StrCat("one of ", names));
+  settings->costs = std::string(value);
+  return absl::OkStatus();
 }
 
 absl::Status SetHz(absl::string_view value, LiveSettings* settings) {

@@ -3,6 +3,7 @@
 #include "replay/lab/lab.h"
 #include "replay/lab/raw_replay.h"
 #include "replay/lab/udp_sink.h"
+#include "stack/kernel/cost_preset.h"
 #include "tests/bench/cases.h"
 #include "tests/bench/traffic.h"
 
@@ -92,17 +93,6 @@ double TwoHostsSnapshotKib() {
   return Kibibytes(checkpoint.memory.bytes());
 }
 
-CostTable Costs(std::string_view preset) {
-  for (const CostPreset& known : CostPresets()) {
-    if (known.name != preset) continue;
-    CostTable table;
-    std::string error;
-    CHECK(ParseCostTable(known.name, known.text, &table, &error));
-    return table;
-  }
-  CHECK(false);
-}
-
 // A capture of UDP datagrams to a bound socket, from the file to the application, with all that raw
 // replay reports.
 class ReplayCapture : public Case {
@@ -111,7 +101,7 @@ class ReplayCapture : public Case {
       : file_(frame_bytes, CaptureFrames(frame_bytes)) {
     options_.host = IpAddress(kHostAddress);
     options_.udp_ports = {kSinkPort};
-    options_.lab.costs = Costs(costs);
+    options_.lab.costs = *CostPresetNamed(costs);
     Run();
   }
 
