@@ -31,11 +31,6 @@ struct BuildRuns {
   unsigned equal = 0;  // runs that ended like the first
 };
 
-bool SameRun(const fuzz::ObservedRun& a, const fuzz::ObservedRun& b) {
-  return a.signature == b.signature && a.cut_short == b.cut_short &&
-         a.trace_digest == b.trace_digest;
-}
-
 absl::StatusOr<BuildRuns> RunBuild(const std::string& replayer, const fuzz::Bytes& input,
                                    unsigned runs) {
   BuildRuns result;
@@ -44,7 +39,7 @@ absl::StatusOr<BuildRuns> RunBuild(const std::string& replayer, const fuzz::Byte
     const absl::StatusOr<fuzz::ObservedRun> run = fuzz::ObserveInput(replayer, input);
     if (!run.ok()) return run.status();
     if (i == 0) result.first = *run;
-    result.equal += SameRun(*run, result.first);
+    result.equal += fuzz::SameRun(*run, result.first);
   }
   return result;
 }
@@ -96,17 +91,24 @@ int RunRepro(const ReproFlags& flags) {
   if (!first.first.events.empty()) PrintLastLines(first.first.events, flags.events);
   if (!first.first.errors.empty()) std::printf("%s\n", first.first.errors.c_str());
   bool all_equal = true;
+  bool all_held = true;
+  bool seen_by_some = false;
   for (const BuildRuns& build : builds) {
     PrintBuild(build, flags.runs);
-    all_equal &= build.equal == flags.runs && SameRun(build.first, first.first);
+    const bool by_sanitizer = fuzz::SameUntilSanitizer(build.first, first.first);
+    all_equal &=
+        build.equal == flags.runs && (by_sanitizer || fuzz::SameRun(build.first, first.first));
+    all_held &= build.first.held();
+    seen_by_some |= by_sanitizer;
   }
+  if (seen_by_some) std::printf("Only a sanitizer sees it; until then the runs are the same.\n");
   if (!all_equal) std::printf("The runs differ: that is a bug of its own (determinism).\n");
   std::printf("again:   tapedeck repro --target %s %s\n", found->input.target.c_str(),
               flags.input.path.c_str());
   if (absl::Status status = WriteFiles(flags, *found, first); !status.ok()) {
     return FuzzUsage(status);
   }
-  return all_equal && first.first.held() ? kExitHeld : kExitFailed;
+  return all_equal && all_held ? kExitHeld : kExitFailed;
 }
 
 }  // namespace
@@ -135,7 +137,8 @@ Run AddReproCommand(CLI::App& app, CLI::App** subcommand) {
       "own, with all oracles; what\n"
       "is printed are the events before its end, what broke, and a digest of all events, which "
       "must be the same in every run\n"
-      "and in every build.\n"
+      "and in every build; but where one has a sanitizer that ends it, it is the others' run up to "
+      "there.\n"
       "\n"
       "Examples:\n"
       "  tapedeck repro found/crashes/crash-3e68bb5c --target stack\n"

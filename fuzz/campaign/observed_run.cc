@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -62,6 +63,21 @@ RunEnd EndOfChild(int exit_code) {
 }
 
 }  // namespace
+
+bool SameRun(const ObservedRun& a, const ObservedRun& b) {
+  return a.signature == b.signature && a.cut_short == b.cut_short &&
+         a.trace_digest == b.trace_digest;
+}
+
+bool SameUntilSanitizer(const ObservedRun& a, const ObservedRun& b) {
+  const auto ended_by_sanitizer = [](const ObservedRun& run) {
+    return run.signature.starts_with("ASAN:") || run.signature.starts_with("UBSAN:");
+  };
+  if (a.signature == b.signature || ended_by_sanitizer(a) == ended_by_sanitizer(b)) return false;
+  const std::vector<std::string>& first = ended_by_sanitizer(a) ? a.events : b.events;
+  const std::vector<std::string>& all = ended_by_sanitizer(a) ? b.events : a.events;
+  return first.size() <= all.size() && std::equal(first.begin(), first.end(), all.begin());
+}
 
 absl::StatusOr<ObservedRun> ObserveInput(const std::string& replayer,
                                          std::span<const uint8_t> input) {

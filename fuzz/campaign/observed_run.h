@@ -22,6 +22,12 @@ struct ObservedRun {
   bool held() const { return signature.empty(); }
 };
 
+// Whether two runs are the same, as all of an input are: in any build, any number of times.
+bool SameRun(const ObservedRun& a, const ObservedRun& b);
+// The same but for what one build has a sanitizer for: it ended the run, and all events until then
+// are the other's first ones.
+bool SameUntilSanitizer(const ObservedRun& a, const ObservedRun& b);
+
 absl::StatusOr<ObservedRun> ObserveInput(const std::string& replayer,
                                          std::span<const uint8_t> input);
 // Writes what was on the wires up to the last event of `run` as pcapng. FailedPrecondition where

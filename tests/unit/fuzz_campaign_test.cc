@@ -15,6 +15,7 @@
 #include "fuzz/campaign/files.h"
 #include "fuzz/campaign/judge.h"
 #include "fuzz/campaign/minimise.h"
+#include "fuzz/campaign/observed_run.h"
 #include "fuzz/campaign/pieces.h"
 #include "fuzz/campaign/report.h"
 #include "fuzz/campaign/signature.h"
@@ -436,6 +437,25 @@ TEST(FuzzSurvival, WhatTooFewFindHasNoMedian) {
   EXPECT_EQ(MedianExecutions({{10, true}, {100, false}, {100, false}}), std::nullopt);
   EXPECT_EQ(MedianExecutions({}), std::nullopt);
   EXPECT_TRUE(SurvivalCurve({{100, false}}).empty());
+}
+
+// --- Runs of several builds ---
+
+// What a sanitizer ends early is the other build's run up to there; what an oracle ends is not, nor
+// is a run that took another way before.
+TEST(FuzzObservedRun, ASanitizerEndsARunThatIsOtherwiseTheSame) {
+  const auto run = [](std::vector<std::string> events, std::string signature) {
+    ObservedRun made;
+    made.events = std::move(events);
+    made.signature = std::move(signature);
+    return made;
+  };
+  const ObservedRun held = run({"a", "b", "c"}, "");
+  EXPECT_TRUE(SameUntilSanitizer(run({"a", "b"}, "ASAN:use-after-poison:f"), held));
+  EXPECT_TRUE(SameUntilSanitizer(held, run({"a"}, "UBSAN:shift:f.cc")));
+  EXPECT_FALSE(SameUntilSanitizer(run({"a", "x"}, "ASAN:use-after-poison:f"), held));
+  EXPECT_FALSE(SameUntilSanitizer(run({"a", "b"}, "RES:empty:sk"), held));
+  EXPECT_FALSE(SameUntilSanitizer(held, held));
 }
 
 // --- Planted bugs ---
