@@ -13,6 +13,7 @@
 #include "replay/trace/trace_printer.h"
 #include "tools/commands.h"
 #include "tools/counts.h"
+#include "tools/stop_signals.h"
 
 namespace tapedeck::tools {
 
@@ -25,7 +26,7 @@ void ComplainOfRecording(const std::string& line) {
 }
 
 void PrintRecordingJson(const std::string& file, const RecordingTape& tape,
-                        const LiveReport& report, double wall_s) {
+                        const LiveReport& report, bool interrupted, double wall_s) {
   nlohmann::ordered_json json;
   json["file"] = file;
   json["mode"] = "recording";
@@ -51,15 +52,18 @@ void PrintRecordingJson(const std::string& file, const RecordingTape& tape,
   json["digest"] = report.digest;
   json["warnings"] = tape.warnings;
   json["violations"] = report.violations;
+  json["interrupted"] = interrupted;
   absl::PrintF("%s\n", json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
 }
 
 report::ReportInput RecordingReport(const std::string& file, const RecordingTape& tape,
-                                    const LiveReport& run) {
+                                    const LiveReport& run, bool interrupted) {
   report::ReportInput input;
   input.title = FileName(file);
   input.held = run.violations.empty();
-  input.verdict = input.held ? "the run is the one that was recorded" : "the run is another one";
+  input.verdict = !input.held   ? "the run is another one"
+                  : interrupted ? "the run was interrupted"
+                                : "the run is the one that was recorded";
   input.digest = run.digest;
   input.command = absl::StrCat("tapedeck replay ", input.title);
   input.figures = {{"frames in", absl::StrCat(run.frames_in)},
@@ -87,7 +91,7 @@ std::string CoverageText(const RecordingTape& tape) {
 
 }  // namespace
 
-void PrintLiveReport(const LiveReport& report, double wall_s) {
+void PrintLiveReport(const LiveReport& report, double wall_s, bool interrupted) {
   absl::PrintF("frames in %d = delivered %d + dropped %d%s + queued %d\n", report.frames_in,
                report.delivered, Total(report.dropped), CountsText(report.dropped), report.queued);
   absl::PrintF("frames out %d  own packets dropped %d\ninterrupts %d  polls %d  events %d\n",
@@ -99,7 +103,7 @@ void PrintLiveReport(const LiveReport& report, double wall_s) {
   absl::PrintF("virtual %.6f s  wall %.3f s\n",
                static_cast<double>(report.virtual_time.ns()) * 1e-9, wall_s);
   for (const std::string& violation : report.violations) absl::PrintF("violated: %s\n", violation);
-  absl::PrintF("%s  digest %s\n", report.violations.empty() ? "HELD" : "FAILED", report.digest);
+  absl::PrintF("%s  digest %s\n", VerdictWord(report.violations, interrupted), report.digest);
 }
 
 int ReplayRecordingFile(const RecordingFlags& flags, const std::string& file) {
@@ -129,12 +133,12 @@ int ReplayRecordingFile(const RecordingFlags& flags, const std::string& file) {
   capture.epoch_ns = tape.header.epoch_ns;
   absl::Status written = outputs.Start(recorder, capture);
   const RecordingClock::time_point start = RecordingClock::now();
-  while (replay.Advance()) {
-  }
+  const StopSignals signals;
+  const bool interrupted = PlayToEnd(replay, StopSignals::Wanted, [] {});
   const double wall_s = std::chrono::duration<double>(RecordingClock::now() - start).count();
   replay.Finish();
   const LiveReport& report = replay.report();
-  if (written.ok()) written = outputs.Finish(RecordingReport(file, tape, report));
+  if (written.ok()) written = outputs.Finish(RecordingReport(file, tape, report, interrupted));
   if (!written.ok()) {
     ComplainOfRecording(std::string(written.message()));
     return kExitUsage;
@@ -143,11 +147,11 @@ int ReplayRecordingFile(const RecordingFlags& flags, const std::string& file) {
     ComplainOfRecording(absl::StrCat("warning: ", warning));
   }
   if (flags.json) {
-    PrintRecordingJson(file, tape, report, wall_s);
+    PrintRecordingJson(file, tape, report, interrupted, wall_s);
   } else {
-    PrintLiveReport(report, wall_s);
+    PrintLiveReport(report, wall_s, interrupted);
   }
-  return report.violations.empty() ? kExitHeld : kExitFailed;
+  return ExitCodeOf(report.violations.empty(), interrupted);
 }
 
 }  // namespace tapedeck::tools

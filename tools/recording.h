@@ -11,7 +11,8 @@
 namespace tapedeck::tools {
 
 // What became of every frame, what the applications have done, and the verdict with the digest.
-void PrintLiveReport(const LiveReport& report, double wall_s);
+// `interrupted`: the run is not all that it was to be.
+void PrintLiveReport(const LiveReport& report, double wall_s, bool interrupted = false);
 
 struct RecordingFlags {
   int verbose = 0;
@@ -19,7 +20,7 @@ struct RecordingFlags {
   uint8_t fill = 0;
   OutputFlags outputs;
 };
-// Replays the recording `file` and prints what came of it. The exit code.
+// Replays the recording `file` and prints what came of it; SIGINT ends it with that. The exit code.
 int ReplayRecordingFile(const RecordingFlags& flags, const std::string& file);
 
 }  // namespace tapedeck::tools

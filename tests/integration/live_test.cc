@@ -8,10 +8,13 @@
 #include <sched.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -87,8 +90,8 @@ std::string LineWith(const std::string& text, const std::string& start) {
 class LiveTest : public testing::Test {
  protected:
   static void SetUpTestSuite() {
-    if (geteuid() != 0 || unshare(CLONE_NEWNET) != 0) {
-      why_not_ = "needs root, for a network namespace of its own";
+    if (geteuid() != 0 || unshare(CLONE_NEWNET | CLONE_NEWNS) != 0) {
+      why_not_ = "needs root, for namespaces of its own";
     } else if (access("/dev/net/tun", R_OK | W_OK) != 0) {
       why_not_ = "needs /dev/net/tun";
     }
@@ -196,6 +199,21 @@ class LiveTest : public testing::Test {
     EXPECT_EQ(back, sent);
   }
 
+  // Datagrams to the discard server.
+  static void SendAway(int count, size_t bytes) {
+    const int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    sockaddr_in to = {};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(9);
+    inet_pton(AF_INET, kHost4, &to.sin_addr);
+    const std::string payload(bytes, 'x');
+    for (int i = 0; i < count; ++i) {
+      sendto(fd, payload.data(), bytes, 0, reinterpret_cast<sockaddr*>(&to), sizeof(to));
+      if (i % 20 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    close(fd);
+  }
+
   void UseAllServices() {
     for (const char* const host : {kHost4, kHost6}) Ping(host);
     for (const uint64_t bytes : {0U, 1U, 1460U, 65'536U, 3'000'000U}) Fetch(kHost4, bytes);
@@ -263,6 +281,51 @@ TEST_F(LiveTest, OneThatIsKilledLeavesARecordingThatReplays) {
   EXPECT_EQ(replay.code, 0) << replay.text;
   EXPECT_THAT(replay.text, HasSubstr("cut short"));
   EXPECT_THAT(LineWith(replay.text, "echo=7"), HasSubstr("bytes in 5000  out 5000"));
+}
+
+// The disk is a tmpfs of four pages.
+TEST_F(LiveTest, AFullDiskEndsTheRunAndWhatWasRecordedReplays) {
+  fs::create_directories(In("full"));
+  mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr);
+  if (mount("tmpfs", In("full").c_str(), "tmpfs", 0, "size=16k") != 0) GTEST_SKIP() << "no tmpfs";
+  const std::string recording = In("full/run.pcapng");
+  ASSERT_NO_FATAL_FAILURE(GoLive({"--record", recording}));
+  SendAway(60, 1'200);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  const Said live = EndLive(SIGINT);
+  EXPECT_EQ(live.code, 2) << live.text;
+  EXPECT_THAT(live.text, HasSubstr("run.pcapng: cannot write: No space left on device"));
+  EXPECT_FALSE(fs::exists(recording));
+  const Said replay = Run(Tapedeck({"replay", recording + ".part"}));
+  EXPECT_EQ(replay.code, 0) << replay.text;
+  EXPECT_THAT(replay.text, HasSubstr("cut short"));
+  umount(In("full").c_str());
+}
+
+// The replay waits for who reads its trace, and is in the middle of it when the signal comes.
+TEST_F(LiveTest, AReplayThatIsInterruptedEndsWithItsSummary) {
+  const std::string recording = In("run.pcapng");
+  ASSERT_NO_FATAL_FAILURE(GoLive({"--record", recording}));
+  SendAway(1'000, 100);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  EXPECT_EQ(EndLive(SIGINT).code, 0);
+  ASSERT_EQ(mkfifo(In("fifo").c_str(), 0600), 0);
+  // Open before somebody writes: neither end waits for the other.
+  const int fifo = open(In("fifo").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  const pid_t replay = Start(Tapedeck({"replay", "-vvv", recording}), In("fifo"));
+  fcntl(fifo, F_SETFL, 0);
+  std::string text(1, '\0');
+  ASSERT_EQ(read(fifo, text.data(), 1), 1);
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  kill(replay, SIGINT);
+  char piece[4096];
+  for (ssize_t got = 1; got > 0;
+       text.append(piece, static_cast<size_t>(std::max<ssize_t>(got, 0)))) {
+    got = read(fifo, piece, sizeof(piece));
+  }
+  close(fifo);
+  EXPECT_EQ(ExitCode(replay), 130);
+  EXPECT_THAT(text, HasSubstr("INTERRUPTED  digest "));
 }
 
 TEST_F(LiveTest, EndsAfterItsTimeAndTakesItsDeviceWithIt) {
