@@ -45,7 +45,7 @@ void Nic82599::SetCable(SimTime at, bool plugged) {
   Reschedule();
 }
 
-void Nic82599::Advance(SimTime time) {
+void Nic82599::Progress(SimTime time) {
   while (true) {
     // Registers and the link only change between runs.
     const SimTime write_at = writes_.empty() ? SimTime::Never() : writes_.front().at;
@@ -67,7 +67,6 @@ void Nic82599::Advance(SimTime time) {
   }
   Run(time);
   now_ = Later(now_, time);
-  Reschedule();
 }
 
 void Nic82599::Run(SimTime time) {
@@ -149,7 +148,7 @@ void Nic82599::OnWake(Event* event, SimTime now) {
 void Nic82599::OnWire(Event* event, SimTime now) {
   Nic82599* const nic = static_cast<NicEvent*>(event)->nic;
   // This event counts as queued until its frames leave, so that nobody schedules it for them again.
-  nic->AdvanceTo(now);
+  nic->Progress(now);
   nic->wire_at_ = SimTime::Never();
   while (nic->tx_.next_first_bit() <= now) nic->TransmitOne();
   nic->Reschedule();

@@ -105,7 +105,12 @@ class Nic82599 final : public PciDevice {
   static void OnWire(Event* event, SimTime now);
 
   // AdvanceTo where something happens on the way.
-  void Advance(SimTime time);
+  void Advance(SimTime time) {
+    Progress(time);
+    Reschedule();
+  }
+  // Its own part: others hear nothing of it until Reschedule.
+  void Progress(SimTime time);
   // Everything that happens by itself until `time`, with the registers as they are.
   void Run(SimTime time);
   void Act(SimTime time);

@@ -91,7 +91,8 @@ uint32_t Nic82599::ReadRegister(SimTime at, uint32_t offset) {
 void Nic82599::WriteRegister(SimTime at, uint32_t offset, uint32_t value) {
   uint8_t* map = nullptr;
   if (offset == kCtrl || offset == kCtrlAlias) return WriteControl(at, value);
-  if (rx_.Write(at, offset, value) || tx_.Write(at, offset, value)) return;
+  // Tails are written most, those of transmit queues for each packet.
+  if (tx_.Write(at, offset, value) || rx_.Write(at, offset, value)) return;
   if (chip_.irq.Write(at, offset, value)) return tx_.InterruptsChanged(at);
   if (mac_.Write(at, offset, value) || registers_.Write(offset, value)) return;
   if (StatQueueMap(offset, &map)) return StoreLe32(map, value & 0x0f0f0f0f);

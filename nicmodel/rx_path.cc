@@ -64,7 +64,7 @@ SimTime RxPath::WireRx(SimTime first_bit, const WireFrame& wire) {
   frame.wire = wire;
   frame.first_bit = start;
   frame.last_bit = start + Duration{byte_time_ps_ * end_bytes};
-  frame.wire_bytes = wire_bytes;
+  frame.bytes = wire_bytes;
   frame.units = UnitsOf(wire_bytes);
   frame.room_decided = frame.dropped = false;
   wire_free_ = frame.last_bit + Duration{byte_time_ps_ * kInterFrameGapBytes};
@@ -77,8 +77,7 @@ void RxPath::SetNextArrival(const Frame* frame) {
   next_last_bit_ = frame == nullptr ? SimTime::Never() : frame->last_bit;
 }
 
-[[gnu::flatten]] SimTime RxPath::Receive(SimTime time) {
-  if (coming_ == 0 || next_first_bit_ > time) return time;
+[[gnu::flatten]] SimTime RxPath::ReceiveDue(SimTime time) {
   Frame* next = &frames_.At(receive_);
   while (next != nullptr && next->first_bit <= time) {
     Frame& frame = *next;
@@ -121,7 +120,7 @@ void RxPath::Drop(SimTime at, Frame& frame, DropReason reason, uint64_t* counter
 
 // A frame's last bit is in: state of the registers and of the link is taken now.
 void RxPath::TakeIn(Frame& frame) {
-  const uint32_t wire_bytes = frame.wire_bytes;
+  const uint32_t wire_bytes = frame.bytes;
   Counters& counters = chip_.counters;
   ++counters.rx_frames;
   counters.rx_frame_octets += wire_bytes + kFcsBytes;
@@ -142,7 +141,7 @@ void RxPath::TakeIn(Frame& frame) {
 
 // The MAC's checks. False where the frame has been dropped.
 bool RxPath::GoodOnWire(Frame& frame) {
-  const uint32_t wire_bytes = frame.wire_bytes;
+  const uint32_t wire_bytes = frame.bytes;
   Counters& counters = chip_.counters;
   const bool bad_fcs = (frame.wire.flags & kWireBadFcs) != 0;
   DropReason reason = SKB_DROP_REASON_NOT_SPECIFIED;
@@ -169,7 +168,7 @@ bool RxPath::GoodOnWire(Frame& frame) {
 }
 
 void RxPath::Store(Frame& frame, RxFilter::Verdict verdict) {
-  const uint32_t wire_bytes = frame.wire_bytes;
+  const uint32_t wire_bytes = frame.bytes;
   const std::span<const uint8_t> bytes = frame.wire.bytes;
   Counters& counters = chip_.counters;
   ParseRx(bytes, filter_.vlan_ethertype(), &frame.parse);

@@ -50,7 +50,9 @@ class RxPath {
   // Takes in the frames that have ended by `time`. Stops early where room for a frame depends on
   // what is written to host memory until its first bit: then room_undecided(), and the result is
   // the time of that bit; else `time`.
-  SimTime Receive(SimTime time);
+  SimTime Receive(SimTime time) {
+    return coming_ == 0 || next_first_bit_ > time ? time : ReceiveDue(time);
+  }
   bool room_undecided() const { return room_undecided_; }
   // REQUIRES: room_undecided(), and Issue has been called for everything due by then.
   void DecideRoom();
@@ -92,8 +94,8 @@ class RxPath {
     WireFrame wire;
     SimTime first_bit;
     SimTime last_bit;
-    uint32_t wire_bytes;  // as WireBytes
-    uint32_t units;       // of the packet buffer
+    uint32_t bytes;  // on the wire; when stored, as host memory gets it: padded, tag stripped
+    uint32_t units;  // of the packet buffer
     bool room_decided;
     bool room;
     bool dropped;
@@ -103,7 +105,6 @@ class RxPath {
     uint8_t rss_type;
     RxParse parse;
     uint32_t rss_hash;
-    uint32_t bytes;   // as host memory gets it: padded, tag stripped
     uint32_t issued;  // of them, on their way to host memory
     uint32_t status;  // descriptor status and error bits known on arrival
   };
@@ -123,10 +124,11 @@ class RxPath {
   static uint32_t WireBytes(const WireFrame& frame);
   static uint32_t UnitsOf(uint32_t frame_bytes);
 
-  // What every frame passes is put together into three functions (Receive, Issue, CommitOldest) by
-  // the compiler: they are `flatten`, and what few frames meet is `noinline`.
+  // What every frame passes is put together into three functions (ReceiveDue, Issue, CommitOldest)
+  // by the compiler: they are `flatten`, and what few frames meet is `noinline`.
 
   // rx_path.cc: the MAC's side.
+  [[gnu::noinline]] SimTime ReceiveDue(SimTime time);
   // `frame` is the one at receive_, nullptr where there is none.
   void SetNextArrival(const Frame* frame);
   void TakeIn(Frame& frame);

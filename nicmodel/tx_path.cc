@@ -114,7 +114,9 @@ void TxPath::Act() {
   last_act_ = Later(last_act_, at);
   if (next_request_ != at) {
     WriteBack();
-    return Update(at);
+    if (next_request_ != SimTime::Never()) return Update(at);
+    next_ = NextWriteBack();  // a write-back gives nobody work
+    return;
   }
   // A context takes no time: what is behind it is asked for at once, before anything else happens.
   do {

@@ -38,7 +38,7 @@ class TxPath {
   // of it can only leave after them.
   SimTime next_request() const { return next_request_; }
   // Does what is next. REQUIRES: next() != Never().
-  void Act();
+  [[gnu::noinline]] void Act();
   // Makes visible in host memory the write-backs that have arrived there by `time`.
   void Commit(SimTime time) {
     while (!visible_.empty() && visible_.front().visible_at <= time) CommitOldest();
@@ -127,6 +127,7 @@ class TxPath {
   void WriteBack();
   void WriteBackFinished(TxRing& ring, SimTime at);
   void PostStatus(StatusWrite write);
+  [[gnu::noinline]] void PostFaulty(StatusWrite write);
   void CommitOldest();
   void CountFlushing();
 

@@ -34,12 +34,10 @@ void TxRing::DropCache() {
   ++generation_;
 }
 
-void TxRing::MaybeFetch(SimTime at) {
-  Land(at);
-  if (landing_ != 0 || !enabled()) return;
+void TxRing::FetchBatch(SimTime at) {
   const uint32_t waiting = Distance(fetch_, tail_);
   const bool prefetch = ready_ < prefetch_threshold() && waiting >= host_threshold();
-  if (waiting == 0 || (ready_ != 0 && !prefetch)) return;
+  if (ready_ != 0 && !prefetch) return;
   const uint32_t batch = chip_->config.max_read_request_bytes / kDescriptorBytes;
   const uint32_t free_slots = chip_->config.tx_descriptor_cache - ready_;
   const uint32_t count = std::min({waiting, batch, free_slots, entries() - fetch_});
@@ -53,13 +51,14 @@ void TxRing::Fetch(SimTime at, uint32_t count) {
   landing_ = count;
   const uint8_t* const memory = chip_->bus.DeviceRead(chip_->slot, at, from, bytes);
   for (uint32_t i = 0; i < count; ++i) {
-    TxDescriptor& descriptor = cache_[(oldest_ + ready_ + i) % kCacheMax];
+    TxDescriptor& descriptor = cache_[SlotBehind(oldest_, ready_ + i)];
     if (memory == nullptr) {
       descriptor = {~uint64_t{0}, ~uint64_t{0}};  // a stray read returns all ones
     } else {
       descriptor = {LoadLe64(memory + size_t{i} * kDescriptorBytes),
                     LoadLe64(memory + size_t{i} * kDescriptorBytes + 8)};
     }
+    if (chip_->faults.empty()) continue;
     const std::optional<Fault> fault = chip_->faults.Happens(FaultPoint::kTxFetch);
     if (!fault.has_value()) continue;
     if (fault->kind == FaultKind::kLose) descriptor = {~uint64_t{0}, ~uint64_t{0}};
@@ -78,7 +77,7 @@ uint32_t TxRing::Consume(SimTime at) {
   Land(at);
   CHECK_GT(ready_, 0U);
   const uint32_t index = head_;
-  oldest_ = (oldest_ + 1) % kCacheMax;
+  oldest_ = SlotBehind(oldest_, 1);
   --ready_;
   if (++head_ == entries()) head_ = 0;
   MaybeFetch(at);
@@ -87,7 +86,7 @@ uint32_t TxRing::Consume(SimTime at) {
 
 uint32_t TxRing::Finish(uint32_t index) {
   if (finished_count_ == kCacheMax) TakeFinished();  // cannot be: the threshold below comes first
-  finished_[(finished_first_ + finished_count_++) % kCacheMax] = static_cast<uint16_t>(index);
+  finished_[SlotBehind(finished_first_, finished_count_++)] = static_cast<uint16_t>(index);
   const uint32_t threshold = std::clamp(write_back_threshold(), 1U, kCacheMax - 1);
   return finished_count_ >= threshold || writes_head() ? finished_count_ : 0;
 }
@@ -95,7 +94,7 @@ uint32_t TxRing::Finish(uint32_t index) {
 TxRing::StatusWrite TxRing::TakeFinished() {
   CHECK_GT(finished_count_, 0U);
   const uint32_t index = finished_[finished_first_];
-  finished_first_ = (finished_first_ + 1) % kCacheMax;
+  finished_first_ = SlotBehind(finished_first_, 1);
   --finished_count_;
   if (!writes_head()) return {base_ + uint64_t{index} * kDescriptorBytes + kStatusOffset, 1};
   const uint32_t next = index + 1 == entries() ? 0 : index + 1;

@@ -82,11 +82,21 @@ class TxRing {
     ready_ += landing_;
     landing_ = 0;
   }
-  void MaybeFetch(SimTime at);
+  // Starts to fetch a batch where there is something to fetch and that is due.
+  void MaybeFetch(SimTime at) {
+    Land(at);
+    if (landing_ == 0 && fetch_ != tail_ && enabled()) FetchBatch(at);
+  }
+  [[gnu::noinline]] void FetchBatch(SimTime at);
   void Fetch(SimTime at, uint32_t count);
   void WriteTail(SimTime at, uint32_t value);
   void WriteControl(SimTime at, uint32_t value);
   void DropCache();
+  // The cache's slot `count` < kCacheMax behind `slot`.
+  static uint32_t SlotBehind(uint32_t slot, uint32_t count) {
+    const uint32_t behind = slot + count;
+    return behind < kCacheMax ? behind : behind - kCacheMax;
+  }
 
   Chip* chip_ = nullptr;
   uint32_t queue_ = 0;

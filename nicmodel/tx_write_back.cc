@@ -62,9 +62,15 @@ void TxPath::WriteBackFinished(TxRing& ring, SimTime at) {
   chip_.irq.RaiseTx(ring.queue(), at);
 }
 
-// Puts a word on its way, or does with it what a fault wants. Posted writes stay in order.
+// Puts a word on its way. Posted writes stay in order.
 void TxPath::PostStatus(StatusWrite write) {
   if (!visible_.empty()) write.visible_at = Later(write.visible_at, visible_.back().visible_at);
+  if (!chip_.faults.empty()) return PostFaulty(write);
+  visible_.push_back(write);
+}
+
+// The same, or what a fault wants.
+void TxPath::PostFaulty(StatusWrite write) {
   const std::optional<Fault> fault = chip_.faults.Happens(FaultPoint::kTxWriteBack);
   if (!fault.has_value()) return visible_.push_back(write);
   switch (fault->kind) {
