@@ -23,6 +23,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <new>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -102,7 +103,7 @@ class Arena {
   // `count` value-initialised elements.
   template <typename T>
   T* NewArray(size_t count) {
-    return new (Allocate(sizeof(T) * count, alignof(T))) T[count]();
+    return ValueInitialise<T>(Allocate(sizeof(T) * count, alignof(T)), count);
   }
 
   // `pages` whole pages of the hot part, aligned to `align_pages` pages (a power of two, at most
@@ -149,7 +150,7 @@ class Arena {
     const size_t bytes = AlignUp(sizeof(T) * count, kTrackBytes);
     void* const memory = Allocate(bytes, kTrackBytes);
     Track(memory, bytes);
-    return new (memory) T[count]();
+    return ValueInitialise<T>(memory, count);
   }
 
   // Take copies the state; Restore puts it back, as often as wanted and whatever happened in
@@ -173,6 +174,15 @@ class Arena {
 
   size_t OffsetOf(const void* p) const {
     return static_cast<size_t>(static_cast<const uint8_t*>(p) - hot_);
+  }
+  // Makes memory that Allocate has just returned an array. Where it is all zeros, that is what the
+  // elements of a trivial type are.
+  template <typename T>
+  T* ValueInitialise(void* memory, size_t count) const {
+    if (std::is_trivially_default_constructible_v<T> && options_.fill == 0) {
+      return static_cast<T*>(memory);
+    }
+    return new (memory) T[count]();
   }
   void Mark(const void* p, size_t bytes, uint8_t mark);
   // Copies the marks of `bytes` from `start` on, which are no longer kWritten from here on.

@@ -9,7 +9,6 @@ namespace tapedeck {
 
 namespace {
 
-constexpr uint32_t kMappingBytesMax = 128 * 1024;
 // A fault that concerns no mapping, and so no device.
 constexpr int kNoDevice = DeviceBus::kDevicesMax;
 
@@ -97,35 +96,8 @@ void DeviceBus::GrowMappings() {
   static_assert(kChunkBytes % Arena::kTrackBytes == 0);
   void* const chunk = arena_.Allocate(kChunkBytes, Arena::kTrackBytes);
   arena_.Track(chunk, kChunkBytes);
-  chunks_[chunks] = static_cast<Mapping*>(chunk);
+  chunks_[chunks] = new (chunk) Mapping[kPerChunk];
   mapping_room_ += kPerChunk;
-}
-
-uint32_t DeviceBus::NewMapping() {
-  if (mapping_count_ == mapping_room_) GrowMappings();
-  new (At(mapping_count_)) Mapping;
-  return mapping_count_++;
-}
-
-dma_addr_t DeviceBus::Map(int slot, void* memory, uint32_t bytes, DmaDirection direction,
-                          bool coherent) {
-  CHECK_LT(bytes - 1, kMappingBytesMax);
-  CHECK_LT(slot, device_count_);
-  CHECK(arena_.InPool(memory));
-  // The one that was freed last, or else the next that was never used.
-  const bool used_before = free_head_ != kNoMapping;
-  const uint32_t index = used_before ? free_head_ : NewMapping();
-  Mapping& mapping = *Changing(At(index));
-  if (used_before) free_head_ = mapping.next_free;
-  mapping.memory = static_cast<uint8_t*>(memory);
-  mapping.coherent_slab = nullptr;
-  mapping.bytes = bytes;
-  mapping.frame_id = 0;
-  mapping.allowed = AllowedBy(direction);
-  const dma_addr_t generation = static_cast<dma_addr_t>(mapping.tenant >> 16) << 48;
-  mapping.tenant = TenantOf(generation, slot, direction, coherent);
-  ++live_mappings_;
-  return generation | static_cast<dma_addr_t>(index) << kOffsetBits;
 }
 
 bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction,
@@ -148,11 +120,6 @@ bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection di
   free_head_ = index;
   --live_mappings_;
   return true;
-}
-
-[[gnu::flatten]] dma_addr_t DeviceBus::dma_map_single(int slot, void* memory, uint32_t bytes,
-                                                      DmaDirection direction) {
-  return Map(slot, memory, bytes, direction, /*coherent=*/false);
 }
 
 bool DeviceBus::ReportUnmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction,

@@ -17,6 +17,7 @@
 #include <cstdint>
 #include <span>
 
+#include "stack/base/check.h"
 #include "stack/base/time.h"
 #include "stack/kernel/event_queue.h"
 #include "stack/kernel/slab.h"
@@ -105,7 +106,9 @@ class DeviceBus {
 
   // Maps [memory, memory + bytes) for the device; the device owns it from now on. Only buffers of
   // the packet pool. REQUIRES: 0 < bytes <= 128 KiB.
-  dma_addr_t dma_map_single(int slot, void* memory, uint32_t bytes, DmaDirection direction);
+  dma_addr_t dma_map_single(int slot, void* memory, uint32_t bytes, DmaDirection direction) {
+    return Map(slot, memory, bytes, direction, /*coherent=*/false);
+  }
   // Returns FrameId(addr) as it was last.
   uint32_t dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction);
   // Memory that driver and device share (rings): both may touch it at any time. Lives until
@@ -191,6 +194,7 @@ class DeviceBus {
   static constexpr int kOffsetBits = 20;
   static constexpr int kIndexBits = 28;
   static constexpr uint32_t kNoMapping = ~uint32_t{0};
+  static constexpr uint32_t kMappingBytesMax = 128 * 1024;
   static constexpr uint32_t OffsetOf(dma_addr_t addr) {
     return static_cast<uint32_t>(addr & ((uint32_t{1} << kOffsetBits) - 1));
   }
@@ -205,7 +209,24 @@ class DeviceBus {
     return kAllowed >> 2 * static_cast<int>(direction) & 3;
   }
 
-  dma_addr_t Map(int slot, void* memory, uint32_t bytes, DmaDirection direction, bool coherent);
+  // Once a packet: a ring is filled in one loop.
+  [[gnu::always_inline]] dma_addr_t Map(int slot, void* memory, uint32_t bytes,
+                                        DmaDirection direction, bool coherent) {
+    CHECK_LT(bytes - 1, kMappingBytesMax);
+    CHECK_LT(slot, device_count_);
+    CHECK(arena_.InPool(memory));
+    const uint32_t index = TakeMapping();
+    Mapping& mapping = *Changing(At(index));
+    mapping.memory = static_cast<uint8_t*>(memory);
+    mapping.coherent_slab = nullptr;
+    mapping.bytes = bytes;
+    mapping.frame_id = 0;
+    mapping.allowed = AllowedBy(direction);
+    const dma_addr_t generation = static_cast<dma_addr_t>(mapping.tenant >> 16) << 48;
+    mapping.tenant = TenantOf(generation, slot, direction, coherent);
+    ++live_mappings_;
+    return generation | static_cast<dma_addr_t>(index) << kOffsetBits;
+  }
   // False where there is no such mapping, which is then reported. *frame_id is what it last held.
   bool Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction, bool coherent,
              uint32_t* frame_id);
@@ -246,8 +267,16 @@ class DeviceBus {
   // Says what is wrong with an access.
   [[gnu::noinline]] void ReportAccess(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
                                       uint8_t use);
-  // One that was never used before.
-  uint32_t NewMapping();
+  // The one that was freed last, or else the next that was never used.
+  uint32_t TakeMapping() {
+    const uint32_t index = free_head_;
+    if (index != kNoMapping) {
+      free_head_ = At(index)->next_free;
+      return index;
+    }
+    if (mapping_count_ == mapping_room_) GrowMappings();
+    return mapping_count_++;
+  }
   [[gnu::noinline]] void GrowMappings();
 
   World& world_;
