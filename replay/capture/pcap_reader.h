@@ -67,7 +67,7 @@ class PcapReader {
   Findings* findings_;
 };
 
-inline ReadResult PcapReader::Next(Record& record) {
+[[gnu::always_inline]] inline ReadResult PcapReader::Next(Record& record) {
   const size_t left_bytes = cursor_.left_bytes();
   if (left_bytes < header_bytes_) [[unlikely]] {
     return NextOfMore(header_bytes_, 0, record);

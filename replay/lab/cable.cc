@@ -16,31 +16,15 @@ void Cable::Transmit(SimTime first_bit, SimTime, const nic::WireFrame& frame) {
   to_.WireRx(first_bit + delay_, frame);
 }
 
-namespace {
-
-// Once a frame.
-[[gnu::always_inline]] inline nic::WireFrame WireFrameOf(World& world, uint32_t frame_id,
-                                                         std::span<const uint8_t> bytes,
-                                                         bool stable, uint8_t flags) {
-  nic::WireFrame frame;
-  frame.flags = static_cast<uint8_t>(flags | nic::kWirePad);
-  frame.frame_id = frame_id;
-  if (stable) {
-    frame.bytes = bytes;
-  } else {
-    frame.buffer = world.packets().Alloc(static_cast<uint32_t>(bytes.size()));
-    CHECK(frame.buffer.data != nullptr);
-    if (!bytes.empty()) std::memcpy(frame.buffer.data, bytes.data(), bytes.size());
-    frame.bytes = {frame.buffer.data, bytes.size()};
-  }
-  return frame;
-}
-
-}  // namespace
-
 nic::WireFrame MakeWireFrame(World& world, uint32_t frame_id, std::span<const uint8_t> bytes,
                              bool stable, uint8_t flags) {
-  return WireFrameOf(world, frame_id, bytes, stable, flags);
+  if (stable) return StableWireFrame(frame_id, bytes, flags);
+  const PacketBuffer buffer = world.packets().Alloc(static_cast<uint32_t>(bytes.size()));
+  CHECK(buffer.data != nullptr);
+  if (!bytes.empty()) std::memcpy(buffer.data, bytes.data(), bytes.size());
+  nic::WireFrame frame = StableWireFrame(frame_id, {buffer.data, bytes.size()}, flags);
+  frame.buffer = buffer;
+  return frame;
 }
 
 CapturePort::CapturePort(World& world, nic::Nic82599& nic, const FrameEdits* edits)
@@ -51,13 +35,13 @@ CapturePort::CapturePort(World& world, nic::Nic82599& nic, const FrameEdits* edi
       delayed_(world.arena(), "delayed-frame"),
       event_source_(world.NewEventSource()) {}
 
-uint32_t CapturePort::Inject(SimTime first_bit, std::span<const uint8_t> bytes, bool stable,
-                             uint8_t flags) {
+uint32_t CapturePort::InjectAnyhow(SimTime first_bit, std::span<const uint8_t> bytes, bool stable,
+                                   uint8_t flags) {
   const uint32_t frame_id = world_.NewFrameId();
   if (const FrameEdit* const edit = FindEdit(edits_, frame_id)) {
     InjectEdited(*edit, frame_id, first_bit, bytes, stable, flags);
   } else {
-    nic_.WireRx(first_bit, WireFrameOf(world_, frame_id, bytes, stable, flags));
+    nic_.WireRx(first_bit, MakeWireFrame(world_, frame_id, bytes, stable, flags));
   }
   return frame_id;
 }

@@ -19,6 +19,14 @@ namespace tapedeck {
 
 // A frame for a NIC's receiver. With `stable` the bytes outlive the Lab's next hours and are not
 // copied. `flags`: of nic::WireFrame; short frames are padded.
+inline nic::WireFrame StableWireFrame(uint32_t frame_id, std::span<const uint8_t> bytes,
+                                      uint8_t flags) {
+  nic::WireFrame frame;
+  frame.bytes = bytes;
+  frame.frame_id = frame_id;
+  frame.flags = static_cast<uint8_t>(flags | nic::kWirePad);
+  return frame;
+}
 nic::WireFrame MakeWireFrame(World& world, uint32_t frame_id, std::span<const uint8_t> bytes,
                              bool stable, uint8_t flags);
 
@@ -73,7 +81,12 @@ class CapturePort : public nic::WireSink {
   // A frame's first bit enters the cable at `first_bit`, or when the wire is free after the frame
   // before. Returns its id. With `stable` the bytes outlive the Lab's next hours and are not
   // copied.
-  uint32_t Inject(SimTime first_bit, std::span<const uint8_t> bytes, bool stable, uint8_t flags);
+  uint32_t Inject(SimTime first_bit, std::span<const uint8_t> bytes, bool stable, uint8_t flags) {
+    if (!stable || edits_ != nullptr) return InjectAnyhow(first_bit, bytes, stable, flags);
+    const uint32_t frame_id = world_.NewFrameId();
+    nic_.WireRx(first_bit, StableWireFrame(frame_id, bytes, flags));
+    return frame_id;
+  }
   // When the wire is free after all frames so far.
   SimTime wire_free() const { return nic_.wire_rx_free(); }
 
@@ -82,7 +95,10 @@ class CapturePort : public nic::WireSink {
   uint64_t frames_out() const { return frames_out_; }
 
  private:
-  // Inject of a frame that `edit` is about.
+  // Inject of a frame that is copied, or may be edited.
+  uint32_t InjectAnyhow(SimTime first_bit, std::span<const uint8_t> bytes, bool stable,
+                        uint8_t flags);
+  // Of one that `edit` is about.
   void InjectEdited(const FrameEdit& edit, uint32_t frame_id, SimTime first_bit,
                     std::span<const uint8_t> bytes, bool stable, uint8_t flags);
   // An answer on its way.

@@ -19,7 +19,8 @@ std::string Frames(uint64_t count) {
 
 }  // namespace
 
-bool CaptureSource::Next(TimedFrame* frame) {
+// Once a frame: in one piece.
+[[gnu::flatten]] bool CaptureSource::Next(TimedFrame* frame) {
   capture::Record record;
   while (reader_.Next(record) == capture::ReadResult::kRecord) {
     if (counts_.records++ == 0) start_ns_ = last_ns_ = record.time_ns;

@@ -65,7 +65,7 @@ class CaptureSource final : public FrameSource {
 
  private:
   // Finds the bytes of any but a plain Ethernet record. False if it is skipped.
-  bool TakeOther(const capture::Record& record, TimedFrame* frame);
+  [[gnu::noinline]] bool TakeOther(const capture::Record& record, TimedFrame* frame);
   // Puts the pieces of `ethernet` together in built_.
   std::span<const uint8_t> Build(const capture::EthernetFrame& ethernet);
   // Virtual time of a record that was captured at `time_ns`.
