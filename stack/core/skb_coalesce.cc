@@ -25,7 +25,7 @@ page* HeadAsPage(sk_buff* from) {
 bool skb_head_is_locked(const sk_buff* skb) { return !skb->head_frag || skb_cloned(skb); }
 
 // Puts the linear data of `from` behind the fragments of `to`. False where memory failed.
-bool StealHead(sk_buff* to, sk_buff* from) {
+[[gnu::always_inline]] inline bool StealHead(sk_buff* to, sk_buff* from) {
   page* const p = HeadAsPage(from);
   if (p == nullptr) return false;
   skb_fill_page_desc(to, skb_shinfo(to)->nr_frags, p, skb_headroom(from), skb_headlen(from));
@@ -71,7 +71,7 @@ bool skb_try_coalesce(sk_buff* to, sk_buff* from, bool* fragstolen, uint32_t* de
   const uint32_t saved = has_head ? kSkBuffLogicalBytes : SKB_TRUESIZE(skb_end_offset(from));
   *fragstolen = has_head;
   *delta_truesize = from->truesize - saved;
-  MoveFrags(to, from);
+  if (from_info->nr_frags != 0) MoveFrags(to, from);
   to->truesize += *delta_truesize;
   to->len += len;
   to->data_len += len;
