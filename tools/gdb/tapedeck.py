@@ -157,6 +157,15 @@ class Goto(gdb.Command):
         gdb.execute("continue")
 
 
+def is_plumbing(name, path):
+    """Whether a frame belongs to the trace and to who looks at it. Without debug information there is no path."""
+    if "::Trace" in name or "Emit" in name or name == "":
+        return True
+    if path != "":
+        return "replay/" in path or "tools/" in path
+    return any(word in name for word in ("Observe", "tapedeck_event_reached", "Recorder", "Digest"))
+
+
 class Up(gdb.Command):
     """tapedeck-up: to the frame that made the event, out of the trace and the hook."""
 
@@ -168,9 +177,8 @@ class Up(gdb.Command):
         while frame is not None:
             table = frame.find_sal().symtab
             path = table.filename if table is not None else ""
-            plumbing = "replay/" in path or "tools/" in path or path == ""
             name = frame.name() or ""
-            if not plumbing and "::Trace" not in name and not name.endswith("Emit"):
+            if not is_plumbing(name, path):
                 frame.select()
                 gdb.execute("frame")
                 return
