@@ -148,16 +148,19 @@ Task<> ServeConnection(Thread& thread, Host& host, int fd, AppCounts* counts) {
 }
 
 Task<> Serve(Thread& thread, Host& host, uint16_t port, AppCounts* counts,
-             uint32_t receive_buffer_bytes) {
+             uint32_t receive_buffer_bytes, AppFamilies families) {
   Syscalls& sys = host.syscalls();
-  const auto fd = static_cast<int>(co_await sys.Socket(thread, kAfInet, SOCK_STREAM, 0));
+  const bool both = families == AppFamilies::kBoth;
+  const auto fd =
+      static_cast<int>(co_await sys.Socket(thread, both ? kAfInet6 : kAfInet, SOCK_STREAM, 0));
   const int one = 1;
   co_await sys.Setsockopt(thread, fd, kSolSocket, kSoReuseaddr, &one, sizeof(one));
   if (receive_buffer_bytes != 0) {
     co_await sys.Setsockopt(thread, fd, kSolSocket, kSoRcvbuf, &receive_buffer_bytes,
                             sizeof(receive_buffer_bytes));
   }
-  int64_t result = co_await sys.Bind(thread, fd, Endpoint{IpAddress(kIpv4Any), port});
+  const IpAddress any = both ? IpAddress(kIpv6Any) : IpAddress(kIpv4Any);
+  int64_t result = co_await sys.Bind(thread, fd, Endpoint{any, port});
   if (result == 0) result = co_await sys.Listen(thread, fd, kAppBacklog);
   while (result >= 0) {
     result = co_await sys.Accept4(thread, fd, nullptr, 0);
@@ -174,7 +177,8 @@ Task<> Serve(Thread& thread, Host& host, uint16_t port, AppCounts* counts,
 
 Task<int> OpenConnection(Thread& thread, Host& host, const Endpoint& server, const AppPlan& plan) {
   Syscalls& sys = host.syscalls();
-  const auto fd = static_cast<int>(co_await sys.Socket(thread, kAfInet, SOCK_STREAM, 0));
+  const int domain = server.address.is_v4() ? kAfInet : kAfInet6;
+  const auto fd = static_cast<int>(co_await sys.Socket(thread, domain, SOCK_STREAM, 0));
   if (fd < 0) co_return fd;
   if (plan.send_buffer_bytes != 0) {
     co_await sys.Setsockopt(thread, fd, kSolSocket, kSoSndbuf, &plan.send_buffer_bytes,
@@ -243,9 +247,10 @@ void FillAppBytes(uint64_t stream, uint64_t position, std::span<uint8_t> bytes) 
   for (uint8_t& byte : bytes) byte = source.Next();
 }
 
-void StartTcpServer(Host& host, uint16_t port, AppCounts* counts, uint32_t receive_buffer_bytes) {
-  host.kernel().Spawn(0, [&host, port, counts, receive_buffer_bytes](Thread& thread) {
-    return Serve(thread, host, port, counts, receive_buffer_bytes);
+void StartTcpServer(Host& host, uint16_t port, AppCounts* counts, uint32_t receive_buffer_bytes,
+                    AppFamilies families) {
+  host.kernel().Spawn(0, [&host, port, counts, receive_buffer_bytes, families](Thread& thread) {
+    return Serve(thread, host, port, counts, receive_buffer_bytes, families);
   });
 }
 

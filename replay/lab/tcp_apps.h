@@ -43,8 +43,10 @@ struct AppPlan {
 };
 
 // Serves `port` of `host` until the host is shut down. Sockets get `receive_buffer_bytes` unless 0.
-void StartTcpServer(Host& host, uint16_t port, AppCounts* counts,
-                    uint32_t receive_buffer_bytes = 0);
+// Over IPv4; with kBoth, over IPv6 and IPv4 (mapped addresses).
+enum class AppFamilies : uint8_t { kIpv4, kBoth };
+void StartTcpServer(Host& host, uint16_t port, AppCounts* counts, uint32_t receive_buffer_bytes = 0,
+                    AppFamilies families = AppFamilies::kIpv4);
 // A client on `host` that works off `plan` with the server at `server` and ends. `seed` makes its
 // bytes.
 void StartTcpClient(Host& host, const Endpoint& server, const AppPlan& plan, uint64_t seed,

@@ -41,7 +41,8 @@ class LabFileReader {
   void Wrong(const toml::node& node, const std::string& what) {
     if (!status_.ok()) return;
     status_ = absl::InvalidArgumentError(
-        absl::StrCat(file_.path, ":", std::max<uint32_t>(node.source().begin.line, 1), ": ", what));
+        absl::StrCat(file_.path, ":", std::max<uint32_t>(node.source().begin.line, 1), ":",
+                     std::max<uint32_t>(node.source().begin.column, 1), ": ", what));
   }
 
   template <typename Body>
@@ -79,12 +80,13 @@ class LabFileReader {
       if (key == "name") {
         Text(key, value, &host.name);
       } else if (key == "address") {
-        ReadAddress(value, &host);
+        ReadAddresses(value, &host);
       } else {
         Wrong(value, absl::StrCat("a host has name and address, and no `", key, "`"));
       }
     }
-    if (host.name.empty() || host.address == kIpv4Any) Wrong(table, "a host has name and address");
+    const bool has_address = host.address != kIpv4Any || host.address6.has_value();
+    if (host.name.empty() || !has_address) Wrong(table, "a host has name and address");
     file_.hosts.push_back(host);
   }
 
@@ -92,15 +94,30 @@ class LabFileReader {
     std::string text;
     Text("address", value, &text);
     const size_t slash = text.find('/');
-    const std::optional<Ipv4Address> address = Ipv4Address::Parse(text.substr(0, slash));
-    uint32_t bits = 24;
+    const std::optional<IpAddress> address = IpAddress::Parse(text.substr(0, slash));
+    const bool is_v4 = address.has_value() && address->is_v4();
+    uint32_t bits = is_v4 ? 24 : 64;
     const bool good =
-        address.has_value() &&
-        (slash == std::string::npos ||
-         (absl::SimpleAtoi(text.substr(slash + 1), &bits) && bits >= 1 && bits <= 31));
-    if (!good) return Wrong(value, "`address` is one as \"10.0.0.1/24\"");
-    host->address = *address;
-    host->prefix_bits = static_cast<uint8_t>(bits);
+        address.has_value() && !address->IsAny() && !address->IsMulticast() &&
+        (slash == std::string::npos || (absl::SimpleAtoi(text.substr(slash + 1), &bits) &&
+                                        bits >= 1 && bits <= (is_v4 ? 31U : 127U)));
+    if (!good) return Wrong(value, "`address` is one as \"10.0.0.1/24\" or \"2001:db8::1/64\"");
+    const bool again = is_v4 ? host->address != kIpv4Any : host->address6.has_value();
+    if (again) return Wrong(value, "a host has one address of IPv4 and one of IPv6");
+    if (is_v4) {
+      host->address = address->v4();
+      host->prefix_bits = static_cast<uint8_t>(bits);
+    } else {
+      host->address6 = address->v6();
+      host->prefix6_bits = static_cast<uint8_t>(bits);
+    }
+  }
+
+  // One, or a list of one for each family.
+  void ReadAddresses(const toml::node& value, LabFileHost* host) {
+    const toml::array* const list = value.as_array();
+    if (list == nullptr) return ReadAddress(value, host);
+    for (const toml::node& address : *list) ReadAddress(address, host);
   }
 
   void ReadServer(const toml::table& table) {
@@ -124,16 +141,35 @@ class LabFileReader {
     client.name = absl::StrCat("client", file_.clients.size() + 1);
     client.plan.response_bytes = 1;
     bool has_server = false;
+    std::string over;
     for (const auto& [name, value] : table) {
       const std::string key(name.str());
       if (key == "server") has_server = true;
+      if (key == "over") {
+        Text(key, value, &over);
+        if (over != "IPv4" && over != "IPv6") Wrong(value, "`over` is \"IPv4\" or \"IPv6\"");
+        continue;
+      }
       ReadClientKey(key, value, &client);
     }
     if (!has_server) Wrong(table, "a client has a server, as \"name:port\"");
     if (client.plan.response_bytes == 0) {
       Wrong(table, "`response` is a byte at least: by it a client knows that its request has come");
     }
+    if (status_.ok()) ChooseFamily(table, over, &client);
     file_.clients.push_back(client);
+  }
+
+  // What was asked for; else IPv4 where both hosts have it.
+  void ChooseFamily(const toml::table& table, const std::string& over, LabFileClient* client) {
+    const LabFileHost& mine = file_.hosts[client->host];
+    const LabFileHost& theirs = file_.hosts[file_.servers[client->server].host];
+    const bool has4 = mine.address != kIpv4Any && theirs.address != kIpv4Any;
+    const bool has6 = mine.address6.has_value() && theirs.address6.has_value();
+    client->over_ipv6 = over.empty() ? !has4 : over == "IPv6";
+    if (client->over_ipv6 ? has6 : has4) return;
+    Wrong(table, absl::StrCat(mine.name, " and ", theirs.name, " have no addresses of ",
+                              over.empty() ? "one family" : over));
   }
 
   void ReadClientKey(const std::string& key, const toml::node& value, LabFileClient* client) {
@@ -154,8 +190,8 @@ class LabFileReader {
       if (name.size() >= sizeof(plan.congestion_control)) return Wrong(value, "no such algorithm");
       std::memcpy(plan.congestion_control, name.c_str(), name.size() + 1);
     } else {
-      Wrong(value, absl::StrCat("a client has name, host, server, connections, requests, request, "
-                                "response and congestion, and no `",
+      Wrong(value, absl::StrCat("a client has name, host, server, over, connections, requests, "
+                                "request, response and congestion, and no `",
                                 key, "`"));
     }
   }
@@ -265,8 +301,8 @@ absl::StatusOr<LabFile> ParseLabFile(const std::string& text, const std::string&
   file.path = path;
   const toml::parse_result parsed = toml::parse(text);
   if (!parsed) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ":", parsed.error().source().begin.line,
-                                                   ": ",
+    const toml::source_position at = parsed.error().source().begin;
+    return absl::InvalidArgumentError(absl::StrCat(path, ":", at.line, ":", at.column, ": ",
                                                    std::string(parsed.error().description())));
   }
   if (absl::Status read = LabFileReader(&file).Read(parsed.table()); !read.ok()) return read;

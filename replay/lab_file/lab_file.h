@@ -4,6 +4,7 @@
 #define TAPEDECK_REPLAY_LAB_FILE_LAB_FILE_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,8 +18,10 @@ namespace tapedeck {
 
 struct LabFileHost {
   std::string name;
-  Ipv4Address address;
+  Ipv4Address address;  // kIpv4Any: none
   uint8_t prefix_bits = 24;
+  std::optional<Ipv6Address> address6;
+  uint8_t prefix6_bits = 64;
 };
 
 struct LabFileServer {
@@ -30,6 +33,7 @@ struct LabFileClient {
   std::string name;
   size_t host = 0;
   size_t server = 0;  // into LabFile::servers
+  bool over_ipv6 = false;
   AppPlan plan;
 };
 
@@ -45,7 +49,7 @@ struct LabFile {
   std::vector<LabFileClient> clients;
 };
 
-// An error is one line: file, line, what was expected and found.
+// An error is one line: file, line, column, what was expected and found.
 absl::StatusOr<LabFile> ReadLabFile(const std::string& path);
 // The same of a text; `path` is what messages call it.
 absl::StatusOr<LabFile> ParseLabFile(const std::string& text, const std::string& path);

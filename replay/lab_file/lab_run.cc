@@ -1,5 +1,6 @@
 #include "replay/lab_file/lab_run.h"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -14,6 +15,9 @@ namespace tapedeck {
 namespace {
 
 constexpr Duration kCheckPeriod = Duration::Milliseconds(10);
+// So long an IPv6 address is tentative, and nobody uses it (RFC 4862 5.4): a delay of up to a
+// second, and one for an answer.
+constexpr Duration kDuplicateDetection = Duration::Seconds(2);
 
 LabOptions OptionsOf(const LabFile& file, const CostTable& costs) {
   LabOptions options;
@@ -25,10 +29,17 @@ LabOptions OptionsOf(const LabFile& file, const CostTable& costs) {
     host.mac = MacAddress(0x02, 0, 0, 0, 0, static_cast<uint8_t>(i + 1));
     host.address = file.hosts[i].address;
     host.prefix_length_bits = file.hosts[i].prefix_bits;
+    host.address6 = file.hosts[i].address6;
+    host.prefix6_length_bits = file.hosts[i].prefix6_bits;
     options.hosts.push_back(host);
     options.links[i] = file.links[i];
   }
   return options;
+}
+
+bool HasIpv6(const LabFile& file) {
+  return std::any_of(file.hosts.begin(), file.hosts.end(),
+                     [](const LabFileHost& host) { return host.address6.has_value(); });
 }
 
 // The applications of a Lab and what they count.
@@ -37,14 +48,18 @@ class LabApplications {
   LabApplications(const LabFile& file, Lab& lab) {
     for (const LabFileServer& server : file.servers) {
       servers_.push_back(lab.arena().New<AppCounts>());
-      StartTcpServer(lab.host(static_cast<int>(server.host)), server.port, servers_.back());
+      const bool has_ipv6 = file.hosts[server.host].address6.has_value();
+      StartTcpServer(lab.host(static_cast<int>(server.host)), server.port, servers_.back(), 0,
+                     has_ipv6 ? AppFamilies::kBoth : AppFamilies::kIpv4);
     }
     for (const LabFileClient& client : file.clients) {
       const LabFileServer& server = file.servers[client.server];
       clients_.push_back(lab.arena().New<AppCounts>());
-      StartTcpClient(lab.host(static_cast<int>(client.host)),
-                     Endpoint{file.hosts[server.host].address, server.port}, client.plan,
-                     file.seed + clients_.size(), clients_.back());
+      const LabFileHost& peer = file.hosts[server.host];
+      const IpAddress address =
+          client.over_ipv6 ? IpAddress(*peer.address6) : IpAddress(peer.address);
+      StartTcpClient(lab.host(static_cast<int>(client.host)), Endpoint{address, server.port},
+                     client.plan, file.seed + clients_.size(), clients_.back());
     }
   }
 
@@ -122,6 +137,7 @@ absl::StatusOr<LabRunResult> RunLabFile(
   if (started) {
     if (absl::Status status = started(lab.recorder()); !status.ok()) return status;
   }
+  if (HasIpv6(file)) lab.world().RunUntil(lab.world().now() + kDuplicateDetection);
   LabRunResult result;
   result.start = lab.world().now();
   const LabApplications applications(file, lab);

@@ -55,14 +55,19 @@ TEST(LabFileTest, ErrorsNameTheLineAndWhatIsExpected) {
   const std::string hosts = kHosts;
   const std::string all = hosts + kApps;
   const std::vector<std::pair<std::string, std::string>> wrong = {
-      {"x = ", "x.toml:1: "},
+      {"x = ", "x.toml:1:"},
       {all + "[link]\nloss = \"200%\"\n", "`loss` is a share"},
       {all + "[link]\ncolour = 1\n", "no `colour`"},
       {all + "[link.up]\ndelay = \"1ms\"\n", "no `up`"},
-      {"[[host]]\nname = \"a\"\naddress = \"10.0.0.300\"\n", "x.toml:3: `address` is one as"},
+      {"[[host]]\nname = \"a\"\naddress = \"10.0.0.300\"\n", "x.toml:3:11: `address` is one as"},
       {hosts, "there is no [[client]]"},
       {kApps, "there is no host `b`"},
-      {hosts + "[[client]]\nhost = \"a\"\nserver = \"b:80\"\n", "x.toml:9: there is no [[server]]"},
+      {hosts + "[[client]]\nhost = \"a\"\nserver = \"b:80\"\n",
+       "x.toml:9:10: there is no [[server]]"},
+      {"[[host]]\nname = \"a\"\naddress = [\"10.0.0.1\", \"10.0.0.2\"]\n",
+       "x.toml:3:24: a host has one address of IPv4 and one of IPv6"},
+      {all + "over = \"IPX\"\n", "`over` is \"IPv4\" or \"IPv6\""},
+      {all + "over = \"IPv6\"\n", "have no addresses of IPv6"},
       {"seed = 5\n" + all, "`seed` is a text in quotes"},
       {"speed = \"5\"\n" + all, "there is no key `speed`"},
       {hosts + hosts + kApps, "a lab has two [[host]], and here are 4"},
@@ -71,6 +76,46 @@ TEST(LabFileTest, ErrorsNameTheLineAndWhatIsExpected) {
   for (const auto& [text, message] : wrong) {
     EXPECT_THAT(std::string(ParseLabFile(text, "x.toml").status().message()), HasSubstr(message));
   }
+}
+
+LabRunResult Played(const LabFile& file);
+
+// Two clients of one server, each over its own family.
+TEST(LabFileTest, HostsSpeakBothFamilies) {
+  std::string text;
+  for (const std::string name : {"a", "b"}) {
+    const std::string number = name == "a" ? "1" : "2";
+    text += "[[host]]\nname = \"" + name + "\"\naddress = [\"10.0.0." + number +
+            "/24\", \"2001:db8::" + number + "/64\"]\n";
+  }
+  text += "[[server]]\nhost = \"b\"\nport = 80\n";
+  for (const std::string over : {"IPv4", "IPv6"}) {
+    text += "[[client]]\nhost = \"a\"\nserver = \"b:80\"\nover = \"" + over +
+            "\"\nresponse = \"100k\"\n";
+  }
+  const absl::StatusOr<LabFile> file = ParseLabFile(text, "x.toml");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_FALSE(file->clients[0].over_ipv6);
+  EXPECT_TRUE(file->clients[1].over_ipv6);
+  const LabRunResult run = Played(*file);
+  EXPECT_THAT(run.violations, testing::IsEmpty());
+  for (const AppCounts& client : run.clients) EXPECT_EQ(client.bytes_received, 102'400U);
+  EXPECT_EQ(run.servers[0].connections, 2U);
+}
+
+// Where there is no other, IPv6 is what is meant.
+TEST(LabFileTest, HostsWithoutIpv4UseIpv6) {
+  const absl::StatusOr<LabFile> file = ParseLabFile(
+      "[[host]]\nname = \"a\"\naddress = \"2001:db8::1/64\"\n"
+      "[[host]]\nname = \"b\"\naddress = \"2001:db8::2/64\"\n"
+      "[[server]]\nhost = \"b\"\nport = 80\n"
+      "[[client]]\nhost = \"a\"\nserver = \"b:80\"\nresponse = \"10k\"\n",
+      "x.toml");
+  ASSERT_TRUE(file.ok()) << file.status();
+  EXPECT_TRUE(file->clients[0].over_ipv6);
+  const LabRunResult run = Played(*file);
+  EXPECT_THAT(run.violations, testing::IsEmpty());
+  EXPECT_EQ(run.clients[0].bytes_received, 10'240U);
 }
 
 LabRunResult Played(const LabFile& file) {
