@@ -190,6 +190,8 @@ void RemoveSteps(Prng& random, Script& script, size_t first, size_t count) {
   }
 }
 
+// Where there is no other descriptor it is the last that can be, not kFdNone: that is in no set of
+// select().
 void KeepWhole(Prng& random, Script& script) {
   std::set<FdName> later = MadeBefore(script, script.steps.size());
   if (later.empty()) return;
@@ -206,7 +208,7 @@ void KeepWhole(Prng& random, Script& script) {
       for (const int64_t usual : kUsualFds) {
         if (!later.contains({step.host, usual})) there.push_back(usual);
       }
-      fd = there.empty() ? kFdNone : Pick(random, there);
+      fd = there.empty() ? kFdMax : Pick(random, there);
     });
     for (const FdName& name : MadeBy(step)) made.insert(name);
   }

@@ -570,5 +570,20 @@ TEST(Dictionary, OfTheStackIsRecords) {
   EXPECT_GT(words->size(), 20U);
 }
 
+// select() asks about a descriptor that is made later only, and so are all others: there is none to
+// take its place, and what does is still one that a set can have.
+TEST(Mutator, ADescriptorOfASetIsReplacedByOneThatASetCanHave) {
+  absl::StatusOr<Script> script = ParseScript(
+      "0  select(8, {fds=[3]}, NULL, NULL, {tv_sec=0, tv_usec=0}) = ?\n"
+      "+0 socket(..., SOCK_DGRAM, 0) = 3\n"
+      "+0 socket(..., SOCK_DGRAM, 0) = 4\n"
+      "+0 socket(..., SOCK_DGRAM, 0) = 5\n",
+      "script");
+  ASSERT_TRUE(script.ok()) << script.status();
+  Prng random(1, 1);
+  KeepWhole(random, *script);
+  EXPECT_TRUE(ValidateScript(*script).ok()) << ValidateScript(*script);
+}
+
 }  // namespace
 }  // namespace tapedeck::fuzz
