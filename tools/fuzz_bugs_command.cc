@@ -75,6 +75,9 @@ void AddFuzzBugsCommands(CLI::App& fuzz, std::vector<FuzzSubcommand>* commands) 
       ->type_name("N");
   sub->add_option("--seconds", trials->seconds, "... or after so much time [any]")
       ->type_name("SECONDS");
+  sub->add_option("--input-bytes", trials->input_bytes,
+                  "libFuzzer's inputs are at most so long: shorter ones are more [4096]")
+      ->type_name("N");
   sub->add_flag("--until-found", trials->until_found, "A bug that was found needs no more trials");
   sub->add_option("-j,--jobs", trials->jobs, "Trials at a time")
       ->check(CLI::Range(1, 256))

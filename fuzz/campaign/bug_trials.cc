@@ -165,6 +165,7 @@ class Trials {
             absl::StrCat("-seed=", trial.seed),
             absl::StrCat("-runs=", options_.executions),
             absl::StrCat("-max_total_time=", options_.seconds),
+            absl::StrCat("-max_len=", options_.input_bytes),
             "-timeout=20",
             "-print_final_stats=1",
             absl::StrCat("-artifact_prefix=", folder, "/crashes/"),

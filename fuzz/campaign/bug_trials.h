@@ -56,6 +56,7 @@ struct BugTrialOptions {
   unsigned seeds = 10;
   uint64_t executions = 10'000'000;
   uint64_t seconds = 0;      // of wall time that a trial has, too; 0: any
+  uint64_t input_bytes = 0;  // libFuzzer's inputs are at most so long; 0: as it chooses
   bool until_found = false;  // a bug that some trial has found gets no more of them
   unsigned jobs = 1;
   std::string base;  // the build of libFuzzer that variants are made of; empty: build/bugs
