@@ -335,7 +335,9 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Options() {
                                                null ? nullptr : call_.option_.data(), length)));
   }
   call_.option_length_ = static_cast<uint32_t>(args_.Pointee(4));
-  call_.option_.assign(call_.option_length_, 0);
+  // A script may name any length; no option has more to say.
+  constexpr uint32_t kOptionBytesMax = 64 * 1024;
+  call_.option_.assign(std::min(call_.option_length_, kOptionBytesMax), 0);
   return Made(new SystemCall(sys_.Getsockopt(thread_, Fd(0), Int(1), Int(2), call_.option_.data(),
                                              &call_.option_length_)));
 }
