@@ -5,8 +5,7 @@
 #include <span>
 #include <string_view>
 
-#include "stack/base/byteorder.h"
-#include "stack/base/prng.h"
+#include "replay/lab/app_protocol.h"
 #include "stack/socket/sock_options.h"
 
 namespace tapedeck {
@@ -16,50 +15,6 @@ constexpr int kSolTcp = 6;
 constexpr int kTcpCongestion = 13;
 constexpr int kAppBacklog = 4096;
 constexpr uint32_t kAppBufferBytes = 16'384;
-
-struct AppHeader {
-  be64 stream;
-  be64 request_bytes;
-  be64 response_bytes;
-};
-static_assert(sizeof(AppHeader) == 24);
-
-// The two directions of a connection are different streams.
-constexpr uint64_t kAnswer = uint64_t{1} << 63;
-
-uint64_t StreamWord(uint64_t stream, uint64_t word) {
-  uint64_t state = stream * 0x9e3779b97f4a7c15 + word;
-  return SplitMix64(state);
-}
-
-// The bytes of a stream in order, of which eight are drawn at once.
-class Stream {
- public:
-  Stream(uint64_t stream, uint64_t position) : stream_(stream), position_(position) {
-    word_ = StreamWord(stream_, position_ / 8);
-  }
-  uint8_t Next() {
-    const auto byte = static_cast<uint8_t>(word_ >> 8 * (position_ % 8));
-    if (++position_ % 8 == 0) word_ = StreamWord(stream_, position_ / 8);
-    return byte;
-  }
-
- private:
-  uint64_t stream_;
-  uint64_t position_;
-  uint64_t word_;
-};
-
-uint64_t CountWrong(uint64_t stream, uint64_t position, std::span<const uint8_t> bytes) {
-  Stream source(stream, position);
-  uint64_t wrong = 0;
-  for (const uint8_t byte : bytes) wrong += byte != source.Next() ? 1 : 0;
-  return wrong;
-}
-
-void NoteFailure(AppCounts* counts, int64_t result) {
-  if (counts->failed_calls++ == 0) counts->first_error = result;
-}
 
 // One connection with its buffer; lives in the coroutine that serves it.
 struct Connection {
@@ -79,7 +34,7 @@ Task<bool> SendAll(Thread& thread, Connection& c, std::span<const uint8_t> bytes
   while (!bytes.empty()) {
     const int64_t sent = co_await c.host.syscalls().Write(thread, c.fd, bytes);
     if (sent <= 0) {
-      NoteFailure(c.counts, sent);
+      NoteAppFailure(c.counts, sent);
       co_return false;
     }
     bytes = bytes.subspan(static_cast<size_t>(sent));
@@ -106,10 +61,10 @@ Task<bool> ReceiveStream(Thread& thread, Connection& c, uint64_t stream, uint64_
     const std::span<uint8_t> buffer = std::span<uint8_t>(c.buffer).first(room);
     const int64_t got = co_await c.host.syscalls().Read(thread, c.fd, buffer);
     if (got <= 0) {
-      NoteFailure(c.counts, got);
+      NoteAppFailure(c.counts, got);
       co_return false;
     }
-    c.counts->wrong_bytes += CountWrong(stream, at, buffer.first(static_cast<size_t>(got)));
+    c.counts->wrong_bytes += CountWrongAppBytes(stream, at, buffer.first(static_cast<size_t>(got)));
     at += static_cast<uint64_t>(got);
     c.counts->bytes_received += static_cast<uint64_t>(got);
     c.counts->last_byte_at = c.host.kernel().now();
@@ -127,7 +82,7 @@ Task<bool> ReceiveHeader(Thread& thread, Connection& c, AppHeader* header) {
     const int64_t got = co_await c.host.syscalls().Read(
         thread, c.fd, std::span<uint8_t>(bytes + have, sizeof(*header) - have));
     if (got <= 0) {
-      if (got < 0 || have != 0) NoteFailure(c.counts, got);
+      if (got < 0 || have != 0) NoteAppFailure(c.counts, got);
       co_return false;
     }
     have += static_cast<size_t>(got);
@@ -141,7 +96,7 @@ Task<> ServeConnection(Thread& thread, Host& host, int fd, AppCounts* counts) {
   while (co_await ReceiveHeader(thread, c, &header)) {
     const uint64_t stream = header.stream.host();
     if (!co_await ReceiveStream(thread, c, stream, header.request_bytes.host())) break;
-    if (!co_await SendStream(thread, c, stream | kAnswer, header.response_bytes.host())) break;
+    if (!co_await SendStream(thread, c, stream | kAppAnswer, header.response_bytes.host())) break;
     ++counts->requests;
   }
   co_await host.syscalls().Close(thread, fd);
@@ -170,7 +125,7 @@ Task<> Serve(Thread& thread, Host& host, uint16_t port, AppCounts* counts,
       return ServeConnection(its, host, child, counts);
     });
   }
-  NoteFailure(counts, result);
+  NoteAppFailure(counts, result);
 }
 
 // --- Client. ---
@@ -212,7 +167,7 @@ Task<bool> Ask(Thread& thread, Connection& c, const AppPlan& plan, uint64_t stre
     co_return false;
   }
   if (!co_await SendStream(thread, c, stream, plan.request_bytes)) co_return false;
-  if (!co_await ReceiveStream(thread, c, stream | kAnswer, plan.response_bytes)) co_return false;
+  if (!co_await ReceiveStream(thread, c, stream | kAppAnswer, plan.response_bytes)) co_return false;
   ++c.counts->requests;
   co_return true;
 }
@@ -222,7 +177,7 @@ Task<> RunClient(Thread& thread, Host& host, Endpoint server, AppPlan plan, uint
   for (uint32_t i = 0; i < plan.connections; ++i) {
     const int fd = co_await OpenConnection(thread, host, server, plan);
     if (fd < 0) {
-      NoteFailure(counts, fd);
+      NoteAppFailure(counts, fd);
       continue;
     }
     ++counts->connections;
@@ -230,7 +185,7 @@ Task<> RunClient(Thread& thread, Host& host, Endpoint server, AppPlan plan, uint
     c.write_bytes = std::clamp(plan.write_bytes, 1U, kAppBufferBytes);
     c.read_bytes = std::clamp(plan.read_bytes, 1U, kAppBufferBytes);
     for (uint32_t request = 0; request < plan.requests_per_connection; ++request) {
-      const uint64_t stream = StreamWord(seed, uint64_t{i} << 32 | request) & ~kAnswer;
+      const uint64_t stream = AppStreamWord(seed, uint64_t{i} << 32 | request) & ~kAppAnswer;
       if (!co_await Ask(thread, c, plan, stream)) break;
     }
     co_await host.syscalls().Close(thread, fd);
@@ -240,10 +195,10 @@ Task<> RunClient(Thread& thread, Host& host, Endpoint server, AppPlan plan, uint
 
 }  // namespace
 
-uint8_t AppByte(uint64_t stream, uint64_t position) { return Stream(stream, position).Next(); }
+uint8_t AppByte(uint64_t stream, uint64_t position) { return AppStream(stream, position).Next(); }
 
 void FillAppBytes(uint64_t stream, uint64_t position, std::span<uint8_t> bytes) {
-  Stream source(stream, position);
+  AppStream source(stream, position);
   for (uint8_t& byte : bytes) byte = source.Next();
 }
 

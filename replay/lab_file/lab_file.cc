@@ -11,6 +11,7 @@
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "replay/lab/udp_apps.h"
 #include "replay/lab_file/units.h"
 
 namespace tapedeck {
@@ -128,8 +129,13 @@ class LabFileReader {
         HostNamed(value, &server.host);
       } else if (key == "port") {
         server.port = static_cast<uint16_t>(Number(key, value, 1, 65'535));
+      } else if (key == "protocol") {
+        std::string protocol;
+        Text(key, value, &protocol);
+        server.is_udp = protocol == "udp";
+        if (!server.is_udp && protocol != "tcp") Wrong(value, "`protocol` is \"tcp\" or \"udp\"");
       } else {
-        Wrong(value, absl::StrCat("a server has host and port, and no `", key, "`"));
+        Wrong(value, absl::StrCat("a server has host, port and protocol, and no `", key, "`"));
       }
     }
     if (server.port == 0) Wrong(table, "a server has a port");
@@ -152,12 +158,22 @@ class LabFileReader {
       }
       ReadClientKey(key, value, &client);
     }
-    if (!has_server) Wrong(table, "a client has a server, as \"name:port\"");
+    if (!has_server) Wrong(table, "a client has a server, as \"name:port\" or \"name:port/udp\"");
     if (client.plan.response_bytes == 0) {
       Wrong(table, "`response` is a byte at least: by it a client knows that its request has come");
     }
     if (status_.ok()) ChooseFamily(table, over, &client);
+    if (status_.ok()) CheckDatagrams(table, client);
     file_.clients.push_back(client);
+  }
+
+  void CheckDatagrams(const toml::table& table, const LabFileClient& client) {
+    if (!file_.servers[client.server].is_udp) return;
+    if (std::max(client.plan.request_bytes, client.plan.response_bytes) > kUdpAppBytesMax) {
+      Wrong(table, absl::StrCat("a datagram's request and response have at most ", kUdpAppBytesMax,
+                                " bytes"));
+    }
+    if (client.plan.congestion_control[0] != 0) Wrong(table, "UDP has no `congestion`");
   }
 
   // What was asked for; else IPv4 where both hosts have it.
@@ -257,7 +273,8 @@ class LabFileReader {
     for (size_t i = 0; i < file_.servers.size(); ++i) {
       const LabFileServer& server = file_.servers[i];
       if (server.host < file_.hosts.size() &&
-          text == absl::StrCat(file_.hosts[server.host].name, ":", server.port)) {
+          text == absl::StrCat(file_.hosts[server.host].name, ":", server.port,
+                               server.is_udp ? "/udp" : "")) {
         *index = i;
         return;
       }

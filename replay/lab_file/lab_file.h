@@ -27,6 +27,7 @@ struct LabFileHost {
 struct LabFileServer {
   size_t host = 0;  // into LabFile::hosts
   uint16_t port = 0;
+  bool is_udp = false;
 };
 
 struct LabFileClient {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "replay/lab/lab.h"
+#include "replay/lab/udp_apps.h"
 #include "stack/base/drop_reason.h"
 #include "stack/kernel/cost_preset.h"
 
@@ -49,8 +50,13 @@ class LabApplications {
     for (const LabFileServer& server : file.servers) {
       servers_.push_back(lab.arena().New<AppCounts>());
       const bool has_ipv6 = file.hosts[server.host].address6.has_value();
-      StartTcpServer(lab.host(static_cast<int>(server.host)), server.port, servers_.back(), 0,
-                     has_ipv6 ? AppFamilies::kBoth : AppFamilies::kIpv4);
+      const AppFamilies families = has_ipv6 ? AppFamilies::kBoth : AppFamilies::kIpv4;
+      Host& host = lab.host(static_cast<int>(server.host));
+      if (server.is_udp) {
+        StartUdpServer(host, server.port, servers_.back(), families);
+      } else {
+        StartTcpServer(host, server.port, servers_.back(), 0, families);
+      }
     }
     for (const LabFileClient& client : file.clients) {
       const LabFileServer& server = file.servers[client.server];
@@ -58,8 +64,9 @@ class LabApplications {
       const LabFileHost& peer = file.hosts[server.host];
       const IpAddress address =
           client.over_ipv6 ? IpAddress(*peer.address6) : IpAddress(peer.address);
-      StartTcpClient(lab.host(static_cast<int>(client.host)), Endpoint{address, server.port},
-                     client.plan, file.seed + clients_.size(), clients_.back());
+      const auto start = server.is_udp ? &StartUdpClient : &StartTcpClient;
+      start(lab.host(static_cast<int>(client.host)), Endpoint{address, server.port}, client.plan,
+            file.seed + clients_.size(), clients_.back());
     }
   }
 

@@ -66,6 +66,11 @@ TEST(LabFileTest, ErrorsNameTheLineAndWhatIsExpected) {
        "x.toml:9:10: there is no [[server]]"},
       {"[[host]]\nname = \"a\"\naddress = [\"10.0.0.1\", \"10.0.0.2\"]\n",
        "x.toml:3:24: a host has one address of IPv4 and one of IPv6"},
+      {hosts + "[[server]]\nhost = \"b\"\nport = 7\nprotocol = \"udp\"\n"
+               "[[client]]\nhost = \"a\"\nserver = \"b:7/udp\"\nresponse = \"64k\"\n",
+       "have at most 16000 bytes"},
+      {hosts + "[[server]]\nhost = \"b\"\nport = 7\nprotocol = \"sctp\"\n",
+       "`protocol` is \"tcp\" or \"udp\""},
       {all + "over = \"IPX\"\n", "`over` is \"IPv4\" or \"IPv6\""},
       {all + "over = \"IPv6\"\n", "have no addresses of IPv6"},
       {"seed = 5\n" + all, "`seed` is a text in quotes"},
@@ -101,6 +106,25 @@ TEST(LabFileTest, HostsSpeakBothFamilies) {
   EXPECT_THAT(run.violations, testing::IsEmpty());
   for (const AppCounts& client : run.clients) EXPECT_EQ(client.bytes_received, 102'400U);
   EXPECT_EQ(run.servers[0].connections, 2U);
+}
+
+// Requests and answers in datagrams, some of several fragments, over a path that loses frames.
+TEST(LabFileTest, DatagramsThatAreLostAreAskedForAgain) {
+  const absl::StatusOr<LabFile> file = ParseLabFile(
+      std::string(kHosts) +
+          "[link]\ndelay = \"5ms\"\nloss = \"5%\"\n"
+          "[[server]]\nhost = \"b\"\nport = 53\nprotocol = \"udp\"\n"
+          "[[client]]\nhost = \"a\"\nserver = \"b:53/udp\"\nconnections = 2\nrequests = 20\n"
+          "request = \"100\"\nresponse = \"4k\"\n",
+      "x.toml");
+  ASSERT_TRUE(file.ok()) << file.status();
+  const LabRunResult run = Played(*file);
+  EXPECT_THAT(run.violations, testing::IsEmpty());
+  EXPECT_EQ(run.clients[0].requests, 40U);
+  EXPECT_EQ(run.clients[0].bytes_received, 40 * 4'096U);
+  EXPECT_GT(run.links[0].lost + run.links[1].lost, 0U);
+  EXPECT_GT(run.servers[0].requests, 40U) << "some were asked again";
+  EXPECT_EQ(Played(*file).digest, run.digest);
 }
 
 // Where there is no other, IPv6 is what is meant.
