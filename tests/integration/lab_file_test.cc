@@ -165,7 +165,8 @@ TEST_P(LabCorpusTest, EveryClientIsServedAndARunIsMadeTwice) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Labs, LabCorpusTest, testing::Values("lossy", "two-flows", "disorder"),
+INSTANTIATE_TEST_SUITE_P(Labs, LabCorpusTest,
+                         testing::Values("lossy", "two-flows", "disorder", "families"),
                          [](const auto& param) {
                            std::string name = param.param;
                            for (char& c : name) c = c == '-' ? '_' : c;
