@@ -231,6 +231,11 @@ class Trials {
          ListInputs(is_afl ? folder + "/afl/default/crashes" : folder + "/crashes")) {
       if (!BaseName(file).starts_with("README")) crashes.push_back(file);
     }
+    if (crashes.empty() && trial.executions == 0) {
+      const std::string line =
+          absl::StrCat(trial.bug, ": ", trial.engine, " ran nothing: see ", folder, "/log");
+      return options_.tell ? options_.tell(line) : void();
+    }
     if (crashes.empty()) {
       const std::string found = is_afl ? folder + "/afl/default/queue" : folder + "/corpus";
       JudgeInputs(running.bug, {found, Seeds(running.bug.target)}, &trial);
