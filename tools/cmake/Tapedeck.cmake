@@ -8,7 +8,7 @@ option(TAPEDECK_ADAPTER "Build libtapedeck_packetdrill.so; everything becomes po
 option(TAPEDECK_LTO "Optimise across files: a fifth faster, slow to link" OFF)
 set(TAPEDECK_PROFILE "" CACHE STRING "clang's: `generate` one by running, or the file of one to optimise by (tools/fast does both)")
 option(TAPEDECK_WERROR "Warnings are errors" ON)
-option(TAPEDECK_MERGE_TESTS "One test program for each set of libraries, not for each file; for whole builds" OFF)
+option(TAPEDECK_WHOLE "For builds of everything: headers that most files include are compiled once, tests make few programs" OFF)
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -67,6 +67,8 @@ target_compile_options(tapedeck_flags INTERFACE
 if(CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # Frames of coroutines come from their thread; without optimisation gcc 12 takes that for a mismatch.
   target_compile_options(tapedeck_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-mismatched-new-delete>)
+  # gcc collects its garbage as if memory were scarce: that is a twentieth of its time.
+  target_compile_options(tapedeck_flags INTERFACE --param=ggc-min-expand=300 --param=ggc-min-heapsize=524288)
 endif()
 if(CMAKE_UNITY_BUILD AND CMAKE_CXX_COMPILER_ID STREQUAL GNU)
   # Where files are compiled together, gcc takes each for a header, in which local types would be a mistake.
@@ -77,6 +79,26 @@ if(TAPEDECK_ASAN AND NOT DEFINED ENV{LIB_FUZZING_ENGINE})
   add_compile_options(-fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
   add_link_options(-fsanitize=address,undefined)
 endif()
+
+# tapedeck_headers(<name> [PROGRAM] [FLAGS <options...>] [DEPS <targets...>] HEADERS <headers...>)
+# Compiles headers that most files of some targets include once for all of them, in builds of everything. FLAGS are those of the
+# targets, which say `target_precompile_headers(<target> REUSE_FROM <name>)`; PROGRAM: position independent code of programs is another.
+function(tapedeck_headers name)
+  cmake_parse_arguments(ARG "PROGRAM" "" "FLAGS;DEPS;HEADERS" ${ARGN})
+  if(NOT TAPEDECK_WHOLE)
+    return()
+  endif()
+  if(ARG_PROGRAM)
+    file(CONFIGURE OUTPUT ${name}.cc CONTENT "int main() {}\n")
+    add_executable(${name} ${CMAKE_CURRENT_BINARY_DIR}/${name}.cc)
+  else()
+    file(CONFIGURE OUTPUT ${name}.cc CONTENT "")
+    add_library(${name} OBJECT ${CMAKE_CURRENT_BINARY_DIR}/${name}.cc)
+  endif()
+  target_link_libraries(${name} PRIVATE tapedeck_flags ${ARG_DEPS})
+  target_compile_options(${name} PRIVATE ${ARG_FLAGS})
+  target_precompile_headers(${name} PRIVATE ${ARG_HEADERS})
+endfunction()
 
 # tapedeck_library(<name> DIR <folder> [COLD|WARM] [HEADERS <files...>] [SOURCES <files...>] [SEPARATE <files...>] DEPS <targets...>)
 # Declares the folder <folder> (or, of it, HEADERS alone) as the library <name>. Its headers are reached only through an
@@ -102,10 +124,16 @@ function(tapedeck_library name)
     target_include_directories(${name} PUBLIC ${tree})
     target_link_libraries(${name} PUBLIC tapedeck_flags ${ARG_DEPS})
     target_compile_options(${name} PRIVATE ${fuzz_instrumentation})  # libraries only: the rest runs and judges them
+    set(headers edge_headers)
     if(ARG_COLD)
       target_compile_options(${name} PRIVATE ${cold_flags})
+      set(headers edge_headers_cold)
     elseif(ARG_WARM)
       target_compile_options(${name} PRIVATE ${warm_flags})
+      set(headers edge_headers_warm)
+    endif()
+    if(ARG_DIR MATCHES "^(replay|fuzz)/" AND TARGET ${headers})
+      target_precompile_headers(${name} REUSE_FROM ${headers})
     endif()
     set_source_files_properties(${ARG_SEPARATE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   else()
@@ -115,33 +143,19 @@ function(tapedeck_library name)
   endif()
 endfunction()
 
-# tapedeck_test_headers(<name> <headers...>)
-# Compiles headers that every test includes once for all of them, where whole builds are made.
-function(tapedeck_test_headers name)
-  if(NOT TAPEDECK_MERGE_TESTS)
-    return()
-  endif()
-  # A program, since position independent code of programs is another.
-  file(CONFIGURE OUTPUT ${name}.cc CONTENT "int main() {}\n")
-  add_executable(${name} ${CMAKE_CURRENT_BINARY_DIR}/${name}.cc)
-  target_link_libraries(${name} PRIVATE tapedeck_flags GTest::gtest GTest::gmock)
-  target_compile_options(${name} PRIVATE ${tapedeck_test_flags})
-  target_precompile_headers(${name} PRIVATE ${ARGN})
-endfunction()
-
 # Tests are not what is tested: the optimiser's time is better spent on what they link.
 set(tapedeck_test_flags $<$<NOT:$<CONFIG:Debug>>:-O0>)
 
 # tapedeck_test(<name> [SOURCES <files...>] DEPS <targets...>)
 # GoogleTests from <name>.cc (or SOURCES), which run in the source directory: a program <name> that ctest knows, or with
-# TAPEDECK_MERGE_TESTS a part of the program of all the folder's tests with the same DEPS: <folder>_<deps>.
+# TAPEDECK_WHOLE a part of the program of all the folder's tests with the same DEPS: <folder>_<deps>.
 function(tapedeck_test name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_SOURCES)
     set(ARG_SOURCES ${name}.cc)
   endif()
   set(program ${name})
-  if(TAPEDECK_MERGE_TESTS)
+  if(TAPEDECK_WHOLE)
     cmake_path(GET CMAKE_CURRENT_SOURCE_DIR FILENAME folder)
     list(JOIN ARG_DEPS _ libraries)
     set(program ${folder}_${libraries})
@@ -156,8 +170,8 @@ function(tapedeck_test name)
   target_link_libraries(${program} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_options(${program} PRIVATE ${tapedeck_test_flags})
   set_target_properties(${program} PROPERTIES UNITY_BUILD OFF)
-  if(TARGET tapedeck_test_pch)
-    target_precompile_headers(${program} REUSE_FROM tapedeck_test_pch)
+  if(TARGET tapedeck_test_headers)
+    target_precompile_headers(${program} REUSE_FROM tapedeck_test_headers)
   endif()
   add_test(NAME ${program} COMMAND ${program} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
 endfunction()
