@@ -13,6 +13,7 @@ command -v gdb > /dev/null || { echo "skipped: gdb is not installed"; exit 77; }
 event=$("$tapedeck" replay --mode raw -vv "$capture" | awk '$4 == "recv" && /ICMP/ { print $1; exit }')
 [ -n "$event" ] || { echo "FAILED: the trace of $capture has no delivery"; exit 1; }
 
+# shellcheck disable=SC2016 # the debugger's register
 timeout 100 "$tapedeck" debug "$capture" --gdb "$event" --command 'print (long)$rdi' --command backtrace \
   > "$out" 2>&1 < /dev/null
 code=$?
