@@ -27,6 +27,10 @@ void CutTime(Script& script) {
       step.delay = std::min(step.delay, left);
       left = left - step.delay;
     }
+    if (auto* const busy = std::get_if<CpuBusyStep>(&step.what)) {
+      busy->duration = std::min(busy->duration, left);
+      left = left - busy->duration;
+    }
     if (auto* const call = std::get_if<SyscallStep>(&step.what); call && call->returns_after) {
       call->returns_after = std::min(*call->returns_after, left);
     }

@@ -134,8 +134,12 @@ SimTime InterruptUnit::TxCounterExpiry(uint32_t queue) const {
   return IntervalOf(vector).ps == 0 ? SimTime::Never() : vector.counter_zero;
 }
 
-uint32_t InterruptUnit::ReadEicr(SimTime) {
-  const uint32_t value = static_cast<uint32_t>(queue_cause_ & kEicrRtxQueue) | other_cause_;
+uint32_t InterruptUnit::Causes() const {
+  return static_cast<uint32_t>(queue_cause_ & kEicrRtxQueue) | other_cause_;
+}
+
+uint32_t InterruptUnit::ReadEicr() {
+  const uint32_t value = Causes();
   ClearCauses((gpie_ & kGpieOcd) != 0 ? kEicrOther : ~0U);
   // A read also masks what EIAM says (datasheet 7.3.1.5).
   if (value != 0) Mask(value & queue_auto_mask_ & kEicrRtxQueue, value & other_auto_mask_);
@@ -191,9 +195,11 @@ void InterruptUnit::WriteEitr(SimTime at, int vector, uint32_t value) {
 bool InterruptUnit::Read(SimTime at, uint32_t offset, uint32_t* value) {
   switch (offset) {
     case kEicr:
-      *value = ReadEicr(at);
+      *value = ReadEicr();
       return true;
-    case kEics:
+    case kEics:  // as EICR, and nothing is cleared: what ixgbe_msix_other relies on
+      *value = Causes();
+      return true;
     case kEimc:
       *value = 0;
       return true;  // write only

@@ -107,7 +107,9 @@ class InterruptUnit {
     return eitr_unit_ * (vector.eitr >> 3 & 0x1ff);
   }
 
-  uint32_t ReadEicr(SimTime at);
+  // EICR bits 30:0 as they are.
+  uint32_t Causes() const;
+  uint32_t ReadEicr();
   void ClearCauses(uint32_t low_bits);
   void SetCauses(uint64_t queue_bits, uint32_t other_bits, SimTime at);
   void Unmask(uint64_t queue_bits, uint32_t other_bits, SimTime at);

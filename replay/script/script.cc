@@ -159,12 +159,16 @@ absl::Status ValidateStep(const Step& step) {
 
 absl::Status StepClock::Add(const Step& step) {
   const Duration begin = step.base == TimeBase::kStart ? step.delay : now_ + step.delay;
+  Duration busy = busy_;
+  if (const auto* const cpu = std::get_if<CpuBusyStep>(&step.what)) busy = busy + cpu->duration;
   if (begin > kScriptDurationMax) return Invalid("later than 100 days");
+  if (busy > kScriptDurationMax) return Invalid("CPUs that are busy for over 100 days in sum");
   if (step.base == TimeBase::kStart && is_exact_) {
     return Invalid("a time from the start where that from the step before is known");
   }
   if (begin < now_ && is_known_) return Invalid("before the step ahead");
   now_ = begin;
+  busy_ = busy;
   is_known_ = is_known_ && step.base != TimeBase::kAny;
   is_exact_ = is_exact_ && !IsOutboundPacket(step);
   return absl::OkStatus();

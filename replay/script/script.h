@@ -145,6 +145,7 @@ class StepClock {
 
  private:
   Duration now_;
+  Duration busy_;  // of all CPUs together: their time runs ahead so far
   bool is_known_ = true;
   bool is_exact_ = true;
 };

@@ -54,6 +54,7 @@ inline constexpr uint32_t LINKS_SPEED_SHIFT = 28;  // 3: 10 Gb/s, 2: 1 Gb/s, 1: 
 
 // Interrupts.
 inline constexpr uint32_t EICR = 0x00800;
+inline constexpr uint32_t EICS = 0x00808;
 inline constexpr uint32_t EICR_LSC = 1U << 20;
 inline constexpr uint32_t EICR_OTHER = 1U << 31;
 inline constexpr uint32_t EIMS = 0x00880;

@@ -182,12 +182,12 @@ void CheckLink(Adapter& adapter) {
   }
 }
 
-// ixgbe_msix_other: EICR is read to learn the cause, and written back to clear only what this
-// vector handles.
+// ixgbe_msix_other: EICS tells the causes and changes nothing, where a read of EICR would mask the
+// queues' vector too (EIAM); EICR is written to clear what this vector handles.
 void MsixOther(Cpu& cpu, void* context) {
   auto* const adapter = static_cast<Adapter*>(context);
   cpu.Trace(TraceKind::kInterrupt, kOtherVector);
-  const uint32_t eicr = adapter->Read(EICR) & ~0xffffU;
+  const uint32_t eicr = adapter->Read(EICS) & ~0xffffU;
   adapter->Write(EICR, eicr);
   if ((eicr & EICR_LSC) != 0) CheckLink(*adapter);
   if (adapter->up) adapter->Write(EIMS, EICR_LSC | EICR_OTHER);

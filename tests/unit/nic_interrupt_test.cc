@@ -176,6 +176,20 @@ TEST_F(NicInterrupt, EicrClearsOnReadOnOneWritesAndAlone) {
   EXPECT_EQ(h.Read(kEicr), 1U);
 }
 
+TEST_F(NicInterrupt, EicsTellsTheCausesAndChangesNothing) {
+  h.Write(kEims, 0);
+  h.Write(kEimc, 1);
+  h.Settle();
+  h.Inject(h.now(), frame);
+  h.Settle();
+  h.Write(kEiam, 1);
+  h.Write(kEims, 1 << 1);
+  EXPECT_EQ(h.Read(kEics), 1U);
+  EXPECT_EQ(h.Read(kEics), 1U);
+  EXPECT_EQ(h.Read(kEims), 2U);
+  EXPECT_EQ(h.Read(kEicr), 1U);
+}
+
 TEST_F(NicInterrupt, EimsIgnoresZeros) {
   h.Write(kEims, 1);
   h.Write(kEims, 0);
