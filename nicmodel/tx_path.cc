@@ -94,17 +94,22 @@ SimTime TxPath::NextRequest(SimTime at) {
   return assembler_.segmenting() ? RoomFor(TxAssembler::kFrameBytesMax, ready) : ready;
 }
 
-// From `at` on, when `bytes` more fit into the packet buffer. What has left it by then is
-// forgotten.
+// From `at` on, when `bytes` more fit into the packet buffer. Frames that it waits for still lie
+// there: another look before they have left must find them.
 SimTime TxPath::RoomFor(uint32_t bytes, SimTime at) {
-  const uint32_t size = txpbsize_[0];
-  for (; !draining_.empty(); draining_.pop_front()) {
-    const Draining& oldest = draining_.front();
+  for (; !draining_.empty() && draining_.front().last_bit <= last_act_; draining_.pop_front()) {
+    held_bytes_ -= draining_.front().bytes;
+  }
+  uint32_t held = held_bytes_;
+  auto cursor = draining_.Begin();
+  for (uint32_t i = 0; i < draining_.size(); ++i) {
+    const Draining& oldest = draining_.At(cursor);
     if (oldest.last_bit > at) {
-      if (held_bytes_ + bytes <= size) break;
+      if (held + bytes <= txpbsize_[0]) break;
       at = oldest.last_bit;
     }
-    held_bytes_ -= oldest.bytes;
+    held -= oldest.bytes;
+    draining_.Advance(cursor);
   }
   return at;
 }

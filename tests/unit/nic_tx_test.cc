@@ -65,6 +65,44 @@ TEST(NicTx, SaturatedTransmitterFillsEverySlot) {
   }
 }
 
+// When the data of each packet were asked for.
+class ReadTimes : public DmaListener {
+ public:
+  void OnDma(const DmaTransfer& transfer) override {
+    if (transfer.kind == DmaKind::kTxRead) times.push_back(transfer.from.ps);
+  }
+  std::vector<uint64_t> times;
+};
+
+// A doorbell makes the NIC look again at what it does next; frames that it waited for lie in the
+// packet buffer as before.
+TEST(NicTx, ADoorbellDoesNotMakeRoomInThePacketBuffer) {
+  constexpr size_t kFrames = 12;
+  constexpr size_t kReads = 3;  // of 512 bytes, for each
+  std::vector<uint64_t> undisturbed;
+  for (const int doorbells : {0, 5}) {
+    NicConfig config;
+    config.speed = LinkSpeed::k1G;
+    NicHarness h(config, 512);
+    ReadTimes reads;
+    h.nic.set_dma_listener(&reads);
+    h.Write(kTxPbSize, 4U << 10);  // KB: two frames
+    for (size_t i = 0; i < kFrames; ++i) h.QueueTx(UdpFrameOf(1514));
+    h.RingDoorbell();
+    for (int i = 0; i < doorbells; ++i) {
+      h.Advance(Duration::Microseconds(7));
+      h.RingDoorbell();
+    }
+    h.Advance(Duration::Milliseconds(1));
+    ASSERT_EQ(h.sent.size(), kFrames);
+    ASSERT_EQ(reads.times.size(), kFrames * kReads);
+    if (doorbells == 0) undisturbed = reads.times;
+    EXPECT_EQ(reads.times, undisturbed);
+    // The tenth is asked for when the eighth has left.
+    EXPECT_GT(reads.times[9 * kReads], h.sent[7].first_bit.ps);
+  }
+}
+
 // With few tags the rate is tags / round trip, not the wire's (Little's law, experiment A19).
 TEST(NicTx, FewTagsLimitTheRate) {
   NicConfig config;
