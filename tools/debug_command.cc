@@ -12,6 +12,7 @@
 
 #include "replay/debug/debugger.h"
 #include "replay/debug/event_hook.h"
+#include "replay/debug/native_objects.h"
 #include "replay/outside/child_process.h"
 #include "tools/case_flags.h"
 #include "tools/commands.h"
@@ -25,6 +26,7 @@ struct DebugFlags {
   std::vector<std::string> commands;
   uint64_t gdb_event = 0;   // where gdb is to stop
   uint64_t hook_event = 0;  // as its program: where the hook is called
+  bool follow = false;      // only tell of every event as it happens
 };
 
 void ComplainOfDebug(const std::string& line) {
@@ -188,17 +190,18 @@ int BecomeGdb(const DebugFlags& flags) {
   return kExitUsage;
 }
 
-// What gdb looks at.
-int RunWithHook(const DebugFlags& flags, const Case& what) {
-  EventHook hook(flags.hook_event);
+// What gdb and rr look at.
+int RunObserved(const Case& what, TraceObserver* observer) {
   Arena arena{Arena::Options{}};
   const absl::StatusOr<std::unique_ptr<CaseRun>> run =
-      CaseRun::Start(what, &arena, {.observer = &hook});
+      CaseRun::Start(what, &arena, {.observer = observer});
   if (!run.ok()) {
     ComplainOfDebug(std::string(run.status().message()));
     return kExitUsage;
   }
+  ShowToNativeDebugger(run->get());
   (*run)->RunToEnd();
+  ShowToNativeDebugger(nullptr);
   return kExitHeld;
 }
 
@@ -209,7 +212,14 @@ int RunDebug(const DebugFlags& flags) {
     ComplainOfDebug(std::string(what.status().message()));
     return kExitUsage;
   }
-  if (flags.hook_event != 0) return RunWithHook(flags, **what);
+  if (flags.follow) {
+    EventFollower follower(stdout);
+    return RunObserved(**what, &follower);
+  }
+  if (flags.hook_event != 0) {
+    EventHook hook(flags.hook_event);
+    return RunObserved(**what, &hook);
+  }
   const absl::StatusOr<std::unique_ptr<Debugger>> debugger = Debugger::Start(**what);
   if (!debugger.ok()) {
     ComplainOfDebug(std::string(debugger.status().message()));
@@ -252,7 +262,7 @@ Run AddDebugCommand(CLI::App& app, CLI::App** subcommand) {
       "  tapedeck debug -c 'whatif drop frame 17' corpus/captures/http6-a.pcapng\n"
       "\n"
       "Exit codes: 0 done, 2 a wrong command or flag, or a case that cannot be read.");
-  sub->add_option("CASE", flags->what.file, "A capture, a script (*.pkt), a fuzzer's input")
+  sub->add_option("CASE", flags->what.file, "A capture, a plan, a script (*.pkt), a fuzzer's input")
       ->required();
   AddCaseFlags(sub, &flags->what);
   sub->add_option("-c,--command", flags->commands,
@@ -264,6 +274,9 @@ Run AddDebugCommand(CLI::App& app, CLI::App** subcommand) {
       ->type_name("EVENT");
   sub->add_option("--hook", flags->hook_event, "Call tapedeck_event_reached at this event; for gdb")
       ->type_name("EVENT");
+  sub->add_flag("--follow", flags->follow,
+                "Only play it to its end and tell of every event as it happens, each by one write; "
+                "calls that function at every event");
   *subcommand = sub;
   return [flags] { return RunDebug(*flags); };
 }

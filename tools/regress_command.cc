@@ -409,6 +409,7 @@ captures is a regression suite at once.
 
 Cases:
   captures   *.pcap, *.pcapng, *.cap, each also with .gz or .zst, as `tapedeck replay` plays them
+  plans      *.plan, as `tapedeck replay` plays them
   scripts    *.pkt, as `tapedeck run` plays them
   inputs     files named as fuzzers name them, and files without a dot in a folder `fuzz` or `regress`
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "replay/outside/child_process.h"
 #include "replay/outside/rr.h"
+#include "tools/case_flags.h"
 #include "tools/commands.h"
 
 namespace tapedeck::tools {
@@ -16,8 +17,8 @@ namespace tapedeck::tools {
 namespace {
 
 struct RrFlags {
-  std::string what;  // a case, or a recording's directory
-  std::string directory;
+  CaseFlags what;         // to be recorded
+  std::string directory;  // of the recording
   std::string script;
   std::string rr = "rr";
   bool print = false;
@@ -41,14 +42,14 @@ RrProbe ProbeWithOwnProgram(const RrFlags& flags) {
 }
 
 int RunRrRecord(const RrFlags& flags) {
-  const std::vector<std::string> program = {OwnProgram(), "debug", "-c",
-                                            "events 1..18446744073709551614", flags.what};
+  std::vector<std::string> program = {OwnProgram(), "debug", "--follow", flags.what.file};
+  for (const std::string& word : CaseArguments(flags.what)) program.push_back(word);
   const std::vector<std::string> argv = RrRecordCommand(flags.rr, flags.directory, program);
   if (flags.print) return BecomeCommand(flags, argv);
   const RrProbe probe = ProbeWithOwnProgram(flags);
   std::printf("%s\n", probe.ToString().c_str());
   if (!probe.available()) {
-    std::printf("instead: %s\n", ShellLine({"tapedeck", "debug", flags.what}).c_str());
+    std::printf("instead: %s\n", ShellLine({"tapedeck", "debug", flags.what.file}).c_str());
     return kExitFailed;
   }
   const absl::StatusOr<ChildResult> recorded = RunChild(argv);
@@ -90,34 +91,37 @@ Run AddRrCommand(CLI::App& app, CLI::App** subcommand) {
       "in one line whether it works here and why not. `tapedeck debug` goes back in time "
       "everywhere.\n"
       "\n"
-      "A recording prints every event of the case. Replayed, each line stands behind rr's own "
-      "event\n"
-      "number ([rr PID EVENT]), so that ours and rr's map onto each other: `run EVENT` in its gdb "
-      "goes\n"
-      "to the code that made the event.\n"
+      "A recording tells of every event of the case in the moment in which it is made. Replayed,\n"
+      "each line stands behind rr's own event number ([rr PID EVENT]), so that ours and rr's map\n"
+      "onto each other: `run EVENT` in its gdb goes to the code that made the event. To our event\n"
+      "4711, forwards or back, leads:\n"
+      "  break tapedeck_event_reached if $rdi == 4711\n"
       "\n"
       "Exit codes: 0 done, 1 rr does not work here or the recording failed, 2 wrong flags.");
   CLI::App* const probe = AddRrPart(sub, flags.get(), "probe", "Say whether rr works here");
   CLI::App* const record = AddRrPart(sub, flags.get(), "record", "Record a run of a case");
-  record->add_option("CASE", flags->what, "A capture, a script (*.pkt), a fuzzer's input")
+  record
+      ->add_option("CASE", flags->what.file,
+                   "A capture, a plan, a script (*.pkt), a fuzzer's input")
       ->required();
+  AddCaseFlags(record, &flags->what);
   record->add_option("-o,--output", flags->directory, "Directory of the recording")->required();
   CLI::App* const replay = AddRrPart(sub, flags.get(), "replay", "Replay a recording in gdb");
-  replay->add_option("DIR", flags->what, "A recording")->required();
+  replay->add_option("DIR", flags->directory, "A recording")->required();
   replay->add_option("-x,--script", flags->script, "Commands for gdb, which then asks for none");
   CLI::App* const play = AddRrPart(sub, flags.get(), "play", "Replay a recording without gdb");
-  play->add_option("DIR", flags->what, "A recording")->required();
+  play->add_option("DIR", flags->directory, "A recording")->required();
   CLI::App* const pack = AddRrPart(sub, flags.get(), "pack", "Make a recording fit to be moved");
-  pack->add_option("DIR", flags->what, "A recording")->required();
+  pack->add_option("DIR", flags->directory, "A recording")->required();
   *subcommand = sub;
   return [flags, probe, record, replay, play] {
     if (probe->parsed()) return RunRrProbe(*flags);
     if (record->parsed()) return RunRrRecord(*flags);
     if (replay->parsed()) {
-      return BecomeCommand(*flags, RrDebugCommand(flags->rr, flags->what, flags->script));
+      return BecomeCommand(*flags, RrDebugCommand(flags->rr, flags->directory, flags->script));
     }
-    if (play->parsed()) return BecomeCommand(*flags, RrPlayCommand(flags->rr, flags->what));
-    return BecomeCommand(*flags, RrPackCommand(flags->rr, flags->what));
+    if (play->parsed()) return BecomeCommand(*flags, RrPlayCommand(flags->rr, flags->directory));
+    return BecomeCommand(*flags, RrPackCommand(flags->rr, flags->directory));
   };
 }
 

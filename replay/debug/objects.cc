@@ -361,6 +361,10 @@ const void* FieldName::Find(Host& host) const {
   return nullptr;
 }
 
+const void* FieldName::Object(CaseRun& run) const {
+  return source_ == Source::kObject ? Find(run.host(host_)) : nullptr;
+}
+
 FieldValue FieldName::Read(CaseRun& run) const {
   Host& host = run.host(host_);
   if (source_ == Source::kSysctl) {

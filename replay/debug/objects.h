@@ -45,6 +45,8 @@ class FieldName {
 
   // Its present value; none where there is no such object.
   FieldValue Read(CaseRun& run) const;
+  // What it is a field of; null where there is no such object, and of settings and counters.
+  const void* Object(CaseRun& run) const;
   const std::string& text() const { return text_; }
 
  private:

@@ -1,8 +1,14 @@
 // tapedeck diverge and debug --gdb as a user runs them: the difference is named at the right event.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <cstdint>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -87,14 +93,83 @@ TEST(Debug, CommandsComeFromFlagsAndWrongOnesFail) {
 
 TEST(Debug, GdbStopsInTheCodeThatMakesTheEvent) {
   if (!RunChild({"gdb", "--version"}).ok()) GTEST_SKIP() << "gdb is not installed";
-  const ChildResult result = Tapedeck({"debug", "--gdb", "22", "-c", "up", "-c", "bt 12", "-c",
-                                       "info pretty-printer", "corpus/captures/http6-a.pcapng"});
+  const ChildResult result = Tapedeck(
+      {"debug", "--gdb", "22", "-c", "up", "-c", "bt 12", "corpus/captures/http6-a.pcapng"});
   if (result.err.find("ptrace") != std::string::npos) GTEST_SKIP() << "gdb may not trace here";
   EXPECT_THAT(result.out, HasSubstr("tapedeck_event_reached ("));
   EXPECT_THAT(result.out,
               AnyOf(HasSubstr("RxPath::Drop"), HasSubstr("Drop () at nicmodel/rx_path.cc")))
       << "what event 22 is";
-  EXPECT_THAT(result.out, HasSubstr("sk_buff_head"));
+}
+
+constexpr char kUnread[] = R"(
+ 0    socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
+ +0   bind(3, ..., ...) = 0
+ +0   listen(3, 1) = 0
+ +0   < S 0:0(0) win 65535 <mss 1000>
+ +0   > S. 0:0(0) ack 1 <mss 1460>
+ +.1  < . 1:1(0) ack 1 win 257
+ +0   accept(3, ..., ...) = 4
+ +0   < P. 1:701(700) ack 1 win 257
+ +.2  > . 1:1(0) ack 701
+)";
+
+// In the build that users have: it has types for what there are printers for.
+TEST(Debug, GdbShowsSocketsPacketsAndRings) {
+  if (!RunChild({"gdb", "--version"}).ok()) GTEST_SKIP() << "gdb is not installed";
+  const std::string script = testing::TempDir() + "unread.pkt";
+  std::ofstream(script) << kUnread;
+  const ChildResult events = Tapedeck({"debug", "--follow", script});
+  const size_t ack = events.out.rfind(" wire ");
+  ASSERT_NE(ack, std::string::npos) << events.out << events.err;
+  const std::string event =
+      std::to_string(std::stoi(events.out.substr(events.out.rfind('\n', ack) + 1)));
+  const ChildResult socket =
+      Tapedeck({"debug", "--gdb", event, "-c", "print *$object(\"tcp(4)\")", "-c",
+                "print $object(\"tcp(4)\")->sk_receive_queue", "-c",
+                "tapedeck-skb $object(\"tcp(4)\")->sk_receive_queue.next", "-c",
+                "tapedeck-tcp $object(\"tcp(4)\")", "-c", "print $object(\"tcp(5)\")", script});
+  if (socket.err.find("ptrace") != std::string::npos) GTEST_SKIP() << "gdb may not trace here";
+  EXPECT_THAT(socket.out, testing::ContainsRegex("= tcp_sock\\(#[0-9]+ ESTABLISHED rmem [1-9]"));
+  EXPECT_THAT(socket.out, HasSubstr("sk_buff_head(1 packets)"));
+  EXPECT_THAT(socket.out, testing::ContainsRegex("sk_buff\\(frame [0-9]+, 700 B, "));
+  EXPECT_THAT(socket.out, HasSubstr("transport_header"));
+  EXPECT_THAT(socket.out, HasSubstr("rcv_nxt 701 "));
+  EXPECT_THAT(socket.err + socket.out, HasSubstr("there is no tcp(5) now"));
+  const ChildResult ring =
+      Tapedeck({"debug", "--gdb", "22", "-c", "print *$object(\"rx_ring(eth0)\")", "-c",
+                "print *$object(\"tx_ring(eth0)\")", "corpus/captures/http6-a.pcapng"});
+  EXPECT_THAT(ring.out, HasSubstr("= RxRing(512 entries, use "));
+  EXPECT_THAT(ring.out, HasSubstr("= TxRing(512 entries, use "));
+}
+
+// What rr puts its own event number before is a write: so each must be one event, and come when it
+// happens.
+TEST(Debug, FollowTellsOfEachEventByAWriteOfItsOwn) {
+  int ends[2] = {};
+  // Each write to it is a message of its own.
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends), 0);
+  const std::string program = Program("tapedeck");
+  const pid_t child = fork();
+  if (child == 0) {
+    dup2(ends[1], STDOUT_FILENO);
+    execl(program.c_str(), program.c_str(), "debug", "--follow", kCapture, nullptr);
+    _exit(127);
+  }
+  close(ends[1]);
+  uint64_t events = 0;
+  std::string message(8'192, '\0');
+  for (ssize_t bytes = 0; (bytes = read(ends[0], message.data(), message.size())) > 0;) {
+    const std::string line = message.substr(0, static_cast<size_t>(bytes));
+    EXPECT_EQ(std::count(line.begin(), line.end(), '\n'), 1) << line;
+    EXPECT_EQ(line.back(), '\n');
+    EXPECT_EQ(std::stoull(line), ++events) << line;
+  }
+  close(ends[0]);
+  int status = 0;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+  EXPECT_GT(events, 40U);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -147,19 +148,55 @@ TEST(RrForReal, TheProbeEndsInAVerdict) {
   EXPECT_LT(took, std::chrono::seconds(20));
 }
 
-TEST(RrForReal, ARecordingReplaysToTheSameOutput) {
+// A recording as `tapedeck rr record` makes it, of a connection that loses its congestion window:
+// replayed it says the same, and going back in it leads to where our own time travel says that the
+// window was lost.
+TEST(RrForReal, ARecordingLeadsBackToWhereTimeTravelLeads) {
   const RrProbe probe = ProbeRr("rr", kSelfTest);
   if (!probe.available()) GTEST_SKIP() << probe.ToString();
+  const std::string script = "tests/conformance/rto/each-timeout-is-twice-the-one-before.pkt";
+  const absl::StatusOr<ChildResult> travelled =
+      RunChild({Tapedeck(), "debug", "-c", "goto end", "-c", "last-change tcp.snd_cwnd", script});
+  ASSERT_TRUE(travelled.ok()) << travelled.status();
+  // "tcp.snd_cwnd  10 -> 1", and the event in the line behind.
+  const size_t change = travelled->out.find(" -> 1\n");
+  ASSERT_NE(change, std::string::npos) << travelled->out;
+  const uint64_t event = std::stoull(travelled->out.substr(travelled->out.find('\n', change)));
+
   const std::string directory = testing::TempDir() + "rr-real";
   fs::remove_all(directory);
-  const std::vector<std::string> program = {Tapedeck(), "replay", "-v",
-                                            "corpus/captures/ping4-b.pcap"};
-  const absl::StatusOr<ChildResult> recorded = RunChild(RrRecordCommand("rr", directory, program));
+  const absl::StatusOr<ChildResult> recorded =
+      RunChild(RrRecordCommand("rr", directory, {Tapedeck(), "debug", "--follow", script}));
   ASSERT_TRUE(recorded.ok()) << recorded.status();
   EXPECT_TRUE(LookAtRecording(directory).has_version);
+
   const absl::StatusOr<ChildResult> replayed = RunChild(RrPlayCommand("rr", directory));
   ASSERT_TRUE(replayed.ok()) << replayed.status();
-  EXPECT_THAT(replayed->out, HasSubstr("digest "));
+  std::string said;
+  std::vector<uint64_t> rr_events;  // of our events, the first at 0
+  std::istringstream lines(replayed->out);
+  for (std::string line; std::getline(lines, line);) {
+    RrMarkedLine marked;
+    ASSERT_TRUE(ParseRrMarkedLine(line, &marked)) << line;
+    said += marked.text + "\n";
+    rr_events.push_back(marked.rr_event);
+  }
+  EXPECT_EQ(said, recorded->out);
+  ASSERT_GT(rr_events.size(), event);
+
+  const std::string commands = testing::TempDir() + "rr-real.gdb";
+  // It stands at the program's end, and stops there once more on its way back.
+  std::ofstream(commands) << "break tapedeck_event_reached if $rdi == " << event
+                          << "\nreverse-continue\nreverse-continue\nprint (long)$rdi\nwhen\n";
+  const absl::StatusOr<ChildResult> back = RunChild(RrDebugCommand("rr", directory, commands));
+  ASSERT_TRUE(back.ok()) << back.status();
+  EXPECT_THAT(back->out, HasSubstr("= " + std::to_string(event) + "\n"));
+  // It is told of in one of rr's events, and the next one of ours in a later one.
+  const size_t when = back->out.find("Current event: ");
+  ASSERT_NE(when, std::string::npos) << back->out;
+  const uint64_t rr_event = std::stoull(back->out.substr(when + 15));
+  EXPECT_GE(rr_event, rr_events[event - 1]);
+  EXPECT_LE(rr_event, rr_events[event]);
 }
 
 TEST(ChildProcess, OutputAndStatusComeBack) {

@@ -1,4 +1,6 @@
 """Pretty-printers and commands for Tapedeck's structures; see README.md beside it."""
+import re
+
 import gdb
 import gdb.printing
 
@@ -228,6 +230,24 @@ class Tcp(gdb.Command):
         return value["value_"] if value.type.strip_typedefs().code == gdb.TYPE_CODE_STRUCT else number(value)
 
 
+class Object(gdb.Function):
+    """$object("tcp(3)"): the object that `tapedeck debug` has this name for, as a pointer of its type."""
+
+    TYPES = {"tcp": "tcp_sock", "udp": "udp_sock", "sock": "inet_sock", "neigh": "neighbour", "dev": "net_device",
+             "rx_ring": "ixgbe::RxRing", "tx_ring": "ixgbe::TxRing", "cpu": "Cpu"}
+
+    def __init__(self):
+        super().__init__("object")
+
+    def invoke(self, name):
+        text = name.string()
+        found = gdb.parse_and_eval('tapedeck_object("%s")' % text)
+        if number(found) == 0:
+            raise gdb.GdbError("there is no %s now" % text)
+        kind = re.sub(r"^host\(\d+\)\.", "", text).split("(")[0]
+        return found.cast(gdb.lookup_type("tapedeck::" + self.TYPES[kind]).pointer())
+
+
 gdb.printing.register_pretty_printer(gdb.current_objfile(), build_printers(), replace=True)
-for command in (Goto, Up, Skb, Tcp):
+for command in (Goto, Up, Skb, Tcp, Object):
     command()
