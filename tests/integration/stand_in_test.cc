@@ -7,14 +7,19 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "replay/capture/capture_reader.h"
+#include "replay/standin/compare.h"
+#include "replay/standin/packet.h"
 #include "replay/standin/plan_text.h"
 #include "replay/trace/capture_output.h"
+#include "stack/wire/ip_protocol.h"
 
 namespace tapedeck::standin {
 namespace {
@@ -249,6 +254,61 @@ TEST_P(CapturedReplays, AreGradeAThroughout) {
   }
 }
 
+// One thing that L's segment says, made another, and what a comparison should then call it.
+struct Mutation {
+  const char* words;
+  void (*mutate)(SegmentFacts* facts);
+};
+constexpr Mutation kMutations[] = {
+    {"another window", [](SegmentFacts* facts) { ++facts->window; }},
+    {"acknowledges another place", [](SegmentFacts* facts) { ++facts->ack; }},
+    {"other flags", [](SegmentFacts* facts) { facts->flags ^= wire::kTcpPsh; }},
+    {"other flags", [](SegmentFacts* facts) { facts->flags ^= wire::kTcpFin; }},
+    {"other bytes", [](SegmentFacts* facts) { ++facts->length; }},
+    {"other bytes", [](SegmentFacts* facts) { ++facts->seq; }},
+    {"another MSS", [](SegmentFacts* facts) { facts->mss = 777; }},
+    {"another window scale", [](SegmentFacts* facts) { facts->window_scale = 13; }},
+    {"timestamps on one side only",
+     [](SegmentFacts* facts) { facts->timestamps = !facts->timestamps; }},
+};
+
+// These replays do what the capture says. So where the capture said something else of one segment,
+// that segment is the first that differs, whichever it is, and in what it is made to say.
+TEST_P(CapturedReplays, TheFirstDifferenceIsTheOneThatThereIs) {
+  const StandInResult run = Play(inferred_);
+  for (uint32_t i = 0; i < inferred_.flows.size(); ++i) {
+    if (inferred_.flows[i].protocol != wire::kIpProtoTcp) continue;
+    for (size_t at = 0; at < inferred_.flows[i].expected.size(); ++at) {
+      for (const Mutation& mutation : kMutations) {
+        Plan other = inferred_;
+        Expectation& expected = other.flows[i].expected[at];
+        mutation.mutate(&expected.facts);
+        const FlowComparison comparison =
+            CompareFlow(other, FlowStimuli(other), i, run.flows[i], TimeTolerance());
+        const std::string frame = "frame " + std::to_string(expected.from.record) + ": ";
+        ASSERT_TRUE(comparison.diverged);
+        ASSERT_EQ(comparison.first_captured, at);
+        ASSERT_THAT(comparison.divergence, testing::StartsWith(frame + mutation.words));
+        ASSERT_GT(comparison.grade, Grade::kAMinus);
+        const auto lines = SideBySide(other.flows[i], run.flows[i], comparison, 2);
+        ASSERT_THAT(lines, testing::Contains(testing::StartsWith(">")).Times(1));
+      }
+      // One that the capture lacks: ours sends it, where the capture goes on with the next. Behind the last
+      // there is no more capture to compare with.
+      Plan other = inferred_;
+      std::vector<Expectation>& expected = other.flows[i].expected;
+      if (at + 1 == expected.size()) continue;
+      expected.erase(expected.begin() + static_cast<ptrdiff_t>(at));
+      const FlowComparison comparison =
+          CompareFlow(other, FlowStimuli(other), i, run.flows[i], TimeTolerance());
+      ASSERT_TRUE(comparison.diverged);
+      // A twin of the one that is missing cannot be told from it.
+      const bool twin = expected[at].facts == inferred_.flows[i].expected[at].facts;
+      ASSERT_TRUE(twin ? comparison.first_captured > at : comparison.first_captured == at);
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Plans, CapturedReplays,
                          testing::Values("http-a", "http6-a", "ssh-b", "loss-b", "reorder-b",
                                          "udp-b", "dns-a", "frag4-b", "frag6-a", "tcp-odd-a",
@@ -258,6 +318,39 @@ INSTANTIATE_TEST_SUITE_P(Plans, CapturedReplays,
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
+
+// What is said of "frame N" is said of the N-th record of the file.
+TEST(StandIn, FramesAreNamedByTheirRecords) {
+  for (const char* const name : {"http-a.pcapng", "loss-b.pcap", "ssh-b.pcap"}) {
+    SCOPED_TRACE(name);
+    std::map<uint64_t, TcpSegment> records;
+    auto reader = capture::CaptureReader::Open(CaptureFile(name));
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    std::vector<std::vector<uint8_t>> frames;  // what the segments are views of
+    for (capture::Record record; reader->Next(record) == capture::ReadResult::kRecord;) {
+      frames.emplace_back(record.data.begin() + 14, record.data.end());  // behind Ethernet's header
+      const auto ip = ParseIpPacket(frames.back());
+      const auto tcp = ip.has_value() ? ParseTcpSegment(*ip) : std::nullopt;
+      if (tcp.has_value()) records.emplace(record.index, *tcp);
+    }
+    size_t segments = 0;
+    for (const PlanFlow& flow : PlanOf(name).flows) {
+      for (const Expectation& expected : flow.expected) {
+        const auto found = records.find(expected.from.record);
+        ASSERT_NE(found, records.end()) << expected.from.record;
+        const TcpSegment& tcp = found->second;
+        EXPECT_EQ(tcp.source, flow.local);
+        EXPECT_EQ(tcp.dest, flow.remote);
+        EXPECT_EQ(tcp.flags, expected.facts.flags);
+        EXPECT_EQ(tcp.window, expected.facts.window);
+        EXPECT_EQ(tcp.payload.size(), expected.facts.length);
+        EXPECT_EQ(tcp.seq, static_cast<uint32_t>(flow.local_initial + expected.facts.seq));
+        ++segments;
+      }
+    }
+    EXPECT_GT(segments, 10U);
+  }
+}
 
 TEST(StandIn, FindsNothingToStandInForInPings) {
   EXPECT_FALSE(HasUsableFlows(PlanOf("ping4-b.pcap")));
