@@ -318,6 +318,7 @@ Run AddReplayCommand(CLI::App& app, CLI::App** subcommand) {
       "  C  same bytes, more recovery         D  another course\n"
       "A plan can be kept (--plan-out), changed with an editor, and replayed instead of the "
       "capture.\n"
+      "A comment of a pcapng frame can change it, too: \"replay: drop\", keep, dup, delay 20ms.\n"
       "\n"
       "With --mode raw, or where a capture has no flow of TCP or UDP to stand in for, each frame "
       "enters one host's NIC\n"

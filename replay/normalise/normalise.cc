@@ -8,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "replay/capture/options.h"
 #include "replay/normalise/checksums.h"
 #include "replay/normalise/duplicates.h"
 #include "replay/normalise/layout.h"
@@ -70,6 +71,7 @@ class Normaliser {
     while (reader_.Next(record) == capture::ReadResult::kRecord) {
       ++out_.counts.records;
       Take(record);
+      if (!record.options.empty()) TakeOrders(record);
     }
   }
 
@@ -83,6 +85,14 @@ class Normaliser {
     }
     sightings_.Add(record, ethernet);
     if (const auto reason = TakeFrame(record, ethernet)) Refuse(record.index, *reason);
+  }
+
+  void TakeOrders(const capture::Record& record) {
+    constexpr std::string_view kOrders = "replay:";
+    for (const std::string_view comment : capture::MetadataOf(record).comments) {
+      if (!comment.starts_with(kOrders) || out_.orders.size() >= kOrderingCommentsMax) continue;
+      out_.orders.push_back({record.index, comment.substr(kOrders.size())});
+    }
   }
 
   std::optional<UnusedReason> TakeFrame(const capture::Record& record,

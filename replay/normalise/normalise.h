@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "replay/capture/capture_reader.h"
@@ -51,11 +52,20 @@ struct NormaliseCounts {
   std::array<uint64_t, static_cast<size_t>(UnusedReason::kCount)> unused = {};
 };
 
+// A comment that orders something about its frame: what follows "replay:" at its beginning. It
+// points into the reader's bytes. More than people write are left alone.
+inline constexpr size_t kOrderingCommentsMax = 10'000;
+struct OrderingComment {
+  uint64_t record = 0;
+  std::string_view text;
+};
+
 // Frames in the order of their times, of equal times in that of the file. The frames point into the
 // reader's bytes: the reader must outlive it.
 struct NormalisedCapture {
   std::vector<Frame> frames;
-  std::vector<UnusedRecord> unused;  // in file order
+  std::vector<UnusedRecord> unused;     // in file order
+  std::vector<OrderingComment> orders;  // in file order
   std::vector<capture::CaptureInterface> interfaces;
   NormaliseCounts counts;
   uint32_t mtu_bytes = 0;  // what super-frames were measured by

@@ -208,6 +208,9 @@ CapturedPackets ReadPackets(capture::CaptureReader& reader) {
   for (const normalise::UnusedRecord& record : packets.capture.unused) {
     ++packets.unused[normalise::UnusedReasonName(record.reason)];
   }
+  for (const normalise::OrderingComment& comment : packets.capture.orders) {
+    packets.orders.push_back(ParseCommentOrder(comment.record, comment.text));
+  }
   // What the packets need of it is its pool.
   packets.capture.frames = std::vector<Frame>();
   packets.capture.unused = std::vector<normalise::UnusedRecord>();

@@ -12,6 +12,7 @@
 
 #include "replay/capture/capture_reader.h"
 #include "replay/normalise/normalise.h"
+#include "replay/standin/comment_orders.h"
 #include "replay/standin/cuts.h"
 #include "stack/base/ip_address.h"
 
@@ -36,6 +37,7 @@ struct CapturedPackets {
   int64_t start_ns = 0;                    // of the first frame, since 1970
   std::map<std::string, uint64_t> unused;  // records of no use here, by what they are
   std::vector<std::string> warnings;
+  std::vector<CommentOrder> orders;  // in order of their records
   std::vector<std::string> repairs;  // what capturing had done and was undone, for the guesses
   // What `bytes` of packets lie in that are not in the file.
   normalise::NormalisedCapture capture;

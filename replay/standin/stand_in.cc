@@ -77,9 +77,10 @@ void ReturnFreeMemory() {
 #endif
 }
 
-// The plan as inferred; what was read of the capture is gone when it returns.
+// The plan as inferred, and what comments order besides; what was read of the capture is gone when
+// it returns.
 absl::StatusOr<Plan> Infer(const std::string& file, const InferOptions& options,
-                           std::vector<std::string>* warnings) {
+                           std::vector<std::string>* warnings, std::vector<CommentOrder>* orders) {
   capture::CaptureReaderOptions reading;
   reading.filter = options.filter;
   absl::StatusOr<capture::CaptureReader> reader = capture::CaptureReader::Open(file, reading);
@@ -90,6 +91,7 @@ absl::StatusOr<Plan> Infer(const std::string& file, const InferOptions& options,
     return reader->damage();
   }
   warnings->insert(warnings->end(), packets.warnings.begin(), packets.warnings.end());
+  *orders = std::move(packets.orders);
   return InferPlan(std::move(packets), file, options);
 }
 
@@ -97,9 +99,12 @@ absl::StatusOr<Plan> Infer(const std::string& file, const InferOptions& options,
 
 absl::StatusOr<Plan> PlanFromCapture(const std::string& file, const InferOptions& options,
                                      std::vector<std::string>* warnings) {
-  absl::StatusOr<Plan> plan = Infer(file, options, warnings);
+  std::vector<CommentOrder> orders;
+  absl::StatusOr<Plan> plan = Infer(file, options, warnings, &orders);
   ReturnFreeMemory();
   if (plan.ok() && options.fit) FitRecovery(&*plan, options.stop);
+  // Last: what L was like shows in what happened, not in what is ordered.
+  if (plan.ok()) ApplyCommentOrders(orders, &*plan);
   return plan;
 }
 

@@ -15,6 +15,9 @@
 #include <vector>
 
 #include "replay/capture/capture_reader.h"
+#include "replay/capture/output_file.h"
+#include "replay/capture/pcapng_writer.h"
+#include "replay/standin/comment_orders.h"
 #include "replay/standin/compare.h"
 #include "replay/standin/packet.h"
 #include "replay/standin/plan_text.h"
@@ -293,8 +296,8 @@ TEST_P(CapturedReplays, TheFirstDifferenceIsTheOneThatThereIs) {
         const auto lines = SideBySide(other.flows[i], run.flows[i], comparison, 2);
         ASSERT_THAT(lines, testing::Contains(testing::StartsWith(">")).Times(1));
       }
-      // One that the capture lacks: ours sends it, where the capture goes on with the next. Behind the last
-      // there is no more capture to compare with.
+      // One that the capture lacks: ours sends it, where the capture goes on with the next. Behind
+      // the last there is no more capture to compare with.
       Plan other = inferred_;
       std::vector<Expectation>& expected = other.flows[i].expected;
       if (at + 1 == expected.size()) continue;
@@ -318,6 +321,127 @@ INSTANTIATE_TEST_SUITE_P(Plans, CapturedReplays,
                            std::replace(name.begin(), name.end(), '-', '_');
                            return name;
                          });
+
+// --- Comments that order something. ---
+
+// http-a with comments on some of its records, as a plan.
+Plan PlanWithComments(const std::map<uint64_t, std::string>& comments) {
+  const std::string path = testing::TempDir() + "/comments." + std::to_string(getpid()) + ".pcapng";
+  auto reader = capture::CaptureReader::Open(CaptureFile("http-a.pcapng"));
+  auto file = capture::OutputFile::Create(path);
+  EXPECT_TRUE(reader.ok() && file.ok());
+  auto writer = capture::PcapngWriter::Create(*std::move(file), {});
+  EXPECT_TRUE(writer.ok());
+  EXPECT_TRUE(writer->AddInterface({}).ok());
+  for (capture::Record record; reader->Next(record) == capture::ReadResult::kRecord;) {
+    capture::OutputPacket packet;
+    packet.time_ns = record.time_ns;
+    packet.data = record.data;
+    packet.original_length_bytes = record.original_length_bytes;
+    const auto comment = comments.find(record.index);
+    std::string_view text;
+    if (comment != comments.end()) text = comment->second;
+    if (!text.empty()) packet.comments = std::span(&text, 1);
+    EXPECT_TRUE(writer->Write(packet).ok());
+  }
+  EXPECT_TRUE(writer->Close().ok());
+  std::vector<std::string> warnings;
+  InferOptions options;
+  options.host = IpAddress::Parse("192.0.2.1");
+  absl::StatusOr<Plan> plan = PlanFromCapture(path, options, &warnings);
+  std::filesystem::remove(path);
+  EXPECT_TRUE(plan.ok()) << plan.status();
+  EXPECT_THAT(warnings, testing::IsEmpty());
+  EXPECT_EQ(*ParsePlan(PrintPlan(*plan), "plan"), *plan);
+  return *std::move(plan);
+}
+
+// P's packets that come from `record`, and enter.
+std::vector<const Stimulus*> Entering(const Plan& plan, uint64_t record) {
+  std::vector<const Stimulus*> found;
+  for (const Stimulus& stimulus : plan.stimuli) {
+    const bool enters = stimulus.skip == SkipCause::kNone;
+    if (stimulus.from.record == record && enters) found.push_back(&stimulus);
+  }
+  return found;
+}
+
+TEST(CommentOrders, AreParsed) {
+  using Kind = CommentOrder::Kind;
+  EXPECT_EQ(ParseCommentOrder(3, " drop\n"), (CommentOrder{3, Kind::kDrop, 0}));
+  EXPECT_EQ(ParseCommentOrder(3, "keep"), (CommentOrder{3, Kind::kKeep, 0}));
+  EXPECT_EQ(ParseCommentOrder(3, "dup"), (CommentOrder{3, Kind::kDup, 0}));
+  EXPECT_EQ(ParseCommentOrder(3, "delay 20ms"), (CommentOrder{3, Kind::kDelay, 20'000'000}));
+  EXPECT_EQ(ParseCommentOrder(3, "delay  7 us"), (CommentOrder{3, Kind::kDelay, 7'000}));
+  EXPECT_EQ(ParseCommentOrder(3, "delay 86400s").delay_ns, 86'400'000'000'000);
+  for (const char* const text : {"", "drops", "delay", "delay 5", "delay -1ms", "delay 86401s",
+                                 "delay 99999999999999999999s", "delay ms"}) {
+    EXPECT_EQ(ParseCommentOrder(3, text).kind, Kind::kNotUnderstood) << text;
+  }
+}
+
+TEST(CommentOrders, DropDupAndDelayChangeThePlanAndTheRun) {
+  const Plan plain = PlanWithComments({});
+  // Segments with data of the first connection's answer, and one of L.
+  std::vector<uint64_t> data;
+  for (const Stimulus& stimulus : plain.stimuli) {
+    const auto ip = ParseIpPacket(stimulus.packet);
+    const auto tcp = ParseTcpSegment(*ip);
+    if (stimulus.flow == 0 && !tcp->payload.empty()) data.push_back(stimulus.from.record);
+  }
+  ASSERT_GE(data.size(), 1U);
+  const uint64_t record = data.front();
+  const uint64_t of_l = plain.flows[0].expected[1].from.record;
+  EXPECT_EQ(Play(plain).comparisons[0].replayed, Play(plain).comparisons[0].captured);
+
+  const Plan dropped = PlanWithComments({{record, "replay: drop"}});
+  EXPECT_THAT(Entering(dropped, record), testing::IsEmpty());
+  EXPECT_THAT(dropped.guesses, testing::Contains("cap#" + std::to_string(record) +
+                                                 " is lost, as its comment orders"));
+  EXPECT_EQ(Play(dropped).comparisons[0].grade, Grade::kD) << "nobody sends it again";
+
+  const Plan twice = PlanWithComments({{record, "replay: dup"}});
+  EXPECT_THAT(Entering(twice, record), testing::SizeIs(2));
+  const StandInResult repeated = Play(twice);
+  EXPECT_EQ(repeated.flows[0].sent.size(), Play(plain).flows[0].sent.size() + 1)
+      << "the copy is acknowledged at once";
+  EXPECT_TRUE(repeated.comparisons[0].bytes_read_same);
+
+  const Plan late = PlanWithComments({{record, "replay: delay 3ms"}});
+  ASSERT_THAT(Entering(late, record), testing::SizeIs(1));
+  EXPECT_EQ(Entering(late, record)[0]->time_ns, Entering(plain, record)[0]->time_ns + 3'000'000);
+  // The first byte of the answer, which is overtaken.
+  const auto first = [](const auto& segment) {
+    return segment.facts.seq == 1 && segment.facts.length != 0;
+  };
+  const auto in_time = Play(plain).flows[0].entered;
+  const auto too_late = Play(late).flows[0].entered;
+  ASSERT_TRUE(std::ranges::any_of(too_late, first));
+  EXPECT_EQ(std::ranges::find_if(too_late, first)->time_ns,
+            std::ranges::find_if(in_time, first)->time_ns + 3'000'000);
+
+  const Plan other = PlanWithComments({{of_l, "replay: drop"}, {record, "replay: explode"}});
+  EXPECT_THAT(other.guesses,
+              testing::IsSupersetOf(
+                  {"cap#" + std::to_string(of_l) + " is no packet to L: its comment orders nothing",
+                   "cap#" + std::to_string(record) +
+                       ": its comment orders none of drop, keep, dup, delay TIME"}));
+  EXPECT_EQ(other.stimuli, plain.stimuli);
+}
+
+// Whatever made a packet count as lost: a comment brings it back, to where it was.
+TEST(CommentOrders, KeepLetsEnterWhatSeemedLost) {
+  const Plan plain = PlanOf("http-a.pcapng", "192.0.2.1");
+  for (const Stimulus& stimulus : plain.stimuli) {
+    const uint64_t record = stimulus.from.record;
+    Plan plan = plain;
+    ApplyCommentOrders({{record, CommentOrder::Kind::kDrop, 0}}, &plan);
+    ASSERT_THAT(Entering(plan, record), testing::IsEmpty());
+    ASSERT_EQ(*ParsePlan(PrintPlan(plan), "plan"), plan);
+    ApplyCommentOrders({{record, CommentOrder::Kind::kKeep, 0}}, &plan);
+    ASSERT_EQ(plan.stimuli, plain.stimuli);
+  }
+}
 
 // What is said of "frame N" is said of the N-th record of the file.
 TEST(StandIn, FramesAreNamedByTheirRecords) {
