@@ -1,7 +1,7 @@
 # How every target of the project is built: options, flags, and the two functions that declare a folder and a test.
 
 option(TAPEDECK_TESTS "Build the tests" ON)
-option(TAPEDECK_UNIT_TESTS "Of them also the unit tests that mean the same in every build" ON)
+option(TAPEDECK_ALL_TESTS "Of them also those that mean the same in every build" ON)
 option(TAPEDECK_BENCH "Build the benchmarks, which need Google Benchmark and GoogleTest" OFF)
 option(TAPEDECK_ASAN "AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
 option(TAPEDECK_ADAPTER "Build libtapedeck_packetdrill.so; everything becomes position independent" OFF)
@@ -17,17 +17,31 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
+# The compiler's time is spent where programs spend theirs: see COLD and WARM below.
+set(cold_flags)
+set(warm_flags)
 # In place of CMake's own choice, not of what the command line says. CHECK does not depend on NDEBUG.
 if(CMAKE_CXX_FLAGS_RELEASE STREQUAL "-O3 -DNDEBUG")
   set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
-  # The compiler's time is spent where programs spend theirs: see COLD and WARM below.
-  set(cold_flags $<$<CONFIG:Release>:-O0> $<$<CONFIG:Release>:-g0>)
-  set(warm_flags $<$<CONFIG:Release>:-O1> $<$<CONFIG:Release>:-g0>)
+  if(CMAKE_BUILD_TYPE STREQUAL Release)
+    set(cold_flags -O0 -g0)
+    set(warm_flags -O1 -g0)
+  endif()
 endif()
-# Sanitizers double what the optimiser has to read.
-foreach(flags IN ITEMS cold_flags warm_flags)
-  list(APPEND ${flags} $<$<CONFIG:Sanitized>:-O0>)
-endforeach()
+if(CMAKE_BUILD_TYPE STREQUAL Sanitized)
+  # Sanitizers double what the optimiser has to read.
+  set(cold_flags -O0)
+  set(warm_flags -O0)
+endif()
+# The sets of precompiled headers (replay/CMakeLists.txt) for what has these flags: as many as there are different flags.
+set(warm_headers edge_headers)
+if(warm_flags)
+  set(warm_headers edge_headers_warm)
+endif()
+set(cold_headers ${warm_headers})
+if(NOT "${cold_flags}" STREQUAL "${warm_flags}")
+  set(cold_headers edge_headers_cold)
+endif()
 set(CMAKE_INTERPROCEDURAL_OPTIMIZATION ${TAPEDECK_LTO})
 # lld links in a quarter of the time.
 find_program(TAPEDECK_LLD ld.lld PATHS /usr/lib/llvm-19/bin NO_DEFAULT_PATH)
@@ -129,10 +143,10 @@ function(tapedeck_library name)
     set(headers edge_headers)
     if(ARG_COLD)
       target_compile_options(${name} PRIVATE ${cold_flags})
-      set(headers edge_headers_cold)
+      set(headers ${cold_headers})
     elseif(ARG_WARM)
       target_compile_options(${name} PRIVATE ${warm_flags})
-      set(headers edge_headers_warm)
+      set(headers ${warm_headers})
     endif()
     if(ARG_DIR MATCHES "^(replay|fuzz)/" AND TARGET ${headers})
       target_precompile_headers(${name} REUSE_FROM ${headers})
@@ -145,14 +159,24 @@ function(tapedeck_library name)
   endif()
 endfunction()
 
-# Tests are not what is tested: the optimiser's time is better spent on what they link.
-set(tapedeck_test_flags $<$<NOT:$<CONFIG:Debug>>:-O0>)
+# Tests are not what is tested: the compiler's time is better spent on what they link. An expectation that fails names its line itself.
+set(tapedeck_test_flags)
+if(NOT CMAKE_BUILD_TYPE STREQUAL Debug)
+  set(tapedeck_test_flags -O0 -g0)
+endif()
 
-# tapedeck_test(<name> [SOURCES <files...>] DEPS <targets...>)
+# What nearly every test includes, and needs for it.
+set(tapedeck_test_headers
+  <algorithm> <array> <cstdint> <cstring> <memory> <optional> <span> <string> <string_view> <utility> <vector>
+  <absl/status/statusor.h> <absl/strings/str_cat.h> <absl/strings/str_format.h> <gmock/gmock.h> <gtest/gtest.h>)
+set(tapedeck_test_headers_deps GTest::gtest GTest::gmock absl::statusor absl::str_format absl::strings)
+
+# tapedeck_test(<name> [SOURCES <files...>] [HEADERS <files...>] DEPS <targets...>)
 # GoogleTests from <name>.cc (or SOURCES), which run in the source directory: a program <name> that ctest knows, or with
-# TAPEDECK_WHOLE a part of the program of all the folder's tests with the same DEPS: <folder>_<deps>.
+# TAPEDECK_WHOLE a part of the program of all the folder's tests with the same DEPS: <folder>_<deps>. HEADERS, said by the first
+# of these tests: of the folder, which most of them include and which take long to compile.
 function(tapedeck_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;DEPS" ${ARGN})
   if(NOT ARG_SOURCES)
     set(ARG_SOURCES ${name}.cc)
   endif()
@@ -172,7 +196,11 @@ function(tapedeck_test name)
   target_link_libraries(${program} PRIVATE ${ARG_DEPS} GTest::gtest GTest::gmock GTest::gtest_main)
   target_compile_options(${program} PRIVATE ${tapedeck_test_flags})
   set_target_properties(${program} PROPERTIES UNITY_BUILD OFF)
-  if(TARGET tapedeck_test_headers)
+  if(TAPEDECK_WHOLE AND ARG_HEADERS)
+    list(TRANSFORM ARG_HEADERS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
+    target_link_libraries(${program} PRIVATE ${tapedeck_test_headers_deps})
+    target_precompile_headers(${program} PRIVATE ${tapedeck_test_headers} ${ARG_HEADERS})
+  elseif(TAPEDECK_WHOLE)
     target_precompile_headers(${program} REUSE_FROM tapedeck_test_headers)
   endif()
   add_test(NAME ${program} COMMAND ${program} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
