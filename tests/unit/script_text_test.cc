@@ -366,7 +366,7 @@ Script RandomScript(Prng& prng) {
 
 TEST(ScriptText, ParsePrintIsIdentity) {
   Prng prng(1, 0);
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 6'000; ++i) {
     const Script script = RandomScript(prng);
     const std::string text = PrintScript(script);
     const absl::StatusOr<Script> parsed = ParseScript(text, "test");
@@ -378,7 +378,7 @@ TEST(ScriptText, ParsePrintIsIdentity) {
 
 TEST(ScriptText, AnyTextIsParsedOrRefused) {
   Prng prng(2, 0);
-  for (int i = 0; i < 20'000; ++i) {
+  for (int i = 0; i < 6'000; ++i) {
     std::string text = PrintScript(RandomScript(prng));
     for (uint32_t j = prng.Below(4); j != 0 && !text.empty(); --j) {
       const size_t at = prng.Below(static_cast<uint32_t>(text.size()));
