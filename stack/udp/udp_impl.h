@@ -40,6 +40,11 @@ int udp_drop_malformed(sk_buff* skb, DropReason reason, Mib<UdpMib>& mib);
 // the queue, data behind the header; else *ret ends it: 0, -1 dropped, > 0 minus what the tunnel
 // returned.
 bool udp_pass_tunnel(sock* sk, sk_buff* skb, int* ret);
+// Whether the tunnel on `sk` (may be null) knows the packet that an ICMP error quotes, whose
+// headers are set for it while it looks: data is at the quoted IP header, UDP's is `udp_offset`
+// behind. One that has no way to tell knows all that `sk` hears of, and nothing that it might only
+// have sent.
+bool udp_tunnel_knows(udp_sock* sk, sk_buff* skb, uint32_t udp_offset, bool hears);
 // For IP_CHECKSUM: a checksum that is known to be right, with that `pseudo` header, becomes the sum
 // of the datagram.
 void udp_convert_checksum(const sock* sk, sk_buff* skb, wsum pseudo);

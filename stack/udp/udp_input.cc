@@ -282,23 +282,13 @@ bool ErrorOf(sk_buff* skb, inet_sock* sk, uint32_t info, int* err, bool* hard) {
 udp_sock* TunnelOfError(net& net, sk_buff* skb, const udp_flow4& flow, udp_sock* sk,
                         uint32_t ip_header_bytes) {
   if (net_udp(net).encap_needed == 0) return nullptr;
-  const uint16_t network_header = skb->network_header;
-  const uint16_t transport_header = skb->transport_header;
-  skb_reset_network_header(skb);
-  skb->transport_header = static_cast<uint16_t>(skb->network_header + ip_header_bytes);
-  if (sk != nullptr) {
-    if (sk->encap_err_lookup != nullptr && sk->encap_err_lookup(sk, skb) != 0) sk = nullptr;
-  } else {
+  const bool hears = sk != nullptr;
+  if (!hears) {
     const udp_flow4 same_port = {flow.saddr, flow.daddr, be16(flow.hnum), flow.sport.host(),
                                  flow.dif};
     sk = __udp4_lib_lookup(net, same_port);
-    const bool known =
-        sk != nullptr && sk->encap_err_lookup != nullptr && sk->encap_err_lookup(sk, skb) == 0;
-    if (!known) sk = nullptr;
   }
-  skb->network_header = network_header;
-  skb->transport_header = transport_header;
-  return sk;
+  return udp_tunnel_knows(sk, skb, ip_header_bytes, hears) ? sk : nullptr;
 }
 
 }  // namespace
@@ -334,6 +324,19 @@ int udp_rcv(sk_buff* skb) {
 }
 
 bool udp_pass_tunnel(sock* sk, sk_buff* skb, int* ret) { return PassTunnel(sk, skb, ret); }
+
+bool udp_tunnel_knows(udp_sock* sk, sk_buff* skb, uint32_t udp_offset, bool hears) {
+  if (sk == nullptr) return false;
+  if (sk->encap_err_lookup == nullptr) return hears;
+  const uint16_t network_header = skb->network_header;
+  const uint16_t transport_header = skb->transport_header;
+  skb_reset_network_header(skb);
+  skb->transport_header = static_cast<uint16_t>(skb->network_header + udp_offset);
+  const bool knows = sk->encap_err_lookup(sk, skb) == 0;
+  skb->network_header = network_header;
+  skb->transport_header = transport_header;
+  return knows;
+}
 
 int __udp_queue_rcv_skb(sock* sk, sk_buff* skb) { return Queue(sk, skb); }
 

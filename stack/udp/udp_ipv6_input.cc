@@ -150,7 +150,22 @@ bool TrimToLength(net& net, sk_buff* skb) {
 }
 
 // An error's socket and what it means to him.
-void TellError(udp_sock* sk, sk_buff* skb, uint8_t type, uint8_t code, int offset, uint32_t info) {
+// The tunnel that sent the quoted datagram, as TunnelOfError of udp_input.cc
+// (__udp6_lib_err_encap).
+udp_sock* TunnelOfError6(net& net, sk_buff* skb, const udp_flow6& flow, udp_sock* sk, int offset) {
+  if (net_udp(net).encap_needed == 0) return nullptr;
+  const bool hears = sk != nullptr;
+  if (!hears) {
+    const udp_flow6 same_port = {flow.saddr, flow.daddr, be16(flow.hnum), flow.sport.host(),
+                                 flow.dif};
+    sk = __udp6_lib_lookup(net, same_port);
+  }
+  return udp_tunnel_knows(sk, skb, static_cast<uint32_t>(offset), hears) ? sk : nullptr;
+}
+
+// What an error says to the socket of the quoted datagram, or to its `tunnel`.
+void TellError(udp_sock* sk, bool tunnel, sk_buff* skb, uint8_t type, uint8_t code, int offset,
+               uint32_t info) {
   int err = 0;
   bool hard = icmpv6_err_convert(type, code, &err);
   const ipv6_pinfo* const np = inet6_sk(sk);
@@ -161,13 +176,19 @@ void TellError(udp_sock* sk, sk_buff* skb, uint8_t type, uint8_t code, int offse
     if (np->pmtudisc != kIpPmtudiscDont) hard = true;
   }
   if (type == wire::kIcmpv6Redirect) {
-    ip6_sk_redirect(skb, sk);
+    if (!tunnel) ip6_sk_redirect(skb, sk);
+    return;
+  }
+  const auto* const uh = reinterpret_cast<const wire::UdpHeader*>(skb->data + offset);
+  const uint32_t payload_offset = static_cast<uint32_t>(offset) + wire::kUdpHeaderBytes;
+  if (tunnel) {
+    // There is no sending socket to tell.
+    if (sk->encap_err_rcv != nullptr)
+      sk->encap_err_rcv(sk, skb, err, uh->dest, info, payload_offset);
     return;
   }
   if (np->recverr) {
-    const auto* const uh = reinterpret_cast<const wire::UdpHeader*>(skb->data + offset);
-    ipv6_icmp_error(sk, skb, err, uh->dest, info,
-                    static_cast<uint32_t>(offset) + wire::kUdpHeaderBytes);
+    ipv6_icmp_error(sk, skb, err, uh->dest, info, payload_offset);
   } else if (!hard || sk->sk_state != TCP_ESTABLISHED) {
     return;
   }
@@ -233,12 +254,14 @@ int udpv6_err(sk_buff* skb, uint8_t type, uint8_t code, int offset, uint32_t inf
   const auto& iph = *reinterpret_cast<const wire::Ipv6Header*>(skb->data);
   const auto& uh = *reinterpret_cast<const wire::UdpHeader*>(skb->data + offset);
   const udp_flow6 flow = {iph.daddr, iph.saddr, uh.dest, uh.source.host(), inet6_iif(skb)};
-  udp_sock* const sk = __udp6_lib_lookup(net, flow);
-  if (sk == nullptr || sk->encap_type != 0) {
+  udp_sock* sk = __udp6_lib_lookup(net, flow);
+  const bool tunnel = sk == nullptr || sk->encap_type != 0;
+  if (tunnel) sk = TunnelOfError6(net, skb, flow, sk, offset);
+  if (sk == nullptr) {
     net.icmp6_mib.Inc(Icmp6Mib::kInErrors);
     return -ENOENT;
   }
-  TellError(sk, skb, type, code, offset, info);
+  TellError(sk, tunnel, skb, type, code, offset, info);
   return 0;
 }
 

@@ -240,6 +240,112 @@ TEST_F(Udp6Test, AConnectedSocketHasOneFlowLabelWhereverItSends) {
   EXPECT_NE(LoadBe32(&sent[0][14]) & 0xfffff, 0U);
 }
 
+// --- Errors about what a tunnel sent. ---
+
+// What the tunnel of a test has been told, and which quoted source port it knows (0: any).
+struct Tunnel6 {
+  int errors = 0;
+  int err = 0;
+  uint16_t port = 0;
+  uint32_t info = 0;
+  uint16_t known_source = 0;
+};
+Tunnel6& TunnelOf(sock* sk) { return *static_cast<Tunnel6*>(sk->sk_user_data); }
+
+int TunnelKnows(sock* sk, sk_buff* skb) {
+  const uint16_t known = TunnelOf(sk).known_source;
+  EXPECT_EQ(ipv6_hdr(skb)->saddr, kUs6);
+  return known == 0 || udp_hdr(skb)->source.host() == known ? 0 : -ENOENT;
+}
+void TunnelHears(sock* sk, sk_buff* skb, int err, be16 port, uint32_t info,
+                 uint32_t payload_offset) {
+  Tunnel6& tunnel = TunnelOf(sk);
+  ++tunnel.errors;
+  tunnel.err = err;
+  tunnel.port = port.host();
+  tunnel.info = info;
+  EXPECT_EQ(skb->data[payload_offset], 'x');
+}
+
+class Udp6Tunnel : public Udp6Test {
+ protected:
+  // A tunnel on a new socket, bound to kPort; `lookup` may be null.
+  int Tunnel(int (*lookup)(sock*, sk_buff*)) {
+    const int fd = Bound(kIpv6Any);
+    setup_udp_tunnel_sock(Sk(fd), {.sk_user_data = &tunnel,
+                                   .encap_type = 1,
+                                   .encap_rcv = nullptr,
+                                   .encap_err_lookup = lookup,
+                                   .encap_err_rcv = TunnelHears,
+                                   .encap_destroy = nullptr});
+    return fd;
+  }
+  sock* Sk(int fd) { return sock_from_file(host.sys().files().fcheck(fd))->sk; }
+
+  // The peer's error about a datagram of ours from `source` to `dest` of its.
+  void ErrorFromPeer(uint8_t type, uint8_t code, uint32_t info, uint16_t source, uint16_t dest) {
+    Bytes quoted(200);
+    wire::FrameBuilder quote(quoted);
+    wire::Ipv6Header ip;
+    ip.hop_limit = 64;
+    ip.saddr = kUs6;
+    ip.daddr = kPeer6;
+    const wire::UdpHeader udp{.source = be16(source), .dest = be16(dest)};
+    quote.Ethernet(kPeerMac, kOurMac).Ipv6(ip).Udp(udp).Payload(BytesFrom("x"));
+    const std::span<uint8_t> sent = quote.Build();
+    Bytes buffer(400);
+    wire::FrameBuilder builder(buffer);
+    ip.saddr = kPeer6;
+    ip.daddr = kUs6;
+    wire::Icmpv6Header icmp;
+    icmp.type = type;
+    icmp.code = code;
+    StoreBe32(icmp.rest.data(), info);
+    builder.Ethernet(kOurMac, kPeerMac).Ipv6(ip).Icmpv6(icmp).Payload(sent.subspan(14));
+    const std::span<uint8_t> frame = builder.Build();
+    host.Receive({frame.begin(), frame.end()});
+  }
+  uint64_t InErrors() const { return host.n.icmp6_mib.Get(Icmp6Mib::kInErrors); }
+
+  Tunnel6 tunnel;
+};
+
+TEST_F(Udp6Tunnel, ErrorsAreToldToItAndToNoUser) {
+  const int fd = Tunnel(nullptr);
+  ErrorFromPeer(wire::kIcmpv6DestUnreachable, wire::kIcmpv6PortUnreachable, 0, kPort, 9);
+  EXPECT_EQ(tunnel.errors, 1);
+  EXPECT_EQ(tunnel.err, ECONNREFUSED);
+  EXPECT_EQ(tunnel.port, 9);
+  ErrorFromPeer(wire::kIcmpv6PacketTooBig, 0, 1300, kPort, 9);
+  EXPECT_EQ(tunnel.errors, 2);
+  EXPECT_EQ(tunnel.info, 1300U);
+  EXPECT_EQ(host.GetInt(fd, kSolSocket, kSoError), 0);
+  EXPECT_EQ(InErrors(), 0U);
+}
+
+TEST_F(Udp6Tunnel, WhatItDoesNotKnowIsNobodys) {
+  Tunnel(TunnelKnows);
+  tunnel.known_source = kPort + 1;
+  ErrorFromPeer(wire::kIcmpv6DestUnreachable, wire::kIcmpv6PortUnreachable, 0, kPort, 9);
+  EXPECT_EQ(tunnel.errors, 0);
+  EXPECT_EQ(InErrors(), 1U);
+}
+
+// VXLAN sends from ports that nobody has: the port that is the same at both ends names the tunnel.
+TEST_F(Udp6Tunnel, OneThatSendsFromAnyPortIsFoundByThePortOfItsPeer) {
+  Tunnel(TunnelKnows);
+  ErrorFromPeer(wire::kIcmpv6DestUnreachable, wire::kIcmpv6PortUnreachable, 0, 50'000, kPort);
+  EXPECT_EQ(tunnel.errors, 1);
+  EXPECT_EQ(tunnel.port, kPort);
+}
+
+TEST_F(Udp6Tunnel, ASocketWithoutAWayToTellKnowsNothingThatItMightHaveSent) {
+  Tunnel(nullptr);
+  ErrorFromPeer(wire::kIcmpv6DestUnreachable, wire::kIcmpv6PortUnreachable, 0, 50'000, kPort);
+  EXPECT_EQ(tunnel.errors, 0);
+  EXPECT_EQ(InErrors(), 1U);
+}
+
 TEST_F(Udp6Test, NobodyListensAndTheSenderIsTold) {
   host.Receive(FrameFromPeer(kUs6, 1000, kPort, "x"));
   const std::vector<Bytes> sent = host.TakeSent();
