@@ -9,7 +9,8 @@
 namespace tapedeck::standin {
 namespace {
 
-// A copy that comes sooner is a copy that the path made, not one that P sent for want of an ACK.
+// The same packet once more that comes sooner is a copy that the path made, not one that P sent for
+// want of an ACK.
 constexpr int64_t kRetransmissionNs = 20'000'000;
 constexpr size_t kNever = SIZE_MAX;
 
@@ -84,7 +85,10 @@ class DeliveryFinder {
   bool IsShown(size_t i) const {
     const FlowSegment& segment = segments_[i];
     const size_t again = next_copy_[i];
-    if (segments_[again].time_ns() - segment.time_ns() < kRetransmissionNs) return true;
+    if (segments_[again].time_ns() - segment.time_ns() < kRetransmissionNs &&
+        std::ranges::equal(segments_[again].packet->bytes, segment.packet->bytes)) {
+      return true;
+    }
     for (size_t k = i + 1; k < again; ++k) {
       const FlowSegment& answer = segments_[k];
       if (!answer.out || !answer.tcp.has_ack()) continue;
