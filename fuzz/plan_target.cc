@@ -9,10 +9,13 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "fuzz/target.h"
 #include "replay/capture/capture_reader.h"
 #include "replay/standin/captured_packets.h"
+#include "replay/standin/comment_orders.h"
 #include "replay/standin/infer.h"
 #include "replay/standin/plan_text.h"
 #include "stack/base/check.h"
@@ -59,7 +62,9 @@ std::optional<Plan> PlanOf(std::span<const uint8_t> input) {
       capture::CaptureReader::FromBytes(input, "input", options);
   if (!reader.ok()) return std::nullopt;
   standin::CapturedPackets packets = standin::ReadPackets(*reader);
+  const std::vector<standin::CommentOrder> orders = packets.orders;
   Plan plan = standin::InferPlan(std::move(packets), "input", {});
+  standin::ApplyCommentOrders(orders, &plan);
   CheckPlan(plan);
   if (plan.addresses.empty()) return std::nullopt;  // nothing to stand in for: no text either
   return plan;

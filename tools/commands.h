@@ -55,7 +55,9 @@ Run AddDebugCommand(CLI::App& app, CLI::App** subcommand);
 Run AddDivergeCommand(CLI::App& app, CLI::App** subcommand);
 Run AddRrCommand(CLI::App& app, CLI::App** subcommand);
 
-// tapedeck fuzz SUBCOMMAND, tapedeck repro INPUT
+// tapedeck fuzz SUBCOMMAND, tapedeck repro INPUT; what they do is a line of help of two programs.
+inline constexpr char kFuzzAbout[] = "Search for inputs that break a promise";
+inline constexpr char kReproAbout[] = "Run what a fuzzer has found again, exactly";
 Run AddFuzzCommand(CLI::App& app, CLI::App** subcommand);
 Run AddReproCommand(CLI::App& app, CLI::App** subcommand);
 

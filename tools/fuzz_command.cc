@@ -50,7 +50,7 @@ void PrintLastLines(const std::vector<std::string>& all, size_t lines) {
 }
 
 Run AddFuzzCommand(CLI::App& app, CLI::App** subcommand) {
-  CLI::App* const sub = app.add_subcommand("fuzz", "Search for inputs that break a promise");
+  CLI::App* const sub = app.add_subcommand("fuzz", kFuzzAbout);
   *subcommand = sub;
   sub->require_subcommand(1);
   sub->footer(

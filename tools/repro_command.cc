@@ -115,7 +115,7 @@ int RunRepro(const ReproFlags& flags) {
 
 Run AddReproCommand(CLI::App& app, CLI::App** subcommand) {
   auto flags = std::make_shared<ReproFlags>();
-  CLI::App* const sub = app.add_subcommand("repro", "Run what a fuzzer has found again, exactly");
+  CLI::App* const sub = app.add_subcommand("repro", kReproAbout);
   *subcommand = sub;
   AddFuzzInputFlags(sub, &flags->input);
   sub->add_option("--also", flags->builds,

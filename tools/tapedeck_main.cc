@@ -9,8 +9,8 @@ int main(int argc, char** argv) {
       AddMergeCommand,  AddDebugCommand, AddDivergeCommand, AddRrCommand,
   };
   static constexpr CommandElsewhere kElsewhere[] = {
-      {"fuzz", "Search for inputs that break a promise", "tapedeck_fuzz"},
-      {"repro", "Run what a fuzzer has found again, exactly", "tapedeck_fuzz"},
+      {"fuzz", kFuzzAbout, "tapedeck_fuzz"},
+      {"repro", kReproAbout, "tapedeck_fuzz"},
   };
   return RunCommandLine(argc, argv, kCommands, kElsewhere);
 }

@@ -53,7 +53,9 @@ class ScratchFile {
 const std::vector<std::string>& RunEnvironment() {
   static const std::vector<std::string> environment = {
       "ASAN_OPTIONS=detect_leaks=0:handle_abort=0",
-      "UBSAN_OPTIONS=print_stacktrace=1:print_summary=1:report_error_type=1"};
+      "UBSAN_OPTIONS=print_stacktrace=1:print_summary=1:report_error_type=1",
+      // A build that counts coverage would leave a profile in the working directory.
+      "LLVM_PROFILE_FILE=/dev/null"};
   return environment;
 }
 
