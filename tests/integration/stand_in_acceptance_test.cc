@@ -29,6 +29,7 @@ struct FileFidelity {
   double ends = 0;      // application bytes and final state as captured
   double segments = 0;  // data segments with the captured sequence and length
   double quiet = 0;     // no needless reset, retransmission or challenge ACK
+  double near = 0;      // grade B or better: all of these, and ACKs differ in their places at most
 };
 
 std::optional<FileFidelity> Measure(const std::string& file) {
@@ -56,29 +57,35 @@ std::optional<FileFidelity> Measure(const std::string& file) {
     const bool is_quiet =
         flow.resets_more == 0 && flow.retransmissions_more == 0 && flow.challenge_acks_more == 0;
     fidelity.quiet += is_quiet ? 1 : 0;
+    fidelity.near += flow.grade <= Grade::kB ? 1 : 0;
   }
   if (fidelity.connections == 0) return std::nullopt;
   const auto all = static_cast<double>(fidelity.connections);
   return FileFidelity{fidelity.connections, fidelity.ends / all, fidelity.segments / all,
-                      fidelity.quiet / all};
+                      fidelity.quiet / all, fidelity.near / all};
 }
 
 class Average {
  public:
   void Add(const std::string& name, const FileFidelity& file) {
-    std::printf("  %-56s %4zu connections  ends %5.1f %%  segments %5.1f %%  quiet %5.1f %%\n",
-                name.c_str(), file.connections, 100 * file.ends, 100 * file.segments,
-                100 * file.quiet);
+    std::printf(
+        "  %-56s %4zu connections  ends %5.1f %%  segments %5.1f %%  quiet %5.1f %%  "
+        "A or B %5.1f %%\n",
+        name.c_str(), file.connections, 100 * file.ends, 100 * file.segments, 100 * file.quiet,
+        100 * file.near);
     ++files_;
     sum_.ends += file.ends;
     sum_.segments += file.segments;
     sum_.quiet += file.quiet;
+    sum_.near += file.near;
   }
   FileFidelity Print(const char* what) const {
     const auto all = static_cast<double>(std::max<size_t>(files_, 1));
-    const FileFidelity mean{files_, sum_.ends / all, sum_.segments / all, sum_.quiet / all};
-    std::printf("%s: %zu files  ends %5.1f %%  segments %5.1f %%  quiet %5.1f %%\n", what, files_,
-                100 * mean.ends, 100 * mean.segments, 100 * mean.quiet);
+    const FileFidelity mean{files_, sum_.ends / all, sum_.segments / all, sum_.quiet / all,
+                            sum_.near / all};
+    std::printf(
+        "%s: %zu files  ends %5.1f %%  segments %5.1f %%  quiet %5.1f %%  A or B %5.1f %%\n", what,
+        files_, 100 * mean.ends, 100 * mean.segments, 100 * mean.quiet, 100 * mean.near);
     return mean;
   }
 
@@ -103,6 +110,7 @@ TEST(StandInAcceptance, OwnCaptures) {
   EXPECT_GE(mean.ends, 0.99);
   EXPECT_GE(mean.segments, 0.97);
   EXPECT_GE(mean.quiet, 0.99);
+  EXPECT_GE(mean.near, 0.90);
 }
 
 std::string CollectionFolder() {
@@ -146,12 +154,17 @@ TEST(StandInAcceptance, CollectionByTier) {
     }
     if (tier.empty()) continue;
     const std::optional<FileFidelity> fidelity = Measure(folder + "/" + row.at("file"));
-    if (fidelity.has_value()) tiers[tier].Add(row.at("file"), *fidelity);
+    if (fidelity.has_value()) {
+      tiers[tier].Add(row.at("file"), *fidelity);
+    } else {
+      std::printf("  %-56s nothing to stand in for: %s\n", row.at("file").c_str(),
+                  row.at("holds").c_str());
+    }
   }
   const std::map<std::string, FileFidelity> wanted = {
-      {"tier_A", {0, 0.99, 0.97, 0.99}},
-      {"tier_B", {0, 0.98, 0.90, 0.99}},
-      {"tier_C", {0, 0.90, 0.90, 0.99}},
+      {"tier_A", {0, 0.99, 0.97, 0.99, 0.90}},
+      {"tier_B", {0, 0.98, 0.90, 0.99, 0.90}},
+      {"tier_C", {0, 0.90, 0.90, 0.99, 0.90}},
   };
   for (const auto& [tier, average] : tiers) {
     const FileFidelity mean = average.Print(tier.c_str());
@@ -159,6 +172,7 @@ TEST(StandInAcceptance, CollectionByTier) {
     EXPECT_GE(mean.ends, least.ends) << tier;
     EXPECT_GE(mean.segments, least.segments) << tier;
     EXPECT_GE(mean.quiet, least.quiet) << tier;
+    EXPECT_GE(mean.near, least.near) << tier;
   }
 }
 

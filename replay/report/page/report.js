@@ -101,15 +101,18 @@
       this.svg.replaceChildren();
       const clip = `clip-${this.figure.id}`;
       const rect = svg(svg(svg(this.svg, 'defs'), 'clipPath', {id: clip}), 'rect');
-      for (const [key, value] of Object.entries({x: this.margin.left, y: 0, width: this.inner, height: this.height})) {
-        rect.setAttribute(key, value);
-      }
+      // What lies beyond the range, as a window's edge may, stays out of the words above.
+      const box = {x: this.margin.left, y: this.margin.top - 4, width: this.inner,
+                   height: this.height - this.margin.top - this.margin.bottom + 8};
+      for (const [key, value] of Object.entries(box)) rect.setAttribute(key, value);
       for (const t of niceTicks(this.low, this.high, Math.max(2, this.height / 60))) {
         svg(this.svg, 'line', {class: 'axis', x1: this.margin.left, x2: this.width - this.margin.right, y1: this.y(t), y2: this.y(t)});
         svg(this.svg, 'text', {x: this.margin.left - 8, y: this.y(t) + 4, 'text-anchor': 'end'}, String(+t.toPrecision(9)));
       }
       for (const t of niceTicks(this.from, this.to, 8)) {
-        svg(this.svg, 'text', {x: this.x(t), y: this.height - 8, 'text-anchor': 'middle'}, seconds(t));
+        const anchor = this.x(t) > this.width - 40 ? 'end' : 'middle';
+        const x = anchor === 'end' ? Math.min(this.x(t) + 30, this.width - 2) : this.x(t);
+        svg(this.svg, 'text', {x, y: this.height - 8, 'text-anchor': anchor}, seconds(t));
       }
       this.body = svg(this.svg, 'g', {'clip-path': `url(#${clip})`});
       this.draw(this, this.from, this.to);
