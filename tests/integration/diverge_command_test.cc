@@ -77,6 +77,46 @@ TEST(Diverge, ChainsAreComparedWithoutTheirRuns) {
   EXPECT_THAT(result.out, StartsWith("first difference: event "));
 }
 
+// A repository whose program is this one with another seed stands for one whose commit does
+// something else.
+TEST(Diverge, ACommitIsBuiltOnceAndCompared) {
+  if (!RunChild({"git", "--version"}).ok()) GTEST_SKIP() << "git is not installed";
+  const fs::path repository = fs::path(testing::TempDir()) / "diverge-commit";
+  fs::remove_all(repository);
+  fs::create_directories(repository);
+  std::ofstream(repository / "CMakeLists.txt")
+      << "cmake_minimum_required(VERSION 3.20)\nproject(fake NONE)\n"
+      << "add_custom_target(tapedeck COMMAND ${CMAKE_COMMAND} -E copy ${CMAKE_SOURCE_DIR}/program "
+         "bin/tapedeck)\n";
+  const std::string tapedeck = fs::canonical(Program("tapedeck"));
+  std::ofstream(repository / "program") << "#!/bin/sh\nexec " << tapedeck << " \"$@\" --seed 2\n";
+  fs::permissions(repository / "program", fs::perms::owner_all);
+  const std::string script = fs::absolute(kScript);
+  const auto in_repository = [&](const std::string& line) {
+    const auto result =
+        RunChild({"sh", "-c", "cd '" + repository.string() + "' && " + line}, {}, 120);
+    EXPECT_TRUE(result.ok()) << result.status();
+    return result.ok() ? *result : ChildResult{};
+  };
+  ASSERT_EQ(
+      in_repository(
+          "git init -q . && git add . && git -c user.name=a -c user.email=a@b commit -q -m one")
+          .exit_code,
+      0);
+  const ChildResult first = in_repository(tapedeck + " diverge --commit HEAD " + script);
+  EXPECT_EQ(first.exit_code, 1) << first.out << first.err;
+  EXPECT_THAT(first.out, HasSubstr("first difference: event "));
+  EXPECT_THAT(first.out, testing::ContainsRegex("  B .*Flags \\[S.\\], seq "));
+  EXPECT_THAT(first.err, HasSubstr("building "));
+  const ChildResult again = in_repository(tapedeck + " diverge --commit HEAD " + script);
+  EXPECT_EQ(again.out, first.out);
+  EXPECT_THAT(again.err, Not(HasSubstr("building ")));
+  const ChildResult none = in_repository(tapedeck + " diverge --commit 0123456 " + script);
+  EXPECT_EQ(none.exit_code, 2);
+  EXPECT_THAT(none.err, HasSubstr("no such commit"));
+  fs::remove_all(repository);
+}
+
 TEST(Diverge, WrongInputIsRefused) {
   EXPECT_EQ(Tapedeck({"diverge", "no/such.pkt"}).exit_code, 2);
   const ChildResult result = Tapedeck({"diverge", "--with", "/bin/echo", kScript});
