@@ -212,7 +212,7 @@ absl::StatusOr<FieldName> FieldName::Parse(std::string_view text, CaseRun& run) 
     piece = CutPiece(piece->rest);
   }
   if (!piece.has_value()) return name.Wrong("expected something like tcp(3).snd_cwnd");
-  if (const absl::Status status = name.ParseSource(piece->name, piece->inside, run); !status.ok()) {
+  if (absl::Status status = name.ParseSource(piece->name, piece->inside, run); !status.ok()) {
     return status;
   }
   if (name.source_ != Source::kObject) return name;

@@ -255,6 +255,7 @@ constexpr std::array<TopicEntry, 13> kTopics = {{
 
 std::vector<ShowTopic> ShowTopics() {
   std::vector<ShowTopic> topics;
+  topics.reserve(kTopics.size());
   for (const TopicEntry& entry : kTopics) topics.push_back(entry.topic);
   return topics;
 }

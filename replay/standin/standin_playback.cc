@@ -52,6 +52,7 @@ StandInPlayback::StandInPlayback(const Plan& plan, const StandInOptions& options
 
 std::string StandInPlayback::Settings() const {
   std::vector<std::string> hosts;
+  hosts.reserve(plan_.addresses.size());
   for (const IpAddress& address : plan_.addresses) hosts.push_back(address.ToString());
   return absl::StrFormat("stand-in  host %s  mac %s  mtu %d  hz %d  timing %s  plan %016x",
                          absl::StrJoin(hosts, ","), plan_.host_mac.ToString(), plan_.mtu_bytes,
