@@ -160,7 +160,7 @@ void TxAssembler::FinishFrame() {
 
 // What differs from segment to segment (datasheet 7.2.4.7): lengths, IPv4 identification, TCP
 // sequence number and flags.
-void TxAssembler::FinishSegmentHeaders() {
+[[gnu::noinline]] void TxAssembler::FinishSegmentHeaders() {
   uint8_t* const frame = frame_.data + kTagBytes;
   if (segment_ == 0) std::memcpy(header_.data, frame, header_bytes_);
   uint8_t* const ip = frame + context_.mac_bytes;
@@ -189,7 +189,7 @@ void TxAssembler::FinishSegmentHeaders() {
   l4_sum_ = csum_add(csum_partial({l4, frame_bytes_ - l4_at_}, 0), frame_bytes_ - l4_at_);
 }
 
-void TxAssembler::InsertIpChecksum() {
+[[gnu::noinline]] void TxAssembler::InsertIpChecksum() {
   const uint32_t at = context_.mac_bytes;
   if (at + 20 > frame_bytes_ || at + context_.ip_bytes > frame_bytes_ || context_.ip_bytes < 20) {
     return;
@@ -207,7 +207,7 @@ void TxAssembler::InsertL4Checksum() {
 }
 
 // The tag goes behind the addresses, which move into the room before the frame.
-void TxAssembler::InsertTag() {
+[[gnu::noinline]] void TxAssembler::InsertTag() {
   std::memmove(frame_.data, frame_.data + kTagBytes, kAddressesBytes);
   StoreBe16(frame_.data + kAddressesBytes, settings_.vlan_ethertype);
   StoreBe16(frame_.data + kAddressesBytes + 2, context_.vlan);
@@ -237,7 +237,7 @@ void TxAssembler::FreeBuffer(PacketBuffer* buffer) {
   *buffer = {};
 }
 
-void TxAssembler::Abort() {
+[[gnu::noinline]] void TxAssembler::Abort() {
   FreeBuffer(&frame_);
   FreeBuffer(&header_);
   busy_ = frame_ready_ = false;

@@ -62,7 +62,7 @@ void TxPath::Update(SimTime at) {
   next_ = Earlier(next_request_, NextWriteBack());
 }
 
-TxRing* TxPath::ChooseRingInTurns(SimTime at) {
+[[gnu::noinline]] TxRing* TxPath::ChooseRingInTurns(SimTime at) {
   const uint32_t queues = chip_.config.tx_queues;
   TxRing* best = nullptr;
   SimTime best_ready = SimTime::Never();
@@ -97,9 +97,7 @@ SimTime TxPath::NextRequest(SimTime at) {
 // From `at` on, when `bytes` more fit into the packet buffer. Frames that it waits for still lie
 // there: another look before they have left must find them.
 SimTime TxPath::RoomFor(uint32_t bytes, SimTime at) {
-  for (; !draining_.empty() && draining_.front().last_bit <= last_act_; draining_.pop_front()) {
-    held_bytes_ -= draining_.front().bytes;
-  }
+  if (held_bytes_ + bytes <= txpbsize_[0]) return at;
   uint32_t held = held_bytes_;
   auto cursor = draining_.Begin();
   for (uint32_t i = 0; i < draining_.size(); ++i) {
@@ -114,13 +112,16 @@ SimTime TxPath::RoomFor(uint32_t bytes, SimTime at) {
   return at;
 }
 
-void TxPath::Act() {
+// Once a packet: in one piece, like RxPath's three. What few packets meet is `noinline`.
+[[gnu::flatten]] void TxPath::Act() {
   const SimTime at = next_;
   last_act_ = Later(last_act_, at);
   if (next_request_ != at) {
     WriteBack();
-    if (next_request_ != SimTime::Never()) return Update(at);
-    next_ = NextWriteBack();  // a write-back gives nobody work
+    // A write-back gives nobody work; but among several queues time alone may change whose turn it
+    // is.
+    if (next_request_ != SimTime::Never() && chip_.config.tx_queues != 1) return Update(at);
+    next_ = Earlier(next_request_, NextWriteBack());
     return;
   }
   // A context takes no time: what is behind it is asked for at once, before anything else happens.
@@ -166,7 +167,7 @@ void TxPath::BeginPacket(TxRing& ring, const TxDescriptor& first) {
 }
 
 // The packet's descriptors are inconsistent: they are used up, and no frame comes of them.
-void TxPath::AbortPacket(TxRing& ring) {
+[[gnu::noinline]] void TxPath::AbortPacket(TxRing& ring) {
   assembler_.Abort();
   skipping_ = true;
   ++chip_.counters.tx_aborted;
@@ -225,6 +226,11 @@ void TxPath::Plan() {
       outgoing.first_bit + Duration{byte_time_ps_ * (kPreambleBytes + bytes + kFcsBytes)};
   outgoing.queue = static_cast<uint8_t>(current_->queue());
   wire_free_ = outgoing.last_bit + Duration{byte_time_ps_ * kInterFrameGapBytes};
+  // Frames that have left are forgotten here, once a frame: until then they count as held, which
+  // RoomFor only looks into when it matters.
+  for (; !draining_.empty() && draining_.front().last_bit <= last_act_; draining_.pop_front()) {
+    held_bytes_ -= draining_.front().bytes;
+  }
   held_bytes_ += bytes;
   draining_.push_back({outgoing.last_bit, bytes});
 }

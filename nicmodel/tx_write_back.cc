@@ -48,7 +48,7 @@ void TxPath::CountFlushing() {
 
 // One write for each descriptor, or one of the head for all of them, and the queue's interrupt
 // cause.
-void TxPath::WriteBackFinished(TxRing& ring, SimTime at) {
+[[gnu::noinline]] void TxPath::WriteBackFinished(TxRing& ring, SimTime at) {
   const bool head = ring.writes_head();
   while (ring.finished() != 0) {
     const TxRing::StatusWrite write = ring.TakeFinished();
