@@ -1,5 +1,6 @@
 #include <array>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "replay/debug/field_table.h"
 #include "replay/debug/fields.h"

@@ -4,6 +4,9 @@
 #ifndef TAPEDECK_REPLAY_STANDIN_FIT_H_
 #define TAPEDECK_REPLAY_STANDIN_FIT_H_
 
+#include <cstddef>
+#include <functional>
+
 #include "replay/standin/plan.h"
 
 namespace tapedeck::standin {

@@ -1,5 +1,6 @@
 #include "tcp_lab.h"
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "stack/tcp/netns_tcp.h"
