@@ -9,12 +9,7 @@
 namespace tapedeck {
 namespace {
 
-// Words are summed in the machine's own byte order and the folded result is swapped once at the end
-// (RFC 1071 2(B)).
-uint16_t BigEndianSum(uint64_t native_sum) {
-  const uint16_t folded = csum_from64to16(native_sum);
-  return std::endian::native == std::endian::little ? ByteSwap(folded) : folded;
-}
+// Words are summed in the machine's own byte order (csum_from_native).
 
 template <typename T>
 T LoadNative(const uint8_t* bytes) {
@@ -88,21 +83,30 @@ void Skip(size_t bytes, uint8_t*& dst, const uint8_t*& src, size_t& n) {
   n -= bytes;
 }
 
+wsum Finish(uint64_t sum, wsum seed) {
+  const uint16_t folded = csum_from_native(sum);
+  return seed == 0 ? folded : csum_from64to16(uint64_t{folded} + seed);
+}
+
 template <bool kCopy>
-wsum SumAndMaybeCopy(uint8_t* dst, const uint8_t* src, size_t n, wsum seed) {
+[[gnu::noinline]] wsum SumLong(uint8_t* dst, const uint8_t* src, size_t n, wsum seed) {
   uint64_t sum = 0;
   if (n >= kWideBytesMin && checksum_internal::CanSumWide()) {
     const size_t vectors = n / checksum_internal::kWideVectorBytes;
     sum = checksum_internal::SumWide(dst, src, vectors);
     Skip<kCopy>(vectors * checksum_internal::kWideVectorBytes, dst, src, n);
-  } else if (n >= kVectorBytesMin) {
+  } else {
     const size_t vectors = n / sizeof(Vector128::Lanes);
     sum = checksum_internal::SumVectors<Vector128, kCopy>(dst, src, vectors);
     Skip<kCopy>(vectors * sizeof(Vector128::Lanes), dst, src, n);
   }
-  sum = SumTail<kCopy>(dst, src, n, sum);
-  const uint16_t folded = BigEndianSum(sum);
-  return seed == 0 ? folded : csum_from64to16(uint64_t{folded} + seed);
+  return Finish(SumTail<kCopy>(dst, src, n, sum), seed);
+}
+
+template <bool kCopy>
+wsum SumAndMaybeCopy(uint8_t* dst, const uint8_t* src, size_t n, wsum seed) {
+  if (n >= kVectorBytesMin) return SumLong<kCopy>(dst, src, n, seed);
+  return Finish(SumTail<kCopy>(dst, src, n, 0), seed);
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ constexpr uint16_t csum_from32to16(uint32_t sum) {
 constexpr uint16_t csum_from64to16(uint64_t sum) { return csum_from32to16(csum_from64to32(sum)); }
 
 // The checksum that goes into a header: the sum, folded and complemented.
-constexpr uint16_t csum_fold(wsum sum) { return static_cast<uint16_t>(~csum_from64to16(sum)); }
+constexpr uint16_t csum_fold(wsum sum) { return static_cast<uint16_t>(~csum_from32to16(sum)); }
 
 // The reverse of csum_fold: the sum that a header's checksum field stands for.
 constexpr wsum csum_unfold(uint16_t checksum) { return static_cast<uint16_t>(~checksum); }
@@ -81,11 +81,20 @@ inline uint16_t ip_compute_csum(std::span<const uint8_t> bytes) {
   return csum_fold(csum_partial(bytes, 0));
 }
 
+// A sum of words in the machine's own byte order, folded to one of big-endian words (RFC 1071
+// 2(B)).
+constexpr uint16_t csum_from_native(uint64_t sum) {
+  const uint16_t folded = csum_from64to16(sum);
+  return std::endian::native == std::endian::little ? ByteSwap(folded) : folded;
+}
+
 // Sum of a short header of `words` 32-bit words. REQUIRES: 4 * words readable bytes.
 constexpr wsum csum_words(const uint8_t* header, unsigned words) {
   uint64_t sum = 0;
-  for (unsigned i = 0; i < words; ++i) sum += LoadBe32(header + size_t{4} * i);
-  return csum_from64to16(sum);
+  for (unsigned i = 0; i < words; ++i) {
+    sum += LoadInteger<uint32_t, std::endian::native>(header + size_t{4} * i);
+  }
+  return csum_from_native(sum);
 }
 
 // Checksum of an IPv4 header of `ihl` 32-bit words (5..15). Zero over a right header.

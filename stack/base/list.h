@@ -53,8 +53,8 @@ class List {
 
   bool empty() const { return head_.next_ == &head_; }
   // nullptr where the list is empty.
-  T* front() const { return empty() ? nullptr : static_cast<T*>(head_.next_); }
-  T* back() const { return empty() ? nullptr : static_cast<T*>(head_.prev_); }
+  T* front() const { return empty() ? nullptr : Item(head_.next_); }
+  T* back() const { return empty() ? nullptr : Item(head_.prev_); }
 
   void PushBack(T* item) { InsertBefore(&head_, item); }
   void PushFront(T* item) { InsertBefore(head_.next_, item); }
@@ -83,12 +83,12 @@ class List {
   // The member behind / before `item`, or nullptr at the end. For loops that unlink, take Next
   // before unlinking.
   T* Next(const T* item) const {
-    Node* const n = static_cast<const Node*>(item)->next_;
-    return n == &head_ ? nullptr : static_cast<T*>(n);
+    Node* const n = static_cast<const Node&>(*item).next_;
+    return n == &head_ ? nullptr : Item(n);
   }
   T* Prev(const T* item) const {
-    Node* const n = static_cast<const Node*>(item)->prev_;
-    return n == &head_ ? nullptr : static_cast<T*>(n);
+    Node* const n = static_cast<const Node&>(*item).prev_;
+    return n == &head_ ? nullptr : Item(n);
   }
 
   class iterator {
@@ -109,6 +109,11 @@ class List {
   iterator end() const { return iterator(this, nullptr); }
 
  private:
+  // Links of a list lead to nodes: said, so that nobody looks whether this is a nullptr.
+  static T* Item(Node* node) {
+    if (node == nullptr) __builtin_unreachable();
+    return static_cast<T*>(node);
+  }
   static void InsertBefore(Node* place, T* item) {
     Node* const node = item;
     CHECK(!node->linked());

@@ -19,8 +19,16 @@ Cpu::Cpu(Kernel& kernel, int id)
 
 Jiffies Cpu::jiffies() const { return kernel_.JiffiesAt(now_); }
 
-uint32_t Cpu::CyclesOf(CostPoint point) const {
+uint64_t Cpu::CyclesOf(CostPoint point) const {
   return kernel_.costs().cycles[static_cast<size_t>(point)];
+}
+
+[[gnu::noinline]] void Cpu::Spend(CostPoint point, uint64_t times) {
+  now_ += clock_.Advance(Cycles{CyclesOf(point) * times});
+}
+
+[[gnu::noinline]] void Cpu::SpendBytes(CostPoint point, size_t bytes) {
+  now_ += clock_.Advance(Cycles{CyclesOf(point) * bytes / 256});
 }
 
 void Cpu::Trace(TraceKind kind, uint64_t a, uint64_t b, uint64_t c, uint64_t d) {

@@ -54,11 +54,11 @@ class Cpu {
 
   // Spends what `point` costs, once or a number of times.
   void Charge(CostPoint point, uint64_t times = 1) {
-    if (!costs_free_) ChargeCycles(static_cast<uint64_t>(CyclesOf(point)) * times);
+    if (!costs_free_) Spend(point, times);
   }
   // For points per byte.
   void ChargeBytes(CostPoint point, size_t bytes) {
-    if (!costs_free_) ChargeCycles(static_cast<uint64_t>(CyclesOf(point)) * bytes / 256);
+    if (!costs_free_) SpendBytes(point, bytes);
   }
   // `units` turns of a loop whose length a peer or a user decides: elements of a list walked, bytes
   // searched. Costs nothing in virtual time and decides nothing; who watches for algorithms that
@@ -118,8 +118,10 @@ class Cpu {
   static constexpr int kSoftirqRestartMax = 10;  // MAX_SOFTIRQ_RESTART
   static constexpr uint64_t kSoftirqMsMax = 2;   // MAX_SOFTIRQ_TIME, counted in whole jiffies
 
-  uint32_t CyclesOf(CostPoint point) const;
-  void ChargeCycles(uint64_t cycles) { now_ += clock_.Advance(Cycles{cycles}); }
+  uint64_t CyclesOf(CostPoint point) const;
+  // Out of line: they would take most of the registers of the many small functions that charge.
+  void Spend(CostPoint point, uint64_t times);
+  void SpendBytes(CostPoint point, size_t bytes);
   void RunIrq();
   void RunLocalTimer();
   void RunSoftHrTimers();

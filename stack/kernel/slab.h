@@ -7,6 +7,7 @@
 #ifndef TAPEDECK_STACK_KERNEL_SLAB_H_
 #define TAPEDECK_STACK_KERNEL_SLAB_H_
 
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
@@ -45,7 +46,7 @@ class KmemCache {
     if (__builtin_expect(failure_ != nullptr, 0) && Fails()) return nullptr;
     if (__builtin_expect(partial_ == nullptr, 0)) partial_ = NewSlab();
     Slab* const slab = partial_;
-    const int index = std::countr_zero(slab->free_bits);
+    const int index = __builtin_ctzll(slab->free_bits);  // one is free, or it would not be partial
     slab->free_bits &= slab->free_bits - 1;
     if (slab->free_bits == 0) {
       partial_ = slab->next;
@@ -261,7 +262,8 @@ class PacketPool {
  private:
   static constexpr int kMinBits = static_cast<int>(std::bit_width(kMinBytes - 1));
   static constexpr int ClassOf(uint32_t bytes) {
-    return bytes <= kMinBytes ? 0 : static_cast<int>(std::bit_width(bytes - 1)) - kMinBits;
+    const uint32_t last = (std::max(bytes, 1U) - 1) | (kMinBytes - 1);
+    return 32 - __builtin_clz(last) - kMinBits;
   }
 
   Arena& arena_;

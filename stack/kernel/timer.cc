@@ -19,6 +19,8 @@ constexpr Jiffies LevelStart(int level, int level_size, int level_shift) {
 }  // namespace
 
 bool mod_timer(Cpu& cpu, TimerList* timer, Jiffies expires) {
+  // Where packets come quickly most set it to the same jiffy.
+  if (timer->pending() && timer->expires == expires) return true;
   return cpu.timers().Modify(timer, expires, /*only_earlier=*/false);
 }
 
@@ -105,7 +107,6 @@ void TimerWheel::ForwardClock() {
 bool TimerWheel::Modify(TimerList* timer, Jiffies expires, bool only_earlier) {
   const bool was_pending = timer->pending();
   if (was_pending) {
-    if (timer->expires == expires) return true;
     if (only_earlier && timer->expires <= expires) return true;
     // Where the new expiry falls into the bucket that the timer is in already, it stays there, on
     // the CPU that has it, and keeps its place. The kernel compares the bucket's index alone; its

@@ -4,7 +4,7 @@
 
 namespace tapedeck {
 
-void WaitQueue::WakeUp(uint32_t events, int exclusive_max) {
+[[gnu::noinline]] void WaitQueue::WakeUp(uint32_t events, int exclusive_max) {
   WaitEntry* entry = entries_.front();
   while (entry != nullptr) {
     WaitEntry* const next = entries_.Next(entry);
