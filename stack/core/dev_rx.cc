@@ -215,17 +215,15 @@ void __netif_receive_skb_list_ptype(sk_buff_head* list, packet_type* pt, net_dev
   while (sk_buff* const skb = __skb_dequeue(list)) pt->func(skb, skb->dev, pt, orig_dev);
 }
 
-// Whether nobody but a protocol can want the packet, and nobody listens to the functions on its
-// way: no tap, no bridge, no VLAN, no other user.
-[[gnu::always_inline]] inline bool IsPlain(const net& net, const sk_buff* skb) {
-  const net_device* const dev = skb->dev;
+// Whether nobody but a protocol can want packets from `dev`, and nobody listens to the functions on
+// their way: no tap, no bridge.
+bool IsPlainDevice(const net& net, const net_device* dev) {
   return net.ptype_all.empty() && dev->ptype_all.empty() && dev->ptype_specific.empty() &&
-         dev->rx_handler == nullptr && !skb_vlan_tag_present(skb) &&
-         !wire::IsVlanType(skb->protocol) && !skb_shared(skb) && net.function_tracer == nullptr;
+         dev->rx_handler == nullptr && net.function_tracer == nullptr;
 }
 
 // The only protocol that wants packets of `type`; nullptr where there are several, or none.
-[[gnu::always_inline]] inline packet_type* OnlyProtocol(const net& net, uint16_t type) {
+packet_type* OnlyProtocol(const net& net, uint16_t type) {
   packet_type* only = nullptr;
   const auto& protocols = net.ptype_base[type & (net::PTYPE_HASH_SIZE - 1)];
   for (packet_type* pt = protocols.front(); pt != nullptr; pt = protocols.Next(pt)) {
@@ -236,14 +234,43 @@ void __netif_receive_skb_list_ptype(sk_buff_head* list, packet_type* pt, net_dev
   return only;
 }
 
-// What __netif_receive_skb_core does with a plain packet for one protocol, which is returned;
-// nullptr, and nothing done, with any other.
-[[gnu::always_inline]] inline packet_type* ReceivePlain(net& net, sk_buff* skb) {
-  packet_type* const pt = IsPlain(net, skb) ? OnlyProtocol(net, skb->protocol) : nullptr;
-  if (pt == nullptr) return nullptr;
+// The protocol that alone wants packets of one type from one device, found once for many of them:
+// it is the same until somebody else's code runs, before which it must be forgotten.
+class PlainReceiver {
+ public:
+  // nullptr where others may want the packet: it has a VLAN tag or another user, or its device is
+  // not plain.
+  packet_type* Find(const net& net, const sk_buff* skb) {
+    if (skb_vlan_tag_present(skb) || skb_shared(skb)) return nullptr;
+    if (skb->dev != dev_ || skb->protocol != type_) FindAnew(net, skb);
+    return pt_;
+  }
+  void Forget() { dev_ = nullptr; }
+
+ private:
+  [[gnu::noinline]] void FindAnew(const net& net, const sk_buff* skb) {
+    dev_ = skb->dev;
+    type_ = skb->protocol;
+    const bool plain = IsPlainDevice(net, dev_) && !wire::IsVlanType(type_);
+    pt_ = plain ? OnlyProtocol(net, type_) : nullptr;
+  }
+
+  const net_device* dev_ = nullptr;  // no packet's while nothing is known
+  packet_type* pt_ = nullptr;
+  uint16_t type_ = 0;
+};
+
+// What __netif_receive_skb_core does with a plain packet before its protocol gets it.
+[[gnu::always_inline]] inline void ReceivePlain(net& net, softnet_data& sd, sk_buff* skb) {
   StampAndMeasure(net, skb);
   skb->skb_iif = skb->dev->ifindex;
-  ++net.this_softnet().processed;
+  ++sd.processed;
+}
+
+// With any other packet; who gets it, nullptr: it is gone.
+[[gnu::noinline]] packet_type* ReceiveOther(net& net, sk_buff** pskb) {
+  packet_type* pt = nullptr;
+  __netif_receive_skb_core(net, pskb, &pt);
   return pt;
 }
 
@@ -259,23 +286,32 @@ void __netif_receive_skb_list_ptype(sk_buff_head* list, packet_type* pt, net_dev
 // Hands runs of packets for the same protocol from the same device up together. A run waits where
 // it is: at the list's head, before the packet that is looked at.
 void __netif_receive_skb_list_core(net& net, sk_buff_head* list) {
+  PlainReceiver receiver;
+  softnet_data& sd = net.this_softnet();
   packet_type* pt_curr = nullptr;
   net_device* od_curr = nullptr;
   sk_buff* next = nullptr;
   for (sk_buff* skb = skb_peek(list); skb != nullptr; skb = next) {
     next = skb_peek_next(skb, list);
     net_device* const orig_dev = skb->dev;
-    packet_type* pt = ReceivePlain(net, skb);
+    packet_type* pt = receiver.Find(net, skb);
     const bool plain = pt != nullptr;
-    if (!plain) {
+    if (plain) {
+      ReceivePlain(net, sd, skb);
+      if (pt == pt_curr && orig_dev == od_curr) continue;
+    } else {
       __skb_unlink(skb, list);
-      __netif_receive_skb_core(net, &skb, &pt);
+      pt = ReceiveOther(net, &skb);
+      receiver.Forget();
       if (pt == nullptr) continue;
     }
     // Taps that kept a use of the packet do not stop it: shared packets go up alone.
     const bool alone = !plain && skb_shared(skb);
     if (pt != pt_curr || orig_dev != od_curr || alone) {
-      if (pt_curr != nullptr) DeliverBefore(list, plain ? skb : next, pt_curr, od_curr);
+      if (pt_curr != nullptr) {
+        DeliverBefore(list, plain ? skb : next, pt_curr, od_curr);
+        receiver.Forget();
+      }
       pt_curr = pt;
       od_curr = orig_dev;
     }

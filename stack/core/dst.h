@@ -134,7 +134,7 @@ inline void skb_dst_set(sk_buff* skb, dst_entry* dst) {
   CHECK(skb->dst == nullptr);
   skb->dst = dst;
 }
-inline void skb_dst_drop(sk_buff* skb) {
+[[gnu::always_inline]] inline void skb_dst_drop(sk_buff* skb) {
   dst_release(skb->dst);
   skb->dst = nullptr;
 }

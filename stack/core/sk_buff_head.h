@@ -51,19 +51,23 @@ inline bool skb_queue_is_first(const sk_buff_head* list, const sk_buff* skb) {
   return skb->prev == list->as_skb();
 }
 
+// What a link of a list leads to; nullptr for its head.
+inline sk_buff* skb_of_link(sk_buff* link, const sk_buff_head* list) {
+  // Said, so that nobody looks whether a packet is a nullptr.
+  if (link == nullptr) __builtin_unreachable();
+  return link == list->as_skb() ? nullptr : link;
+}
+
 // The first / last packet, which stays; nullptr where there is none.
-inline sk_buff* skb_peek(const sk_buff_head* list) {
-  return skb_queue_empty(list) ? nullptr : list->next;
-}
-inline sk_buff* skb_peek_tail(const sk_buff_head* list) {
-  return skb_queue_empty(list) ? nullptr : list->prev;
-}
+inline sk_buff* skb_peek(const sk_buff_head* list) { return skb_of_link(list->next, list); }
+inline sk_buff* skb_peek_tail(const sk_buff_head* list) { return skb_of_link(list->prev, list); }
 // The one behind / before `skb`; nullptr at the end. A walk that unlinks takes the next one first.
+// REQUIRES: `skb` is on the list.
 inline sk_buff* skb_peek_next(const sk_buff* skb, const sk_buff_head* list) {
-  return skb_queue_is_last(list, skb) ? nullptr : skb->next;
+  return skb_of_link(skb->next, list);
 }
 inline sk_buff* skb_peek_prev(const sk_buff* skb, const sk_buff_head* list) {
-  return skb_queue_is_first(list, skb) ? nullptr : skb->prev;
+  return skb_of_link(skb->prev, list);
 }
 
 inline void __skb_insert(sk_buff* skb, sk_buff* prev, sk_buff* next, sk_buff_head* list) {
@@ -98,8 +102,13 @@ inline void __skb_unlink(sk_buff* skb, sk_buff_head* list) {
 }
 // Takes the first / last packet off; nullptr where there is none.
 inline sk_buff* __skb_dequeue(sk_buff_head* list) {
-  sk_buff* const skb = skb_peek(list);
-  if (skb != nullptr) __skb_unlink(skb, list);
+  sk_buff* const skb = list->next;
+  if (skb == list->as_skb()) return nullptr;
+  sk_buff* const next = skb->next;
+  skb->next = skb->prev = nullptr;
+  list->next = next;
+  skb_links(next)->prev = list->as_skb();
+  --list->qlen;
   return skb;
 }
 inline sk_buff* __skb_dequeue_tail(sk_buff_head* list) {

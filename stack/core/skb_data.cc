@@ -80,6 +80,13 @@ bool DataShared(const sk_buff* skb) {
   return csum;
 }
 
+[[gnu::noinline]] int CopyPieces(const sk_buff* skb, uint32_t offset, iov_iter* to, uint32_t len) {
+  const auto copy = [to](const uint8_t* bytes, uint32_t count, uint32_t) {
+    return copy_to_iter(bytes, count, to) == count;
+  };
+  return WalkRange(skb, offset, len, 0, copy) ? 0 : -EFAULT;
+}
+
 [[gnu::always_inline]] inline wsum Checksum(const sk_buff* skb, uint32_t offset, uint32_t len,
                                             wsum csum) {
   CHECK(InRange(skb, offset, len));
@@ -138,13 +145,8 @@ int skb_copy_datagram_iter(const sk_buff* skb, uint32_t offset, iov_iter* to, ui
   TRACE_FUNCTION(*skb->owner, skb, skb_copy_datagram_iter, skb, offset, to, len);
   if (!InRange(skb, offset, len)) return -EFAULT;
   skb->owner->ChargeBytes(CostPoint::k_copy_per_byte, len);
-  if (IsLinear(skb, offset, len)) {
-    return copy_to_iter(skb->data + offset, len, to) == len ? 0 : -EFAULT;
-  }
-  const auto copy = [to](const uint8_t* bytes, uint32_t count, uint32_t) {
-    return copy_to_iter(bytes, count, to) == count;
-  };
-  return WalkRange(skb, offset, len, 0, copy) ? 0 : -EFAULT;
+  if (!IsLinear(skb, offset, len)) return CopyPieces(skb, offset, to, len);
+  return copy_to_iter(skb->data + offset, len, to) == len ? 0 : -EFAULT;
 }
 
 int skb_copy_datagram_from_iter(sk_buff* skb, uint32_t offset, iov_iter* from, uint32_t len) {

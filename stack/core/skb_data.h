@@ -41,7 +41,7 @@ int skb_copy_datagram_from_iter(sk_buff* skb, uint32_t offset, iov_iter* from, u
 // --- Checksum state. ---
 
 inline bool skb_csum_unnecessary(const sk_buff* skb) {
-  return skb->ip_summed == CHECKSUM_UNNECESSARY || skb->csum_valid ||
+  return skb->csum_valid || skb->ip_summed == CHECKSUM_UNNECESSARY ||
          skb->ip_summed == CHECKSUM_PARTIAL;
 }
 // Verifies the sum of the whole packet, `skb->csum` being the pseudo-header's: 0 where it is right.

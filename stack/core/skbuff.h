@@ -396,7 +396,7 @@ inline uint8_t* skb_push(sk_buff* skb, uint32_t bytes) {
   return skb->data;
 }
 // `bytes` less in front. REQUIRES: skb_headlen() >= bytes.
-inline uint8_t* __skb_pull(sk_buff* skb, uint32_t bytes) {
+[[gnu::always_inline]] inline uint8_t* __skb_pull(sk_buff* skb, uint32_t bytes) {
   CHECK_LE(bytes, skb_headlen(skb));
   skb->len -= bytes;
   return skb->data += bytes;

@@ -158,6 +158,8 @@ void sock_def_wakeup(sock* sk) { sk->sk_wq.WakeUp(~uint32_t{0}, INT_MAX); }
 
 void sock_def_readable(sock* sk) {
   TRACE_FUNCTION(sk->sk_net, nullptr, sock_def_readable, sk);
+  // Of many packets only the first finds somebody asleep.
+  if (sk->sk_wq.empty()) return;
   sk->sk_wq.WakeUp(EPOLLIN | EPOLLPRI | EPOLLRDNORM | EPOLLRDBAND);
 }
 
