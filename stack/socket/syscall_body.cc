@@ -13,12 +13,23 @@ SyscallBody::SyscallBody(SystemCall& call, bool last)
     : call_(call), sys_(call.sys_), args_(call.args_), last_(last) {}
 
 int64_t SyscallBody::Run() {
+  // What applications do most needs no frame for all the rest.
+  const SyscallNumber number = args_.number;
+  if (number == SyscallNumber::kRead) return Read();
+  if (number == SyscallNumber::kWrite) return Write();
+  if (number == SyscallNumber::kRecvfrom) return Recvfrom();
+  if (number == SyscallNumber::kSendto) return Sendto();
+  return RunOther();
+}
+
+int64_t SyscallBody::RunOther() {
   const auto flags = static_cast<uint32_t>(args_.b);
   switch (args_.number) {
     case SyscallNumber::kRead:
-      return Read();
     case SyscallNumber::kWrite:
-      return Write();
+    case SyscallNumber::kSendto:
+    case SyscallNumber::kRecvfrom:
+      break;
     case SyscallNumber::kOpen:
       return Open();
     case SyscallNumber::kClose:
@@ -47,10 +58,6 @@ int64_t SyscallBody::Run() {
       return Connect();
     case SyscallNumber::kAccept:
       return Accept4(0);
-    case SyscallNumber::kSendto:
-      return Sendto();
-    case SyscallNumber::kRecvfrom:
-      return Recvfrom();
     case SyscallNumber::kSendmsg:
       return Sendmsg();
     case SyscallNumber::kRecvmsg:
@@ -111,9 +118,10 @@ bool SyscallBody::AddressToUser(const SockAddr& address, SockAddr* user) {
 }
 
 file* SyscallBody::File(int64_t* err) {
-  if (call_.file_ == nullptr) call_.file_ = sys_.files_.fcheck(args_.fd);
-  if (call_.file_ == nullptr) *err = -EBADF;
-  return call_.file_;
+  file* file = call_.file_;
+  if (file == nullptr) call_.file_ = file = sys_.files_.fcheck(args_.fd);
+  if (file == nullptr) *err = -EBADF;
+  return file;
 }
 
 file* SyscallBody::OtherFile(int fd, int64_t* err) {

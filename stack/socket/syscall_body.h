@@ -36,6 +36,8 @@ class SyscallBody {
   static void EndPoll(SystemCall& call);
 
  private:
+  // Those that Run leaves to it.
+  [[gnu::noinline]] int64_t RunOther();
   // Descriptors.
   int64_t Close();
   int64_t Dup();
@@ -45,9 +47,9 @@ class SyscallBody {
   int64_t Ioctl();
   int64_t Open();
   int64_t Pipe(uint32_t flags);
-  int64_t Read();
+  [[gnu::noinline]] int64_t Read();
   int64_t Readv();
-  int64_t Write();
+  [[gnu::noinline]] int64_t Write();
   int64_t Writev();
   // Sockets.
   int64_t Socket();
@@ -61,8 +63,8 @@ class SyscallBody {
   int64_t Setsockopt();
   int64_t Getsockopt();
   // Data.
-  int64_t Sendto();
-  int64_t Recvfrom();
+  [[gnu::noinline]] int64_t Sendto();
+  [[gnu::noinline]] int64_t Recvfrom();
   int64_t Sendmsg();
   int64_t Recvmsg();
   int64_t Sendmmsg();
@@ -97,8 +99,8 @@ class SyscallBody {
   // One message, with the wait. `flags` are the user's.
   int64_t Send(socket* sock, msghdr* msg, uint32_t flags);
   int64_t Receive(socket* sock, msghdr* msg, uint32_t flags);
-  int64_t SendStream(socket* sock, msghdr* msg, bool nonblock);
-  int64_t ReceiveStream(socket* sock, msghdr* msg, uint32_t flags, bool nonblock);
+  [[gnu::noinline]] int64_t SendStream(socket* sock, msghdr* msg, bool nonblock);
+  [[gnu::noinline]] int64_t ReceiveStream(socket* sock, msghdr* msg, uint32_t flags, bool nonblock);
   int64_t SendUserMessage(socket* sock, const user_msghdr* user, uint32_t flags);
   int64_t ReceiveUserMessage(socket* sock, user_msghdr* user, uint32_t flags);
   // Bytes moved so far, or `result` where there are none.
@@ -121,8 +123,8 @@ class SyscallBody {
   // The call sleeps on `queue` (may be null) until one of `events`, at most `timeout`, a number of
   // ticks, since it first had to; the timer wheel ends that, a tick late or more. A signal ends it
   // with `if_interrupted`. -EAGAIN, which stands where the timeout is zero.
-  int64_t WaitFor(WaitQueue* queue, uint32_t events, bool exclusive, Duration timeout,
-                  int64_t if_interrupted);
+  [[gnu::noinline]] int64_t WaitFor(WaitQueue* queue, uint32_t events, bool exclusive,
+                                    Duration timeout, int64_t if_interrupted);
   // The same for the call's own timeout, not zero, which is kept exactly; -EINTR by a signal.
   int64_t WaitExactly(WaitQueue* queue, uint32_t events, bool exclusive);
   void MustWait(WaitQueue* queue, uint32_t events, bool exclusive, int64_t if_interrupted);

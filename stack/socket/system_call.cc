@@ -135,7 +135,7 @@ bool SystemCall::TimedOut(WakeReason reason) const {
   return reason == WakeReason::kTimeout && kernel.now() >= deadline_;
 }
 
-void SystemCall::Leave() {
+void SystemCall::LeaveWaits() {
   if (poll_waits_ != nullptr) SyscallBody::EndPoll(*this);
   const bool slept = linked();
   if (slept) Unlink();
@@ -143,7 +143,6 @@ void SystemCall::Leave() {
   if (slept && file_ != nullptr) fput(file_);
   if (owns_file_) fput(file_);
   owns_file_ = false;
-  file_ = other_file_ = nullptr;
 }
 
 bool SystemCall::Again(Sleeper* sleeper, WakeReason reason) {

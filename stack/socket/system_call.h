@@ -240,7 +240,11 @@ class SystemCall : private Sleeper, public ListNode<> {
   void Sleep();
   bool TimedOut(WakeReason reason) const;
   // Gives up the file, the waits of a poll, and the place among those that sleep.
-  void Leave();
+  void Leave() {
+    if (linked() || poll_waits_ != nullptr || owns_file_) LeaveWaits();
+    file_ = other_file_ = nullptr;
+  }
+  void LeaveWaits();
   static bool Again(Sleeper* sleeper, WakeReason reason);
   // The host goes down: ends with -EINTR, without running any more.
   void Abandon();
@@ -251,41 +255,43 @@ class SystemCall : private Sleeper, public ListNode<> {
   Syscalls& sys_;
   Thread& thread_;
   SyscallArgs args_;
-  State state_ = State::kNew;
 
-  // How the last attempt wants to wait, where it does.
-  bool must_wait_ = false;
-  bool exclusive_ = false;
-  uint32_t events_ = 0;
-  WaitQueue* queue_ = nullptr;
+  // What is ~0 and what is 0 when a call begins stands together: most calls never wait, and this is
+  // then most of what they cost.
+
   // Until when, fixed by the first attempt that has to wait: one or the other.
-  bool deadline_known_ = false;
   Jiffies expire_ = kNoJiffies;          // on the timer wheel (schedule_timeout)
   SimTime deadline_ = SimTime::Never();  // exactly (schedule_hrtimeout)
   Jiffies retry_at_ = kNoJiffies;        // tries again then, whatever happens
-  int64_t if_interrupted_ = 0;           // the result where a signal ends the wait
-  sock* writer_ = nullptr;               // counts in its sk_write_pending while the call sleeps
-
-  // What the attempts so far leave to the next (see the head of this file).
-  bool again_ = false;        // there was one
-  uint32_t disconnects_ = 0;  // sk_disconnects when the call first slept
-  bool mmsg_started_ = false;
   SimTime mmsg_end_ = SimTime::Never();  // recvmmsg: no further message from then on
-  uint32_t messages_ = 0;                // sendmmsg, recvmmsg: done
-  int64_t given_up_ = 0;                 // connect: the result where the wait times out
-  size_t copied_ = 0;                    // bytes moved
-  size_t control_used_ = 0;  // bytes of control messages that the last successful one has written
-  uint32_t out_flags_ = 0;   // ... and its msg_flags
-  ubuf_info* ubuf_ = nullptr;
 
+  State state_ = State::kNew;
+  // How the last attempt wants to wait, where it does.
+  bool must_wait_ = false;
+  bool exclusive_ = false;
+  bool deadline_known_ = false;
+  uint32_t events_ = 0;
+  // What the attempts so far leave to the next (see the head of this file).
+  uint32_t disconnects_ = 0;  // sk_disconnects when the call first slept
+  uint32_t messages_ = 0;     // sendmmsg, recvmmsg: done
+  uint32_t out_flags_ = 0;    // msg_flags of the last successful one
   uint32_t poll_wait_count_ = 0;
+  WaitQueue* queue_ = nullptr;
+  int64_t if_interrupted_ = 0;  // the result where a signal ends the wait
+  sock* writer_ = nullptr;      // counts in its sk_write_pending while the call sleeps
+  int64_t given_up_ = 0;        // connect: the result where the wait times out
+  size_t copied_ = 0;           // bytes moved
+  size_t control_used_ = 0;  // bytes of control messages that the last successful one has written
+  ubuf_info* ubuf_ = nullptr;
   PollWait* poll_waits_ = nullptr;  // where a poll sleeps: its descriptors
   file* file_ = nullptr;            // what fd means; a reference while the call sleeps
   file* other_file_ = nullptr;      // what the second descriptor means, likewise
-  bool owns_file_ = false;          // close: the descriptor's reference is the call's to drop
   int64_t result_ = 0;
   Done done_ = nullptr;
   void* done_context_ = nullptr;
+  bool again_ = false;  // there was an attempt
+  bool mmsg_started_ = false;
+  bool owns_file_ = false;  // close: the descriptor's reference is the call's to drop
 };
 
 }  // namespace tapedeck
