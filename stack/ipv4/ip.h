@@ -136,9 +136,21 @@ void ip_cmsg_recv_offset(msghdr* msg, sock* sk, sk_buff* skb, uint32_t transport
                          uint32_t offset);
 // Whether the socket of `sk` lets members of a group on this host hear it, too.
 bool sk_mc_loop(const sock* sk);
+void ipv4_pktinfo_keep(sk_buff* skb);
 // Before a packet is queued on a socket: what IP_PKTINFO will need is kept in the control block (in
 // place of the options' first hop), and the route goes where `drop_dst`.
-void ipv4_pktinfo_prepare(const sock* sk, sk_buff* skb, bool drop_dst);
+[[gnu::always_inline]] inline void ipv4_pktinfo_prepare(const sock* sk, sk_buff* skb,
+                                                        bool drop_dst) {
+  // A socket of IPv6 tells it by IPV6_PKTINFO.
+  const bool wanted = (inet_sk(sk)->cmsg_flags & IP_CMSG_PKTINFO) != 0 || sk->sk_family == kAfInet6;
+  if (wanted && skb->dst != nullptr) {
+    ipv4_pktinfo_keep(skb);
+  } else {
+    IPCB(skb)->iif = 0;
+    IPCB(skb)->opt.faddr = kIpv4Any;
+  }
+  if (drop_dst) skb_dst_drop(skb);
+}
 // ifindex of the device a packet for us came in by, as a socket is bound to it.
 inline int inet_iif(const sk_buff* skb) {
   const rtable* const rt = skb_rtable(skb);

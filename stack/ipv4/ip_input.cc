@@ -27,11 +27,12 @@ namespace {
   return DropInput(skb, reason);
 }
 
-[[gnu::always_inline]] inline void CountEcn(net& net, const sk_buff* skb) {
+[[gnu::always_inline]] inline void CountEcn(net& net, const sk_buff* skb,
+                                            const wire::Ipv4Header* iph) {
   static constexpr IpExtMib kByCodepoint[] = {IpExtMib::kInNoECTPkts, IpExtMib::kInECT1Pkts,
                                               IpExtMib::kInECT0Pkts, IpExtMib::kInCEPkts};
   const uint32_t segs = skb_shinfo(skb)->gso_segs;
-  net.ip_ext_mib.Add(kByCodepoint[ip_hdr(skb)->ecn()], segs != 0 ? segs : 1);
+  net.ip_ext_mib.Add(kByCodepoint[iph->ecn()], segs != 0 ? segs : 1);
 }
 
 // RFC 1122 3.2.1.1: a datagram that fails any of these is silently discarded. The order is the
@@ -52,17 +53,20 @@ namespace {
   if (!pskb_may_pull(skb, wire::kIpv4HeaderBytes)) {
     return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
-  const wire::Ipv4Header* iph = ip_hdr(skb);
+  // The packet begins with it.
+  const auto* iph = reinterpret_cast<const wire::Ipv4Header*>(skb->data);
   if (iph->ihl() < 5 || iph->version() != 4) {
     return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
   }
-  CountEcn(net, skb);
+  CountEcn(net, skb, iph);
   const auto header_bytes = static_cast<uint32_t>(iph->header_bytes());
-  if (!pskb_may_pull(skb, header_bytes)) {
-    return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
+  if (header_bytes != wire::kIpv4HeaderBytes) {
+    if (!pskb_may_pull(skb, header_bytes)) {
+      return DropHeaderError(net, skb, SKB_DROP_REASON_NOT_SPECIFIED);
+    }
+    iph = reinterpret_cast<const wire::Ipv4Header*>(skb->data);
   }
-  iph = ip_hdr(skb);
-  if (ip_fast_csum(skb->data, iph->ihl()) != 0) {
+  if (ip_fast_csum(skb->data, header_bytes / 4) != 0) {
     net.ip_ext_mib.Inc(IpExtMib::kInCsumErrors);
     return DropHeaderError(net, skb, SKB_DROP_REASON_IP_CSUM);
   }
@@ -172,12 +176,6 @@ namespace {
   return NET_RX_SUCCESS;
 }
 
-[[gnu::always_inline]] inline int ip_rcv_finish(net& net, sk_buff* skb) {
-  TRACE_FUNCTION(net, skb, ip_rcv_finish, net, skb);
-  const int ret = ip_rcv_finish_core(net, skb, skb->dev);
-  return ret == NET_RX_DROP ? ret : dst_input(skb);
-}
-
 // A protocol that only raw sockets know, if they do: `raw` says so.
 [[gnu::noinline]] void DeliverToRawOnly(net& net, sk_buff* skb, bool raw) {
   if (raw) {
@@ -211,6 +209,23 @@ namespace {
   return 0;
 }
 
+[[gnu::always_inline]] inline int LocalDeliver(net& net, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip_local_deliver, skb);
+  if (ip_hdr(skb)->is_fragment()) {
+    skb = ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER);
+    if (skb == nullptr) return 0;
+  }
+  return ip_local_deliver_finish(net, skb);
+}
+
+[[gnu::always_inline]] inline int ip_rcv_finish(net& net, sk_buff* skb) {
+  TRACE_FUNCTION(net, skb, ip_rcv_finish, net, skb);
+  const int ret = ip_rcv_finish_core(net, skb, skb->dev);
+  if (ret == NET_RX_DROP) return ret;
+  // Most are for us, which needs no call then.
+  return skb->dst->input == ip_local_deliver ? LocalDeliver(net, skb) : dst_input(skb);
+}
+
 }  // namespace
 
 int ip_rcv(sk_buff* skb, net_device* dev, packet_type* pt, net_device* orig_dev) {
@@ -225,15 +240,7 @@ void ip_list_rcv(sk_buff_head* list, packet_type* pt, net_device* orig_dev) {
   while (sk_buff* const skb = __skb_dequeue(list)) ip_rcv(skb, skb->dev, pt, orig_dev);
 }
 
-int ip_local_deliver(sk_buff* skb) {
-  net& net = *skb->owner;
-  TRACE_FUNCTION(net, skb, ip_local_deliver, skb);
-  if (ip_hdr(skb)->is_fragment()) {
-    skb = ip_defrag(net, skb, IP_DEFRAG_LOCAL_DELIVER);
-    if (skb == nullptr) return 0;
-  }
-  return ip_local_deliver_finish(net, skb);
-}
+int ip_local_deliver(sk_buff* skb) { return LocalDeliver(*skb->owner, skb); }
 
 void ip_protocol_deliver_rcu(net& net, sk_buff* skb, uint8_t protocol) {
   ProtocolDeliver(net, skb, protocol);

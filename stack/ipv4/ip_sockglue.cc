@@ -23,7 +23,8 @@ struct QueuedPktinfo {
   Ipv4Address spec_dst;
 };
 static_assert(offsetof(inet_skb_parm, iif) == offsetof(QueuedPktinfo, ifindex));
-static_assert(offsetof(inet_skb_parm, opt) == offsetof(QueuedPktinfo, spec_dst));
+static_assert(offsetof(inet_skb_parm, opt) + offsetof(ip_options, faddr) ==
+              offsetof(QueuedPktinfo, spec_dst));
 
 // An option's value that is an int, or a single byte as IP_TOS allows. False where it is neither.
 bool TakeInt(const cmsghdr* cmsg, bool byte_allowed, int32_t* value) {
@@ -156,19 +157,11 @@ void ip_cmsg_recv_offset(msghdr* msg, sock* sk, sk_buff* skb, uint32_t transport
   if ((wanted & IP_CMSG_CHECKSUM) != 0) PutChecksum(msg, skb, transport_bytes, offset);
 }
 
-void ipv4_pktinfo_prepare(const sock* sk, sk_buff* skb, bool drop_dst) {
-  // A socket of IPv6 tells it by IPV6_PKTINFO.
-  const bool wanted = (inet_sk(sk)->cmsg_flags & IP_CMSG_PKTINFO) != 0 || sk->sk_family == kAfInet6;
+void ipv4_pktinfo_keep(sk_buff* skb) {
   auto* const queued = SKB_CB<QueuedPktinfo>(skb);
-  if (wanted && skb->dst != nullptr) {
-    // Through loopback: the device that the sender chose.
-    if (queued->ifindex == kLoopbackIfindex) queued->ifindex = inet_iif(skb);
-    queued->spec_dst = fib_compute_spec_dst(*skb->owner, skb);
-  } else {
-    queued->ifindex = 0;
-    queued->spec_dst = kIpv4Any;
-  }
-  if (drop_dst) skb_dst_drop(skb);
+  // Through loopback: the device that the sender chose.
+  if (queued->ifindex == kLoopbackIfindex) queued->ifindex = inet_iif(skb);
+  queued->spec_dst = fib_compute_spec_dst(*skb->owner, skb);
 }
 
 }  // namespace tapedeck

@@ -1,7 +1,6 @@
 #include "stack/udp/udp_queue.h"
 
 #include <cerrno>
-#include <utility>
 
 #include "stack/core/datagram.h"
 #include "stack/core/net.h"
@@ -17,13 +16,9 @@ enum class Release : uint8_t { kPartial, kAll };
 
 // Gives back `size` bytes of the receive buffer, and whole pages of the protocol's memory but for
 // the last one where the release is a partial one.
-[[gnu::always_inline]] inline void udp_rmem_release(sock* sk, uint32_t size, Release how) {
+[[gnu::noinline]] void ReleaseNow(sock* sk, uint32_t size, Release how) {
   udp_sock* const up = udp_sk(sk);
-  size += std::exchange(up->forward_deficit, 0);
-  if (how == Release::kPartial && size < sk->sk_rcvbuf / 4 && !skb_queue_empty(&up->reader_queue)) {
-    up->forward_deficit = size;
-    return;
-  }
+  up->forward_deficit = 0;
   const int32_t kept = how == Release::kPartial ? 1 : 0;
   sk->sk_forward_alloc += static_cast<int32_t>(size) - kept;
   sk_mem_reclaim(sk);
@@ -33,18 +28,32 @@ enum class Release : uint8_t { kPartial, kAll };
   skb_queue_splice_tail_init(&sk->sk_receive_queue, &up->reader_queue);
 }
 
-// The next datagram, which comes from the reader's queue: what has come meanwhile moves there where
-// it is empty.
-[[gnu::always_inline]] inline sk_buff* Take(sock* sk) {
+[[gnu::always_inline]] inline void udp_rmem_release(sock* sk, uint32_t size, Release how) {
+  udp_sock* const up = udp_sk(sk);
+  size += up->forward_deficit;
+  if (how == Release::kPartial && size < sk->sk_rcvbuf / 4 && !skb_queue_empty(&up->reader_queue)) {
+    up->forward_deficit = size;
+  } else {
+    ReleaseNow(sk, size, how);
+  }
+}
+
+// The reader's queue is empty: what has come meanwhile moves there.
+[[gnu::noinline]] sk_buff* TakeArrived(sock* sk) {
   sk_buff_head* const queue = &udp_sk(sk)->reader_queue;
-  if (skb_queue_empty(queue)) skb_queue_splice_tail_init(&sk->sk_receive_queue, queue);
-  sk_buff* const skb = __skb_dequeue(queue);
+  skb_queue_splice_tail_init(&sk->sk_receive_queue, queue);
+  return __skb_dequeue(queue);
+}
+// The next datagram, which comes from the reader's queue.
+[[gnu::always_inline]] inline sk_buff* Take(sock* sk) {
+  sk_buff* skb = __skb_dequeue(&udp_sk(sk)->reader_queue);
+  if (skb == nullptr) skb = TakeArrived(sk);
   if (skb != nullptr) udp_rmem_release(sk, skb->truesize, Release::kPartial);
   return skb;
 }
 
 // The datagram at *off of both queues, which stays.
-sk_buff* Peek(sock* sk, uint32_t flags, int* off) {
+[[gnu::noinline]] sk_buff* Peek(sock* sk, uint32_t flags, int* off) {
   sk_buff_head* const queue = &udp_sk(sk)->reader_queue;
   const int start = *off;
   sk_buff* const skb = __skb_try_recv_from_queue(queue, flags, off);

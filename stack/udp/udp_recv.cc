@@ -19,14 +19,10 @@
 namespace tapedeck {
 namespace {
 
-// Where in the next packet to start (below 0: SO_PEEK_OFF is off), and where the one after.
-int PeekOffset(const sock* sk, uint32_t flags) {
-  return (flags & MSG_PEEK) != 0 ? sk->sk_peek_off : 0;
-}
-void MovePeekOffset(sock* sk, uint32_t flags, int bytes) {
+// Where the next peek starts (below 0: SO_PEEK_OFF is off).
+void MovePeekOffset(sock* sk, bool peek, int bytes) {
   if (sk->sk_peek_off < 0) return;
-  sk->sk_peek_off =
-      (flags & MSG_PEEK) != 0 ? sk->sk_peek_off + bytes : std::max(sk->sk_peek_off - bytes, 0);
+  sk->sk_peek_off = peek ? sk->sk_peek_off + bytes : std::max(sk->sk_peek_off - bytes, 0);
 }
 
 // Whether the user wants to know more than the data of a datagram of IPv4; and what it is: source
@@ -49,14 +45,16 @@ void Tell(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset) {
 }
 
 // skb_copy_datagram_iter for the usual case of one piece (copy_linear_skb). 0 or -EFAULT.
-int CopyLinear(const sk_buff* skb, msghdr* msg, uint32_t off, uint32_t bytes) {
+[[gnu::always_inline]] inline int CopyLinear(const sk_buff* skb, msghdr* msg, uint32_t off,
+                                             uint32_t bytes) {
   skb->owner->ChargeBytes(CostPoint::k_copy_per_byte, bytes);
   return copy_to_iter(skb->data + off, bytes, &msg->msg_iter) == bytes ? 0 : -EFAULT;
 }
 
 // Copies payload, its checksum verified before where not all of it is copied, else on the way. 0,
 // -EFAULT, -EINVAL (wrong checksum).
-int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied, bool peek) {
+[[gnu::noinline]] int VerifyAndCopy(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied,
+                                    bool peek) {
   if (!skb_csum_unnecessary(skb)) {
     const bool whole = copied == skb->len && off == 0 && !peek;
     if (whole) return skb_copy_and_csum_datagram_iter(skb, 0, &msg->msg_iter);
@@ -66,17 +64,34 @@ int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off, uint32_t copied, bool p
   return skb_copy_datagram_iter(skb, off, &msg->msg_iter, copied);
 }
 
+// The same, without a call for the usual case: verified, and in one piece.
+[[gnu::always_inline]] inline int CopyPayload(sk_buff* skb, msghdr* msg, uint32_t off,
+                                              uint32_t copied, bool peek) {
+  const bool plain = skb_csum_unnecessary(skb) && !skb_is_nonlinear(skb);
+  return plain ? CopyLinear(skb, msg, off, copied) : VerifyAndCopy(skb, msg, off, copied, peek);
+}
+
 // The reader has done with a datagram.
 [[gnu::always_inline]] inline void skb_consume_udp(sk_buff* skb) {
   TRACE_FUNCTION(*skb->owner, skb, skb_consume_udp, skb);
   consume_skb(skb);
 }
 
-void DropForChecksum(sock* sk, sk_buff* skb, uint32_t flags) {
+[[gnu::noinline]] void DropForChecksum(sock* sk, sk_buff* skb, uint32_t flags) {
   Mib<UdpMib>& mib = udp_mib_of(sk->sk_net, skb);
   if (udp_drop_damaged(sk, skb, flags) != 0) return;
   mib.Inc(UdpMib::kInCsumErrors);
   mib.Inc(UdpMib::kInErrors);
+}
+
+// The user's memory ends before the datagram does.
+[[gnu::noinline]] int64_t DropForFault(sock* sk, sk_buff* skb, bool peek, int err) {
+  if (!peek) {
+    ++sk->sk_drops;
+    udp_mib_of(sk->sk_net, skb).Inc(UdpMib::kInErrors);
+  }
+  kfree_skb_reason(skb, peek ? SKB_DROP_REASON_CONSUMED : SKB_DROP_REASON_SKB_UCOPY_FAULT);
+  return err;
 }
 
 }  // namespace
@@ -97,7 +112,7 @@ int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
                           void (*tell)(sock* sk, msghdr* msg, sk_buff* skb, uint32_t offset)) {
   const bool peek = (flags & MSG_PEEK) != 0;
   for (;;) {
-    int off = PeekOffset(sk, flags);
+    int off = peek ? sk->sk_peek_off : 0;
     int err = 0;
     sk_buff* const skb = __skb_recv_udp(sk, flags, &off, &err);
     if (skb == nullptr) return err;
@@ -109,21 +124,14 @@ int64_t udp_recv_datagram(sock* sk, msghdr* msg, size_t len, uint32_t flags,
       DropForChecksum(sk, skb, flags);
       continue;
     }
-    if (err != 0) {
-      if (!peek) {
-        ++sk->sk_drops;
-        udp_mib_of(sk->sk_net, skb).Inc(UdpMib::kInErrors);
-      }
-      kfree_skb_reason(skb, peek ? SKB_DROP_REASON_CONSUMED : SKB_DROP_REASON_SKB_UCOPY_FAULT);
-      return err;
-    }
+    if (err != 0) return DropForFault(sk, skb, peek, err);
     // What SO_PEEK_OFF skips is not cut off, unless there is no room to spare behind it either.
     if (copied < ulen && len <= ulen - start) msg->msg_flags |= MSG_TRUNC;
     if (!peek) udp_mib_of(sk->sk_net, skb).Inc(UdpMib::kInDatagrams);
     sock_recv_cmsgs(msg, sk, skb);
     if (tell != nullptr) tell(sk, msg, skb, start);
     const uint32_t result = (flags & MSG_TRUNC) != 0 ? ulen : copied;
-    MovePeekOffset(sk, flags, static_cast<int>(result));
+    MovePeekOffset(sk, peek, static_cast<int>(result));
     skb_consume_udp(skb);
     return result;
   }
