@@ -27,29 +27,47 @@ bool BoundDevEq(int bound_dev_if, int dif) { return bound_dev_if == 0 || bound_d
 
 // Each segment is looked up by these two.
 
-[[gnu::always_inline]] inline uint32_t HashOf(net& net, const IpAddress& laddr, uint16_t lport,
-                                              const IpAddress& faddr, be16 fport) {
+[[gnu::always_inline]] inline uint32_t HashOf(net& net, Ipv4Address laddr, uint16_t lport,
+                                              Ipv4Address faddr, be16 fport) {
   // The port is added, so that who tries many ports hashes the rest once.
   const uint32_t secret = tcp_hashinfo(net).ehash_secret;
-  if (laddr.is_v4()) {
-    return lport + jhash_3words(laddr.v4().host(), faddr.v4().host(), fport.host(), secret);
-  }
+  return lport + jhash_3words(laddr.host(), faddr.host(), fport.host(), secret);
+}
+
+[[gnu::always_inline]] inline uint32_t HashOf(net& net, const IpAddress& laddr, uint16_t lport,
+                                              const IpAddress& faddr, be16 fport) {
+  if (laddr.is_v4()) return HashOf(net, laddr.v4(), lport, faddr.v4(), fport);
+  const uint32_t secret = tcp_hashinfo(net).ehash_secret;
   const AddressWords local = WordsOf(laddr);
   const uint32_t local_hash = jhash2(local.word, secret);
   const AddressWords foreign = WordsOf(faddr);
   return lport + jhash2(foreign.word, local_hash ^ fport.host());
 }
 
-[[gnu::always_inline]] inline bool Matches(const inet_ehash_node* node, const IpAddress& saddr,
-                                           be16 sport, const IpAddress& daddr, uint16_t dport,
+template <typename Address>
+[[gnu::always_inline]] inline bool Matches(const inet_ehash_node* node, const Address& saddr,
+                                           be16 sport, const Address& daddr, uint16_t dport,
                                            int dif) {
-  if (node->num != dport || node->dport != sport || node->daddr != saddr ||
-      node->rcv_saddr != daddr) {
+  if (node->num != dport || node->dport != sport || !(node->daddr == saddr) ||
+      !(node->rcv_saddr == daddr)) {
     return false;
   }
   // A socket may be bound to a device while it is hashed.
   const bool is_sock = node->state != TCP_TIME_WAIT && node->state != TCP_NEW_SYN_RECV;
   return BoundDevEq(is_sock ? NodeSock(node)->sk_bound_dev_if : node->bound_dev_if, dif);
+}
+
+template <typename Address>
+[[gnu::always_inline]] inline inet_ehash_node* EstablishedLookup(net& net, const Address& saddr,
+                                                                 be16 sport, const Address& daddr,
+                                                                 uint16_t dport, int dif) {
+  const uint32_t hash = HashOf(net, daddr, dport, saddr, sport);
+  for (inet_ehash_node& node : tcp_hashinfo(net).ehash.bucket(hash)) {
+    if (node.hash != hash || !Matches(&node, saddr, sport, daddr, dport, dif)) continue;
+    if (node.state == TCP_NEW_SYN_RECV) reqsk_hold(inet_reqsk(&node));
+    return &node;
+  }
+  return nullptr;
 }
 
 // Whether a listener bound to `bound` is to be found under `local`, which is a segment's
@@ -202,13 +220,12 @@ bool inet_match(const inet_ehash_node* node, const IpAddress& saddr, be16 sport,
 
 inet_ehash_node* __inet_lookup_established(net& net, const IpAddress& saddr, be16 sport,
                                            const IpAddress& daddr, be16 dport, int dif) {
-  const uint32_t hash = HashOf(net, daddr, dport.host(), saddr, sport);
-  for (inet_ehash_node& node : tcp_hashinfo(net).ehash.bucket(hash)) {
-    if (node.hash != hash || !Matches(&node, saddr, sport, daddr, dport.host(), dif)) continue;
-    if (node.state == TCP_NEW_SYN_RECV) reqsk_hold(inet_reqsk(&node));
-    return &node;
-  }
-  return nullptr;
+  return EstablishedLookup(net, saddr, sport, daddr, dport.host(), dif);
+}
+
+inet_ehash_node* inet_lookup_established(net& net, Ipv4Address saddr, be16 sport, Ipv4Address daddr,
+                                         be16 dport, int dif) {
+  return EstablishedLookup(net, saddr, sport, daddr, dport.host(), dif);
 }
 
 sock* __inet_lookup_listener(net& net, const IpAddress& saddr, be16 sport, const IpAddress& daddr,

@@ -61,6 +61,9 @@ inet_ehash_node* __inet_lookup(net& net, const IpAddress& saddr, be16 sport, con
                                be16 dport, int dif);
 inet_ehash_node* __inet_lookup_established(net& net, const IpAddress& saddr, be16 sport,
                                            const IpAddress& daddr, be16 dport, int dif);
+// The same of IPv4 alone.
+inet_ehash_node* inet_lookup_established(net& net, Ipv4Address saddr, be16 sport, Ipv4Address daddr,
+                                         be16 dport, int dif);
 sock* __inet_lookup_listener(net& net, const IpAddress& saddr, be16 sport, const IpAddress& daddr,
                              be16 dport, int dif);
 

@@ -312,8 +312,11 @@ void tcp_early_demux(sk_buff* skb, int dif) {
   if (!pskb_may_pull(skb, transport + wire::kTcpHeaderBytes)) return;
   const wire::TcpHeader* const th = tcp_hdr(skb);
   if (th->header_bytes() < wire::kTcpHeaderBytes) return;
-  inet_ehash_node* const node =
-      __inet_lookup_established(net, tcp_saddr(skb), th->source, tcp_daddr(skb), th->dest, dif);
+  inet_ehash_node* const node = tcp_is_v4(skb)
+                                    ? inet_lookup_established(net, ip_hdr(skb)->saddr, th->source,
+                                                              ip_hdr(skb)->daddr, th->dest, dif)
+                                    : __inet_lookup_established(net, tcp_saddr(skb), th->source,
+                                                                tcp_daddr(skb), th->dest, dif);
   if (node == nullptr || node->state == TCP_TIME_WAIT) return;
   if (node->state == TCP_NEW_SYN_RECV) {
     reqsk_put(inet_reqsk(node));
