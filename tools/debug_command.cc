@@ -182,10 +182,7 @@ int BecomeGdb(const DebugFlags& flags) {
   argv.insert(argv.end(), {"--args", OwnProgram(), "debug", "--hook",
                            std::to_string(flags.gdb_event), flags.what.file});
   for (const std::string& word : CaseArguments(flags.what)) argv.push_back(word);
-  std::vector<char*> pointers;
-  for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
-  pointers.push_back(nullptr);
-  execvp(pointers[0], pointers.data());
+  BecomeProgram(argv);
   ComplainOfDebug("--gdb: gdb cannot be run; is it installed?");
   return kExitUsage;
 }

@@ -1,6 +1,4 @@
 // tapedeck rr: Mozilla's rr round a run of tapedeck itself, where that works.
-#include <unistd.h>
-
 #include <cstdio>
 #include <memory>
 #include <string>
@@ -29,10 +27,7 @@ int BecomeCommand(const RrFlags& flags, const std::vector<std::string>& argv) {
   std::printf("%s\n", ShellLine(argv).c_str());
   if (flags.print) return kExitHeld;
   std::fflush(stdout);
-  std::vector<char*> pointers;
-  for (const std::string& word : argv) pointers.push_back(const_cast<char*>(word.c_str()));
-  pointers.push_back(nullptr);
-  execvp(pointers[0], pointers.data());
+  BecomeProgram(argv);
   std::fprintf(stderr, "tapedeck rr: %s cannot be run\n", argv[0].c_str());
   return kExitUsage;
 }

@@ -33,8 +33,7 @@ class ScratchFile {
     if (fd < 0) return absl::UnavailableError(absl::StrCat(path, ": cannot be made"));
     close(fd);
     ScratchFile file(path);
-    const absl::Status written = WriteBytes(path, bytes);
-    if (!written.ok()) return written;
+    if (absl::Status written = WriteBytes(path, bytes); !written.ok()) return written;
     return file;
   }
   ScratchFile(ScratchFile&& other) noexcept : path_(std::exchange(other.path_, "")) {}

@@ -24,6 +24,7 @@ using Clock = std::chrono::steady_clock;
 
 std::vector<char*> Pointers(const std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (const std::string& string : strings) pointers.push_back(const_cast<char*>(string.c_str()));
   pointers.push_back(nullptr);
   return pointers;
@@ -107,6 +108,10 @@ absl::StatusOr<ChildResult> RunChild(const std::vector<std::string>& argv,
   }
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
+}
+
+void BecomeProgram(const std::vector<std::string>& argv) {
+  execvp(argv[0].c_str(), Pointers(argv).data());
 }
 
 std::string OwnProgram() {

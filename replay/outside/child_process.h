@@ -22,6 +22,10 @@ absl::StatusOr<ChildResult> RunChild(const std::vector<std::string>& argv,
                                      const std::vector<std::string>& environment = {},
                                      int seconds_max = 600);
 
+// This process goes on as the program `argv`, argv[0] looked for in PATH; returns where that cannot
+// be.
+void BecomeProgram(const std::vector<std::string>& argv);
+
 // This program's own file.
 std::string OwnProgram();
 
