@@ -57,6 +57,7 @@ void dev_remove_pack(packet_type* pt);
 // --- NAPI. ---
 
 inline constexpr int NAPI_POLL_WEIGHT = 64;
+inline constexpr uint32_t GRO_HASH_BUCKETS = 8;
 
 // napi_struct::state.
 enum : uint8_t {
@@ -79,6 +80,9 @@ struct napi_struct : ListNode<> {
   // Packets on their way to netif_receive_skb_list_internal, and for how many segments they stand.
   sk_buff_head rx_list;
   uint32_t rx_count = 0;
+  // Packets that wait for more of their flow (gro.h), by hash; which buckets have any.
+  sk_buff_head gro_hash[GRO_HASH_BUCKETS];
+  uint8_t gro_bitmask = 0;
   napi_struct* dev_next = nullptr;  // the device's other instances
 };
 
@@ -106,8 +110,8 @@ bool napi_complete_done(napi_struct* napi, int work_done);
 inline bool napi_complete(napi_struct* napi) { return napi_complete_done(napi, 0); }
 
 // A packet from a poll function, link-layer header pulled (eth_type_trans). It reaches its protocol
-// with the next batch: after gro_normal_batch packets or at the end of the poll. Packets are not
-// merged.
+// with the next batch: after gro_normal_batch packets or at the end of the poll. Where the device
+// has NETIF_F_GRO it may wait for others to be merged with (gro.h).
 void napi_gro_receive(napi_struct* napi, sk_buff* skb);
 // Hands the batch up.
 void gro_normal_list(napi_struct* napi);

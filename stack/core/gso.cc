@@ -24,13 +24,6 @@ uint16_t NetworkProtocol(const sk_buff* skb) {
   return LoadBe16(skb_network_header(skb) - kEtherTypeBytes);
 }
 
-const packet_offload* FindOffload(const net& net, uint16_t type) {
-  for (const packet_offload* offload : net.offload_base) {
-    if (offload != nullptr && offload->type == type) return offload;
-  }
-  return nullptr;
-}
-
 // Of each segment: UDP's is fixed, TCP's says its own length.
 uint32_t TransportHeaderBytes(const sk_buff* skb) {
   constexpr uint32_t kUdpHeaderBytes = 8;
@@ -102,6 +95,13 @@ void dev_remove_offload(net& net, const packet_offload* offload) {
   }
 }
 
+const packet_offload* skb_find_offload(const net& net, uint16_t type) {
+  for (const packet_offload* offload : net.offload_base) {
+    if (offload != nullptr && offload->type == type) return offload;
+  }
+  return nullptr;
+}
+
 bool net_gso_ok(netdev_features_t features, uint32_t gso_type) {
   netdev_features_t wanted = 0;
   if ((gso_type & SKB_GSO_TCPV4) != 0) wanted |= NETIF_F_TSO;
@@ -134,7 +134,7 @@ GsoResult skb_gso_segment(sk_buff* skb, netdev_features_t features) {
   if (!summed && skb_cow_head(skb, 0) != 0) return GsoError(-ENOMEM);
   skb_reset_mac_header(skb);
   skb_reset_mac_len(skb);
-  const packet_offload* const offload = FindOffload(*skb->owner, NetworkProtocol(skb));
+  const packet_offload* const offload = skb_find_offload(*skb->owner, NetworkProtocol(skb));
   if (offload == nullptr) return GsoError(-EPROTONOSUPPORT);
   __skb_pull(skb, static_cast<uint32_t>(skb_network_offset(skb)));
   const GsoResult result = offload->gso_segment(skb, features);

@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "stack/core/net_device.h"
+#include "stack/core/sk_buff_head.h"
 #include "stack/core/skbuff.h"
 
 namespace tapedeck {
@@ -32,14 +33,22 @@ struct GsoResult {
 };
 constexpr GsoResult GsoError(int error) { return {.error = error, .segs = nullptr}; }
 
-// Cuts packets of one EtherType. Data is at the network header, mac_header is set.
+// Cuts packets of one EtherType, and makes one of several.
 struct packet_offload {
   uint16_t type;
+  // Data is at the network header, mac_header is set.
   GsoResult (*gso_segment)(sk_buff* skb, netdev_features_t features);
+  // Compares a packet with the held ones that may be of its flow, and merges it with one where it
+  // can (gro.h). The held packet that must go up now; nullptr: none.
+  sk_buff* (*gro_receive)(sk_buff_head* held, sk_buff* skb);
+  // Puts the headers of a merged packet right; its own is `nhoff` bytes behind data.
+  void (*gro_complete)(sk_buff* skb, uint32_t nhoff);
 };
 // Registers `offload`, which outlives the host. REQUIRES: there is room (net::kOffloads).
 void dev_add_offload(net& net, const packet_offload* offload);
 void dev_remove_offload(net& net, const packet_offload* offload);
+// nullptr where nobody has registered the EtherType.
+const packet_offload* skb_find_offload(const net& net, uint16_t type);
 
 // Whether a device with `features` takes packets of `gso_type` / this packet as it is.
 bool net_gso_ok(netdev_features_t features, uint32_t gso_type);

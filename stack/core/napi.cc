@@ -1,6 +1,7 @@
 // NAPI: polling instead of an interrupt for every packet (net/core/dev.c,
 // Documentation/networking/napi.rst).
 #include "stack/core/dev.h"
+#include "stack/core/gro.h"
 #include "stack/core/net.h"
 #include "stack/core/qdisc.h"
 
@@ -20,7 +21,8 @@ int napi_poll(softnet_data& sd, napi_struct* napi) {
                static_cast<uint64_t>(weight), complete);
   if (complete) return work;
   // A driver that has called napi_complete_done all the same has been scheduled anew by an
-  // interrupt at most.
+  // interrupt at most. Packets may be held until the next poll where a jiffy is short.
+  if (napi->gro_bitmask != 0) napi_gro_flush(napi, /*flush_old=*/sd.host_net.kernel.hz() >= 1000);
   gro_normal_list(napi);
   if (!napi->linked()) sd.action_repoll.PushBack(napi);
   return work;
@@ -114,6 +116,9 @@ void napi_disable(napi_struct* napi) {
   napi->Unlink();
   napi->state |= NAPI_STATE_SCHED;
   napi->state &= static_cast<uint8_t>(~(NAPI_STATE_MISSED | NAPI_STATE_DISABLE));
+  // The poll that is not waited for would have let go what it held.
+  if (napi->gro_bitmask != 0) napi_gro_flush(napi, /*flush_old=*/false);
+  gro_normal_list(napi);
 }
 
 bool napi_schedule_prep(napi_struct* napi) {
@@ -147,6 +152,7 @@ bool napi_complete_done(napi_struct* napi, int work_done) {
   TRACE_FUNCTION(dev_net(napi->dev), nullptr, napi_complete_done, napi, work_done);
   softnet_data& sd = cpu_softnet(*napi->cpu);
   sd.cpu.Charge(CostPoint::k_napi_complete);
+  if (napi->gro_bitmask != 0) napi_gro_flush(napi, /*flush_old=*/false);
   gro_normal_list(napi);
   napi->Unlink();
   const bool missed = (napi->state & NAPI_STATE_MISSED) != 0;
@@ -155,21 +161,6 @@ bool napi_complete_done(napi_struct* napi, int work_done) {
   napi->state |= NAPI_STATE_SCHED;
   __napi_schedule(sd.cpu, napi);
   return false;
-}
-
-void napi_gro_receive(napi_struct* napi, sk_buff* skb) {
-  net& net = dev_net(napi->dev);
-  TRACE_FUNCTION(net, skb, napi_gro_receive, napi, skb);
-  net.this_cpu().Charge(CostPoint::k_gro_receive);
-  skb->napi_id = napi->napi_id;
-  __skb_queue_tail(&napi->rx_list, skb);
-  if (++napi->rx_count >= static_cast<uint32_t>(net.core.gro_normal_batch)) gro_normal_list(napi);
-}
-
-void gro_normal_list(napi_struct* napi) {
-  if (napi->rx_count == 0) return;
-  napi->rx_count = 0;
-  netif_receive_skb_list_internal(dev_net(napi->dev), &napi->rx_list);
 }
 
 }  // namespace tapedeck

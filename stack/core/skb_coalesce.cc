@@ -9,24 +9,12 @@ namespace tapedeck {
 
 namespace {
 
-// `from`'s buffer as a page: the packet's hold on it goes over to the page. nullptr where memory
-// failed.
-page* HeadAsPage(sk_buff* from) {
-  page* const p = from->owner->page_cache.New();
-  if (p == nullptr) return nullptr;
-  p->buffer.data = from->head;
-  p->buffer.bytes = from->head_bytes;
-  p->buffer.slab = from->head_slab;
-  p->owner = from->owner;
-  return p;
-}
-
 // Whether a packet's buffer cannot become a fragment of another packet.
 bool skb_head_is_locked(const sk_buff* skb) { return !skb->head_frag || skb_cloned(skb); }
 
 // Puts the linear data of `from` behind the fragments of `to`. False where memory failed.
 [[gnu::always_inline]] inline bool StealHead(sk_buff* to, sk_buff* from) {
-  page* const p = HeadAsPage(from);
+  page* const p = skb_internal::HeadAsPage(from);
   if (p == nullptr) return false;
   skb_fill_page_desc(to, skb_shinfo(to)->nr_frags, p, skb_headroom(from), skb_headlen(from));
   return true;
@@ -46,6 +34,16 @@ void MoveFrags(sk_buff* to, sk_buff* from) {
 }
 
 }  // namespace
+
+page* skb_internal::HeadAsPage(sk_buff* from) {
+  page* const p = from->owner->page_cache.New();
+  if (p == nullptr) return nullptr;
+  p->buffer.data = from->head;
+  p->buffer.bytes = from->head_bytes;
+  p->buffer.slab = from->head_slab;
+  p->owner = from->owner;
+  return p;
+}
 
 bool skb_try_coalesce(sk_buff* to, sk_buff* from, bool* fragstolen, uint32_t* delta_truesize) {
   *fragstolen = false;

@@ -17,6 +17,8 @@ uint32_t LogicalBufferBytes(uint32_t size);
 void skb_release_head_state(sk_buff* skb);
 // Gives up our hold on the data: the last holder frees fragments, frag_list and buffer.
 void skb_release_data(sk_buff* skb);
+// Its buffer as a page: the packet's hold on it goes over to the page. nullptr where memory failed.
+page* HeadAsPage(sk_buff* from);
 // Frees the buffer alone.
 void FreeHead(sk_buff* skb);
 // Gives up a chain of packets from a frag_list.

@@ -147,6 +147,7 @@ enum : uint32_t {
   SKB_GSO_TCPV4 = 1U << 0,
   SKB_GSO_DODGY = 1U << 1,
   SKB_GSO_TCP_ECN = 1U << 2,
+  SKB_GSO_TCP_FIXEDID = 1U << 3,  // IP ID is the same in all segments
   SKB_GSO_TCPV6 = 1U << 4,
   SKB_GSO_UDP_L4 = 1U << 17,
   SKB_GSO_FRAGLIST = 1U << 18,

@@ -402,7 +402,7 @@ net_device* ixgbe_probe(net& net, int slot, std::string_view name, const IxgbeOp
   dev->watchdog_timeo = Duration::Seconds(5);
   dev->hw_features = NETIF_F_SG | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_RXHASH |
                      NETIF_F_HW_VLAN_CTAG_RX | NETIF_F_HW_VLAN_CTAG_TX | NETIF_F_TSO | NETIF_F_TSO6;
-  dev->features = dev->hw_features | NETIF_F_HIGHDMA | NETIF_F_GRO;
+  dev->features = dev->hw_features | NETIF_F_HIGHDMA;
   netif_napi_add(dev, &adapter.napi, &Poll);
   adapter.napi.vector = kQueueVector;
   if (register_netdev(dev) != 0) {
@@ -410,6 +410,7 @@ net_device* ixgbe_probe(net& net, int slot, std::string_view name, const IxgbeOp
     free_netdev(dev);
     return nullptr;
   }
+  dev->hw_features |= NETIF_F_GRO;  // may be switched on, and is not (see gro.h)
   return dev;
 }
 

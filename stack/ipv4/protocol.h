@@ -33,6 +33,9 @@ struct net_protocol {
   // Cuts a packet of several segments: data is at the transport header, which is set. May be null:
   // the protocol makes none. See gso.h.
   GsoResult (*gso_segment)(sk_buff* skb, netdev_features_t features) = nullptr;
+  // As packet_offload's. May be null: its packets are not merged.
+  sk_buff* (*gro_receive)(sk_buff_head* held, sk_buff* skb) = nullptr;
+  void (*gro_complete)(sk_buff* skb, uint32_t nhoff) = nullptr;
 };
 
 // Registers `protocol`, which must outlive the host. 0, or -1 where the number is taken.

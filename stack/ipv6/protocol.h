@@ -33,6 +33,8 @@ struct inet6_protocol {
   int (*early_demux)(sk_buff* skb, DropReason* reason) = nullptr;
   uint8_t flags = 0;
   GsoResult (*gso_segment)(sk_buff* skb, netdev_features_t features) = nullptr;
+  sk_buff* (*gro_receive)(sk_buff_head* held, sk_buff* skb) = nullptr;
+  void (*gro_complete)(sk_buff* skb, uint32_t nhoff) = nullptr;
 };
 
 // Registers `protocol`, which must outlive the host. 0, or -1 where the number is taken.

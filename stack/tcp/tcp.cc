@@ -5,6 +5,7 @@
 #include "stack/ipv6/ipv6_sock.h"
 #include "stack/ipv6/protocol.h"
 #include "stack/tcp/netns_tcp.h"
+#include "stack/tcp/tcp_gro.h"
 #include "stack/tcp/tcp_ipv4.h"
 #include "stack/tcp/tcp_ipv6.h"
 #include "stack/tcp/tcp_offload.h"
@@ -23,13 +24,17 @@ const net_protocol kTcpProtocol = {.handler = tcp_v4_rcv,
                                    .early_demux = tcp_v4_early_demux,
                                    .no_policy = true,
                                    .icmp_strict_tag_validation = true,
-                                   .gso_segment = tcp4_gso_segment};
+                                   .gso_segment = tcp4_gso_segment,
+                                   .gro_receive = tcp4_gro_receive,
+                                   .gro_complete = tcp4_gro_complete};
 
 const inet6_protocol kTcpv6Protocol = {.handler = tcp_v6_rcv,
                                        .err_handler = tcp_v6_err,
                                        .early_demux = tcp_v6_early_demux,
                                        .flags = INET6_PROTO_NOPOLICY | INET6_PROTO_FINAL,
-                                       .gso_segment = tcp6_gso_segment};
+                                       .gso_segment = tcp6_gso_segment,
+                                       .gro_receive = tcp6_gro_receive,
+                                       .gro_complete = tcp6_gro_complete};
 
 // tcp_sk_init's control socket: resets carry DF and therefore no IP ID.
 inet_sock* MakeControlSocket(net& net) {

@@ -1,0 +1,141 @@
+#include "stack/tcp/tcp_gro.h"
+
+#include <cstddef>
+#include <cstring>
+
+#include "stack/base/checksum.h"
+#include "stack/core/gro.h"
+#include "stack/ipv4/ip.h"
+#include "stack/ipv6/in6.h"
+#include "stack/tcp/tcp_sock.h"
+#include "stack/wire/ip_protocol.h"
+#include "stack/wire/tcp.h"
+
+namespace tapedeck {
+
+namespace {
+
+// A merged packet has them where any of its segments has; only the last can.
+constexpr uint16_t kOfAnySegment = TCPHDR_FIN | TCPHDR_PSH;
+constexpr uint16_t kEndsPacket = TCPHDR_URG | TCPHDR_PSH | TCPHDR_RST | TCPHDR_SYN | TCPHDR_FIN;
+
+// The header, pulled; nullptr where it is cut short.
+const wire::TcpHeader* tcp_gro_pull_header(sk_buff* skb) {
+  const uint8_t* header = skb_gro_header(skb, wire::kTcpHeaderBytes);
+  if (header == nullptr) return nullptr;
+  const auto bytes =
+      static_cast<uint32_t>(reinterpret_cast<const wire::TcpHeader*>(header)->header_bytes());
+  if (bytes < wire::kTcpHeaderBytes) return nullptr;
+  header = skb_gro_header(skb, bytes);
+  if (header != nullptr) skb_gro_pull(skb, bytes);
+  return reinterpret_cast<const wire::TcpHeader*>(header);
+}
+
+// The held packet of the same connection; others are out of the comparison from here on.
+sk_buff* tcp_gro_lookup(const sk_buff_head* held, const wire::TcpHeader& th) {
+  for (sk_buff* p = skb_peek(held); p != nullptr; p = skb_peek_next(p, held)) {
+    if (!NAPI_GRO_CB(p)->same_flow) continue;
+    const wire::TcpHeader* const other = tcp_hdr(p);
+    if (other->source == th.source && other->dest == th.dest) return p;
+    NAPI_GRO_CB(p)->same_flow = false;
+  }
+  return nullptr;
+}
+
+// Whether the headers say the same.
+bool IsAlike(const wire::TcpHeader& th, const wire::TcpHeader& held) {
+  return th.doff() == held.doff() && ((th.flags() ^ held.flags()) & ~kOfAnySegment) == 0 &&
+         th.window == held.window && th.ack_seq == held.ack_seq &&
+         std::memcmp(&th + 1, &held + 1, th.header_bytes() - sizeof(th)) == 0;
+}
+
+// Bytes of the held packet behind its headers.
+uint32_t PayloadBytes(const sk_buff* held) { return held->len - skb_gro_offset(held); }
+
+bool Follows(const wire::TcpHeader& th, const sk_buff* held) {
+  return th.sequence() == tcp_hdr(held)->sequence() + PayloadBytes(held);
+}
+
+bool Merge(sk_buff* held, sk_buff* skb, const wire::TcpHeader& th) {
+  const uint32_t mss = skb_shinfo(held)->gso_size;
+  const uint32_t len = skb_gro_len(skb);
+  const bool fits = len != 0 && len <= mss;
+  if (!fits || !IsAlike(th, *tcp_hdr(held)) || !Follows(th, held)) return false;
+  if (gro_receive_network_flush(skb, held)) return false;
+  const uint16_t flags = th.flags() & kOfAnySegment;
+  if (!skb_gro_receive(held, skb)) return false;
+  if (flags != 0) {
+    auto* const held_th = reinterpret_cast<wire::TcpHeader*>(
+        skb_writable(held, skb_transport_header(held), sizeof(wire::TcpHeader)));
+    held_th->set_flags(held_th->flags() | flags);
+  }
+  return true;
+}
+
+// With the header pulled.
+sk_buff* tcp_gro_receive(sk_buff_head* held, sk_buff* skb, const wire::TcpHeader& th) {
+  napi_gro_cb* const cb = NAPI_GRO_CB(skb);
+  const uint32_t len = skb_gro_len(skb);
+  const uint16_t flags = th.flags();
+  sk_buff* const p = tcp_gro_lookup(held, th);
+  uint32_t mss = 1;
+  if (p != nullptr && Merge(p, skb, th)) mss = skb_shinfo(p)->gso_size;
+  const bool last = len < mss || (flags & kEndsPacket) != 0;
+  cb->flush |= last;
+  return p != nullptr && (!cb->same_flow || last) ? p : nullptr;
+}
+
+// Those that can be no part of a merged packet are not summed.
+sk_buff* ReceiveWithPseudo(sk_buff_head* held, sk_buff* skb, wsum pseudo) {
+  napi_gro_cb* const cb = NAPI_GRO_CB(skb);
+  const bool right = cb->flush || skb_gro_checksum_validate(skb, pseudo);
+  const wire::TcpHeader* const th = right ? tcp_gro_pull_header(skb) : nullptr;
+  if (th != nullptr) return tcp_gro_receive(held, skb, *th);
+  cb->flush = true;
+  return nullptr;
+}
+
+wsum Pseudo4(const sk_buff* skb, uint32_t len) {
+  const wire::Ipv4Header* const iph = ip_hdr(skb);
+  return csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), len, wire::kIpProtoTcp, 0);
+}
+
+wsum Pseudo6(const sk_buff* skb, uint32_t len) {
+  const wire::Ipv6Header* const hdr = ipv6_hdr(skb);
+  return csum_ipv6_nofold(hdr->saddr.bytes(), hdr->daddr.bytes(), len, wire::kIpProtoTcp, 0);
+}
+
+void tcp_gro_complete(sk_buff* skb, wsum pseudo, uint32_t gso_type) {
+  auto* const th = reinterpret_cast<wire::TcpHeader*>(
+      skb_writable(skb, skb_transport_header(skb), sizeof(wire::TcpHeader)));
+  th->check = csum_from32to16(pseudo);
+  skb->csum_start = skb->transport_header;
+  skb->csum_offset = offsetof(wire::TcpHeader, check);
+  skb->ip_summed = CHECKSUM_PARTIAL;
+  skb_shared_info* const info = skb_shinfo(skb);
+  info->gso_segs = NAPI_GRO_CB(skb)->count;
+  info->gso_type |= gso_type;
+  if (th->cwr()) info->gso_type |= SKB_GSO_TCP_ACCECN;
+}
+
+}  // namespace
+
+sk_buff* tcp4_gro_receive(sk_buff_head* held, sk_buff* skb) {
+  return ReceiveWithPseudo(held, skb, Pseudo4(skb, skb_gro_len(skb)));
+}
+
+sk_buff* tcp6_gro_receive(sk_buff_head* held, sk_buff* skb) {
+  return ReceiveWithPseudo(held, skb, Pseudo6(skb, skb_gro_len(skb)));
+}
+
+void tcp4_gro_complete(sk_buff* skb, uint32_t thoff) {
+  uint32_t gso_type = SKB_GSO_TCPV4;
+  if (NAPI_GRO_CB(skb)->ip_fixedid) gso_type |= SKB_GSO_TCP_FIXEDID;
+  tcp_gro_complete(skb, Pseudo4(skb, skb->len - thoff), gso_type);
+}
+
+void tcp6_gro_complete(sk_buff* skb, uint32_t thoff) {
+  tcp_gro_complete(skb, Pseudo6(skb, skb->len - thoff), SKB_GSO_TCPV6);
+}
+
+}  // namespace tapedeck
