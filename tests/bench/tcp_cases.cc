@@ -52,6 +52,9 @@ Task<> Reply(Thread& thread, Host& host, int fd) {
   }
 }
 
+// Whether segments that one poll finds go up as one packet (`ethtool -K eth0 gro on`).
+enum class Merging : uint8_t { kOff, kOn };
+
 using Application = Task<> (*)(Thread& thread, Host& host, int fd);
 
 Task<> Serve(Thread& thread, Host& host, uint16_t port, Application application) {
@@ -92,12 +95,13 @@ bool IsArpRequest(const uint8_t* frame) {
 // every checksum is computed and verified by the stack. No trace.
 class TcpStack : public Case {
  public:
-  TcpStack(Plan plan, Offer offer)
+  TcpStack(Plan plan, Offer offer, Merging merging)
       : plan_(plan),
         peer_(plan, offer, TcpConnections(plan),
               [this](std::span<const uint8_t> frame) { Receive(frame); }) {
     ops_.ndo_start_xmit = &TcpStack::Transmit;
     AddDevice();
+    if (merging == Merging::kOn) device_->features |= NETIF_F_GRO;
     StartApplications(host_);
     world_.RunUntil(world_.now());  // the applications listen
     Receive(ArpRequest());
@@ -130,6 +134,22 @@ class TcpStack : public Case {
     self->peer_.OnFrame({self->sent_, skb->len});
     consume_skb(skb);
     return NETDEV_TX_OK;
+  }
+
+  ~TcpStack() override { napi_disable(&napi_); }
+
+  // Takes the burst, as a driver's poll does.
+  static int Poll(napi_struct* napi, int budget) {
+    TcpStack* const self = *netdev_priv<TcpStack*>(napi->dev);
+    int work = 0;
+    while (work < budget) {
+      sk_buff* const skb = __skb_dequeue(&self->received_);
+      if (skb == nullptr) break;
+      ++work;
+      napi_gro_receive(napi, skb);
+    }
+    if (work < budget) napi_complete_done(napi, work);
+    return work;
   }
 
   void AddDevice() {
