@@ -6,6 +6,7 @@
 #include "replay/lab/lab.h"
 #include "stack/core/dev.h"
 #include "stack/core/eth.h"
+#include "stack/core/gro.h"
 #include "stack/core/skb_data.h"
 #include "stack/wire/arp.h"
 #include "tests/bench/cases.h"
@@ -102,6 +103,8 @@ class TcpStack : public Case {
     ops_.ndo_start_xmit = &TcpStack::Transmit;
     AddDevice();
     if (merging == Merging::kOn) device_->features |= NETIF_F_GRO;
+    napi_.dev = device_;
+    napi_.cpu = &host_.kernel().cpu(0);
     StartApplications(host_);
     world_.RunUntil(world_.now());  // the applications listen
     Receive(ArpRequest());
@@ -136,22 +139,6 @@ class TcpStack : public Case {
     return NETDEV_TX_OK;
   }
 
-  ~TcpStack() override { napi_disable(&napi_); }
-
-  // Takes the burst, as a driver's poll does.
-  static int Poll(napi_struct* napi, int budget) {
-    TcpStack* const self = *netdev_priv<TcpStack*>(napi->dev);
-    int work = 0;
-    while (work < budget) {
-      sk_buff* const skb = __skb_dequeue(&self->received_);
-      if (skb == nullptr) break;
-      ++work;
-      napi_gro_receive(napi, skb);
-    }
-    if (work < budget) napi_complete_done(napi, work);
-    return work;
-  }
-
   void AddDevice() {
     device_ = alloc_netdev_mqs(host_.network(), sizeof(TcpStack*), "eth%d", &ether_setup, 1, 1);
     CHECK(device_ != nullptr);
@@ -174,7 +161,13 @@ class TcpStack : public Case {
 
   // Hands the burst to the stack and lets everything that follows from it happen.
   void Flush() {
-    netif_receive_skb_list_internal(host_.network(), &received_);
+    if ((device_->features & NETIF_F_GRO) != 0) {
+      while (sk_buff* const skb = __skb_dequeue(&received_)) napi_gro_receive(&napi_, skb);
+      napi_gro_flush(&napi_, /*flush_old=*/false);
+      gro_normal_list(&napi_);
+    } else {
+      netif_receive_skb_list_internal(host_.network(), &received_);
+    }
     world_.RunUntil(world_.now() + kGap);
   }
 
@@ -185,6 +178,7 @@ class TcpStack : public Case {
   Host& host_ = *arena_.New<Host>(world_, KernelOptions{}, FreeCostTable());
   net_device* device_ = nullptr;
   sk_buff_head received_;
+  napi_struct napi_;
   uint8_t sent_[2048];
   TcpPeer peer_;
 };
@@ -193,7 +187,7 @@ class TcpStack : public Case {
 // frames come in.
 class TcpPath : public Case, private nic::WireSink {
  public:
-  TcpPath(Plan plan, Offer offer)
+  TcpPath(Plan plan, Offer offer, Merging merging)
       : plan_(plan),
         lab_(OneHost()),
         peer_(plan, offer, TcpConnections(plan),
@@ -201,6 +195,10 @@ class TcpPath : public Case, private nic::WireSink {
                 lab_.port(0).Inject(now_, frame, /*stable=*/false, 0);
               }),
         turn_(lab_.world().NewEventSource(), this) {
+    if (merging == Merging::kOn) {
+      net_device* const dev = dev_get_by_name(lab_.host(0).network(), "eth0");
+      netdev_set_features(dev, dev->features | NETIF_F_GRO);
+    }
     StartApplications(lab_.host(0));
     lab_.nic(0).set_sink(this);
     lab_.port(0).Inject(lab_.world().now(), ArpRequest(), /*stable=*/false, 0);
@@ -269,10 +267,13 @@ void AddAll(Suite& suite, const std::string& where) {
         Row{"tcp_connect", "connections", Plan::kConnect}}) {
     const Plan plan = row.plan;
     suite.Add(where + row.name, row.unit,
-              [plan] { return std::make_unique<TcpCase>(plan, Offer::kPlain); });
-    suite.Add(where + row.name + "_ts_sack", row.unit,
-              [plan] { return std::make_unique<TcpCase>(plan, Offer::kTimestampsAndSack); });
+              [plan] { return std::make_unique<TcpCase>(plan, Offer::kPlain, Merging::kOff); });
+    suite.Add(where + row.name + "_ts_sack", row.unit, [plan] {
+      return std::make_unique<TcpCase>(plan, Offer::kTimestampsAndSack, Merging::kOff);
+    });
   }
+  suite.Add(where + "tcp_receive_gro", "frames",
+            [] { return std::make_unique<TcpCase>(Plan::kSend, Offer::kPlain, Merging::kOn); });
 }
 
 }  // namespace

@@ -204,7 +204,9 @@ void TcpPeer::Proceed(Connection& connection) {
       // As it stands now: a stack that answers at once would keep the peer sending for ever.
       const uint32_t end = connection.snd_una + kFlightSegments * data_.payload_bytes;
       while (!Before(end, connection.snd_nxt + data_.payload_bytes)) {
-        Send(data_, connection, kPsh | kAck);
+        // A bulk sender pushes the last of what it can send now.
+        const bool last = Before(end, connection.snd_nxt + 2 * data_.payload_bytes);
+        Send(data_, connection, last ? kPsh | kAck : kAck);
       }
       break;
     }
