@@ -102,6 +102,8 @@ int main(int argc, char** argv) {
             [] { return std::make_unique<LwipUdp>(kSmallFrameBytes, kEchoPort); });
   using Plan = TcpPeer::Plan;
   suite.Add("lwip/tcp_receive", "frames", [] { return std::make_unique<LwipTcp>(Plan::kSend); });
+  suite.Add("lwip/tcp_receive_data", "segments",
+            [] { return std::make_unique<LwipTcp>(Plan::kSendData); });
   suite.Add("lwip/tcp_send", "frames", [] { return std::make_unique<LwipTcp>(Plan::kFetch); });
   suite.Add("lwip/tcp_request", "transactions",
             [] { return std::make_unique<LwipTcp>(Plan::kRequest); });

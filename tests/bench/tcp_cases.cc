@@ -272,8 +272,11 @@ void AddAll(Suite& suite, const std::string& where) {
       return std::make_unique<TcpCase>(plan, Offer::kTimestampsAndSack, Merging::kOff);
     });
   }
-  suite.Add(where + "tcp_receive_gro", "frames",
-            [] { return std::make_unique<TcpCase>(Plan::kSend, Offer::kPlain, Merging::kOn); });
+  for (const Merging merging : {Merging::kOff, Merging::kOn}) {
+    suite.Add(
+        where + (merging == Merging::kOn ? "tcp_receive_gro" : "tcp_receive_data"), "segments",
+        [merging] { return std::make_unique<TcpCase>(Plan::kSendData, Offer::kPlain, merging); });
+  }
 }
 
 }  // namespace

@@ -64,7 +64,7 @@ TcpPeer::TcpPeer(Plan plan, Offer offer, uint32_t connections,
       first_port_(static_cast<uint16_t>((1 + static_cast<uint32_t>(plan)) * kPorts)) {
   syn_ = MakeTemplate(/*syn=*/true, 0);
   ack_ = MakeTemplate(/*syn=*/false, 0);
-  const uint32_t payload_bytes = plan == Plan::kSend    ? segment_bytes()
+  const uint32_t payload_bytes = sends_bulk()           ? segment_bytes()
                                  : plan == Plan::kFetch ? 1
                                                         : kRequestBytes;
   data_ = MakeTemplate(/*syn=*/false, payload_bytes);
@@ -199,7 +199,8 @@ void TcpPeer::Open(Connection& connection) {
 
 void TcpPeer::Proceed(Connection& connection) {
   switch (plan_) {
-    case Plan::kSend: {
+    case Plan::kSend:
+    case Plan::kSendData: {
       connection.acknowledged = connection.rcv_nxt;
       // As it stands now: a stack that answers at once would keep the peer sending for ever.
       const uint32_t end = connection.snd_una + kFlightSegments * data_.payload_bytes;
@@ -207,6 +208,7 @@ void TcpPeer::Proceed(Connection& connection) {
         // A bulk sender pushes the last of what it can send now.
         const bool last = Before(end, connection.snd_nxt + 2 * data_.payload_bytes);
         Send(data_, connection, last ? kPsh | kAck : kAck);
+        if (plan_ == Plan::kSendData) ++operations_;
       }
       break;
     }

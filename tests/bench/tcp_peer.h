@@ -20,10 +20,12 @@ inline constexpr uint32_t kRequestBytes = 64;
 class TcpPeer {
  public:
   enum class Plan : uint8_t {
-    kSend,     // full segments, kFlightSegments under way
-    kFetch,    // asks once; what comes is acknowledged every second segment
-    kRequest,  // a request on each connection whenever the answer to the last one is there
-    kConnect,  // opens a connection, closes it, waits for the other side's FIN, opens the next
+    kSend,      // full segments, kFlightSegments under way
+    kSendData,  // the same, counting only these: with GRO it is the stack's affair how many ACKs
+                // come
+    kFetch,     // asks once; what comes is acknowledged every second segment
+    kRequest,   // a request on each connection whenever the answer to the last one is there
+    kConnect,   // opens a connection, closes it, waits for the other side's FIN, opens the next
   };
   enum class Offer : uint8_t {
     kPlain,              // MSS and window scaling: what lwIP negotiates
@@ -39,8 +41,8 @@ class TcpPeer {
   // Answers what has come and goes on with its plan. May call OnFrame, through `deliver`.
   void Respond();
 
-  // What counts under its plan: TCP frames both ways, answers that were complete, connections that
-  // both sides have closed.
+  // What counts under its plan: TCP frames both ways, segments of data, answers that were complete,
+  // connections that both sides have closed.
   uint64_t operations() const { return operations_; }
   // Segments that were not the next ones, and resets: in all cases there should be none.
   uint64_t surprises() const { return surprises_; }
@@ -70,6 +72,7 @@ class TcpPeer {
   Template MakeTemplate(bool syn, uint32_t payload_bytes) const;
   void Send(Template& segment, Connection& connection, uint8_t flags);
   void SendAck(Connection& connection, uint32_t ack, uint8_t flags);
+  bool sends_bulk() const { return plan_ == Plan::kSend || plan_ == Plan::kSendData; }
   // Of every frame: an operation where frames are what counts.
   void CountFrame() { operations_ += plan_ == Plan::kSend || plan_ == Plan::kFetch ? 1 : 0; }
   void Open(Connection& connection);
@@ -95,7 +98,7 @@ class TcpPeer {
 // With how many connections a plan is measured, and how many operations make a portion: the same
 // for every stack.
 constexpr uint32_t TcpConnections(TcpPeer::Plan plan) {
-  return plan == TcpPeer::Plan::kSend || plan == TcpPeer::Plan::kFetch ? 1 : 16;
+  return plan == TcpPeer::Plan::kRequest || plan == TcpPeer::Plan::kConnect ? 16 : 1;
 }
 constexpr uint64_t TcpOperationsPerPortion(TcpPeer::Plan plan) {
   return plan == TcpPeer::Plan::kConnect ? 1000 : plan == TcpPeer::Plan::kRequest ? 4000 : 10'000;
