@@ -91,9 +91,8 @@ Rule CheckReceived(const sock* sk) {
   }
   while (ahead != nullptr) {
     const sk_buff* const next = skb_rb_next(const_cast<sk_buff*>(ahead));
-    // They may overlap; none covers another.
-    if (next != nullptr && (TCP_SKB_CB(next)->seq.AtOrBefore(TCP_SKB_CB(ahead)->seq) ||
-                            TCP_SKB_CB(next)->end_seq.AtOrBefore(TCP_SKB_CB(ahead)->end_seq))) {
+    // They may overlap, and one that has grown by coalescing may cover the next ones, as in Linux.
+    if (next != nullptr && TCP_SKB_CB(next)->seq.AtOrBefore(TCP_SKB_CB(ahead)->seq)) {
       return "out_of_order_is_sorted";
     }
     ahead = next;

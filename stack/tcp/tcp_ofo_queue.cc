@@ -1,5 +1,5 @@
-// Data that has come ahead of its turn: a tree by sequence number whose members do not overlap in
-// what the user will get (tcp_data_queue_ofo, tcp_ofo_queue).
+// Data that has come ahead of its turn: a tree by sequence number (tcp_data_queue_ofo,
+// tcp_ofo_queue). Its members may overlap, which is seen when their turn comes.
 #include <algorithm>
 
 #include "stack/tcp/netns_tcp.h"

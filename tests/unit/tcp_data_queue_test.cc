@@ -172,6 +172,25 @@ TEST_F(TcpDataQueueTest, AnyOrder) {
 }
 
 // Small segments in large buffers: copied together before anything is dropped.
+// A segment that becomes part of the one before it does not look at those behind, which it may
+// cover: they are dropped when their turn comes.
+TEST_F(TcpDataQueueTest, WhatCoalescesMayCoverTheNext) {
+  Receive(2000, 3000, /*linear=*/false);
+  Receive(3500, 4000, /*linear=*/false);
+  Receive(3000, 4400, /*linear=*/false);
+  EXPECT_EQ(Count(TcpExtMib::kTCPRcvCoalesce), 1U);
+  const sk_buff* const first = skb_rb_first(&tp_->out_of_order_queue);
+  EXPECT_EQ(TCP_SKB_CB(first)->end_seq, kStart + 4400);
+  EXPECT_NE(skb_rb_next(const_cast<sk_buff*>(first)), nullptr);
+  Receive(0, 1000, /*linear=*/false);
+  Receive(1000, 2000, /*linear=*/false);
+  EXPECT_EQ(tp_->rcv_nxt, kStart + 4400);
+  EXPECT_TRUE(tp_->out_of_order_queue.empty());
+  std::vector<uint8_t> expected;
+  for (uint32_t i = 0; i < 4400; ++i) expected.push_back(StreamByte(i));
+  EXPECT_EQ(Stream(), expected);
+}
+
 TEST_F(TcpDataQueueTest, CollapsesBeforeItDrops) {
   tp_->sk_userlocks = SOCK_RCVBUF_LOCK;
   tp_->sk_rcvbuf = 60'000;
