@@ -47,11 +47,6 @@ void WithoutFeature(Lab& lab, netdev_features_t feature) {
   netdev_set_features(dev, dev->features & ~feature);
 }
 
-void WithFeature(Lab& lab, netdev_features_t feature) {
-  net_device* const dev = lab.device(0);
-  netdev_set_features(dev, dev->features | feature);
-}
-
 struct Difference {
   void (*configure)(Lab& lab);
   // Applications see the same at the same time. Not where a NIC writes four bytes less, as it has
@@ -64,7 +59,6 @@ constexpr Difference kDifferences[] = {
     {[](Lab& lab) { WithoutFeature(lab, NETIF_F_HW_VLAN_CTAG_RX); }, /*same_times=*/false},
     {[](Lab& lab) { Sysctl(lab, "net/ipv4/ip_early_demux", "0"); }},
     {[](Lab& lab) { Sysctl(lab, "net/core/netdev_budget", "1"); }},
-    {[](Lab& lab) { WithFeature(lab, NETIF_F_GRO); }, /*same_times=*/false},
 };
 constexpr size_t kPairs = std::size(kDifferences);
 
