@@ -1,5 +1,6 @@
 // Two hosts that speak to each other over a hostile wire: system calls on both, frames that get
-// lost, late, twice or spoiled, and a third party's frames between.
+// lost, late, twice or spoiled, and a third party's frames between. Host 1 merges what a poll finds
+// of a connection (GRO).
 //
 // Input: the bytes spelling of a Script, whose NIC faults at `wire` are those of the link that
 // leads away from the step's host. Property: no CHECK fails and the promises of oracles.h hold.
@@ -10,6 +11,7 @@
 #include "fuzz/script_input.h"
 #include "fuzz/stage.h"
 #include "fuzz/target.h"
+#include "stack/core/net_device.h"
 
 namespace tapedeck::fuzz {
 namespace {
@@ -41,10 +43,15 @@ LabOptions Pair() {
   return options;
 }
 
+void MergeOnHost1(Lab& lab) {
+  net_device* const dev = lab.device(1);
+  netdev_set_features(dev, dev->features | NETIF_F_GRO);
+}
+
 }  // namespace
 
 RunResult RunInput(std::span<const uint8_t> input) {
-  static Stage stage(Pair(), [](Lab&) {}, kPrelude);
+  static Stage stage(Pair(), MergeOnHost1, kPrelude);
   return stage.Run(input);
 }
 
