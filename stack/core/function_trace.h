@@ -34,6 +34,17 @@ struct sk_buff;
   X(__netif_rx)                      \
   X(netif_rx)                        \
   X(napi_gro_receive)                \
+  X(dev_gro_receive)                 \
+  X(inet_gro_receive)                \
+  X(ipv6_gro_receive)                \
+  X(tcp4_gro_receive)                \
+  X(tcp6_gro_receive)                \
+  X(skb_gro_receive)                 \
+  X(napi_gro_complete)               \
+  X(inet_gro_complete)               \
+  X(ipv6_gro_complete)               \
+  X(tcp4_gro_complete)               \
+  X(tcp6_gro_complete)               \
   X(netif_receive_skb)               \
   X(netif_receive_skb_list_internal) \
   X(__netif_receive_skb_core)        \

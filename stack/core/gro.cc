@@ -29,6 +29,7 @@ void gro_normal_one(napi_struct* napi, sk_buff* skb, uint32_t segs) {
 
 // Puts the headers of a held packet right, where it is one of several segments, and lets it go up.
 void napi_gro_complete(napi_struct* napi, sk_buff* skb) {
+  TRACE_FUNCTION(dev_net(napi->dev), skb, napi_gro_complete, napi, skb);
   const uint16_t count = NAPI_GRO_CB(skb)->count;
   if (count == 1) {
     skb_shinfo(skb)->gso_size = 0;
@@ -60,6 +61,7 @@ void gro_list_prepare(sk_buff_head* held, const sk_buff* skb) {
 }
 
 GroVerdict dev_gro_receive(napi_struct* napi, sk_buff* skb) {
+  TRACE_FUNCTION(dev_net(napi->dev), skb, dev_gro_receive, napi, skb);
   const packet_offload* const offload = skb_find_offload(*skb->owner, skb->protocol);
   if (offload == nullptr) return GroVerdict::kNormal;
   const uint32_t bucket = skb->hash & (GRO_HASH_BUCKETS - 1);
@@ -132,6 +134,7 @@ bool gro_receive_network_flush(const sk_buff* skb, sk_buff* held) {
 }
 
 bool skb_gro_receive(sk_buff* held, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, skb_gro_receive, held, skb);
   napi_gro_cb* const cb = NAPI_GRO_CB(skb);
   napi_gro_cb* const held_cb = NAPI_GRO_CB(held);
   const uint32_t offset = skb_gro_offset(skb);

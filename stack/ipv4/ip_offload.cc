@@ -55,6 +55,7 @@ bool IsPlain(const wire::Ipv4Header& iph) {
 }
 
 sk_buff* inet_gro_receive(sk_buff_head* held, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, inet_gro_receive, held, skb);
   napi_gro_cb* const cb = NAPI_GRO_CB(skb);
   const uint8_t* const header = skb_gro_header(skb, wire::kIpv4HeaderBytes);
   const auto* const iph = reinterpret_cast<const wire::Ipv4Header*>(header);
@@ -79,6 +80,7 @@ sk_buff* inet_gro_receive(sk_buff_head* held, sk_buff* skb) {
 }
 
 void inet_gro_complete(sk_buff* skb, uint32_t nhoff) {
+  TRACE_FUNCTION(*skb->owner, skb, inet_gro_complete, skb, nhoff);
   wire::Ipv4Header* const iph = ip_hdr_writable(skb);
   const be16 tot_len(static_cast<uint16_t>(skb->len - nhoff));
   csum_replace2(iph->check, iph->tot_len, tot_len);

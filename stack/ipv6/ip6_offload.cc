@@ -82,6 +82,7 @@ bool IsSameFlow(const sk_buff* held, const wire::Ipv6Header* hdr, uint32_t nlen)
 }
 
 sk_buff* ipv6_gro_receive(sk_buff_head* held, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, ipv6_gro_receive, held, skb);
   NAPI_GRO_CB(skb)->flush = true;
   const uint8_t* const header = skb_gro_header(skb, wire::kIpv6HeaderBytes);
   if (header == nullptr) return nullptr;
@@ -103,6 +104,7 @@ sk_buff* ipv6_gro_receive(sk_buff_head* held, sk_buff* skb) {
 }
 
 void ipv6_gro_complete(sk_buff* skb, uint32_t nhoff) {
+  TRACE_FUNCTION(*skb->owner, skb, ipv6_gro_complete, skb, nhoff);
   ipv6_hdr_writable(skb)->payload_len =
       static_cast<uint16_t>(skb->len - nhoff - wire::kIpv6HeaderBytes);
   uint8_t upper = ipv6_hdr(skb)->nexthdr;

@@ -5,6 +5,7 @@
 
 #include "stack/base/checksum.h"
 #include "stack/core/gro.h"
+#include "stack/core/net.h"
 #include "stack/ipv4/ip.h"
 #include "stack/ipv6/in6.h"
 #include "stack/tcp/tcp_sock.h"
@@ -121,20 +122,24 @@ void tcp_gro_complete(sk_buff* skb, wsum pseudo, uint32_t gso_type) {
 }  // namespace
 
 sk_buff* tcp4_gro_receive(sk_buff_head* held, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, tcp4_gro_receive, held, skb);
   return ReceiveWithPseudo(held, skb, Pseudo4(skb, skb_gro_len(skb)));
 }
 
 sk_buff* tcp6_gro_receive(sk_buff_head* held, sk_buff* skb) {
+  TRACE_FUNCTION(*skb->owner, skb, tcp6_gro_receive, held, skb);
   return ReceiveWithPseudo(held, skb, Pseudo6(skb, skb_gro_len(skb)));
 }
 
 void tcp4_gro_complete(sk_buff* skb, uint32_t thoff) {
+  TRACE_FUNCTION(*skb->owner, skb, tcp4_gro_complete, skb, thoff);
   uint32_t gso_type = SKB_GSO_TCPV4;
   if (NAPI_GRO_CB(skb)->ip_fixedid) gso_type |= SKB_GSO_TCP_FIXEDID;
   tcp_gro_complete(skb, Pseudo4(skb, skb->len - thoff), gso_type);
 }
 
 void tcp6_gro_complete(sk_buff* skb, uint32_t thoff) {
+  TRACE_FUNCTION(*skb->owner, skb, tcp6_gro_complete, skb, thoff);
   tcp_gro_complete(skb, Pseudo6(skb, skb->len - thoff), SKB_GSO_TCPV6);
 }
 
