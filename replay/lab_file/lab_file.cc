@@ -82,8 +82,12 @@ class LabFileReader {
         Text(key, value, &host.name);
       } else if (key == "address") {
         ReadAddresses(value, &host);
+      } else if (key == "gro") {
+        const std::optional<bool> on = value.value_exact<bool>();
+        if (!on.has_value()) Wrong(value, "`gro` is true or false");
+        host.gro = on.value_or(false);
       } else {
-        Wrong(value, absl::StrCat("a host has name and address, and no `", key, "`"));
+        Wrong(value, absl::StrCat("a host has name, address and gro, and no `", key, "`"));
       }
     }
     const bool has_address = host.address != kIpv4Any || host.address6.has_value();

@@ -22,6 +22,7 @@ struct LabFileHost {
   uint8_t prefix_bits = 24;
   std::optional<Ipv6Address> address6;
   uint8_t prefix6_bits = 64;
+  bool gro = false;  // merges what a poll finds of a connection
 };
 
 struct LabFileServer {

@@ -9,6 +9,7 @@
 #include "replay/lab/lab.h"
 #include "replay/lab/udp_apps.h"
 #include "stack/base/drop_reason.h"
+#include "stack/core/net_device.h"
 #include "stack/kernel/cost_preset.h"
 
 namespace tapedeck {
@@ -36,6 +37,13 @@ LabOptions OptionsOf(const LabFile& file, const CostTable& costs) {
     options.links[i] = file.links[i];
   }
   return options;
+}
+
+void SetFeatures(const LabFile& file, Lab& lab) {
+  for (size_t i = 0; i < file.hosts.size(); ++i) {
+    net_device* const dev = lab.device(static_cast<int>(i));
+    if (file.hosts[i].gro) netdev_set_features(dev, dev->features | NETIF_F_GRO);
+  }
 }
 
 bool HasIpv6(const LabFile& file) {
@@ -141,6 +149,7 @@ absl::StatusOr<LabRunResult> RunLabFile(
         absl::StrCat(file.path, ": costs `", file.costs, "`: the presets are ", CostPresetNames()));
   }
   Lab lab(OptionsOf(file, *costs));
+  SetFeatures(file, lab);
   if (started) {
     if (absl::Status status = started(lab.recorder()); !status.ok()) return status;
   }

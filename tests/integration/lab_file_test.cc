@@ -127,6 +127,30 @@ TEST(LabFileTest, DatagramsThatAreLostAreAskedForAgain) {
   EXPECT_EQ(Played(*file).digest, run.digest);
 }
 
+// The same download, with segments merged and without: one host sends as much in fewer frames, as
+// the other one has less to acknowledge.
+TEST(LabFileTest, AHostMayMergeSegments) {
+  uint64_t frames[2] = {};
+  for (const bool merge : {false, true}) {
+    std::string hosts = kHosts;
+    if (merge) hosts.insert(hosts.find("[[host]]", 1), "gro = true\n");
+    const absl::StatusOr<LabFile> file =
+        ParseLabFile(hosts + "[link]\ndelay = \"1ms\"\n" +
+                         "[[server]]\nhost = \"b\"\nport = 80\n"
+                         "[[client]]\nhost = \"a\"\nserver = \"b:80\"\nresponse = \"2M\"\n",
+                     "x.toml");
+    ASSERT_TRUE(file.ok()) << file.status();
+    EXPECT_EQ(file->hosts[0].gro, merge);
+    EXPECT_FALSE(file->hosts[1].gro);
+    const LabRunResult run = Played(*file);
+    EXPECT_THAT(run.violations, testing::IsEmpty());
+    EXPECT_EQ(run.queued, 0U);
+    EXPECT_EQ(run.clients[0].bytes_received, 2U << 20);
+    frames[merge] = run.frames_in;
+  }
+  EXPECT_LT(frames[1], frames[0]);
+}
+
 // Where there is no other, IPv6 is what is meant.
 TEST(LabFileTest, HostsWithoutIpv4UseIpv6) {
   const absl::StatusOr<LabFile> file = ParseLabFile(
@@ -166,7 +190,7 @@ TEST_P(LabCorpusTest, EveryClientIsServedAndARunIsMadeTwice) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Labs, LabCorpusTest,
-                         testing::Values("lossy", "two-flows", "disorder", "families"),
+                         testing::Values("lossy", "two-flows", "disorder", "families", "merging"),
                          [](const auto& param) {
                            std::string name = param.param;
                            for (char& c : name) c = c == '-' ? '_' : c;
