@@ -165,7 +165,6 @@ void MsixCleanRings(Cpu& cpu, void* context) {
                     MsixCleanRings, cpu, context);
   auto* const adapter = static_cast<Adapter*>(context);
   cpu.Trace(TraceKind::kInterrupt, kQueueVector);
-  cpu.Charge(CostPoint::k_napi_schedule);
   napi_schedule(cpu, &adapter->napi);
 }
 

@@ -138,7 +138,6 @@ int ixgbe_clean_rx_irq(Adapter& adapter, int budget) {
     if (!sane) {
       adapter.bus->ReportFault(adapter.slot, cpu.now(), DmaFault::kDescriptor, slot.dma, bytes);
     }
-    cpu.Charge(CostPoint::k_build_skb);
     sk_buff* const piece = BuildSkb(adapter, slot, sane ? bytes : 0);
     const bool last = (status_error & RXD_STAT_EOP) != 0;
     if (piece == nullptr || ring.skipping) {
@@ -170,7 +169,6 @@ int ixgbe_clean_rx_irq(Adapter& adapter, int budget) {
       skb->vlan_tci = desc.wb.vlan.host();
     }
     skb->protocol = eth_type_trans(skb, adapter.netdev);
-    cpu.Charge(CostPoint::k_gro_receive);
     napi_gro_receive(&adapter.napi, skb);
   }
   ring.Wrote(adapter.host_net->world.arena(), first, taken < ring.entries ? taken : ring.entries);

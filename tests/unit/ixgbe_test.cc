@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <cstring>
+#include <optional>
 #include <vector>
 
 #include "nicmodel/nic_82599.h"
@@ -55,19 +56,21 @@ class Wire : public nic::WireSink {
 
 struct Receiver : packet_type {
   std::vector<Bytes> payloads;
+  SimTime last;  // when the CPU had the last one in hand
 };
 int Receive(sk_buff* skb, net_device*, packet_type* pt, net_device*) {
   Bytes payload(skb->len);
   EXPECT_EQ(skb_copy_bits(skb, 0, payload.data(), skb->len), 0);
   static_cast<Receiver*>(pt)->payloads.push_back(payload);
+  static_cast<Receiver*>(pt)->last = skb->owner->this_cpu().now();
   consume_skb(skb);
   return NET_RX_SUCCESS;
 }
 
 class IxgbeTest : public testing::Test {
  protected:
-  IxgbeTest() : wire_(*world()) {
-    kernel_ = arena_.New<Kernel>(*world_, KernelOptions{}, FreeCostTable());
+  explicit IxgbeTest(const CostTable& costs = FreeCostTable()) : wire_(*world()) {
+    kernel_ = arena_.New<Kernel>(*world_, KernelOptions{}, costs);
     net_ = arena_.New<net>(*kernel_);
     nic::NicConfig config;
     config.mac = kOurs.bytes();
@@ -150,6 +153,43 @@ TEST_F(IxgbeTest, ReceivesFramesOfEverySizeInOrder) {
   }
   RunFor(Duration::Milliseconds(5));
   EXPECT_EQ(receiver_.payloads, expected);
+}
+
+// A host where one thing costs a microsecond and all else nothing.
+class HostWithOneCost : public IxgbeTest {
+ public:
+  explicit HostWithOneCost(std::optional<CostPoint> point) : IxgbeTest(TableOf(point)) {}
+  void TestBody() override {}
+
+  // From the end of a frame on the wire until its protocol has it.
+  Duration TimeToReceive() {
+    Up();
+    const SimTime end = world_->now() + Duration::Microseconds(10);
+    Arrive(MakeFrame(kOurs, 46));
+    RunFor(Duration::Milliseconds(1));
+    EXPECT_EQ(receiver_.payloads.size(), 1U);
+    return receiver_.last - end;
+  }
+
+ private:
+  static CostTable TableOf(std::optional<CostPoint> point) {
+    CostTable table;
+    table.cpu_hz = 1'000'000'000;
+    table.free = false;
+    if (point.has_value()) table.cycles[static_cast<size_t>(*point)] = 1000;
+    return table;
+  }
+};
+
+TEST(IxgbeCostTest, EachThingOnAFramesWayCostsOnce) {
+  const Duration free = HostWithOneCost(std::nullopt).TimeToReceive();
+  for (const CostPoint point :
+       {CostPoint::k_hardirq, CostPoint::k_napi_schedule, CostPoint::k_softirq,
+        CostPoint::k_napi_poll, CostPoint::k_driver_rx_packet, CostPoint::k_build_skb,
+        CostPoint::k_gro_receive, CostPoint::k_netif_receive}) {
+    EXPECT_EQ(HostWithOneCost(point).TimeToReceive() - free, Duration::Microseconds(1))
+        << static_cast<int>(point);
+  }
 }
 
 TEST_F(IxgbeTest, RefillsTheRingManyTimesOver) {
