@@ -157,7 +157,7 @@ absl::StatusOr<std::string> ProgramOfCommit(const std::string& commit) {
       run({"git", "rev-parse", "--verify", "--quiet", absl::StrCat(commit, "^{commit}")});
   if (!full.ok()) return absl::NotFoundError(absl::StrCat("--commit ", commit, ": no such commit"));
   const std::string folder = absl::StrCat(*top, "/build/commit-", full->substr(0, 12));
-  const std::string program = folder + "/build/bin/tapedeck";
+  std::string program = folder + "/build/bin/tapedeck";
   if (fs::exists(program)) return program;
   std::fprintf(stderr, "tapedeck diverge: building %s\n", full->substr(0, 12).c_str());
   const std::string source = folder + "/source";

@@ -47,12 +47,13 @@ int RunFuzzRun(const FuzzRunFlags& flags) {
     if (!seconds.ok()) return FuzzUsage(seconds.status());
     options.seconds = *seconds;
   }
+  // Before anything takes long: a Ctrl-C during the preparations ends the campaign as it begins.
+  const StopSignals signals;
   const absl::StatusOr<std::unique_ptr<fuzz::Campaign>> campaign =
       fuzz::Campaign::Create(*workspace, options);
   if (!campaign.ok()) return FuzzUsage(campaign.status());
   const bool live = isatty(STDERR_FILENO) != 0;
   double told = 0;  // in a log, a line a minute
-  const StopSignals signals;
   const absl::Status status =
       (*campaign)->Run(StopSignals::Wanted, [&](const fuzz::CampaignSample& sample) {
         if (live) {

@@ -43,7 +43,7 @@ std::string CheckNames(const std::vector<std::string>& names) {
       if (!all.empty()) all += ", ";
       all += file.name;
     }
-    if (!known) return "--proc " + name + ": no such file, there are " + all;
+    if (!known) return absl::StrCat("--proc ", name, ": no such file, there are ", all);
   }
   return "";
 }

@@ -4,7 +4,6 @@
 #include <array>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <system_error>
 
 #include "absl/strings/str_cat.h"
@@ -18,17 +17,20 @@ namespace tapedeck::fuzz {
 namespace fs = std::filesystem;
 
 std::string InputName(std::span<const uint8_t> bytes) {
-  // RFC 3174 4: a one bit, zeros, and the length in bits.
   constexpr size_t kBlockBytes = 64;
-  std::vector<uint8_t> padded(bytes.begin(), bytes.end());
-  padded.push_back(0x80);
-  while (padded.size() % kBlockBytes != kBlockBytes - 8) padded.push_back(0);
-  padded.resize(padded.size() + 8);
-  StoreBe64(padded.data() + padded.size() - 8, uint64_t{8} * bytes.size());
   Sha1State state = kSha1Initial;
-  for (size_t at = 0; at < padded.size(); at += kBlockBytes) {
-    state = Sha1Compress(state, std::span<const uint8_t, 64>(padded.data() + at, kBlockBytes));
-  }
+  const auto add = [&state](const uint8_t* block) {
+    state = Sha1Compress(state, std::span<const uint8_t, kBlockBytes>(block, kBlockBytes));
+  };
+  const size_t whole = bytes.size() / kBlockBytes * kBlockBytes;
+  for (size_t at = 0; at < whole; at += kBlockBytes) add(bytes.data() + at);
+  // RFC 3174 4: a one bit, zeros, and the length in bits.
+  std::vector<uint8_t> rest(bytes.begin() + static_cast<ptrdiff_t>(whole), bytes.end());
+  rest.push_back(0x80);
+  while (rest.size() % kBlockBytes != kBlockBytes - 8) rest.push_back(0);
+  rest.resize(rest.size() + 8);
+  StoreBe64(rest.data() + rest.size() - 8, uint64_t{8} * bytes.size());
+  for (size_t at = 0; at < rest.size(); at += kBlockBytes) add(rest.data() + at);
   std::string name;
   for (const uint32_t word : state) absl::StrAppendFormat(&name, "%08x", word);
   return name;
@@ -36,12 +38,20 @@ std::string InputName(std::span<const uint8_t> bytes) {
 
 absl::StatusOr<std::vector<uint8_t>> ReadBytes(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::vector<uint8_t> bytes{std::istreambuf_iterator<char>(file),
-                             std::istreambuf_iterator<char>()};
   std::error_code error;
   if (!file || fs::is_directory(path, error)) {
     return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
   }
+  // Programs of hundreds of megabytes are read here too.
+  constexpr size_t kPieceBytes = size_t{1} << 20;
+  std::vector<uint8_t> bytes;
+  do {
+    const size_t had = bytes.size();
+    bytes.resize(had + kPieceBytes);
+    file.read(reinterpret_cast<char*>(bytes.data() + had), kPieceBytes);
+    bytes.resize(had + static_cast<size_t>(file.gcount()));
+  } while (file);
+  if (!file.eof()) return absl::NotFoundError(absl::StrCat(path, ": cannot be read"));
   return bytes;
 }
 

@@ -2,10 +2,10 @@
 
 #include <array>
 #include <cctype>
-#include <charconv>
 #include <optional>
 #include <utility>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "replay/debug/objects.h"
 #include "replay/script/absl_view.h"
@@ -248,12 +248,10 @@ class ConditionParser {
       ++at_;
     }
     const std::string_view word = text_.substr(start, at_ - start);
-    const bool hex = word.starts_with("0x");
-    const std::string_view digits = hex ? word.substr(2) : word;
     uint64_t number = 0;
-    const char* const end = digits.data() + digits.size();
-    const auto [stop, error] = std::from_chars(digits.data(), end, number, hex ? 16 : 10);
-    if (error == std::errc() && stop == end) return Literal(ValueOf(number));
+    const bool parsed = word.starts_with("0x") ? absl::SimpleHexAtoi(Absl(word), &number)
+                                               : absl::SimpleAtoi(Absl(word), &number);
+    if (parsed) return Literal(ValueOf(number));
     const std::optional<uint64_t> ps = Picoseconds(word);
     if (ps.has_value()) return Literal(ValueOf(SimTime{*ps}));
     at_ = start;

@@ -61,7 +61,7 @@ std::string DiffText(const std::map<std::string, FieldValue>& before,
   const FieldValue none;
   const auto add = [&](const std::string& name, const FieldValue& old, const FieldValue& now) {
     if (old == now) return;
-    const size_t close = name.find(")", name.starts_with("host(") ? name.find(").") + 2 : 0);
+    const size_t close = name.find(')', name.starts_with("host(") ? name.find(").") + 2 : 0);
     const std::string its = name.substr(0, close + 1);
     if (its.size() == name.size()) {  // a setting or a counter: it is its own object
       absl::StrAppendFormat(&text, "%-44s %s -> %s\n", name, old.ToString(), now.ToString());
@@ -250,7 +250,7 @@ absl::Status Debugger::GoToPlace(std::string_view place) {
 }
 
 absl::Status Debugger::GoTo(std::string_view arguments, std::string* out) {
-  const absl::Status went = GoToPlace(arguments);
+  absl::Status went = GoToPlace(arguments);
   if (absl::IsInvalidArgument(went)) return went;
   if (!went.ok()) absl::StrAppend(out, went.message(), "\n");
   *out += PlaceLine();

@@ -171,7 +171,7 @@ absl::StatusOr<Branch> ParseBranch(std::string_view text, const CaseRun& run) {
     if (words.empty()) return WrongChange(change);
     const bool frame = words[0] == "drop" || words[0] == "duplicate" || words[0] == "delay";
     if (!frame && words[0] != "set") return WrongChange(change);
-    const absl::Status parsed =
+    absl::Status parsed =
         frame ? ParseFrameEdit(change, words, &branch) : ParseSetting(change, words, run, &branch);
     if (!parsed.ok()) return parsed;
   }
@@ -183,8 +183,7 @@ absl::StatusOr<Branch> ParseBranch(std::string_view text, const CaseRun& run) {
 absl::StatusOr<std::string> CompareBranch(const Case& what, const Branch& branch) {
   PlayedRun as_it_was;
   PlayedRun changed;
-  if (const absl::Status played = PlayToEnd(what, Branch{}, &as_it_was); !played.ok())
-    return played;
+  if (absl::Status played = PlayToEnd(what, Branch{}, &as_it_was); !played.ok()) return played;
   if (what.kind() == CaseKind::kScript) {
     for (const report::LoggedFrame& frame : as_it_was.log.frames()) {
       if (!frame.received || FindEdit(&branch.edits, frame.frame_id) == nullptr) continue;
@@ -193,7 +192,7 @@ absl::StatusOr<std::string> CompareBranch(const Case& what, const Branch& branch
     }
   }
   for (auto* const played : {&changed}) {
-    const absl::Status status = PlayToEnd(what, branch, played);
+    absl::Status status = PlayToEnd(what, branch, played);
     if (!status.ok()) return status;
   }
   std::string text = absl::StrCat("as it was  ", VerdictText(as_it_was.result), "\nwhat if    ",

@@ -236,7 +236,7 @@ absl::StatusOr<std::unique_ptr<RawPlayback>> RawPlayback::Open(const std::string
   if (!summary.ok()) return summary.status();
   if (options.filter != nullptr && !options.filter->status().ok()) return options.filter->status();
   result.capture_start_ns = std::max<int64_t>(summary->first_ns, 0);
-  const absl::Status chosen = ChooseHost(*summary, options, &result);
+  absl::Status chosen = ChooseHost(*summary, options, &result);
   if (!chosen.ok()) return chosen;
   auto reader = capture::CaptureReader::FromFeed(*std::move(feed), file, reading);
   if (!reader.ok()) return reader.status();
@@ -357,7 +357,7 @@ absl::StatusOr<RawReplayResult> RawReplay(const std::string& file, const RawRepl
   if (!opened.ok()) return opened.status();
   RawPlayback& run = **opened;
   if (hooks.started) {
-    const absl::Status started = hooks.started(run.result(), run.recorder());
+    absl::Status started = hooks.started(run.result(), run.recorder());
     if (!started.ok()) return started;
   }
   if (hooks.host_made) hooks.host_made(run.host(0));

@@ -80,7 +80,7 @@ absl::StatusOr<ScriptRunResult> RunScriptFile(const std::string& path,
     result.message = std::string(run.status().message());
     return result;
   }
-  const absl::Status played = PlayScript(**run, options, &result);
+  absl::Status played = PlayScript(**run, options, &result);
   if (!played.ok()) return played;
   return result;
 }

@@ -70,7 +70,7 @@ test_campaign() {
   local pid before status=0
   "$tapedeck" fuzz run stack -o "$scratch/found" >"$scratch/run" 2>&1 </dev/null &
   pid=$!
-  for ((i = 0; i < 60; ++i)); do
+  for ((i = 0; i < 240; ++i)); do
     if [[ -d $scratch/found/corpus && $(inputs) -gt 3 ]]; then break; fi
     sleep 0.5
   done
