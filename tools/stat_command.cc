@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "replay/lab/net_counters.h"
 #include "stack/socket/proc_net.h"
 #include "tools/commands.h"
