@@ -191,10 +191,7 @@ absl::StatusOr<std::string> CompareBranch(const Case& what, const Branch& branch
           absl::StrCat("frame ", frame.frame_id, ": what a script sends is changed in the script"));
     }
   }
-  for (auto* const played : {&changed}) {
-    absl::Status status = PlayToEnd(what, branch, played);
-    if (!status.ok()) return status;
-  }
+  if (absl::Status played = PlayToEnd(what, branch, &changed); !played.ok()) return played;
   std::string text = absl::StrCat("as it was  ", VerdictText(as_it_was.result), "\nwhat if    ",
                                   VerdictText(changed.result), "  (", branch.text, ")\n");
   const std::optional<uint64_t> first =

@@ -59,16 +59,14 @@ GsoResult ipv6_gso_segment(sk_buff* skb, netdev_features_t features) {
 // Steps over the extension headers of a packet whose IPv6 header is pulled: who comes after them;
 // nullptr where nobody merges it.
 const inet6_protocol* ipv6_gro_pull_exthdrs(sk_buff* skb, uint8_t nexthdr) {
-  const netns_ipv6& ipv6 = net_ipv6(*skb->owner);
   while (IsSteppedOver(nexthdr)) {
-    const uint8_t* const header = skb_gro_header(skb, 8);
-    if (header == nullptr || skb_gro_header(skb, ipv6_optlen(header)) == nullptr) return nullptr;
-    // The second call may have moved the first one's answer.
-    const uint8_t* const whole = skb_gro_header(skb, 8);
-    nexthdr = whole[0];
-    skb_gro_pull(skb, ipv6_optlen(whole));
+    const uint8_t* header = skb_gro_header(skb, 8);
+    if (header != nullptr) header = skb_gro_header(skb, ipv6_optlen(header));
+    if (header == nullptr) return nullptr;
+    nexthdr = header[0];
+    skb_gro_pull(skb, ipv6_optlen(header));
   }
-  const inet6_protocol* const protocol = ipv6.inet6_protos[nexthdr];
+  const inet6_protocol* const protocol = net_ipv6(*skb->owner).inet6_protos[nexthdr];
   return protocol != nullptr && protocol->gro_receive != nullptr ? protocol : nullptr;
 }
 

@@ -50,11 +50,8 @@ bool IsAlike(const wire::TcpHeader& th, const wire::TcpHeader& held) {
          std::memcmp(&th + 1, &held + 1, th.header_bytes() - sizeof(th)) == 0;
 }
 
-// Bytes of the held packet behind its headers.
-uint32_t PayloadBytes(const sk_buff* held) { return held->len - skb_gro_offset(held); }
-
 bool Follows(const wire::TcpHeader& th, const sk_buff* held) {
-  return th.sequence() == tcp_hdr(held)->sequence() + PayloadBytes(held);
+  return th.sequence() == tcp_hdr(held)->sequence() + skb_gro_len(held);
 }
 
 bool Merge(sk_buff* held, sk_buff* skb, const wire::TcpHeader& th) {

@@ -171,7 +171,6 @@ TEST_F(TcpDataQueueTest, AnyOrder) {
   }
 }
 
-// Small segments in large buffers: copied together before anything is dropped.
 // A segment that becomes part of the one before it does not look at those behind, which it may
 // cover: they are dropped when their turn comes.
 TEST_F(TcpDataQueueTest, WhatCoalescesMayCoverTheNext) {
@@ -191,6 +190,7 @@ TEST_F(TcpDataQueueTest, WhatCoalescesMayCoverTheNext) {
   EXPECT_EQ(Stream(), expected);
 }
 
+// Small segments in large buffers: copied together before anything is dropped.
 TEST_F(TcpDataQueueTest, CollapsesBeforeItDrops) {
   tp_->sk_userlocks = SOCK_RCVBUF_LOCK;
   tp_->sk_rcvbuf = 60'000;

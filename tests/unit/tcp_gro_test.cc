@@ -27,8 +27,6 @@ namespace {
 
 constexpr uint32_t kSeq = 0xffffff00;  // the stream crosses zero
 constexpr uint16_t kMss = 1000;
-constexpr Ipv4Address kHere{10, 0, 0, 1};
-constexpr Ipv4Address kThere{10, 0, 0, 2};
 
 // A segment in the plain form of which tests change a thing.
 struct Segment {
@@ -84,7 +82,7 @@ class TcpGroTest : public Ipv6Test {
            .gso_segment = tcp6_gso_segment,
            .gro_receive = tcp6_gro_receive,
            .gro_complete = tcp6_gro_complete};
-    EXPECT_EQ(inet_add_address(eth.dev(), {.local = kHere, .prefixlen = 24}), 0);
+    EXPECT_EQ(inet_add_address(eth.dev(), {.local = kUs, .prefixlen = 24}), 0);
     EXPECT_EQ(inet_add_protocol(host.n, &v4_, wire::kIpProtoTcp), 0);
     EXPECT_EQ(inet6_add_protocol(host.n, &v6_, wire::kIpProtoTcp), 0);
     tap_.test = this;
@@ -111,7 +109,6 @@ class TcpGroTest : public Ipv6Test {
   }
 
   Bytes Frame(const Segment& segment) {
-    static uint8_t bytes[4096];
     wire::TcpOptionWriter options;
     options.Nop();
     options.Nop();
@@ -123,8 +120,7 @@ class TcpGroTest : public Ipv6Test {
     th.ack_seq = segment.ack;
     th.window = segment.window;
     th.set_flags(segment.flags);
-    wire::FrameBuilder frame(bytes);
-    frame.Ethernet(kUsMac, kPeerMac);
+    wire::FrameBuilder frame = NewFrame();
     if (segment.v6) {
       wire::Ipv6Header hdr;
       hdr.set_class_and_flow(segment.tos, 0x12345);
@@ -137,8 +133,8 @@ class TcpGroTest : public Ipv6Test {
                   .id = static_cast<uint16_t>(kFirstId + segment.id),
                   .frag_off = segment.frag_off,
                   .ttl = segment.ttl,
-                  .saddr = kThere,
-                  .daddr = kHere});
+                  .saddr = kPeer,
+                  .daddr = kUs});
     }
     frame.Tcp(th, options.bytes()).Payload(Stream(segment.at, segment.len));
     if (segment.pad_to != 0) frame.PadTo(segment.pad_to);
@@ -183,7 +179,7 @@ class TcpGroTest : public Ipv6Test {
   void See(const sk_buff* skb) {
     const Bytes bytes = BytesOf(skb);
     std::span<const uint8_t> segment;
-    wire::PseudoHeader pseudo(kThere, kHere);
+    wire::PseudoHeader pseudo(kPeer, kUs);
     if (skb->protocol == wire::kEtherTypeIpv4) {
       const auto ip = wire::ParseIpv4(bytes);
       ASSERT_TRUE(ip.ok());
