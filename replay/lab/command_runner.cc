@@ -214,6 +214,7 @@ absl::Status CommandRunner::Do(const ChangeOffloads& command) {
   change(command.tso, NETIF_F_TSO | NETIF_F_TSO6);
   change(command.gso, NETIF_F_GSO);
   change(command.gro, NETIF_F_GRO);
+  change(command.udp_gro_forwarding, NETIF_F_GRO_UDP_FWD);
   change(command.tx_checksum, NETIF_F_CSUM_MASK);
   change(command.rx_checksum, NETIF_F_RXCSUM);
   netdev_set_features(dev, wanted);

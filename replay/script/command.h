@@ -111,6 +111,7 @@ struct ChangeOffloads {
   std::optional<bool> tso;
   std::optional<bool> gso;
   std::optional<bool> gro;
+  std::optional<bool> udp_gro_forwarding;
   std::optional<bool> tx_checksum;
   std::optional<bool> rx_checksum;
 

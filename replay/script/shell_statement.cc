@@ -128,6 +128,7 @@ std::optional<bool>* FindOffload(ChangeOffloads& offloads, std::string_view name
   if (name == "tso" || name == "tcp-segmentation-offload") return &offloads.tso;
   if (name == "gso" || name == "generic-segmentation-offload") return &offloads.gso;
   if (name == "gro" || name == "generic-receive-offload") return &offloads.gro;
+  if (name == "rx-udp-gro-forwarding") return &offloads.udp_gro_forwarding;
   if (name == "tx" || name == "tx-checksumming") return &offloads.tx_checksum;
   if (name == "rx" || name == "rx-checksumming") return &offloads.rx_checksum;
   return nullptr;

@@ -39,12 +39,16 @@ struct sk_buff;
   X(ipv6_gro_receive)                \
   X(tcp4_gro_receive)                \
   X(tcp6_gro_receive)                \
+  X(udp4_gro_receive)                \
+  X(udp6_gro_receive)                \
   X(skb_gro_receive)                 \
   X(napi_gro_complete)               \
   X(inet_gro_complete)               \
   X(ipv6_gro_complete)               \
   X(tcp4_gro_complete)               \
   X(tcp6_gro_complete)               \
+  X(udp4_gro_complete)               \
+  X(udp6_gro_complete)               \
   X(netif_receive_skb)               \
   X(netif_receive_skb_list_internal) \
   X(__netif_receive_skb_core)        \

@@ -1,5 +1,6 @@
 #include "stack/core/gro.h"
 
+#include "stack/base/checksum.h"
 #include "stack/core/eth.h"
 #include "stack/core/gso.h"
 #include "stack/core/net.h"
@@ -120,6 +121,16 @@ bool skb_gro_checksum_validate(sk_buff* skb, wsum pseudo) {
   if (csum_fold(sum) != 0) return false;
   skb->ip_summed = CHECKSUM_UNNECESSARY;
   return true;
+}
+
+wsum gro_compute_pseudo(const sk_buff* skb, uint32_t len, uint8_t protocol) {
+  const uint8_t* const header = skb_network_header(skb);
+  if (skb->protocol == wire::kEtherTypeIpv4) {
+    const auto* const iph = reinterpret_cast<const wire::Ipv4Header*>(header);
+    return csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), len, protocol, 0);
+  }
+  const auto* const hdr = reinterpret_cast<const wire::Ipv6Header*>(header);
+  return csum_ipv6_nofold(hdr->saddr.bytes(), hdr->daddr.bytes(), len, protocol, 0);
 }
 
 bool gro_receive_network_flush(const sk_buff* skb, sk_buff* held) {

@@ -12,7 +12,7 @@
 // that it can be forwarded.
 //
 // Left out: gro_flush_timeout, GRO_FRAGLIST, tunnels, tags inside of the frame (those beside it are
-// compared), datagrams of UDP.
+// compared).
 #ifndef TAPEDECK_STACK_CORE_GRO_H_
 #define TAPEDECK_STACK_CORE_GRO_H_
 
@@ -54,6 +54,9 @@ inline const uint8_t* skb_gro_header(sk_buff* skb, uint32_t bytes) {
 // Whether the transport checksum over what is not pulled yet is right, `pseudo` being the sum of
 // the pseudo-header. A right one is remembered.
 bool skb_gro_checksum_validate(sk_buff* skb, wsum pseudo);
+// Sum of the pseudo-header of a packet of either family whose transport part has `len` bytes
+// (inet_gro_compute_pseudo, ip6_gro_compute_pseudo).
+wsum gro_compute_pseudo(const sk_buff* skb, uint32_t len, uint8_t protocol);
 
 // Whether the network headers of a held packet and the next of its flow differ where a merged
 // packet could not say so: TTL, TOS, DF, IDs that are neither all the same nor count on.

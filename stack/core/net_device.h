@@ -77,6 +77,7 @@ enum : netdev_features_t {
   NETIF_F_GSO_UDP_L4 = 1ULL << 32,
   NETIF_F_RXHASH = 1ULL << 36,
   NETIF_F_RXCSUM = 1ULL << 37,
+  NETIF_F_GRO_UDP_FWD = 1ULL << 61,
 };
 inline constexpr netdev_features_t NETIF_F_CSUM_MASK =
     NETIF_F_IP_CSUM | NETIF_F_IPV6_CSUM | NETIF_F_HW_CSUM;

@@ -6,8 +6,6 @@
 #include "stack/base/checksum.h"
 #include "stack/core/gro.h"
 #include "stack/core/net.h"
-#include "stack/ipv4/ip.h"
-#include "stack/ipv6/in6.h"
 #include "stack/tcp/tcp_sock.h"
 #include "stack/wire/ip_protocol.h"
 #include "stack/wire/tcp.h"
@@ -84,29 +82,21 @@ sk_buff* tcp_gro_receive(sk_buff_head* held, sk_buff* skb, const wire::TcpHeader
 }
 
 // Those that can be no part of a merged packet are not summed.
-sk_buff* ReceiveWithPseudo(sk_buff_head* held, sk_buff* skb, wsum pseudo) {
+sk_buff* ReceiveOfEither(sk_buff_head* held, sk_buff* skb) {
   napi_gro_cb* const cb = NAPI_GRO_CB(skb);
-  const bool right = cb->flush || skb_gro_checksum_validate(skb, pseudo);
+  const bool right =
+      cb->flush ||
+      skb_gro_checksum_validate(skb, gro_compute_pseudo(skb, skb_gro_len(skb), wire::kIpProtoTcp));
   const wire::TcpHeader* const th = right ? tcp_gro_pull_header(skb) : nullptr;
   if (th != nullptr) return tcp_gro_receive(held, skb, *th);
   cb->flush = true;
   return nullptr;
 }
 
-wsum Pseudo4(const sk_buff* skb, uint32_t len) {
-  const wire::Ipv4Header* const iph = ip_hdr(skb);
-  return csum_tcpudp_nofold(iph->saddr.wire(), iph->daddr.wire(), len, wire::kIpProtoTcp, 0);
-}
-
-wsum Pseudo6(const sk_buff* skb, uint32_t len) {
-  const wire::Ipv6Header* const hdr = ipv6_hdr(skb);
-  return csum_ipv6_nofold(hdr->saddr.bytes(), hdr->daddr.bytes(), len, wire::kIpProtoTcp, 0);
-}
-
-void tcp_gro_complete(sk_buff* skb, wsum pseudo, uint32_t gso_type) {
+void tcp_gro_complete(sk_buff* skb, uint32_t thoff, uint32_t gso_type) {
   auto* const th = reinterpret_cast<wire::TcpHeader*>(
       skb_writable(skb, skb_transport_header(skb), sizeof(wire::TcpHeader)));
-  th->check = csum_from32to16(pseudo);
+  th->check = csum_from32to16(gro_compute_pseudo(skb, skb->len - thoff, wire::kIpProtoTcp));
   skb->csum_start = skb->transport_header;
   skb->csum_offset = offsetof(wire::TcpHeader, check);
   skb->ip_summed = CHECKSUM_PARTIAL;
@@ -120,24 +110,24 @@ void tcp_gro_complete(sk_buff* skb, wsum pseudo, uint32_t gso_type) {
 
 sk_buff* tcp4_gro_receive(sk_buff_head* held, sk_buff* skb) {
   TRACE_FUNCTION(*skb->owner, skb, tcp4_gro_receive, held, skb);
-  return ReceiveWithPseudo(held, skb, Pseudo4(skb, skb_gro_len(skb)));
+  return ReceiveOfEither(held, skb);
 }
 
 sk_buff* tcp6_gro_receive(sk_buff_head* held, sk_buff* skb) {
   TRACE_FUNCTION(*skb->owner, skb, tcp6_gro_receive, held, skb);
-  return ReceiveWithPseudo(held, skb, Pseudo6(skb, skb_gro_len(skb)));
+  return ReceiveOfEither(held, skb);
 }
 
 void tcp4_gro_complete(sk_buff* skb, uint32_t thoff) {
   TRACE_FUNCTION(*skb->owner, skb, tcp4_gro_complete, skb, thoff);
   uint32_t gso_type = SKB_GSO_TCPV4;
   if (NAPI_GRO_CB(skb)->ip_fixedid) gso_type |= SKB_GSO_TCP_FIXEDID;
-  tcp_gro_complete(skb, Pseudo4(skb, skb->len - thoff), gso_type);
+  tcp_gro_complete(skb, thoff, gso_type);
 }
 
 void tcp6_gro_complete(sk_buff* skb, uint32_t thoff) {
   TRACE_FUNCTION(*skb->owner, skb, tcp6_gro_complete, skb, thoff);
-  tcp_gro_complete(skb, Pseudo6(skb, skb->len - thoff), SKB_GSO_TCPV6);
+  tcp_gro_complete(skb, thoff, SKB_GSO_TCPV6);
 }
 
 }  // namespace tapedeck

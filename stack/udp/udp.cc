@@ -11,6 +11,7 @@
 #include "stack/ipv4/ip_sockopt.h"
 #include "stack/ipv4/netns_ipv4.h"
 #include "stack/ipv4/protocol.h"
+#include "stack/udp/udp_gro.h"
 #include "stack/udp/udp_impl.h"
 #include "stack/udp/udp_input.h"
 #include "stack/udp/udp_offload.h"
@@ -31,6 +32,8 @@ const net_protocol kUdpProtocol = {
     .err_handler = udp_err,
     .early_demux = udp_v4_early_demux,
     .gso_segment = udp4_ufo_fragment,
+    .gro_receive = udp4_gro_receive,
+    .gro_complete = udp4_gro_complete,
 };
 
 // --- Life. ---

@@ -6,6 +6,7 @@
 #include "stack/core/sockaddr.h"
 #include "stack/ipv6/datagram.h"
 #include "stack/ipv6/protocol.h"
+#include "stack/udp/udp_gro.h"
 #include "stack/udp/udp_impl.h"
 #include "stack/udp/udp_sockopt.h"
 #include "stack/wire/ip_protocol.h"
@@ -19,6 +20,8 @@ constexpr inet6_protocol kUdpv6Protocol = {
     .early_demux = udp_v6_early_demux,
     .flags = INET6_PROTO_NOPOLICY | INET6_PROTO_FINAL,
     .gso_segment = udp6_ufo_fragment,
+    .gro_receive = udp6_gro_receive,
+    .gro_complete = udp6_gro_complete,
 };
 
 sock* Alloc6(net& net, uint16_t family) {

@@ -144,6 +144,22 @@ class SocketHost : public CoreHost {
     return n_bytes;
   }
   // The next datagram as text; "" where there is none or an error.
+  // What recvmsg with room for a control message gives: bytes, and the UDP_GRO that came with them
+  // (0: none).
+  int64_t RecvGro(int fd, Bytes* data, int* gso_size) {
+    uint8_t control[64] = {};
+    const iovec piece{data->data(), data->size()};
+    user_msghdr msg{.msg_iov = {&piece, 1}, .msg_control = control, .msg_controllen = 64};
+    const int64_t result = sys().Recvmsg(*thread, fd, &msg, 0).RunNow();
+    *gso_size = 0;
+    if (result < 0 || msg.msg_controllen == 0) return result;
+    cmsghdr head;
+    std::memcpy(&head, control, sizeof(head));
+    EXPECT_EQ(head.cmsg_level, kSolUdp);
+    EXPECT_EQ(head.cmsg_type, kUdpGro);
+    std::memcpy(gso_size, control + sizeof(head), sizeof(*gso_size));
+    return result;
+  }
   std::string RecvText(int fd, uint32_t flags = 0) {
     Bytes buffer(2000);
     const int64_t n_bytes = Recv(fd, &buffer, flags);

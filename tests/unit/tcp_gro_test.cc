@@ -4,14 +4,15 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <functional>
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "gro_queue.h"
 #include "ipv4_host.h"
 #include "ipv6_host.h"
 #include "stack/core/gro.h"
@@ -93,16 +94,11 @@ class TcpGroTest : public Ipv6Test {
       return 0;
     };
     dev_add_pack(host.n, &tap_);
-    eth->features |= NETIF_F_GRO;
-    queue_.test = this;
-    netif_napi_add(eth.dev(), &queue_,
-                   [](napi_struct* napi, int) { return static_cast<Queue*>(napi)->test->Poll(); });
-    napi_enable(&queue_);
+    queue_.emplace(eth.dev());
   }
   void TearDown() override {
     dev_remove_pack(&tap_);
-    napi_disable(&queue_);
-    netif_napi_del(&queue_);
+    queue_.reset();
     EXPECT_EQ(inet_del_protocol(host.n, &v4_, wire::kIpProtoTcp), 0);
     EXPECT_EQ(inet6_del_protocol(host.n, &v6_, wire::kIpProtoTcp), 0);
     Ipv6Test::TearDown();
@@ -145,33 +141,17 @@ class TcpGroTest : public Ipv6Test {
 
   // One poll that finds these frames, and is the last (`complete`) or not.
   std::vector<Seen> Receive(const std::vector<Segment>& segments, bool complete = true) {
-    waiting_ = segments;
-    complete_ = complete;
+    std::vector<GroQueue::Frame> frames;
+    for (const Segment& segment : segments) frames.push_back({Frame(segment), segment.vlan_tci});
+    queue_->Lay(std::move(frames), complete);
     seen_.clear();
-    OnCpu([this] { napi_schedule(host.kernel.cpu(0), &queue_); });
-    EXPECT_TRUE(waiting_.empty());
+    OnCpu([this] { napi_schedule(host.kernel.cpu(0), &*queue_); });
+    EXPECT_TRUE(queue_->empty());
     return seen_;
   }
   // How many packets two segments become.
   size_t PacketsOf(const Segment& first, const Segment& second) {
     return Receive({first, second}).size();
-  }
-
-  int Poll() {
-    for (const Segment& segment : waiting_) {
-      sk_buff* const skb = ReceivedFrame(eth.dev(), Frame(segment));
-      if (segment.vlan_tci != 0)
-        __vlan_hwaccel_put_tag(skb, wire::kEtherTypeVlan, segment.vlan_tci);
-      napi_gro_receive(&queue_, skb);
-    }
-    const int work = std::min(static_cast<int>(waiting_.size()), queue_.weight - 1);
-    waiting_.clear();
-    if (!complete_) {
-      complete_ = true;
-      return queue_.weight;
-    }
-    napi_complete_done(&queue_, work);
-    return work;
   }
 
   // Lengths and checksums say what is there; of several segments the checksum is the
@@ -210,18 +190,13 @@ class TcpGroTest : public Ipv6Test {
                      .payload = Bytes(tcp->payload.begin(), tcp->payload.end())});
   }
 
-  struct Queue : napi_struct {
-    TcpGroTest* test;
-  };
   struct Tap : packet_type {
     TcpGroTest* test;
   };
   net_protocol v4_;
   inet6_protocol v6_;
   Tap tap_;
-  Queue queue_;
-  std::vector<Segment> waiting_;
-  bool complete_ = true;
+  std::optional<GroQueue> queue_;
   std::vector<Seen> seen_;
   sk_buff** keep_ = nullptr;  // where the test wants a use of what it sees
 };
@@ -385,7 +360,7 @@ TEST_F(TcpGroTest, ConnectionsTakeTurns) {
   EXPECT_EQ(seen_[0].source, 50'000U);
   EXPECT_EQ(seen_[0].gso_segs, 2U);
   EXPECT_EQ(seen_[1].source, 50'001U);
-  EXPECT_EQ(queue_.gro_bitmask, 0U);
+  EXPECT_EQ(queue_->gro_bitmask, 0U);
 }
 
 // A poll that has used its weight is not the last, and what came in this jiffy may wait; one jiffy
@@ -393,8 +368,8 @@ TEST_F(TcpGroTest, ConnectionsTakeTurns) {
 TEST_F(TcpGroTest, PacketsAreHeldUntilTheDeviceHasNoMore) {
   EXPECT_EQ(Receive(Row(3), /*complete=*/false).size(), 1U);
   EXPECT_EQ(seen_[0].gso_segs, 3U);
-  EXPECT_EQ(queue_.gro_bitmask, 0U);
-  EXPECT_EQ(skb_queue_len(&queue_.rx_list), 0U);
+  EXPECT_EQ(queue_->gro_bitmask, 0U);
+  EXPECT_EQ(skb_queue_len(&queue_->rx_list), 0U);
 }
 
 TEST_F(TcpGroTest, WithoutTheFeatureEachGoesUpAlone) {

@@ -11,23 +11,6 @@ namespace {
 
 class UdpGsoTest : public ::testing::Test {
  protected:
-  // What recvmsg with room for a control message gives: bytes, and the UDP_GRO that came with them
-  // (0: none).
-  int64_t ReceiveGro(int fd, Bytes* data, int* gso_size) {
-    uint8_t control[64] = {};
-    const iovec piece{data->data(), data->size()};
-    user_msghdr msg{.msg_iov = {&piece, 1}, .msg_control = control, .msg_controllen = 64};
-    const int64_t result = host.sys().Recvmsg(*host.thread, fd, &msg, 0).RunNow();
-    *gso_size = 0;
-    if (msg.msg_controllen == 0) return result;
-    cmsghdr head;
-    std::memcpy(&head, control, sizeof(head));
-    EXPECT_EQ(head.cmsg_level, kSolUdp);
-    EXPECT_EQ(head.cmsg_type, kUdpGro);
-    std::memcpy(gso_size, control + sizeof(head), sizeof(*gso_size));
-    return result;
-  }
-
   // Two sockets of this host: what `sender` sends comes in on port 7000 by the loopback device.
   int64_t SendOverLoopback(int sender, const Bytes& payload) {
     const int64_t result = host.Sendto(sender, payload, At(kIpv4Loopback, 7000));
@@ -87,7 +70,7 @@ TEST_F(UdpGsoTest, LoopbackHandsThePacketOnToWhoAskedForIt) {
   ASSERT_EQ(SendOverLoopback(sender, payload), 1000);
   Bytes buffer(2000);
   int gso_size = 0;
-  ASSERT_EQ(ReceiveGro(receiver, &buffer, &gso_size), 1000);
+  ASSERT_EQ(host.RecvGro(receiver, &buffer, &gso_size), 1000);
   EXPECT_EQ(gso_size, 300);
   buffer.resize(1000);
   EXPECT_EQ(buffer, payload);
@@ -104,7 +87,7 @@ TEST_F(UdpGsoTest, LoopbackCutsItForWhoDidNot) {
   for (const int64_t size : {300, 300, 100}) {
     Bytes buffer(2000);
     int gso_size = 0;
-    ASSERT_EQ(ReceiveGro(receiver, &buffer, &gso_size), size);
+    ASSERT_EQ(host.RecvGro(receiver, &buffer, &gso_size), size);
     EXPECT_EQ(gso_size, 0);
     together.insert(together.end(), buffer.begin(), buffer.begin() + size);
   }
@@ -120,7 +103,7 @@ TEST_F(UdpGsoTest, ASingleDatagramSaysNothingOfSizes) {
   host.ReceiveUdp(9, 7000, "hello");
   Bytes buffer(100);
   int gso_size = 0;
-  EXPECT_EQ(ReceiveGro(receiver, &buffer, &gso_size), 5);
+  EXPECT_EQ(host.RecvGro(receiver, &buffer, &gso_size), 5);
   EXPECT_EQ(gso_size, 0);
 }
 
