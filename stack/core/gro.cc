@@ -35,6 +35,7 @@ void napi_gro_complete(napi_struct* napi, sk_buff* skb) {
   if (count == 1) {
     skb_shinfo(skb)->gso_size = 0;
   } else {
+    CHECK_GT(skb_shinfo(skb)->gso_size, 0);  // else nobody could tell the segments apart
     skb_find_offload(*skb->owner, skb->protocol)->gro_complete(skb, 0);
   }
   gro_normal_one(napi, skb, count);
