@@ -102,17 +102,16 @@ uint32_t DescsFor(const sk_buff* skb) {
   return count;
 }
 
-// One data descriptor over [data, data + bytes).
-uint16_t WriteOneData(Adapter& adapter, const sk_buff* skb, const uint8_t* data, uint32_t bytes,
-                      uint32_t cmd_type, uint32_t olinfo) {
+// One data descriptor over [data, data + bytes). For each piece of each packet: in one piece.
+[[gnu::flatten]] uint16_t WriteOneData(Adapter& adapter, const sk_buff* skb, const uint8_t* data,
+                                       uint32_t bytes, uint32_t cmd_type, uint32_t olinfo) {
   TxRing& ring = adapter.tx;
   const uint16_t index = ring.next_to_use;
   TxBuffer& buffer = ring.buffers[index];
   buffer = TxBuffer{};
   buffer.bytes = bytes;
   buffer.dma = adapter.bus->dma_map_single(adapter.slot, const_cast<uint8_t*>(data), bytes,
-                                           DmaDirection::kToDevice);
-  adapter.bus->SetFrameId(buffer.dma, skb->frame_id);
+                                           DmaDirection::kToDevice, skb->frame_id);
   TxDesc& desc = ring.desc[index];
   desc.read.buffer_addr = buffer.dma;
   desc.read.cmd_type_len = cmd_type | bytes;

@@ -105,9 +105,11 @@ class DeviceBus {
   void SyncDevices();
 
   // Maps [memory, memory + bytes) for the device; the device owns it from now on. Only buffers of
-  // the packet pool. REQUIRES: 0 < bytes <= 128 KiB.
-  dma_addr_t dma_map_single(int slot, void* memory, uint32_t bytes, DmaDirection direction) {
-    return Map(slot, memory, bytes, direction, /*coherent=*/false);
+  // the packet pool. With `frame_id` it holds that frame (see SetFrameId). REQUIRES: 0 < bytes <=
+  // 128 KiB.
+  dma_addr_t dma_map_single(int slot, void* memory, uint32_t bytes, DmaDirection direction,
+                            uint32_t frame_id = 0) {
+    return Map(slot, memory, bytes, direction, /*coherent=*/false, frame_id);
   }
   // Returns FrameId(addr) as it was last.
   uint32_t dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction);
@@ -133,6 +135,17 @@ class DeviceBus {
   const uint8_t* DeviceRead(int slot, SimTime at, dma_addr_t addr, uint32_t bytes) {
     const Mapping* const mapping = Access(slot, at, addr, bytes, kMayRead);
     return mapping == nullptr ? nullptr : mapping->memory + OffsetOf(addr);
+  }
+  // And *frame_id is FrameId(addr).
+  const uint8_t* DeviceRead(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
+                            uint32_t* frame_id) {
+    const Mapping* const mapping = Access(slot, at, addr, bytes, kMayRead);
+    if (mapping == nullptr) {
+      *frame_id = FrameId(addr);
+      return nullptr;
+    }
+    *frame_id = mapping->frame_id;
+    return mapping->memory + OffsetOf(addr);
   }
   // With `frame_id` the buffer holds that frame from now on (see SetFrameId).
   [[gnu::always_inline]] uint8_t* DeviceWrite(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
@@ -211,7 +224,8 @@ class DeviceBus {
 
   // Once a packet: a ring is filled in one loop.
   [[gnu::always_inline]] dma_addr_t Map(int slot, void* memory, uint32_t bytes,
-                                        DmaDirection direction, bool coherent) {
+                                        DmaDirection direction, bool coherent,
+                                        uint32_t frame_id = 0) {
     CHECK_LT(bytes - 1, kMappingBytesMax);
     CHECK_LT(slot, device_count_);
     CHECK(arena_.InPool(memory));
@@ -220,7 +234,7 @@ class DeviceBus {
     mapping.memory = static_cast<uint8_t*>(memory);
     mapping.coherent_slab = nullptr;
     mapping.bytes = bytes;
-    mapping.frame_id = 0;
+    mapping.frame_id = frame_id;
     mapping.allowed = AllowedBy(direction);
     const dma_addr_t generation = static_cast<dma_addr_t>(mapping.tenant >> 16) << 48;
     mapping.tenant = TenantOf(generation, slot, direction, coherent);
