@@ -127,13 +127,6 @@ SimTime InterruptUnit::EarliestQueueMessage() const {
   return earliest;
 }
 
-SimTime InterruptUnit::TxCounterExpiry(uint32_t queue) const {
-  const int bit = QueueBit(queue, 8);
-  if (bit < 0 || VectorOfBit(bit) >= vectors_) return SimTime::Never();
-  const Vector& vector = vector_[VectorOfBit(bit)];
-  return IntervalOf(vector).ps == 0 ? SimTime::Never() : vector.counter_zero;
-}
-
 uint32_t InterruptUnit::Causes() const {
   return static_cast<uint32_t>(queue_cause_ & kEicrRtxQueue) | other_cause_;
 }

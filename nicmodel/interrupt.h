@@ -54,7 +54,12 @@ class InterruptUnit {
   bool OtherEnabled(uint32_t cause) const { return (other_mask_ & cause) != 0; }
   // When the EITR counter of the transmit queue's vector is 0 again; Never() where it does not
   // count at all.
-  SimTime TxCounterExpiry(uint32_t queue) const;
+  SimTime TxCounterExpiry(uint32_t queue) const {
+    const int bit = QueueBit(queue, 8);
+    if (bit < 0 || VectorOfBit(bit) >= vectors_) return SimTime::Never();
+    const Vector& vector = vector_[VectorOfBit(bit)];
+    return (vector.eitr & kEitrInterval) == 0 ? SimTime::Never() : vector.counter_zero;
+  }
 
   // --- Registers. False where `offset` is not one of ours. ---
   bool Read(SimTime at, uint32_t offset, uint32_t* value);
@@ -103,8 +108,10 @@ class InterruptUnit {
   void WithdrawIdle();
   bool VectorHasCause(int vector) const;
   void UpdateNextFire();
+  static constexpr int kEitrIntervalShift = 3;
+  static constexpr uint32_t kEitrInterval = 0x1ff << kEitrIntervalShift;  // in units of the counter
   Duration IntervalOf(const Vector& vector) const {
-    return eitr_unit_ * (vector.eitr >> 3 & 0x1ff);
+    return eitr_unit_ * ((vector.eitr & kEitrInterval) >> kEitrIntervalShift);
   }
 
   // EICR bits 30:0 as they are.

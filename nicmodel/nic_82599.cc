@@ -70,6 +70,7 @@ void Nic82599::Progress(SimTime time) {
 }
 
 void Nic82599::Run(SimTime time) {
+  if (NextAct() > time) return;
   while (true) {
     const SimTime until = rx_.Receive(time);
     Act(until);
@@ -92,7 +93,8 @@ void Nic82599::Act(SimTime time) {
       rx_.Issue();
     } else if (tx <= irq) {
       if (tx > time) return;
-      tx_.Act();
+      // At the time of a message it is still its turn, at that of a receive write no more.
+      tx_.Act(Earlier(rx, Earlier(irq, time) + Duration{1}));
     } else {
       if (irq > time) return;
       SendMessage();
@@ -148,10 +150,18 @@ void Nic82599::OnWake(Event* event, SimTime now) {
 void Nic82599::OnWire(Event* event, SimTime now) {
   Nic82599* const nic = static_cast<NicEvent*>(event)->nic;
   // This event counts as queued until its frames leave, so that nobody schedules it for them again.
-  nic->Progress(now);
+  const bool changes = now >= nic->next_change_;
+  if (changes) nic->Progress(now);
+  nic->now_ = Later(nic->now_, now);
   nic->wire_at_ = SimTime::Never();
   while (nic->tx_.next_first_bit() <= now) nic->TransmitOne();
-  nic->Reschedule();
+  // Where nothing else has happened, a frame less changes nothing for those behind it but when they
+  // come to the wire.
+  if (changes || nic->tx_.pending_frames() == 0) {
+    nic->Reschedule();
+  } else {
+    nic->RescheduleWire();
+  }
 }
 
 void Nic82599::TransmitOne() {
@@ -192,24 +202,26 @@ SimTime Nic82599::NextWake() const {
 }
 
 void Nic82599::Reschedule() {
-  EventQueue& events = chip_.world.device_events();
-  const SimTime world_now = chip_.world.now();
   const SimTime wake = NextWake();
   if (wake != wake_at_) {
     wake_at_ = wake;
-    events.Schedule(&wake_, wake == SimTime::Never() ? wake : Later(wake, world_now));
+    Schedule(&wake_, wake);
   }
-  const SimTime first_bit = tx_.next_first_bit();
-  if (first_bit != wire_at_) {
-    wire_at_ = first_bit;
-    events.Schedule(&wire_,
-                    first_bit == SimTime::Never() ? first_bit : Later(first_bit, world_now));
-  }
-  next_change_ = Earlier(rx_.next_arrival(), Earlier(rx_.next_issue(), rx_.next_commit()));
-  next_change_ = Earlier(next_change_, Earlier(tx_.next(), tx_.next_commit()));
-  next_change_ = Earlier(next_change_, Earlier(chip_.irq.next_fire(), mac_.next_change()));
-  next_change_ = Earlier(next_change_, chip_.late.next());
+  RescheduleWire();
+  next_change_ = Earlier(NextAct(), Earlier(mac_.next_change(), chip_.late.next()));
   if (!writes_.empty()) next_change_ = Earlier(next_change_, writes_.front().at);
+}
+
+void Nic82599::RescheduleWire() {
+  const SimTime first_bit = tx_.next_first_bit();
+  if (first_bit == wire_at_) return;
+  wire_at_ = first_bit;
+  Schedule(&wire_, first_bit);
+}
+
+// What the device has passed already happens now.
+void Nic82599::Schedule(NicEvent* event, SimTime at) {
+  chip_.world.device_events().Schedule(event, Later(at, chip_.world.now()));
 }
 
 bool Nic82599::Stat(std::string_view name, uint64_t* value) const {

@@ -113,6 +113,12 @@ class Nic82599 final : public PciDevice {
   void Progress(SimTime time);
   // Everything that happens by itself until `time`, with the registers as they are.
   void Run(SimTime time);
+  // When it has something to do next.
+  SimTime NextAct() const {
+    const SimTime rx = Earlier(rx_.next_arrival(), Earlier(rx_.next_issue(), rx_.next_commit()));
+    const SimTime tx = Earlier(tx_.next(), tx_.next_commit());
+    return Earlier(chip_.irq.next_fire(), Earlier(rx, tx));
+  }
   void Act(SimTime time);
   void SendMessage();
   void TransmitOne();
@@ -128,6 +134,8 @@ class Nic82599 final : public PciDevice {
 
   // The times at which the device has to run again for others' sake.
   void Reschedule();
+  void RescheduleWire();
+  void Schedule(NicEvent* event, SimTime at);
   SimTime NextWake() const;
   SimTime NextMessage() const;
 

@@ -122,7 +122,7 @@ void TxAssembler::Copy(const uint8_t* from, uint32_t bytes) {
     std::memset(to, 0xff, bytes);
   } else if (summed == 0) {
     std::memcpy(to, from, bytes);
-  } else {
+  } else if (before != 0) {
     std::memcpy(to, from, before);
   }
   if (summed == 0) return;

@@ -113,15 +113,21 @@ SimTime TxPath::RoomFor(uint32_t bytes, SimTime at) {
 }
 
 // Once a packet: in one piece, like RxPath's three. What few packets meet is `noinline`.
-[[gnu::flatten]] void TxPath::Act() {
+[[gnu::flatten]] void TxPath::Act(SimTime others) {
   const SimTime at = next_;
   last_act_ = Later(last_act_, at);
   if (next_request_ != at) {
-    WriteBack();
+    bool told = WriteBack();
     // A write-back gives nobody work; but among several queues time alone may change whose turn it
     // is.
     if (next_request_ != SimTime::Never() && chip_.config.tx_queues != 1) return Update(at);
     next_ = Earlier(next_request_, NextWriteBack());
+    // Descriptors that are finished one after the other are counted in one go.
+    while (!told && next_ < others && next_ != next_request_) {
+      last_act_ = Later(last_act_, next_);
+      told = WriteBack();
+      next_ = Earlier(next_request_, NextWriteBack());
+    }
     return;
   }
   // A context takes no time: what is behind it is asked for at once, before anything else happens.
@@ -132,7 +138,7 @@ SimTime TxPath::RoomFor(uint32_t bytes, SimTime at) {
   next_ = Earlier(next_request_, NextWriteBack());
 }
 
-// One read request, or the descriptors before it that need none.
+// A context, or the reads of a packet: as many as can be requested now.
 void TxPath::Request() {
   const SimTime at = next_request_;
   TxRing& ring = *ChooseRing(at);
@@ -140,16 +146,20 @@ void TxPath::Request() {
     current_ = &ring;
     turn_ = ring.queue() + 1 == chip_.config.tx_queues ? 0 : ring.queue() + 1;
   }
-  const TxDescriptor descriptor = ring.Front(at);
-  if (IsContext(descriptor)) {
-    ring.context(TxContextIndexOf(descriptor)) = DecodeTxContext(descriptor);
-    ring.Consume(at);
-    if (!assembler_.busy() && !skipping_) current_ = nullptr;
-    return;
-  }
-  if (!assembler_.busy() && !skipping_) BeginPacket(ring, descriptor);
-  if (!skipping_) ReadData(descriptor);
-  if (skipping_ || offset_ == TxLengthOf(descriptor)) FinishDescriptor(ring, descriptor);
+  do {
+    const TxDescriptor descriptor = ring.Front(at);
+    if (IsContext(descriptor)) {
+      ring.context(TxContextIndexOf(descriptor)) = DecodeTxContext(descriptor);
+      ring.Consume(at);
+      if (!assembler_.busy() && !skipping_) current_ = nullptr;
+      return;
+    }
+    if (!assembler_.busy() && !skipping_) BeginPacket(ring, descriptor);
+    if (!skipping_) ReadData(descriptor);
+    if (skipping_ || offset_ == TxLengthOf(descriptor)) FinishDescriptor(ring, descriptor);
+    // For the rest of a packet that is one frame there is room; NextRequest says when else.
+  } while (current_ != nullptr && !assembler_.segmenting() && ring.has_ready() &&
+           chip_.pcie.NextReadAt() <= at);
 }
 
 void TxPath::BeginPacket(TxRing& ring, const TxDescriptor& first) {
@@ -180,11 +190,13 @@ void TxPath::ReadData(const TxDescriptor& descriptor) {
   const uint32_t bytes = std::min(left, chip_.config.max_read_request_bytes);
   if (bytes == 0) return;
   const dma_addr_t address = descriptor.low + offset_;
-  if (!frame_id_read_) frame_id_ = chip_.bus.FrameId(address);
+  uint32_t frame_id = 0;
+  const uint8_t* const from =
+      chip_.bus.DeviceRead(chip_.slot, next_request_, address, bytes, &frame_id);
+  if (!frame_id_read_) frame_id_ = frame_id;
   frame_id_read_ = true;
   data_at_ = chip_.pcie.Read(next_request_, bytes);
   chip_.TellDma(DmaKind::kTxRead, next_request_, data_at_, current_->queue(), frame_id_, bytes);
-  const uint8_t* from = chip_.bus.DeviceRead(chip_.slot, next_request_, address, bytes);
   if (from == nullptr) chip_.irq.RaiseOther(kEicrPciException, next_request_);
   offset_ += bytes;
   for (uint32_t appended = 0; appended < bytes;) {

@@ -37,8 +37,9 @@ class TxPath {
   // When the next read starts. While frames wait for the wire it need not be done then: what comes
   // of it can only leave after them.
   SimTime next_request() const { return next_request_; }
-  // Does what is next. REQUIRES: next() != Never().
-  [[gnu::noinline]] void Act();
+  // Does what is next, and what follows from it before `others`, when others act on what this unit
+  // looks at. REQUIRES: next() != Never().
+  [[gnu::noinline]] void Act(SimTime others);
   // Makes visible in host memory the write-backs that have arrived there by `time`.
   void Commit(SimTime time) {
     while (!visible_.empty() && visible_.front().visible_at <= time) CommitOldest();
@@ -119,12 +120,14 @@ class TxPath {
   // tx_write_back.cc.
   // The next completion, or the expiry of the EITR counter that flushes a ring's finished
   // descriptors.
-  SimTime NextWriteBack() {
+  SimTime NextWriteBack() const {
     const SimTime next = completions_.empty() ? SimTime::Never() : completions_.front().at;
     return flushing_ == 0 ? next : Earlier(next, NextFlush());
   }
-  SimTime NextFlush();
-  void WriteBack();
+  SimTime NextFlush() const;
+  // False where a descriptor was finished that waits for others, so that nobody heard of it.
+  bool WriteBack();
+  [[gnu::noinline]] void Flush();
   void WriteBackFinished(TxRing& ring, SimTime at);
   void PostStatus(StatusWrite write);
   [[gnu::noinline]] void PostFaulty(StatusWrite write);

@@ -73,17 +73,6 @@ void TxRing::Fetch(SimTime at, uint32_t count) {
   if (fetch_ == entries()) fetch_ = 0;
 }
 
-uint32_t TxRing::Consume(SimTime at) {
-  Land(at);
-  CHECK_GT(ready_, 0U);
-  const uint32_t index = head_;
-  oldest_ = SlotBehind(oldest_, 1);
-  --ready_;
-  if (++head_ == entries()) head_ = 0;
-  MaybeFetch(at);
-  return index;
-}
-
 uint32_t TxRing::Finish(uint32_t index) {
   if (finished_count_ == kCacheMax) TakeFinished();  // cannot be: the threshold below comes first
   finished_[SlotBehind(finished_first_, finished_count_++)] = static_cast<uint16_t>(index);

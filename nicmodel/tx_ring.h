@@ -37,13 +37,23 @@ class TxRing {
   }
   // REQUIRES: DescriptorReadyAt(at) <= at for both.
   const TxDescriptor& Front(SimTime at) {
-    Land(at);
+    if (ready_ == 0) Land(at);
     return cache_[oldest_];
   }
+  // Whether a descriptor is here, behind whatever was used up last.
+  bool has_ready() const { return ready_ != 0; }
   // The front without its time having come: what the descriptor under way will say.
   const TxDescriptor& Peek() const { return cache_[oldest_]; }
-  // Uses the front up; returns its index in the ring.
-  uint32_t Consume(SimTime at);
+  // Uses the front up; returns its index in the ring. REQUIRES: Front(at) was called.
+  uint32_t Consume(SimTime at) {
+    CHECK_GT(ready_, 0U);
+    const uint32_t index = head_;
+    oldest_ = SlotBehind(oldest_, 1);
+    --ready_;
+    if (++head_ == entries()) head_ = 0;
+    MaybeFetch(at);
+    return index;
+  }
 
   TxContext& context(uint32_t index) { return context_[index & 1]; }
 

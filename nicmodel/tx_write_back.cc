@@ -6,7 +6,7 @@
 
 namespace tapedeck::nic {
 
-SimTime TxPath::NextFlush() {
+SimTime TxPath::NextFlush() const {
   SimTime next = SimTime::Never();
   for (uint32_t q = 0; q < chip_.config.tx_queues; ++q) {
     if (rings_[q].finished() == 0) continue;
@@ -16,21 +16,27 @@ SimTime TxPath::NextFlush() {
   return next;
 }
 
-void TxPath::WriteBack() {
-  if (!completions_.empty() && completions_.front().at <= next_) {
-    const Completion done = completions_.front();
-    completions_.pop_front();
-    TxRing& ring = rings_[done.queue];
-    if (done.generation != ring.generation()) return;  // the ring is not what it was
-    const bool waited = ring.finished() != 0;
-    if (ring.Finish(done.index) != 0) {
-      if (waited) --flushing_;
-      WriteBackFinished(ring, done.at);
-    } else if (!waited) {
-      ++flushing_;
-    }
-    return;
+bool TxPath::WriteBack() {
+  if (completions_.empty() || completions_.front().at > next_) {
+    Flush();
+    return true;
   }
+  const Completion done = completions_.front();
+  completions_.pop_front();
+  TxRing& ring = rings_[done.queue];
+  if (done.generation != ring.generation()) return false;  // the ring is not what it was
+  const bool waited = ring.finished() != 0;
+  if (ring.Finish(done.index) == 0) {
+    if (!waited) ++flushing_;
+    return false;
+  }
+  if (waited) --flushing_;
+  WriteBackFinished(ring, done.at);
+  return true;
+}
+
+// The counters of rings with finished descriptors have expired.
+void TxPath::Flush() {
   for (uint32_t q = 0; q < chip_.config.tx_queues; ++q) {
     TxRing& ring = rings_[q];
     if (ring.finished() == 0 || chip_.irq.TxCounterExpiry(q) > next_) continue;
