@@ -4,10 +4,17 @@
 
 #include "replay/lab/fault_steps.h"
 #include "replay/script/symbols.h"
+#include "stack/tcp/tcp_uapi.h"
 
 namespace tapedeck::fuzz {
 
 namespace {
+
+// Closed sockets, too, send again until TCP_USER_TIMEOUT is over.
+bool SaysHowLongItTries(const SyscallStep& call) {
+  return call.name == SyscallName::kSetsockopt && call.arguments[1].value == kSolTcp &&
+         call.arguments[2].value == kTcpUserTimeout;
+}
 
 // A line for each kind of step that says something.
 struct TraitsVisitor {
@@ -18,6 +25,7 @@ struct TraitsVisitor {
     traits.sends_other_bytes |= (segment.wrong & SegmentStep::kWrongDataOffset) != 0;
   }
   void operator()(const SyscallStep& call) const {
+    traits.changes_settings |= SaysHowLongItTries(call);
     if (call.name != SyscallName::kSocket) return;
     const int64_t type = call.arguments[1].value & kSockTypeMask;
     traits.makes_headers |= type != kSockStream && type != kSockDgram;

@@ -88,8 +88,9 @@ bool IsSynchronised(uint8_t state) {
 
 }  // namespace
 
-void SegmentOracle::Begin(bool judging) {
+void SegmentOracle::Begin(bool judging, bool punctual) {
   judging_ = judging;
+  punctual_ = punctual;
   hidden_ = false;
   flows_.clear();
   frames_.fill(Frame{});
@@ -271,7 +272,7 @@ void SegmentOracle::Dropped(const TraceEvent& event) {
     if (frame->end - rcv_nxt < kClearlyMax) AcceptanceFailed(frame->seq, rcv_nxt);
   } else if (reason == SKB_DROP_REASON_TCP_INVALID_SEQUENCE) {
     if (rcv_nxt - frame->seq < kClearlyMax) AcceptanceFailed(frame->seq, rcv_nxt);
-  } else if (event.time - flow.heard_before > kPawsWrap + Duration::Seconds(2)) {
+  } else if (punctual_ && event.time - flow.heard_before > kPawsWrap + Duration::Seconds(2)) {
     PawsFailed(frame->seq, rcv_nxt);
   }
 }

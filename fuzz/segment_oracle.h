@@ -32,8 +32,8 @@ class SegmentOracle : public TraceObserver {
   explicit SegmentOracle(Lab& lab) : lab_(lab) { flows_.reserve(kFlowsMax); }
 
   // Another input begins. Not `judging`: its users may write headers of their own, its NIC lies, or
-  // it goes back to an earlier state.
-  void Begin(bool judging);
+  // it goes back to an earlier state. Not `punctual`: frames wait for an interrupt or for a CPU.
+  void Begin(bool judging, bool punctual);
   // Nothing is running: what TCP sockets stand at is noted, after ForgetSockets().
   void ForgetSockets();
   void NoteSocket(uint8_t host, const sock_diag_entry& entry);
@@ -103,6 +103,7 @@ class SegmentOracle : public TraceObserver {
 
   Lab& lab_;
   bool judging_ = false;
+  bool punctual_ = false;
   bool hidden_ = false;  // frames came that may hide TCP
   // Its room is taken at once, and what flows hold is given back: vectors that grow in one input
   // and not in the next are edges that come and go, which AFL++ sees where the linker has taken

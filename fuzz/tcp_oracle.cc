@@ -141,13 +141,15 @@ bool WillProbe(const sock* sk) {
 // --- Closing ---
 
 // A close that throws away what was not read says so with a reset (RFC 2525 2.17): no orphan is
-// left that goes on as if all had been read.
+// left that goes on as if all had been read. What a peer sends behind its FIN, of which the FIN's
+// number is a part, may still come in; a close empties the queue.
 bool TellsOfUnread(const sock* sk) {
   constexpr uint32_t kClosing =
       1U << TCP_FIN_WAIT1 | 1U << TCP_FIN_WAIT2 | 1U << TCP_CLOSING | 1U << TCP_LAST_ACK;
   const tcp_sock* const tp = tcp_sk(sk);
   if (!sock_flag(sk, SOCK_DEAD) || (kClosing >> sk->sk_state & 1) == 0) return true;
   const bool fin_received = sk->sk_state == TCP_CLOSING || sk->sk_state == TCP_LAST_ACK;
+  if (fin_received && !skb_queue_empty(&sk->sk_receive_queue)) return true;
   return tp->copied_seq.AtOrAfter(tp->rcv_nxt - uint32_t{fin_received});
 }
 

@@ -21,4 +21,9 @@ for target in "${targets[@]}"; do
   if ((${#directories[@]})); then zip -q -r -j "$OUT/${target}_seed_corpus.zip" "${directories[@]}"; fi
   cp "fuzz/dictionaries/$target.dict" "$OUT/$target.dict"
   printf '[libfuzzer]\nmax_len = 4096\ndict = %s.dict\n' "$target" > "$OUT/$target.options"
+  # As fuzz/mutate/libfuzzer_mutator.cc says it of targets that play scripts.
+  case $target in
+    capture | plan | script_text) ;;
+    *) echo 'use_counters = 0' >> "$OUT/$target.options" ;;
+  esac
 done
