@@ -94,7 +94,7 @@ int __udp_enqueue_schedule_skb(sock* sk, sk_buff* skb, DropReason* reason) {
   sk_mem_charge(sk, skb->truesize);
   sk->sk_rmem_alloc += skb->truesize;
   // Whose it is, is known: what it costs is given back by the reader, not by a destructor.
-  skb_orphan(skb);
+  if (skb->sk != nullptr) skb_orphan(skb);
   skb->dev = nullptr;
   sock_skb_set_dropcount(sk, skb);
   __skb_queue_tail(&sk->sk_receive_queue, skb);

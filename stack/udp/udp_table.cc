@@ -21,11 +21,10 @@ bool BoundTo(const udp_sock* sk, Ipv4Address local) {
   return local == kIpv4Any ? bound.IsAny() : bound == local;
 }
 
-// How well a socket that is bound to `local` fits; negative: not at all. The kernel's
+// How well a socket fits whose own address does; negative: not at all. With BoundTo the kernel's
 // compute_score.
-[[gnu::always_inline]] inline int ComputeScore(const udp_sock* sk, const udp_flow4& flow,
-                                               Ipv4Address local) {
-  if (sk->udp_port_hash != flow.hnum || sk->sk_ipv6only || !BoundTo(sk, local)) return -1;
+[[gnu::always_inline]] inline int ScoreOfBound(const udp_sock* sk, const udp_flow4& flow) {
+  if (sk->udp_port_hash != flow.hnum || sk->sk_ipv6only) return -1;
   int score = sk->sk_family == kAfInet ? 2 : 1;
   if (!sk->inet_daddr.IsAny()) {
     if (!(sk->inet_daddr == flow.saddr)) return -1;
@@ -39,6 +38,10 @@ bool BoundTo(const udp_sock* sk, Ipv4Address local) {
   if (sk->sk_bound_dev_if != 0) score += 4;
   if (sk->sk_incoming_cpu == sk->sk_net.this_cpu().id()) ++score;
   return score;
+}
+
+int ComputeScore(const udp_sock* sk, const udp_flow4& flow, Ipv4Address local) {
+  return BoundTo(sk, local) ? ScoreOfBound(sk, flow) : -1;
 }
 
 // Whether two sockets share one port of one address by SO_REUSEPORT.
@@ -265,8 +268,9 @@ udp_sock* __udp4_lib_lookup(net& net, const udp_flow4& flow) {
   if (slot.count <= 1) {
     udp_sock* const only = slot.sockets.front();
     if (only == nullptr) return nullptr;
-    const Ipv4Address local = only->inet_rcv_saddr.IsAny() ? kIpv4Any : flow.daddr;
-    return ComputeScore(only, flow, local) > 0 ? only : nullptr;
+    const IpAddress& bound = only->inet_rcv_saddr;
+    if (!bound.IsAny() && !(bound == flow.daddr)) return nullptr;
+    return ScoreOfBound(only, flow) > 0 ? only : nullptr;
   }
   udp_sock* const sk = Lookup2(net, flow, flow.daddr);
   return sk != nullptr ? sk : Lookup2(net, flow, kIpv4Any);
