@@ -108,6 +108,17 @@ bool SetIpv4Options(std::vector<uint8_t>& frame, const IpFrame& ip, std::vector<
   return true;
 }
 
+bool InsertExtHeader(std::vector<uint8_t>& frame, const IpFrame& ip, uint8_t kind,
+                     std::vector<uint8_t> bytes) {
+  CHECK(!ip.v4);
+  bytes.insert(bytes.begin(), {ip.protocol, 0});
+  bytes.resize((bytes.size() + 7) / 8 * 8);
+  bytes[1] = static_cast<uint8_t>(bytes.size() / 8 - 1);
+  if (!ReplaceInIp(frame, ip, ip.transport, 0, bytes)) return false;
+  HeaderAt<wire::Ipv6Header>(frame, ip.network)->nexthdr = kind;
+  return true;
+}
+
 std::vector<uint8_t> TcpOptionsOf(std::span<const uint8_t> frame, const IpFrame& ip) {
   const auto* const tcp = wire::Overlay<wire::TcpHeader>(frame.subspan(ip.transport));
   const size_t at = ip.transport + sizeof(wire::TcpHeader);

@@ -36,6 +36,11 @@ bool ReplaceInIp(std::vector<uint8_t>& frame, const IpFrame& ip, size_t at, size
 // at most 40 bytes; SetTcpOptions: ip.protocol is TCP's.
 bool SetIpv4Options(std::vector<uint8_t>& frame, const IpFrame& ip, std::vector<uint8_t> options);
 bool SetTcpOptions(std::vector<uint8_t>& frame, const IpFrame& ip, std::vector<uint8_t> options);
+// Puts an extension header of this kind behind the fixed header of IPv6; what it has behind its
+// length is padded with zeros to a multiple of 8 bytes. False, and nothing has changed, where the
+// packet is too long then. REQUIRES: !ip.v4, at most 1,000 bytes.
+bool InsertExtHeader(std::vector<uint8_t>& frame, const IpFrame& ip, uint8_t kind,
+                     std::vector<uint8_t> bytes);
 // The bytes of TCP's options; empty where the header says none or is cut short.
 std::vector<uint8_t> TcpOptionsOf(std::span<const uint8_t> frame, const IpFrame& ip);
 

@@ -204,9 +204,37 @@ std::vector<uint8_t> SomeIpOptions(Prng& random) {
   return options;
 }
 
+// An extension header of IPv6: options, some of them many times, or a routing or fragment header.
+bool AddExtHeader(Prng& random, std::vector<uint8_t>& frame, const IpFrame& ip) {
+  static constexpr uint8_t kHeaders[] = {wire::kIpProtoHopByHop, wire::kIpProtoDestOptions,
+                                         wire::kIpProtoRouting, wire::kIpProtoFragment};
+  // Padding, tunnel limit, router alert, home address, jumbo payload, and what none is.
+  static constexpr uint8_t kOptions[] = {0, 1, 4, 5, 0xc9, 0xc2, 0x1e, 0x7e, 0xbe, 0xfe};
+  static constexpr uint8_t kLengths[] = {0, 0, 1, 2, 4, 16, 250, 255};
+  const uint8_t header = Pick(random, kHeaders);
+  std::vector<uint8_t> bytes;
+  if (header == wire::kIpProtoRouting || header == wire::kIpProtoFragment) {
+    for (size_t left = 6 + 8 * random.Below(3); left != 0; --left) {
+      bytes.push_back(OneIn(random, 2) ? 0 : SomeByte(random));
+    }
+    return InsertExtHeader(frame, ip, header, std::move(bytes));
+  }
+  for (size_t count = FewUpTo(random, 4); count != 0; --count) {
+    std::vector<uint8_t> option = {Pick(random, kOptions)};
+    if (option[0] != 0) {
+      option.push_back(Pick(random, kLengths));
+      option.resize(2 + std::min<size_t>(option[1], 16));
+    }
+    for (size_t times = OneIn(random, 3) ? 1 + BelowSize(random, 12) : 1; times != 0; --times) {
+      bytes.insert(bytes.end(), option.begin(), option.end());
+    }
+  }
+  return InsertExtHeader(frame, ip, header, std::move(bytes));
+}
+
 bool FrameIpOptions(Context& context, Script& script) {
   return EditIp(context, script, [&](std::vector<uint8_t>& bytes, const IpFrame& ip) {
-    if (!ip.v4) return false;
+    if (!ip.v4) return AddExtHeader(context.random, bytes, ip);
     std::vector<uint8_t> options;
     if (!OneIn(context.random, 6)) options = SomeIpOptions(context.random);
     return SetIpv4Options(bytes, ip, std::move(options));

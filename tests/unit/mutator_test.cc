@@ -457,6 +457,34 @@ TEST(FrameEdit, LengthsFollow) {
   }
 }
 
+// Extension headers of IPv6, one before the other, hold together whatever their options say.
+TEST(FrameEdit, ExtensionHeadersAreChained) {
+  constexpr std::string_view kText =
+      "+0 frame { 020000000001 020000000101 86dd 60000000 000c 1140 "
+      "20010db8000000000000000000000065"
+      " 20010db8000000000000000000000001 1f901f90 000c 0000 00010203 }\n";
+  std::set<uint8_t> kinds;
+  for (uint64_t seed = 0; seed < 100; ++seed) {
+    Script script = Parse(kText);
+    for (uint64_t turn = 0; turn < 3; ++turn) Apply("frame-ip-options", 3 * seed + turn, script);
+    const Bytes& bytes = std::get<FrameStep>(script.steps[0].what).bytes;
+    const std::optional<IpFrame> ip = FindIp(bytes);
+    ASSERT_TRUE(ip.has_value());
+    EXPECT_EQ(ip->end, bytes.size());
+    uint8_t kind = ip->protocol;
+    size_t at = ip->transport;
+    while (kind != 17) {
+      kinds.insert(kind);
+      ASSERT_LT(at + 8, bytes.size());
+      kind = bytes[at];
+      at += 8 * (1 + size_t{bytes[at + 1]});
+    }
+    ASSERT_EQ(at + 12, bytes.size());
+    EXPECT_EQ(bytes[at + 4] << 8 | bytes[at + 5], 12);
+  }
+  EXPECT_EQ(kinds, (std::set<uint8_t>{0, 43, 44, 60}));
+}
+
 TEST(FrameEdit, FragmentsAddUpToThePacket) {
   const Script script = OneFrame("udp");
   const Bytes& whole = std::get<FrameStep>(script.steps[0].what).bytes;
