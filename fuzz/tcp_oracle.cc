@@ -44,7 +44,9 @@ Rule CheckOrder(const sock* sk) {
   if ((tp->urg_data & (TCP_URG_NOTYET | TCP_URG_VALID)) != 0 && BytesRead(sk).After(tp->urg_seq)) {
     return "urgent_byte_is_unread";
   }
-  if (tp->icsk_rto > tcp_rto_max(sk)) return "rto_at_most_its_maximum";
+  // The first one comes from what earlier connections have measured, times three and as it is
+  // (tcp_init_metrics); only the timer is cut.
+  if (tp->icsk_backoff != 0 && tp->icsk_rto > tcp_rto_max(sk)) return "rto_at_most_its_maximum";
   return nullptr;
 }
 
