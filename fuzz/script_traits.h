@@ -16,8 +16,8 @@ struct ScriptTraits {
   // A socket whose user may write headers of any kind: neither stream nor datagram, or of a family
   // other than IP.
   bool makes_headers = false;
-  // A peer's stream may have other bytes than those of their positions: frames have any, and a
-  // wrong data offset makes options of data.
+  // A peer's stream may have other bytes than those of their positions: frames of TCP have any, and
+  // a wrong data offset makes options of data.
   bool sends_other_bytes = false;
   // Settings say how long something lasts, or a FIN fails for lack of memory, which Linux does not
   // try again.
