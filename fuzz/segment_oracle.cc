@@ -205,12 +205,13 @@ void SegmentOracle::CheckUpdate(Flow& flow, const SegmentView& segment) {
   // no keepalive, whose number is an old one.
   const bool update = segment.flags == SegmentView::kAck && segment.data.empty() &&
                       !segment.has_sack && !flow.heard && flow.told_ack == segment.ack &&
-                      segment.seq == flow.sent_end;
+                      segment.seq == flow.sent_end && !flow.told_by_syn;
   if (update && IsBehind(edge, flow.told_edge) && edge - flow.told_edge < kSillyBytes) {
     SillyWindowFailed(edge, flow.told_edge);
   }
   flow.told_ack = segment.ack;
   flow.told_edge = edge;
+  flow.told_by_syn = segment.Has(SegmentView::kSyn);  // whose window is not scaled, nor exact
 }
 
 void SegmentOracle::Sent(const TraceEvent& event) {

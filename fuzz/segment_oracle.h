@@ -62,6 +62,7 @@ class SegmentOracle : public TraceObserver {
     bool sent_known = true;     // all of it is in `sent`
     std::optional<uint32_t> told_ack;
     uint32_t told_edge = 0;
+    bool told_by_syn = false;
     uint8_t host_shift = 0;
     // What the peer has.
     bool heard = false;  // since the host last sent something

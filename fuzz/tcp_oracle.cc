@@ -46,7 +46,7 @@ Rule CheckOrder(const sock* sk) {
   }
   // The first one comes from what earlier connections have measured, times three and as it is
   // (tcp_init_metrics); only the timer is cut.
-  if (tp->icsk_backoff != 0 && tp->icsk_rto > tcp_rto_max(sk)) return "rto_at_most_its_maximum";
+  if (tp->icsk_retransmits != 0 && tp->icsk_rto > tcp_rto_max(sk)) return "rto_at_most_its_maximum";
   return nullptr;
 }
 
