@@ -1,5 +1,7 @@
 #include "stack/core/gro.h"
 
+#include <cstring>
+
 #include "stack/base/checksum.h"
 #include "stack/core/eth.h"
 #include "stack/core/gso.h"
@@ -143,6 +145,27 @@ bool gro_receive_network_flush(const sk_buff* skb, sk_buff* held) {
   }
   return Ipv6Flush(*reinterpret_cast<const wire::Ipv6Header*>(header),
                    *reinterpret_cast<const wire::Ipv6Header*>(held_header));
+}
+
+sk_buff* gro_find_by_ports(const sk_buff_head* held, const void* ports) {
+  for (sk_buff* p = skb_peek(held); p != nullptr; p = skb_peek_next(p, held)) {
+    if (!NAPI_GRO_CB(p)->same_flow) continue;
+    if (std::memcmp(skb_transport_header(p), ports, 2 * sizeof(be16)) == 0) return p;
+    NAPI_GRO_CB(p)->same_flow = false;
+  }
+  return nullptr;
+}
+
+void gro_complete_transport(sk_buff* skb, uint32_t thoff, uint8_t protocol, uint16_t csum_offset,
+                            uint32_t gso_type) {
+  const be16 sum = csum_from32to16(gro_compute_pseudo(skb, skb->len - thoff, protocol));
+  std::memcpy(skb_writable(skb, skb_transport_header(skb) + csum_offset, sizeof(sum)), &sum,
+              sizeof(sum));
+  skb->csum_start = skb->transport_header;
+  skb->csum_offset = csum_offset;
+  skb->ip_summed = CHECKSUM_PARTIAL;
+  skb_shinfo(skb)->gso_segs = NAPI_GRO_CB(skb)->count;
+  skb_shinfo(skb)->gso_type |= gso_type;
 }
 
 bool skb_gro_receive(sk_buff* held, sk_buff* skb) {

@@ -63,6 +63,14 @@ wsum gro_compute_pseudo(const sk_buff* skb, uint32_t len, uint8_t protocol);
 // (gro_receive_network_flush.)
 bool gro_receive_network_flush(const sk_buff* skb, sk_buff* held);
 
+// The held packet of the same ports as the transport header at `ports`; others are out of the
+// comparison from here on.
+sk_buff* gro_find_by_ports(const sk_buff_head* held, const void* ports);
+// Completes a merged packet for its transport protocol: the sum of the pseudo-header is in the
+// checksum, `csum_offset` bytes into the header at skb->data + `thoff`.
+void gro_complete_transport(sk_buff* skb, uint32_t thoff, uint8_t protocol, uint16_t csum_offset,
+                            uint32_t gso_type);
+
 // Appends what is not pulled yet of `skb` to the held packet. False where that would become too
 // long, or memory failed.
 bool skb_gro_receive(sk_buff* held, sk_buff* skb);

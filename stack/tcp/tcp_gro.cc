@@ -3,7 +3,6 @@
 #include <cstddef>
 #include <cstring>
 
-#include "stack/base/checksum.h"
 #include "stack/core/gro.h"
 #include "stack/core/net.h"
 #include "stack/tcp/tcp_sock.h"
@@ -28,17 +27,6 @@ const wire::TcpHeader* tcp_gro_pull_header(sk_buff* skb) {
   header = skb_gro_header(skb, bytes);
   if (header != nullptr) skb_gro_pull(skb, bytes);
   return reinterpret_cast<const wire::TcpHeader*>(header);
-}
-
-// The held packet of the same connection; others are out of the comparison from here on.
-sk_buff* tcp_gro_lookup(const sk_buff_head* held, const wire::TcpHeader& th) {
-  for (sk_buff* p = skb_peek(held); p != nullptr; p = skb_peek_next(p, held)) {
-    if (!NAPI_GRO_CB(p)->same_flow) continue;
-    const wire::TcpHeader* const other = tcp_hdr(p);
-    if (other->source == th.source && other->dest == th.dest) return p;
-    NAPI_GRO_CB(p)->same_flow = false;
-  }
-  return nullptr;
 }
 
 // Whether the headers say the same.
@@ -73,7 +61,7 @@ sk_buff* tcp_gro_receive(sk_buff_head* held, sk_buff* skb, const wire::TcpHeader
   napi_gro_cb* const cb = NAPI_GRO_CB(skb);
   const uint32_t len = skb_gro_len(skb);
   const uint16_t flags = th.flags();
-  sk_buff* const p = tcp_gro_lookup(held, th);
+  sk_buff* const p = gro_find_by_ports(held, &th);
   uint32_t mss = 1;
   if (p != nullptr && Merge(p, skb, th)) mss = skb_shinfo(p)->gso_size;
   const bool last = len < mss || (flags & kEndsPacket) != 0;
@@ -94,16 +82,8 @@ sk_buff* ReceiveOfEither(sk_buff_head* held, sk_buff* skb) {
 }
 
 void tcp_gro_complete(sk_buff* skb, uint32_t thoff, uint32_t gso_type) {
-  auto* const th = reinterpret_cast<wire::TcpHeader*>(
-      skb_writable(skb, skb_transport_header(skb), sizeof(wire::TcpHeader)));
-  th->check = csum_from32to16(gro_compute_pseudo(skb, skb->len - thoff, wire::kIpProtoTcp));
-  skb->csum_start = skb->transport_header;
-  skb->csum_offset = offsetof(wire::TcpHeader, check);
-  skb->ip_summed = CHECKSUM_PARTIAL;
-  skb_shared_info* const info = skb_shinfo(skb);
-  info->gso_segs = NAPI_GRO_CB(skb)->count;
-  info->gso_type |= gso_type;
-  if (th->cwr()) info->gso_type |= SKB_GSO_TCP_ACCECN;
+  if (tcp_hdr(skb)->cwr()) gso_type |= SKB_GSO_TCP_ACCECN;
+  gro_complete_transport(skb, thoff, wire::kIpProtoTcp, offsetof(wire::TcpHeader, check), gso_type);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 
 #include <cstddef>
 
-#include "stack/base/checksum.h"
 #include "stack/core/gro.h"
 #include "stack/core/net.h"
 #include "stack/ipv4/ip.h"
@@ -33,17 +32,6 @@ const udp_sock* LookupSock6(const sk_buff* skb, const wire::UdpHeader& uh) {
                                          .dif = skb->dev->ifindex});
 }
 
-// The held packet of the same ports; others are out of the comparison from here on.
-sk_buff* LookupHeld(const sk_buff_head* held, const wire::UdpHeader& uh) {
-  for (sk_buff* p = skb_peek(held); p != nullptr; p = skb_peek_next(p, held)) {
-    if (!NAPI_GRO_CB(p)->same_flow) continue;
-    const wire::UdpHeader* const other = udp_hdr(p);
-    if (other->source == uh.source && other->dest == uh.dest) return p;
-    NAPI_GRO_CB(p)->same_flow = false;
-  }
-  return nullptr;
-}
-
 // With a header whose checksum holds. What is padded, or has nothing in it, is no part of a packet
 // of segments.
 sk_buff* udp_gro_receive_segment(sk_buff_head* held, sk_buff* skb, const wire::UdpHeader& uh) {
@@ -53,7 +41,7 @@ sk_buff* udp_gro_receive_segment(sk_buff_head* held, sk_buff* skb, const wire::U
     return nullptr;
   }
   skb_gro_pull(skb, wire::kUdpHeaderBytes);
-  sk_buff* const p = LookupHeld(held, uh);
+  sk_buff* const p = gro_find_by_ports(held, &uh);
   if (p == nullptr) return nullptr;
   const uint32_t held_len = udp_hdr(p)->len.host();
   if (gro_receive_network_flush(skb, p) || len > held_len) return p;
@@ -82,16 +70,11 @@ sk_buff* udp_gro_receive(sk_buff_head* held, sk_buff* skb, SockLookup lookup) {
 }
 
 void udp_gro_complete(sk_buff* skb, uint32_t thoff) {
-  const uint32_t len = skb->len - thoff;
   auto* const uh = reinterpret_cast<wire::UdpHeader*>(
       skb_writable(skb, skb_transport_header(skb), wire::kUdpHeaderBytes));
-  uh->len = static_cast<uint16_t>(len);
-  uh->check = csum_from32to16(gro_compute_pseudo(skb, len, wire::kIpProtoUdp));
-  skb->csum_start = skb->transport_header;
-  skb->csum_offset = offsetof(wire::UdpHeader, check);
-  skb->ip_summed = CHECKSUM_PARTIAL;
-  skb_shinfo(skb)->gso_segs = NAPI_GRO_CB(skb)->count;
-  skb_shinfo(skb)->gso_type |= SKB_GSO_UDP_L4;
+  uh->len = static_cast<uint16_t>(skb->len - thoff);
+  gro_complete_transport(skb, thoff, wire::kIpProtoUdp, offsetof(wire::UdpHeader, check),
+                         SKB_GSO_UDP_L4);
 }
 
 }  // namespace
