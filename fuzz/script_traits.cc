@@ -1,38 +1,17 @@
 #include "fuzz/script_traits.h"
 
 #include <cstdint>
-#include <span>
 #include <variant>
 
+#include "fuzz/frame_words.h"
+#include "fuzz/segment_view.h"
 #include "replay/lab/fault_steps.h"
 #include "replay/script/symbols.h"
 #include "stack/tcp/tcp_uapi.h"
-#include "stack/wire/ethernet.h"
-#include "stack/wire/ip_protocol.h"
-#include "stack/wire/ipv4.h"
-#include "stack/wire/ipv6.h"
-#include "stack/wire/parse.h"
 
 namespace tapedeck::fuzz {
 
 namespace {
-
-// Whether a frame may be a part of a TCP stream, in a tunnel or behind headers, too.
-bool MayBeTcp(std::span<const uint8_t> frame) {
-  const auto ethernet = wire::ParseEthernet(frame);
-  if (!ethernet.ok()) return false;
-  uint8_t protocol = wire::kIpProtoRaw;
-  if (const auto* const iph = wire::Overlay<wire::Ipv4Header>(ethernet->payload);
-      ethernet->proto == wire::kEtherTypeIpv4 && iph != nullptr) {
-    protocol = iph->protocol;
-  } else if (const auto* const hdr = wire::Overlay<wire::Ipv6Header>(ethernet->payload);
-             ethernet->proto == wire::kEtherTypeIpv6 && hdr != nullptr) {
-    protocol = hdr->nexthdr;
-  }
-  return ethernet->proto != wire::kEtherTypeArp && protocol != wire::kIpProtoUdp &&
-         protocol != wire::kIpProtoIcmp && protocol != wire::kIpProtoIgmp &&
-         protocol != wire::kIpProtoIcmpv6;
-}
 
 // Closed sockets, too, send again until TCP_USER_TIMEOUT is over.
 bool SaysHowLongItTries(const SyscallStep& call) {
@@ -45,7 +24,9 @@ struct TraitsVisitor {
   ScriptTraits& traits;
 
   void operator()(const FrameStep& frame) const {
-    traits.sends_other_bytes |= MayBeTcp(frame.bytes);
+    SegmentView segment;
+    traits.sends_other_bytes |=
+        FindSegment(PaddedFrame(frame.bytes).bytes(), &segment) != Carries::kOther;
   }
   void operator()(const SegmentStep& segment) const {
     traits.sends_other_bytes |= (segment.wrong & SegmentStep::kWrongDataOffset) != 0;
