@@ -23,13 +23,12 @@ using Rule = const char*;
 
 // --- Sequence space ---
 
-// Behind the last byte that was read: a FIN that was read, too, has a number and no byte. An urgent
-// pointer may be to that number; Linux then waits for its byte for ever (tcp_recvmsg_locked,
-// found_fin_ok).
+// Behind the last byte that was read. Once a FIN has come the number before copied_seq may be that
+// of the FIN, whose reading leaves an urgent pointer to it alone: Linux waits for its byte for ever
+// (tcp_recvmsg_locked, found_fin_ok).
 SeqNum BytesRead(const sock* sk) {
-  const tcp_sock* const tp = tcp_sk(sk);
-  const bool fin_read = sock_flag(sk, SOCK_DONE) && tp->copied_seq == tp->rcv_nxt;
-  return fin_read ? tp->copied_seq - 1 : tp->copied_seq;
+  const SeqNum copied_seq = tcp_sk(sk)->copied_seq;
+  return sock_flag(sk, SOCK_DONE) ? copied_seq - 1 : copied_seq;
 }
 
 Rule CheckOrder(const sock* sk) {
