@@ -100,10 +100,13 @@ WireFault CheckTcp(Bytes segment, uint32_t pseudo_sum) {
   const uint8_t flags = segment[13];
   const bool syn = (flags & 0x02) != 0;
   const bool rst = (flags & 0x04) != 0;
-  if (syn && (flags & 0x01) != 0) return {"syn_and_fin", "tcp"};
+  const bool ack = (flags & 0x10) != 0;
+  // A FIN joins what is not acknowledged where memory is short (tcp_send_fin), and that can be the
+  // SYN|ACK of a simultaneous open.
+  if (syn && !ack && (flags & 0x01) != 0) return {"syn_and_fin", "tcp"};
   if (syn && rst) return {"syn_and_rst", "tcp"};
   // Only a first SYN and a RST that answers an ACK acknowledge nothing.
-  if ((flags & 0x10) == 0 && !syn && !rst) return {"acknowledges", "tcp"};
+  if (!ack && !syn && !rst) return {"acknowledges", "tcp"};
   if (rst && header < segment.size()) return {"no_data_in_rst", "tcp"};
   if ((flags & 0x20) == 0 && Be16(segment, 18) != 0) return {"urgent_without_flag", "tcp"};
   return CheckTcpOptions(segment.subspan(20, header - 20), syn);
