@@ -1,9 +1,13 @@
 // Mutations of which steps there are, and in which order.
 #include <algorithm>
+#include <cstdint>
 #include <iterator>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "fuzz/mutate/choose.h"
+#include "fuzz/mutate/frame_edit.h"
 #include "fuzz/mutate/idioms.h"
 #include "fuzz/mutate/mutation.h"
 #include "fuzz/mutate/new_step.h"
@@ -67,17 +71,98 @@ bool DuplicateStep(Context& context, Script& script) {
   return true;
 }
 
+// How many copies of a step there is room for, up to a poll's budget and more.
+size_t SomeTimes(const Context& context, const Script& script) {
+  const size_t room = context.steps_max - script.steps.size();
+  return std::min<size_t>(room, 2U << context.random.Below(7));
+}
+
+// What a copy of a step is when another follows it `delay` later.
+Step CopyOf(const Step& step, Duration delay) {
+  Step copy = step;
+  copy.base = TimeBase::kStepBefore;
+  copy.range.reset();
+  copy.delay = delay;
+  return copy;
+}
+
 // One step many times: floods, and what counts up to a limit.
 bool RepeatStep(Context& context, Script& script) {
   if (script.steps.empty() || !HasRoom(context, script)) return false;
   const size_t i = BelowSize(context.random, script.steps.size());
-  const size_t room = context.steps_max - script.steps.size();
-  const size_t times = std::min<size_t>(room, 2U << context.random.Below(6));
-  Step copy = script.steps[i];
-  copy.base = TimeBase::kStepBefore;
-  copy.range.reset();
-  if (OneIn(context.random, 2)) copy.delay = SomeDelay(context.random);
+  const size_t times = SomeTimes(context, script);
+  const Step& step = script.steps[i];
+  const Step copy = CopyOf(step, OneIn(context.random, 2) ? SomeDelay(context.random) : step.delay);
   script.steps.insert(script.steps.begin() + At(i + 1), times, copy);
+  return true;
+}
+
+// Adds to a number of a segment or packet: by how much each copy of it is behind the one before.
+class Counter {
+ public:
+  // nullopt: the step has no such number.
+  static std::optional<Counter> For(Prng& random, const Step& step) {
+    Counter counter;
+    if (const auto* const segment = std::get_if<SegmentStep>(&step.what)) {
+      counter.stride_ = Stride(random, segment->payload_bytes);
+      return counter;
+    }
+    const auto* const frame = std::get_if<FrameStep>(&step.what);
+    const std::optional<IpFrame> ip =
+        frame != nullptr ? FindIp(frame->bytes) : std::optional<IpFrame>();
+    if (!ip.has_value()) return std::nullopt;
+    const size_t words = (PayloadOf(frame->bytes, *ip) - ip->network) / 2;
+    if (words == 0) return std::nullopt;
+    counter.makes_fragments_ = ip->v4 && OneIn(random, 2);
+    counter.at_ =
+        ip->network + (counter.makes_fragments_ ? kFragmentWord : 2 * BelowSize(random, words));
+    counter.stride_ = counter.makes_fragments_ ? Stride(random, (ip->end - ip->transport) / 8) : 1;
+    return counter;
+  }
+
+  // The copy number `i` of the step.
+  void Count(size_t i, Step& copy) const {
+    const auto add = static_cast<uint32_t>(i) * stride_;
+    if (auto* const segment = std::get_if<SegmentStep>(&copy.what)) {
+      segment->seq = static_cast<int32_t>(static_cast<uint32_t>(segment->seq) + add);
+      return;
+    }
+    auto& frame = std::get<FrameStep>(copy.what);
+    be16* const word = reinterpret_cast<be16*>(&frame.bytes[at_]);
+    uint32_t value = word->host();
+    if (makes_fragments_) value = (value & ~kDontFragment) | kMoreFragments;
+    *word = static_cast<uint16_t>(value + add);
+    frame.repair_checksums = true;
+  }
+
+ private:
+  static constexpr size_t kFragmentWord = 6;
+  static constexpr uint32_t kDontFragment = 0x4000;
+  static constexpr uint32_t kMoreFragments = 0x2000;
+
+  // One behind the other, or with a gap between them.
+  static uint32_t Stride(Prng& random, size_t length) {
+    return static_cast<uint32_t>(length) + (OneIn(random, 2) ? 0 : 1 + random.Below(3));
+  }
+
+  size_t at_ = 0;
+  uint32_t stride_ = 1;
+  bool makes_fragments_ = false;
+};
+
+// One segment or packet many times, a number of it counted on: trains of fragments or segments,
+// with gaps between them or without, flows, and what is kept for each.
+bool CountStep(Context& context, Script& script) {
+  if (script.steps.empty() || !HasRoom(context, script)) return false;
+  Prng& random = context.random;
+  const size_t i = BelowSize(random, script.steps.size());
+  const std::optional<Counter> counter = Counter::For(random, script.steps[i]);
+  if (!counter.has_value()) return false;
+  std::vector<Step> copies(
+      SomeTimes(context, script),
+      CopyOf(script.steps[i], OneIn(random, 2) ? SomeDelay(random) : Duration()));
+  for (size_t k = 0; k < copies.size(); ++k) counter->Count(k + 1, copies[k]);
+  script.steps.insert(script.steps.begin() + At(i + 1), copies.begin(), copies.end());
   return true;
 }
 
@@ -153,9 +238,10 @@ constexpr Mutation kOrderMutations[] = {
     {"insert-step", 16, InsertStep},      {"delete-step", 8, DeleteStep},
     {"delete-range", 3, DeleteRange},     {"truncate", 1, Truncate},
     {"duplicate-step", 4, DuplicateStep}, {"repeat-step", 2, RepeatStep},
-    {"swap-steps", 4, SwapSteps},         {"move-step", 4, MoveStep},
-    {"copy-range", 2, CopyRange},         {"splice-steps", 6, SpliceSteps},
-    {"insert-idiom", 6, InsertIdiom},     {"insert-word", 3, InsertWord},
+    {"count-step", 2, CountStep},         {"swap-steps", 4, SwapSteps},
+    {"move-step", 4, MoveStep},           {"copy-range", 2, CopyRange},
+    {"splice-steps", 6, SpliceSteps},     {"insert-idiom", 6, InsertIdiom},
+    {"insert-word", 3, InsertWord},
 };
 
 }  // namespace

@@ -220,8 +220,8 @@ TEST(Mutator, OneMutationChangesLittle) {
   const Script rich = Parse(kRich);
   // These are there to change more than a place.
   const std::set<std::string_view> many = {
-      "delete-range", "truncate", "repeat-step",  "copy-range",  "splice-steps", "swap-steps",
-      "move-step",    "burst",    "insert-idiom", "insert-word", "delete-step"};
+      "delete-range", "truncate",  "repeat-step", "count-step",   "copy-range",  "splice-steps",
+      "swap-steps",   "move-step", "burst",       "insert-idiom", "insert-word", "delete-step"};
   for (const Mutation& mutation : AllMutations()) {
     if (many.contains(mutation.name)) continue;
     for (uint64_t seed = 0; seed < 40; ++seed) {
@@ -387,6 +387,7 @@ TEST(Mutation, OrderChangesLeaveStepsWhole) {
   EXPECT_EQ(After("delete-step", kText).steps.size(), 2U);
   EXPECT_EQ(After("duplicate-step", kText).steps.size(), 4U);
   EXPECT_GE(After("repeat-step", kText).steps.size(), 5U);
+  EXPECT_GE(After("count-step", kText).steps.size(), 5U);
   EXPECT_LE(After("delete-range", kText).steps.size(), 1U);
   EXPECT_LT(After("truncate", kText).steps.size(), 3U);
   for (const char* const name : {"swap-steps", "move-step"}) {
@@ -402,6 +403,38 @@ TEST(Mutation, OrderChangesLeaveStepsWhole) {
     }
   }
   EXPECT_TRUE(from_donor);
+}
+
+// The distances between the numbers of a train, by the seeds that make it.
+TEST(Mutation, CountsSegmentsOn) {
+  constexpr std::string_view kText = "+1ms segment 1 ACK seq 100 len 10\n";
+  std::set<int32_t> strides;
+  for (uint64_t seed = 1; seed < 60; ++seed) {
+    const Script after = After("count-step", kText, seed);
+    ASSERT_GE(after.steps.size(), 3U);
+    const auto seq = [&](size_t i) { return std::get<SegmentStep>(after.steps[i].what).seq; };
+    strides.insert(seq(1) - seq(0));
+    for (size_t i = 1; i < after.steps.size(); ++i) EXPECT_EQ(seq(i) - seq(i - 1), seq(1) - 100);
+  }
+  EXPECT_EQ(strides, (std::set<int32_t>{10, 11, 12, 13}));
+}
+
+TEST(Mutation, CountsFragmentsOn) {
+  constexpr std::string_view kText =
+      "+0 frame { 020000000001 020000000101 0800 4500 0024 0001 4000 4011 b661 c0000265 c0000201"
+      " 1f901f90 0010 1234 0001020304050607 }\n";
+  bool one_behind_the_other = false;
+  for (uint64_t seed = 1; seed < 200; ++seed) {
+    const Script after = After("count-step", kText, seed);
+    ASSERT_GE(after.steps.size(), 3U);
+    const auto fragment_word = [&](size_t i) {
+      const auto& bytes = std::get<FrameStep>(after.steps[i].what).bytes;
+      return bytes[20] << 8 | bytes[21];
+    };
+    // 16 bytes each, and more to come.
+    one_behind_the_other |= fragment_word(1) == 0x2002 && fragment_word(2) == 0x2004;
+  }
+  EXPECT_TRUE(one_behind_the_other);
 }
 
 TEST(Mutation, CallsGetDescriptorsThatExist) {
