@@ -23,12 +23,13 @@ using Rule = const char*;
 
 // --- Sequence space ---
 
-// Behind the last byte that was read. Once a FIN has come the number before copied_seq may be that
-// of the FIN, whose reading leaves an urgent pointer to it alone: Linux waits for its byte for ever
-// (tcp_recvmsg_locked, found_fin_ok).
-SeqNum BytesRead(const sock* sk) {
-  const SeqNum copied_seq = tcp_sk(sk)->copied_seq;
-  return sock_flag(sk, SOCK_DONE) ? copied_seq - 1 : copied_seq;
+// An urgent byte that was not read, or not yet heard of, is behind what was read. Once a FIN has
+// come nothing can be said: its number may be the urgent one, and Linux then waits for a byte there
+// for ever (tcp_recvmsg_locked, found_fin_ok).
+bool UrgentByteIsRead(const sock* sk) {
+  const tcp_sock* const tp = tcp_sk(sk);
+  return (tp->urg_data & (TCP_URG_NOTYET | TCP_URG_VALID)) != 0 && !sock_flag(sk, SOCK_DONE) &&
+         tp->copied_seq.After(tp->urg_seq);
 }
 
 Rule CheckOrder(const sock* sk) {
@@ -40,9 +41,7 @@ Rule CheckOrder(const sock* sk) {
   if (tp->snd_cwnd == 0) return "cwnd_above_zero";
   // RFC 7323 2.3: the largest field with the largest scale.
   if (tp->snd_wnd > uint32_t{65535} << 14) return "snd_wnd_at_most_1_gib";
-  if ((tp->urg_data & (TCP_URG_NOTYET | TCP_URG_VALID)) != 0 && BytesRead(sk).After(tp->urg_seq)) {
-    return "urgent_byte_is_unread";
-  }
+  if (UrgentByteIsRead(sk)) return "urgent_byte_is_unread";
   // The first one comes from what earlier connections have measured, times three and as it is
   // (tcp_init_metrics); only the timer is cut.
   if (tp->icsk_retransmits != 0 && tp->icsk_rto > tcp_rto_max(sk)) return "rto_at_most_its_maximum";

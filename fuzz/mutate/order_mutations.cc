@@ -140,9 +140,17 @@ class Counter {
   static constexpr uint32_t kDontFragment = 0x4000;
   static constexpr uint32_t kMoreFragments = 0x2000;
 
-  // One behind the other, or with a gap between them.
+  // One behind the other, with a gap between them, or each over half of the one before.
   static uint32_t Stride(Prng& random, size_t length) {
-    return static_cast<uint32_t>(length) + (OneIn(random, 2) ? 0 : 1 + random.Below(3));
+    const auto bytes = static_cast<uint32_t>(length);
+    switch (random.Below(4)) {
+      case 0:
+        return bytes + 1 + random.Below(3);
+      case 1:
+        return bytes / 2 + 1;
+      default:
+        return bytes;
+    }
   }
 
   size_t at_ = 0;
@@ -162,6 +170,7 @@ bool CountStep(Context& context, Script& script) {
       SomeTimes(context, script),
       CopyOf(script.steps[i], OneIn(random, 2) ? SomeDelay(random) : Duration()));
   for (size_t k = 0; k < copies.size(); ++k) counter->Count(k + 1, copies[k]);
+  if (OneIn(random, 3)) std::reverse(copies.begin(), copies.end());
   script.steps.insert(script.steps.begin() + At(i + 1), copies.begin(), copies.end());
   return true;
 }

@@ -405,18 +405,26 @@ TEST(Mutation, OrderChangesLeaveStepsWhole) {
   EXPECT_TRUE(from_donor);
 }
 
-// The distances between the numbers of a train, by the seeds that make it.
 TEST(Mutation, CountsSegmentsOn) {
   constexpr std::string_view kText = "+1ms segment 1 ACK seq 100 len 10\n";
   std::set<int32_t> strides;
+  std::set<bool> in_order;
   for (uint64_t seed = 1; seed < 60; ++seed) {
-    const Script after = After("count-step", kText, seed);
-    ASSERT_GE(after.steps.size(), 3U);
-    const auto seq = [&](size_t i) { return std::get<SegmentStep>(after.steps[i].what).seq; };
-    strides.insert(seq(1) - seq(0));
-    for (size_t i = 1; i < after.steps.size(); ++i) EXPECT_EQ(seq(i) - seq(i - 1), seq(1) - 100);
+    std::vector<int32_t> numbers;
+    for (const Step& step : After("count-step", kText, seed).steps) {
+      numbers.push_back(std::get<SegmentStep>(step.what).seq);
+    }
+    ASSERT_GE(numbers.size(), 3U);
+    in_order.insert(std::is_sorted(numbers.begin(), numbers.end()));
+    std::sort(numbers.begin(), numbers.end());
+    ASSERT_EQ(numbers[0], 100);
+    strides.insert(numbers[1] - 100);
+    for (size_t i = 1; i < numbers.size(); ++i) {
+      ASSERT_EQ(numbers[i] - numbers[i - 1], numbers[1] - 100);
+    }
   }
-  EXPECT_EQ(strides, (std::set<int32_t>{10, 11, 12, 13}));
+  EXPECT_EQ(strides, (std::set<int32_t>{6, 10, 11, 12, 13}));
+  EXPECT_EQ(in_order, (std::set<bool>{false, true}));
 }
 
 TEST(Mutation, CountsFragmentsOn) {
