@@ -129,6 +129,22 @@ constexpr Story kStories[] = {
                  1f901f90 0010 0000 0001020304050607 }
         +100ms pause
      )"},
+    {"a datagram is looked at before it is read", R"(
+        0    frame repair { 020000000001 020000000101 0800 4500 0024 0001 4000 4011 0000 c0000265 c0000201
+                 1f901f90 0010 0000 0001020304050607 }
+        +1ms recvfrom(3, ..., 4, MSG_PEEK|MSG_DONTWAIT, ..., ...) = ?
+        +0   recvfrom(3, ..., 100, MSG_DONTWAIT, ..., ...) = ?
+     )"},
+    {"datagrams of IPv6, which may be merged", R"(
+        0    socket(AF_INET6, SOCK_DGRAM, IPPROTO_UDP) = 7?
+        +0   bind(7, {sa_family=AF_INET6, sin_port=htons(9000), sin_addr=inet_addr("2001:db8::1")}, 28) = ?
+        +0   setsockopt(7, SOL_UDP, UDP_GRO, [1], 4) = ?
+        +0   frame repair { 020000000001 020000000101 86dd 60000000 0010 1140
+                 20010db8000000000000000000000065 20010db8000000000000000000000001 2710 2328 0010 0000 0001020304050607 }
+        +0   frame repair { 020000000001 020000000101 86dd 60000000 0010 1140
+                 20010db8000000000000000000000065 20010db8000000000000000000000001 2710 2328 0010 0000 0001020304050607 }
+        +1ms recvfrom(7, ..., 100, MSG_DONTWAIT, ..., ...) = ?
+     )"},
 };
 
 }  // namespace
