@@ -62,10 +62,11 @@ FrameBytes FindIpv4(FrameBytes frame) {
   if (ip[0] >> 4 != 4 || header < kIpv4Bytes || total < header || total > ip.size()) return {};
   return ip.first(total);
 }
+bool IsFragment(FrameBytes ip) { return (Word16(ip, 6) & 0x3fff) != 0; }
 // What an unfragmented packet carries of ICMP; empty where that is none.
 FrameBytes FindIcmp(FrameBytes ip) {
   const size_t header = ip.empty() ? 0 : size_t{ip[0]} % 16 * 4;
-  if (ip.empty() || ip[9] != kProtocolIcmp || (Word16(ip, 6) & 0x3fff) != 0) return {};
+  if (ip.empty() || ip[9] != kProtocolIcmp || IsFragment(ip)) return {};
   return ip.size() < header + kIcmpBytes ? FrameBytes{} : ip.subspan(header);
 }
 
@@ -101,6 +102,7 @@ void CheckError(FrameBytes icmp) {
 void ReplyOracle::Begin(bool judging) {
   judging_ = judging;
   echoes_.clear();
+  fragmented_icmp_ = false;
   frames_in_ = frames_out_ = bytes_out_ = 0;
   began_ = lab_.world().now();
   work_ = Work();
@@ -135,6 +137,7 @@ void ReplyOracle::Received(const TraceEvent& event) {
   const PaddedFrame frame(event.bytes);
   const FrameBytes ip = FindIpv4(frame.bytes());
   const FrameBytes icmp = FindIcmp(ip);
+  fragmented_icmp_ |= !ip.empty() && ip[9] == kProtocolIcmp && IsFragment(ip);
   if (icmp.empty() || icmp[0] != 8 || echoes_.size() == kEchoesMax) return;
   const bool to_all = (frame.bytes()[0] & 1) != 0 || IsForMany(Word32(ip, 16));
   echoes_.push_back({event.host, Word32(ip, 12), Word32(ip, 16), Word32(icmp, 4), to_all});
@@ -151,7 +154,7 @@ void ReplyOracle::CheckReply(uint8_t host, FrameBytes ip, FrameBytes icmp) {
     if (!echo.to_all || echo.asked == Word32(ip, 12)) return;
     asked_by_all = true;
   }
-  if (!asked_by_all || echoes_.size() == kEchoesMax) return;
+  if (!asked_by_all || fragmented_icmp_ || echoes_.size() == kEchoesMax) return;
   if (net_ipv4(lab_.host(host).network()).settings.icmp_echo_ignore_broadcasts == 0) return;
   EchoToAllFailed();
 }

@@ -54,6 +54,7 @@ class ReplyOracle : public TraceObserver {
   Lab& lab_;
   bool judging_ = false;
   std::vector<Echo> echoes_;
+  bool fragmented_icmp_ = false;  // a request may have come that is none of echoes_
   uint64_t frames_in_ = 0;
   uint64_t frames_out_ = 0;
   uint64_t bytes_out_ = 0;
