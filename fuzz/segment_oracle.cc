@@ -245,6 +245,7 @@ void SegmentOracle::Delivered(uint64_t frame_id) {
   Flow& flow = flows_[frame->flow];
   if ((frame->flags & SegmentView::kRst) == 0) {
     flow.delivered.push_back(frame->end);
+    if ((frame->flags & SegmentView::kFin) != 0) flow.delivered.push_back(frame->end - 1);
     return;
   }
   if (!flow.rcv_nxt.has_value() || hidden_ || !IsSynchronised(flow.state)) return;
