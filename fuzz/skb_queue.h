@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "stack/core/skbuff.h"
+#include "stack/core/sock.h"
 
 namespace tapedeck::fuzz {
 
@@ -21,6 +22,16 @@ void ForEachSkb(const sk_buff_head* list, Visit visit) {
 inline uint64_t TruesizeOf(const sk_buff_head* list) {
   uint64_t sum = 0;
   ForEachSkb(list, [&sum](const sk_buff* skb) { sum += skb->truesize; });
+  return sum;
+}
+
+// Of an error queue: what counts as received. Notifications of zero-copy sends are charged to
+// sk_omem_alloc (sock_omalloc).
+inline uint64_t ReceivedInErrors(const sk_buff_head* list) {
+  uint64_t sum = 0;
+  ForEachSkb(list, [&sum](const sk_buff* skb) {
+    if (SKB_CB<sock_exterr_skb>(skb)->ee.ee_origin != kSoEeOriginZerocopy) sum += skb->truesize;
+  });
   return sum;
 }
 

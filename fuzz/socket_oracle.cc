@@ -83,7 +83,7 @@ void CheckUdpSocket(const sock* any) {
   const udp_sock* const sk = udp_sk(any);
   // What a partial release has put off is still charged.
   const uint64_t held = HeldIn(sk, &sk->sk_receive_queue) + HeldIn(sk, &sk->reader_queue) +
-                        TruesizeOf(&sk->sk_error_queue) + sk->forward_deficit;
+                        ReceivedInErrors(&sk->sk_error_queue) + sk->forward_deficit;
   if (held != sk->sk_rmem_alloc) UdpMemoryFailed(sk, held);
 }
 

@@ -115,7 +115,8 @@ uint64_t TruesizeOfTree(const rb_root* root) {
 }
 
 bool ChargedIsHeld(const sock* sk) {
-  return sk->sk_rmem_alloc == TruesizeOf(&sk->sk_receive_queue) + TruesizeOf(&sk->sk_error_queue) +
+  return sk->sk_rmem_alloc == TruesizeOf(&sk->sk_receive_queue) +
+                                  ReceivedInErrors(&sk->sk_error_queue) +
                                   TruesizeOfTree(&tcp_sk(sk)->out_of_order_queue);
 }
 

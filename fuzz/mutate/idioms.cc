@@ -131,7 +131,7 @@ constexpr Story kStories[] = {
      )"},
     {"a datagram is looked at before it is read", R"(
         0    frame repair { 020000000001 020000000101 0800 4500 0024 0001 4000 4011 0000 c0000265 c0000201
-                 1f901f90 0010 0000 0001020304050607 }
+                 1f901f90 0010 1234 0001020304050607 }
         +1ms recvfrom(3, ..., 4, MSG_PEEK|MSG_DONTWAIT, ..., ...) = ?
         +0   recvfrom(3, ..., 100, MSG_DONTWAIT, ..., ...) = ?
      )"},
