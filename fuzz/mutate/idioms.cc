@@ -112,13 +112,13 @@ constexpr Story kStories[] = {
         0    setsockopt(3, SOL_SOCKET, SO_RCVTIMEO, [0, 0, 100000, 0], 16) = ?
         +0...0.1 recvfrom(3, ..., 100, 0, ..., ...) = ?
         +50ms frame repair { 020000000001 020000000101 0800 4500 0024 0001 4000 4011 0000 c0000265 c0000201
-                 1f901f90 0010 0000 0001020304050607 }
+                 1f901f90 0010 1234 0001020304050607 }
         +100ms pause
      )"},
     {"a datagram comes while somebody waits in poll", R"(
         0...0.1 poll([{fd=3, events=POLLIN}], 1, 100) = ?
         +50ms frame repair { 020000000001 020000000101 0800 4500 0024 0001 4000 4011 0000 c0000265 c0000201
-                 1f901f90 0010 0000 0001020304050607 }
+                 1f901f90 0010 1234 0001020304050607 }
         +100ms pause
      )"},
     {"a datagram comes while somebody waits for events", R"(
@@ -126,7 +126,7 @@ constexpr Story kStories[] = {
         +0   epoll_ctl(9, EPOLL_CTL_ADD, 3, {events=EPOLLIN, fd=3}) = ?
         +0...0.1 epoll_wait(9, {events=EPOLLIN, fd=3}, 1, 100) = ?
         +50ms frame repair { 020000000001 020000000101 0800 4500 0024 0001 4000 4011 0000 c0000265 c0000201
-                 1f901f90 0010 0000 0001020304050607 }
+                 1f901f90 0010 1234 0001020304050607 }
         +100ms pause
      )"},
     {"a datagram is looked at before it is read", R"(

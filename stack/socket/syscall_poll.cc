@@ -130,11 +130,12 @@ void SyscallBody::EndPoll(SystemCall& call) {
   PollWait* const waits = call.poll_waits_;
   const uint32_t count = call.poll_wait_count_;
   call.poll_waits_ = nullptr;
+  // All of them first: a file that goes wakes who polls it, or the other end of its pipe, and the
+  // thread may be gone.
+  for (uint32_t i = 0; i < count; ++i) waits[i].Unlink();
   for (uint32_t i = 0; i < count; ++i) {
-    file* const file = waits[i].file;
-    waits[i].Unlink();
+    if (waits[i].file != nullptr) fput(waits[i].file);
     waits[i].~PollWait();
-    if (file != nullptr) fput(file);
   }
   call.sys_.net_.kernel.kmalloc().Free(waits, count * sizeof(PollWait));
 }
