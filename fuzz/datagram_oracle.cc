@@ -118,8 +118,10 @@ void DatagramOracle::CheckSum(const sk_buff* skb) const {
 
 void DatagramOracle::Check(uint8_t host, const sock* sk) const {
   // Each datagram is last when it comes, and first when it is read.
-  CheckSum(skb_peek_tail(&sk->sk_receive_queue));
-  CheckSum(skb_peek(&udp_sk(sk)->reader_queue));
+  if (honest_) {
+    CheckSum(skb_peek_tail(&sk->sk_receive_queue));
+    CheckSum(skb_peek(&udp_sk(sk)->reader_queue));
+  }
   // Beyond that not all fragments are known.
   if (!fragmented_ || hidden_ || fragments_.size() == kFragmentsMax) return;
   const auto judge = [this, host](const sk_buff* skb) {

@@ -21,8 +21,9 @@ class DatagramOracle : public TraceObserver {
     sources_.reserve(kSourcesMax);
   }
 
-  // Another input begins.
-  void Begin() {
+  // Another input begins. A NIC that is not `honest` may say of any checksum that it is right.
+  void Begin(bool honest) {
+    honest_ = honest;
     fragments_.clear();
     fragmented_ = hidden_ = false;
     sources_.clear();
@@ -52,6 +53,7 @@ class DatagramOracle : public TraceObserver {
 
   void CheckSum(const sk_buff* skb) const;
 
+  bool honest_ = true;
   std::vector<Fragment> fragments_;
   bool fragmented_ = false;        // any of them is a fragment
   bool hidden_ = false;            // others may have come

@@ -19,6 +19,8 @@ namespace {
 constexpr uint64_t kStepsAStep = 400;
 // A write of 4 MiB is 3000 segments, each acknowledged, and on a bad path sent again.
 constexpr uint64_t kStepsAStepBackToBack = 100'000;
+// Sent, put on the wire, cleaned up; how many may be sent is another bound (AMPL).
+constexpr uint64_t kStepsAFrame = 4;
 // Timers that run for ever have periods of seconds; retries have ends.
 constexpr uint64_t kStepsASecond = 100;
 constexpr uint64_t kStepsARun = 1'000;
@@ -92,15 +94,17 @@ void ReportBroken(const char* oracle, const char* rule, const char* object) {
   std::abort();
 }
 
-[[gnu::noinline]] void CheckWorkBounded(uint64_t steps, const Script& script, bool peers) {
-  Duration duration;
-  for (const Step& step : script.steps) duration += step.delay;
+[[gnu::noinline]] void CheckWorkBounded(const RunWork& work, const Script& script, bool peers) {
+  // Calls that wait last longer than the script says, and time may be set back.
+  Duration scripted;
+  for (const Step& step : script.steps) scripted += step.delay;
+  const Duration lasted = std::max(work.lasted, scripted);
   const uint64_t steps_max = kStepsARun +
                              script.steps.size() * (peers ? kStepsAStep : kStepsAStepBackToBack) +
-                             duration.seconds() * kStepsASecond;
-  if (steps <= steps_max) return;
+                             work.frames_out * kStepsAFrame + lasted.seconds() * kStepsASecond;
+  if (work.steps <= steps_max) return;
   ReportBroken("WORK", "bounded", "steps");
-  std::fprintf(stderr, "%" PRIu64 " steps, at most %" PRIu64 "\n", steps, steps_max);
+  std::fprintf(stderr, "%" PRIu64 " steps, at most %" PRIu64 "\n", work.steps, steps_max);
   std::abort();
 }
 

@@ -28,10 +28,17 @@ void CheckFramesAccounted(const Recorder& recorder, uint64_t sent);
 // RES:empty:<object>. After Lab::Shutdown() nothing is held and nothing will happen.
 void CheckNothingLeft(Lab& lab);
 
-// WORK:bounded:steps. The main loop took no more steps than `script` can account for: so many for
-// each step of it, each virtual second that it lasts, and the run as such. Where hosts speak to
-// `peers` that only a script moves, a step means less than where they speak to each other.
-void CheckWorkBounded(uint64_t steps, const Script& script, bool peers);
+// What a run has done, and in how much virtual time.
+struct RunWork {
+  uint64_t steps = 0;  // of the main loop
+  uint64_t frames_out = 0;
+  Duration lasted;
+};
+// WORK:bounded:steps. The main loop took no more steps than can be accounted for: so many for each
+// step of the script, each frame that was sent, each virtual second, and the run as such. Where
+// hosts speak to `peers` that only a script moves, a step means less than where they speak to each
+// other.
+void CheckWorkBounded(const RunWork& work, const Script& script, bool peers);
 
 // RES:rests:<object>. When applications have ended and nothing has come for two hours no `object`
 // is held that was not there before; nullptr: none is.

@@ -31,6 +31,8 @@ class ReplyOracle : public TraceObserver {
   void Begin(bool judging);
   // AMPL and WORK. Nothing is running, and `steps` of the script have been played.
   void CheckEffort(uint64_t steps);
+  // That hosts have put on the wire since the input began.
+  uint64_t frames_out() const { return frames_out_; }
 
   void Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) override;
 

@@ -106,11 +106,17 @@ RunResult Stage::Run(const Script& script) {
   WatchedInputBegins();
   const ScriptTraits traits = TraitsOf(script);
   const uint64_t steps = lab_.world().steps();
+  const SimTime began = lab_.world().now();
   const Played played = Play(script, traits);
   if (afterwards_) afterwards_(lab_);
   EndApplications();
   // One whose registers somebody else writes may interrupt for ever.
-  if (!traits.nic_lies) CheckWorkBounded(lab_.world().steps() - steps, script, lab_.has_ports());
+  if (!traits.nic_lies) {
+    const RunWork work = {.steps = lab_.world().steps() - steps,
+                          .frames_out = replies_.frames_out(),
+                          .lasted = lab_.world().now() - began};
+    CheckWorkBounded(work, script, lab_.has_ports());
+  }
   const uint64_t digest = lab_.recorder().digest().value();
   // Taking the host down costs more than most inputs. Where as much is held as after no input at
   // all, nothing has leaked.
@@ -180,7 +186,7 @@ void Stage::Begin(const ScriptTraits& traits) {
   wire_.set_judging(honest);
   segments_.Begin(judging, punctual_);
   replies_.Begin(judging && lab_.has_ports());
-  datagrams_.Begin();
+  datagrams_.Begin(!traits.nic_lies);
   state_.Begin();
 }
 
