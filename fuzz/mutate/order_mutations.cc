@@ -61,22 +61,6 @@ bool Truncate(Context& context, Script& script) {
   return true;
 }
 
-bool DuplicateStep(Context& context, Script& script) {
-  if (script.steps.empty() || !HasRoom(context, script)) return false;
-  const size_t i = BelowSize(context.random, script.steps.size());
-  Step copy = script.steps[i];
-  copy.base = TimeBase::kStepBefore;
-  copy.range.reset();
-  script.steps.insert(script.steps.begin() + At(i + 1), std::move(copy));
-  return true;
-}
-
-// How many copies of a step there is room for, up to a poll's budget and more.
-size_t SomeTimes(const Context& context, const Script& script) {
-  const size_t room = context.steps_max - script.steps.size();
-  return std::min<size_t>(room, 2U << context.random.Below(7));
-}
-
 // What a copy of a step is when another follows it `delay` later.
 Step CopyOf(const Step& step, Duration delay) {
   Step copy = step;
@@ -84,6 +68,20 @@ Step CopyOf(const Step& step, Duration delay) {
   copy.range.reset();
   copy.delay = delay;
   return copy;
+}
+
+bool DuplicateStep(Context& context, Script& script) {
+  if (script.steps.empty() || !HasRoom(context, script)) return false;
+  const size_t i = BelowSize(context.random, script.steps.size());
+  const Step& step = script.steps[i];
+  script.steps.insert(script.steps.begin() + At(i + 1), CopyOf(step, step.delay));
+  return true;
+}
+
+// How many copies of a step there is room for, up to a poll's budget and more.
+size_t SomeTimes(const Context& context, const Script& script) {
+  const size_t room = context.steps_max - script.steps.size();
+  return std::min<size_t>(room, 2U << context.random.Below(7));
 }
 
 // One step many times: floods, and what counts up to a limit.
