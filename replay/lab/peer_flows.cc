@@ -203,7 +203,9 @@ std::vector<uint8_t> PeerFlows::Build(const SegmentStep& segment, uint8_t host, 
 
   const Options options = OptionsOf(segment, numbers);
   std::vector<uint8_t> payload(segment.payload_bytes);
-  const auto position = static_cast<uint32_t>(numbers.seq - flow.peer_isn) - 1;
+  // A SYN has a number, and no byte.
+  const bool syn = (segment.flags & wire::kTcpSyn) != 0;
+  const auto position = static_cast<uint32_t>(numbers.seq - flow.peer_isn) - (syn ? 0 : 1);
   for (uint32_t i = 0; i < segment.payload_bytes; ++i) payload[i] = PeerStreamByte(position + i);
 
   constexpr size_t kHeadersMax =
