@@ -60,14 +60,13 @@ void DatagramOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedge
       std::find(sources_.begin(), sources_.end(), source) == sources_.end()) {
     sources_.push_back(source);
   }
-  const uint32_t frag_off = Word16(ip, 6);
   if (fragments_.size() == kFragmentsMax) return;
   Fragment fragment = {.host = event.host,
                        .source = source,
                        .destination = Word32(ip, 16),
                        .id = static_cast<uint16_t>(Word16(ip, 4)),
-                       .offset = (frag_off & 0x1fff) * 8,
-                       .whole = (frag_off & 0x3fff) == 0,
+                       .offset = (Word16(ip, 6) & 0x1fff) * 8,
+                       .whole = !IsFragment(ip),
                        .bytes = {}};
   if (!fragment.whole) {
     fragmented_ = true;

@@ -27,6 +27,9 @@ inline uint32_t Word16(FrameBytes bytes, size_t at) {
 inline uint32_t Word32(FrameBytes bytes, size_t at) {
   return Word16(bytes, at) << 16 | Word16(bytes, at + 2);
 }
+// Whether an IPv4 packet is a part of one: more follow, or it does not begin it. REQUIRES: a whole
+// header.
+inline bool IsFragment(FrameBytes ip) { return (Word16(ip, 6) & 0x3fff) != 0; }
 
 // A frame as a host gets it: the shortest are padded with zeros on the wire (nic::kWirePad), and a
 // packet whose length says so has some of them. Traces have frames as their senders made them.

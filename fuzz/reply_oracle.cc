@@ -62,7 +62,6 @@ FrameBytes FindIpv4(FrameBytes frame) {
   if (ip[0] >> 4 != 4 || header < kIpv4Bytes || total < header || total > ip.size()) return {};
   return ip.first(total);
 }
-bool IsFragment(FrameBytes ip) { return (Word16(ip, 6) & 0x3fff) != 0; }
 // What an unfragmented packet carries of ICMP; empty where that is none.
 FrameBytes FindIcmp(FrameBytes ip) {
   const size_t header = ip.empty() ? 0 : size_t{ip[0]} % 16 * 4;

@@ -49,8 +49,7 @@ Carries ReadIpv4(FrameBytes ip, SegmentView* segment) {
   if (ip.size() < kIpv4Bytes || ip[0] >> 4 != 4) return Carries::kHidden;
   const size_t header_bytes = size_t{ip[0]} % 16 * 4;
   const size_t total = Word16(ip, 2);
-  const bool is_fragment = (Word16(ip, 6) & 0x3fff) != 0;
-  if (header_bytes < kIpv4Bytes || total < header_bytes || total > ip.size() || is_fragment) {
+  if (header_bytes < kIpv4Bytes || total < header_bytes || total > ip.size() || IsFragment(ip)) {
     return Carries::kHidden;
   }
   if (ip[9] != kProtocolTcp) return Carries::kOther;

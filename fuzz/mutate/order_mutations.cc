@@ -1,5 +1,6 @@
 // Mutations of which steps there are, and in which order.
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <iterator>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "fuzz/mutate/references.h"
 #include "fuzz/mutate/splice.h"
 #include "replay/script/bytes.h"
+#include "stack/wire/ipv4.h"
 
 namespace tapedeck::fuzz {
 
@@ -128,15 +130,14 @@ class Counter {
     auto& frame = std::get<FrameStep>(copy.what);
     be16* const word = reinterpret_cast<be16*>(&frame.bytes[at_]);
     uint32_t value = word->host();
-    if (makes_fragments_) value = (value & ~kDontFragment) | kMoreFragments;
+    if (makes_fragments_)
+      value = (value & ~uint32_t{wire::kIpv4DontFragment}) | wire::kIpv4MoreFragments;
     *word = static_cast<uint16_t>(value + add);
     frame.repair_checksums = true;
   }
 
  private:
-  static constexpr size_t kFragmentWord = 6;
-  static constexpr uint32_t kDontFragment = 0x4000;
-  static constexpr uint32_t kMoreFragments = 0x2000;
+  static constexpr size_t kFragmentWord = offsetof(wire::Ipv4Header, frag_off);
 
   // One behind the other, with a gap between them, or each over half of the one before.
   static uint32_t Stride(Prng& random, size_t length) {

@@ -196,7 +196,8 @@ std::vector<uint8_t> PeerFlows::Build(const SegmentStep& segment, uint8_t host, 
   numbers.ack = flow.sent_end + static_cast<uint32_t>(segment.ack);
   numbers.clock_ms = static_cast<uint32_t>(now.ns() / 1'000'000);
   numbers.host_ts_val = flow.ts_val;
-  if ((segment.flags & wire::kTcpSyn) != 0) {
+  const bool syn = (segment.flags & wire::kTcpSyn) != 0;
+  if (syn) {
     flow.peer_isn = numbers.seq;
     ++flow.syns;
   }
@@ -204,7 +205,6 @@ std::vector<uint8_t> PeerFlows::Build(const SegmentStep& segment, uint8_t host, 
   const Options options = OptionsOf(segment, numbers);
   std::vector<uint8_t> payload(segment.payload_bytes);
   // A SYN has a number, and no byte.
-  const bool syn = (segment.flags & wire::kTcpSyn) != 0;
   const auto position = static_cast<uint32_t>(numbers.seq - flow.peer_isn) - (syn ? 0 : 1);
   for (uint32_t i = 0; i < segment.payload_bytes; ++i) payload[i] = PeerStreamByte(position + i);
 
