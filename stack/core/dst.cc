@@ -21,8 +21,11 @@ void dst_dev_put(dst_entry* dst) {
   dst->obsolete = DST_OBSOLETE_DEAD;
   dst->input = dst_discard;
   dst->output = dst_discard_out;
-  dev_put(dst->dev);
-  dst->dev = nullptr;
+  net_device* const dev = dst->dev;
+  if (dev == nullptr) return;
+  dst->dev = dev_net(dev).blackhole_netdev;
+  dev_hold(dst->dev);
+  dev_put(dev);
 }
 
 int dst_discard(sk_buff* skb) {

@@ -71,7 +71,7 @@ struct dst_ops {
 };
 
 struct dst_entry {
-  net_device* dev = nullptr;  // a reference (dev_hold)
+  net_device* dev = nullptr;  // a reference (dev_hold); none in entries of IPv6 that only refuse
   const dst_ops* ops = nullptr;
   int (*input)(sk_buff* skb) = nullptr;
   int (*output)(net& net, sock* sk, sk_buff* skb) = nullptr;
@@ -89,7 +89,8 @@ struct dst_entry {
 // Makes `dst` ready, with a reference to `dev` and input and output that drop until they are set.
 void dst_init(dst_entry* dst, const dst_ops* ops, net_device* dev, int16_t obsolete,
               uint16_t flags);
-// Gives the device back and marks it dead. A destroy function calls it before it frees.
+// Marks it dead and gives the device back: its own is net::blackhole_netdev from now on, so that
+// who still holds it need not ask. A destroy function puts the device instead.
 void dst_dev_put(dst_entry* dst);
 // input and output of a dead route: drop. Return 0 and -ENETDOWN... as the kernel's.
 int dst_discard(sk_buff* skb);

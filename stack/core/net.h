@@ -90,6 +90,8 @@ struct net {
   // Devices, in the order of their registration.
   List<net_device> devices;
   net_device* loopback_dev = nullptr;
+  // Of dead routes (dst_dev_put). Never registered, and there as long as the host is.
+  net_device* blackhole_netdev = nullptr;
   int last_ifindex = 0;
   List<netdev_notifier> netdev_chain;
 

@@ -2,12 +2,15 @@
 
 #include "stack/core/dev.h"
 #include "stack/core/eth.h"
+#include "stack/core/qdisc.h"
 #include "stack/core/tx_timestamp.h"
 #include "stack/core/zerocopy.h"
 
 namespace tapedeck {
 
 namespace {
+
+constexpr uint32_t kLoopbackMtu = 65536;
 
 netdev_tx_t LoopbackXmit(sk_buff* skb, net_device* dev) {
   TRACE_FUNCTION_AS(loopback_xmit, *skb->owner, skb, LoopbackXmit, skb, dev);
@@ -39,9 +42,21 @@ constexpr net_device_ops kLoopbackOps = {
     .ndo_start_xmit = &LoopbackXmit,
 };
 
-void LoopbackSetup(net_device* dev) {
+// A route that died while somebody held it still names a device; its packets are dropped before
+// they get here.
+netdev_tx_t BlackholeXmit(sk_buff* skb, net_device* /*dev*/) {
+  kfree_skb_reason(skb, SKB_DROP_REASON_DEV_READY);
+  return NETDEV_TX_OK;
+}
+
+constexpr net_device_ops kBlackholeOps = {
+    .ndo_start_xmit = &BlackholeXmit,
+};
+
+// gen_lo_setup.
+void GeneralSetup(net_device* dev, uint32_t mtu, const net_device_ops* ops) {
   ether_setup(dev);
-  dev->mtu = 65536;
+  dev->mtu = mtu;
   dev->max_mtu = 0;
   dev->type = kArphrdLoopback;
   dev->flags = IFF_LOOPBACK;
@@ -55,12 +70,22 @@ void LoopbackSetup(net_device* dev) {
       NETIF_F_SG | NETIF_F_FRAGLIST | NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_HIGHDMA;
   // A datagram of several segments comes in as it went out.
   dev->features |= NETIF_F_GSO_UDP_L4;
-  dev->netdev_ops = &kLoopbackOps;
+  dev->netdev_ops = ops;
+}
+
+void LoopbackSetup(net_device* dev) { GeneralSetup(dev, kLoopbackMtu, &kLoopbackOps); }
+
+void BlackholeSetup(net_device* dev) {
+  GeneralSetup(dev, kEthMtuMin, &kBlackholeOps);
+  dev->flags |= IFF_UP;
 }
 
 }  // namespace
 
 net_device* loopback_init(net& net) {
+  net.blackhole_netdev = alloc_netdev_mqs(net, 0, "blackhole_dev", &BlackholeSetup, 1, 1);
+  if (net.blackhole_netdev == nullptr) return nullptr;
+  dev_init_scheduler(net.blackhole_netdev);
   net_device* const dev = alloc_netdev_mqs(net, 0, "lo", &LoopbackSetup, 1, 1);
   if (dev == nullptr) return nullptr;
   net.loopback_dev = dev;

@@ -110,7 +110,7 @@ bool GlobalAllow(net& net, uint8_t type, uint8_t code, bool* apply_ratelimit) {
 bool HostAllow(net& net, const rtable* rt, Ipv4Address daddr, bool apply_ratelimit) {
   if (!apply_ratelimit) return true;
   netns_ipv4& ns = net_ipv4(net);
-  const bool to_loopback = rt->dev != nullptr && (rt->dev->flags & IFF_LOOPBACK) != 0;
+  const bool to_loopback = (rt->dev->flags & IFF_LOOPBACK) != 0;
   if (!to_loopback &&
       !inet_peer_xrlim_allow(ns, inet_getpeer_v4(ns.peers, daddr, 0), ns.settings.icmp_ratelimit)) {
     net.icmp_mib.Inc(IcmpMib::kOutRateLimitHost);

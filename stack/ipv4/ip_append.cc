@@ -47,7 +47,7 @@ int Append(sock* sk, sk_buff_head* queue, inet_cork* cork, ip_getfrag_t getfrag,
 // Takes over `*rtp` and what the call says. 0, -ENETUNREACH where the route's MTU is no MTU.
 int SetUpCork(sock* sk, inet_cork* cork, const ipcm_cookie* ipc, rtable** rtp) {
   rtable* const rt = *rtp;
-  if (rt == nullptr || rt->dev == nullptr) return -EFAULT;
+  if (rt == nullptr) return -EFAULT;
   const uint32_t mtu = ip_sk_use_pmtu(inet_sk(sk)) ? dst_mtu(rt) : rt->dev->mtu;
   if (mtu < wire::kIpv4MinMtu) return -ENETUNREACH;
   *cork = inet_cork{};

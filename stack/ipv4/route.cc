@@ -42,7 +42,7 @@ uint32_t Ipv4DefaultAdvmss(const dst_entry* dst) {
 void Ipv4DstDestroy(dst_entry* dst) {
   rtable* const rt = Rt(dst);
   netns_ipv4& ns = *rt->ns;
-  dst_dev_put(rt);
+  dev_put(rt->dev);
   rt->Unlink();
   ns.rtables.Delete(rt);
 }
@@ -103,7 +103,7 @@ void Ipv4UpdatePmtu(dst_entry* dst, sock* sk, sk_buff* skb, uint32_t mtu, bool c
   } else {
     flow = FlowOfConnection(sk);
   }
-  if (confirm_neigh && dst->dev != nullptr) {
+  if (confirm_neigh) {
     neighbour* const neigh = ip_neigh_gw4(dst->dev, rt_nexthop(Rt(dst), flow.daddr));
     if (neigh != nullptr) neigh_confirm(neigh);
   }
@@ -208,7 +208,7 @@ uint32_t ip_dst_mtu_maybe_forward(const dst_entry* dst, bool forwarding) {
   }
   if (mtu == 0) mtu = dst_metric_raw(dst, RTAX_MTU);
   if (mtu == 0) {
-    mtu = dst->dev != nullptr ? dst->dev->mtu : kMtuMax;
+    mtu = dst->dev->mtu;
     if (ip_mtu_locked(dst) && rt->rt_uses_gateway && mtu > kLockedMtu) mtu = kLockedMtu;
   }
   return std::min(mtu, kMtuMax);
@@ -222,7 +222,7 @@ uint32_t ip_skb_dst_mtu(const sock* sk, const sk_buff* skb) {
   if (!ignores_path) {
     return ip_dst_mtu_maybe_forward(skb->dst, (IPCB(skb)->flags & IPSKB_FORWARDED) != 0);
   }
-  return skb->dst->dev != nullptr ? std::min(skb->dst->dev->mtu, kMtuMax) : kMtuMax;
+  return std::min(skb->dst->dev->mtu, kMtuMax);
 }
 
 uint8_t ip4_dst_hoplimit(const dst_entry* dst) {
@@ -256,14 +256,12 @@ Ipv4Address ip_rt_get_source(sk_buff* skb, const rtable* rt) {
   flow.daddr = iph.daddr;
   flow.saddr = iph.saddr;
   flow.tos = iph.tos & IPTOS_RT_MASK;
-  flow.oif = rt->dev != nullptr ? rt->dev->ifindex : 0;
+  flow.oif = rt->dev->ifindex;
   flow.iif = skb->dev != nullptr ? skb->dev->ifindex : kLoopbackIfindex;
   flow.mark = skb->mark;
   fib_result res;
   if (fib_lookup(ns, flow, &res) == 0) return fib_result_prefsrc(ns, &res);
-  return rt->dev == nullptr
-             ? kIpv4Any
-             : inet_select_addr(rt->dev, rt_nexthop(rt, iph.daddr), RT_SCOPE_UNIVERSE);
+  return inet_select_addr(rt->dev, rt_nexthop(rt, iph.daddr), RT_SCOPE_UNIVERSE);
 }
 
 void rt_cache_flush(net& net) { ++net_ipv4(net).rt_genid; }

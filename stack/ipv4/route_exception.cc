@@ -237,7 +237,7 @@ void rt_redirect(rtable* rt, sk_buff* skb, flowi4* flow, bool kill_route) {
   const wire::IcmpHeader& icmp = *icmp_hdr(skb);
   const Ipv4Address new_gw = icmp.gateway();
   const Ipv4Address old_gw = ip_hdr(skb)->saddr;
-  if ((icmp.code & 7) > wire::kIcmpRedirectHostTos || rt->dev == nullptr) return;
+  if ((icmp.code & 7) > wire::kIcmpRedirectHostTos) return;
   if (rt->rt_gw4 == kIpv4Any || rt->rt_gw4 != old_gw) return;
   if (!RedirectIsBelievable(ns, skb->dev, new_gw, old_gw)) return;
   neighbour* const neigh = neigh_clone(ip_neigh_gw4(rt->dev, new_gw));

@@ -83,6 +83,7 @@ void Ip6DstDestroy(dst_entry* dst) {
   rt6_info* const rt = dst_rt6_info(dst);
   netns_ipv6& ns = *rt->ns;
   rt6_dev_put(rt);
+  dev_put(rt->dev);
   if ((rt->dst_entry::flags & DST_NOCOUNT) == 0) --ns.fib->dst_entries;
   rt->Unlink();
   ns.rt6_infos.Delete(rt);

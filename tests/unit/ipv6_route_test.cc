@@ -180,7 +180,7 @@ TEST_F(Route6Test, ADeletedRouteIsDeadForItsHolders) {
   const uint32_t cookie = rt6_get_cookie(dst_rt6_info(dst));
   ASSERT_EQ(Del(Route("2001:db8:ffff::/48", nullptr)), 0);
   EXPECT_EQ(dst_check(dst, cookie), nullptr);
-  EXPECT_EQ(dst->dev, nullptr);
+  EXPECT_EQ(dst->dev, dev_net(eth.dev()).blackhole_netdev);
   dst_release(dst);
 }
 
@@ -324,7 +324,7 @@ TEST_F(Route6Test, RoutesGoWithTheirDevice) {
   ASSERT_EQ(Add(both), 0);
   dst_entry* const held = Output(kFar6);
   dev_close(eth.dev());
-  EXPECT_EQ(held->dev, nullptr);
+  EXPECT_EQ(held->dev, dev_net(eth.dev()).blackhole_netdev);
   dst_release(held);
   EXPECT_EQ(OutputError(kFar6), -ENETUNREACH);
   // Of several ways those that are left are taken, whatever the flow.
