@@ -126,7 +126,7 @@ constexpr Errors ErrorsOf(SyscallNumber number) {
     case SyscallNumber::kSetsockopt:
       return kSocket | kRoute | Errors{ENOPROTOOPT, EDOM,    EACCES,   EBUSY,  ENOENT,
                                        EEXIST,      EISCONN, ENOTCONN, EAGAIN, EALREADY,
-                                       ERANGE,      ESRCH,   E2BIG};
+                                       ERANGE,      ESRCH,   E2BIG,    EPROTO};
     case SyscallNumber::kGetsockopt:
       return kSocket |
              Errors{ENOPROTOOPT, EDOM, ENOTCONN, EADDRNOTAVAIL, ENODEV, EPERM, EIO, EAGAIN, ENOENT};

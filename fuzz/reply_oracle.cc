@@ -78,11 +78,12 @@ bool IsForMany(uint32_t address) {
   return address >> 28 == 0xe || address == 0xffffffff || address == 0;
 }
 
-// Whether what is dropped for this reason may be several segments that a backlog has made one
-// (tcp_add_backlog), which no header describes.
+// Whether what is dropped for this reason may be several segments that no header describes: those
+// that a backlog has made one (tcp_add_backlog), and those that are still to be made of what a
+// connection sends (tcp_write_xmit), where there is no way for them.
 bool MayBeSegments(uint64_t reason) {
   const std::string_view name = DropReasonName(static_cast<DropReason>(reason));
-  return name.starts_with("TCP_") || name.starts_with("SOCKET_");
+  return name.starts_with("TCP_") || name.starts_with("SOCKET_") || name.ends_with("_OUTNOROUTES");
 }
 
 void CheckError(FrameBytes icmp) {

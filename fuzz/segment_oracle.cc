@@ -156,6 +156,7 @@ void SegmentOracle::Received(const TraceEvent& event) {
   flow->heard_before = flow->heard_at;
   flow->heard_at = event.time;
   const bool syn = segment.Has(SegmentView::kSyn);
+  if (syn && !segment.Has(SegmentView::kAck)) flow->peer_opens = true;
   if (syn) flow->peer_shift = std::max(flow->peer_shift, segment.shift.value_or(0));
   if (segment.Has(SegmentView::kFin) && flow->fins.size() < kFinsMax) {
     flow->fins.push_back(segment.end());
@@ -165,7 +166,10 @@ void SegmentOracle::Received(const TraceEvent& event) {
   const bool acknowledges = segment.Has(SegmentView::kAck) && flow->isn.has_value() &&
                             segment.ack - *flow->isn <= flow->sent_end - *flow->isn + kQueuedMax;
   if (acknowledges) {
-    const uint32_t window = uint32_t{segment.window} << (syn ? 0 : flow->peer_shift);
+    // Linux shifts the window of the SYN|ACK that ends a simultaneous open, too
+    // (tcp_rcv_state_process), whatever RFC 7323 2.2 says.
+    const bool shifted = !syn || flow->peer_opens;
+    const uint32_t window = uint32_t{segment.window} << (shifted ? flow->peer_shift : 0);
     const uint32_t edge = segment.ack + window;
     if (!flow->offered.has_value() || IsBehind(edge, *flow->offered)) flow->offered = edge;
   }

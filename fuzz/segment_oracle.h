@@ -68,6 +68,7 @@ class SegmentOracle : public TraceObserver {
     bool heard = false;  // since the host last sent something
     std::optional<uint32_t> offered;
     uint8_t peer_shift = 0;
+    bool peer_opens = false;     // it has sent a SYN that acknowledges nothing
     std::vector<uint32_t> fins;  // the numbers behind them
     SimTime heard_at;
     SimTime heard_before;

@@ -10,6 +10,7 @@
 #include "fuzz/oracles.h"
 #include "fuzz/skb_queue.h"
 #include "stack/core/skb_data.h"
+#include "stack/ipv6/ipv6_sock.h"
 #include "stack/tcp/tcp.h"
 #include "stack/tcp/tcp_ack.h"
 #include "stack/tcp/tcp_queues.h"
@@ -114,10 +115,16 @@ uint64_t TruesizeOfTree(const rb_root* root) {
   return sum;
 }
 
+// Of the packet that is kept for IPV6_2292PKTOPTIONS.
+uint64_t TruesizeOfPktoptions(const sock* sk) {
+  const ipv6_pinfo* const np = sk->sk_family == kAfInet6 ? inet6_sk(sk) : nullptr;
+  return np != nullptr && np->pktoptions != nullptr ? np->pktoptions->truesize : 0;
+}
+
 bool ChargedIsHeld(const sock* sk) {
-  return sk->sk_rmem_alloc == TruesizeOf(&sk->sk_receive_queue) +
-                                  ReceivedInErrors(&sk->sk_error_queue) +
-                                  TruesizeOfTree(&tcp_sk(sk)->out_of_order_queue);
+  return sk->sk_rmem_alloc ==
+         TruesizeOf(&sk->sk_receive_queue) + ReceivedInErrors(&sk->sk_error_queue) +
+             TruesizeOfTree(&tcp_sk(sk)->out_of_order_queue) + TruesizeOfPktoptions(sk);
 }
 
 // --- Timers ---
