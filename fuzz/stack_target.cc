@@ -1,5 +1,5 @@
 // Frames, TCP segments, system calls and passing time against one host with one NIC, a bound UDP
-// socket, a ping socket and a TCP listener.
+// socket, a ping socket and a TCP listener for both families.
 //
 // Input: the bytes spelling of a Script. Property: no CHECK fails and the promises of oracles.h
 // hold.
@@ -20,7 +20,7 @@ namespace tapedeck::fuzz {
 namespace {
 
 // Descriptor 3 is a UDP socket on the script's port, 4 a ping socket, 5 a TCP listener on that
-// port; routes to and from the first peer are cached.
+// port, over IPv6 and IPv4; routes to and from the first peer are cached.
 std::string Prelude() {
   constexpr char kPing[] = R"(
     +0   socket(..., SOCK_DGRAM, IPPROTO_ICMP) = 4
@@ -32,8 +32,14 @@ std::string Prelude() {
       0009 0009 0010 0001 0001 0203 0405 0607
     }
 )";
+  constexpr char kListen[] = R"(
+    +0   socket(AF_INET6, SOCK_STREAM, IPPROTO_TCP) = 5
+    +0   bind(5, {sa_family=AF_INET6, sin_port=htons(8080), sin_addr=inet6_addr("::")}, 28) = 0
+    +0   listen(5, 8) = 0
+    +2   pause
+)";
   return absl::StrCat(kBindDatagrams, kPing, kSayHello, kHearHello, kNobodyListens, kReadHello,
-                      kOpenListener, "+2 pause\n");
+                      kListen);
 }
 
 void AllowPing(Lab& lab) {

@@ -101,6 +101,12 @@ bool CallNumber(Context& context, Script& script) {
   });
 }
 
+// Another socket option with the same value.
+bool CallOption(Context& context, Script& script) {
+  return EditCall(context, script,
+                  [&](SyscallStep& call, Step&) { return ChangeOption(context.random, call); });
+}
+
 // Another call with the same arguments: read for write, send for recv, bind for connect.
 bool CallName(Context& context, Script& script) {
   return EditCall(context, script, [&](SyscallStep& call, Step&) {
@@ -137,8 +143,9 @@ bool StepHost(Context& context, Script& script) {
 }
 
 constexpr Mutation kCallMutations[] = {
-    {"call-fd", 6, CallFd},     {"call-argument", 8, CallArgument}, {"call-number", 4, CallNumber},
-    {"call-name", 2, CallName}, {"call-made-fd", 1, CallMadeFd},    {"step-host", 2, StepHost},
+    {"call-option", 3, CallOption}, {"call-fd", 6, CallFd},     {"call-argument", 8, CallArgument},
+    {"call-number", 4, CallNumber}, {"call-name", 2, CallName}, {"call-made-fd", 1, CallMadeFd},
+    {"step-host", 2, StepHost},
 };
 
 }  // namespace

@@ -7,7 +7,8 @@
 
 #include "fuzz/mutate/choose.h"
 #include "fuzz/mutate/references.h"
-#include "fuzz/mutate/statements.h"
+#include "fuzz/mutate/vocabulary.h"
+#include "replay/script/argument_bytes.h"
 #include "replay/script/byte_record.h"
 #include "replay/script/bytes.h"
 #include "replay/script/call_bytes.h"
@@ -30,39 +31,6 @@ constexpr NewStepKind Frame(std::string_view name, size_t place, uint8_t weight)
 
 constexpr NewStepKind Fault(std::string_view name, uint8_t place, uint8_t weight) {
   return {name, weight, static_cast<uint8_t>(kFaultOpBase + place), 1, true};
-}
-
-// Calls that the bytes spelling says as text only.
-constexpr std::string_view kStatements = R"(
-    0    recvmsg(3, {msg_name(...)=..., msg_iov(1)=[{..., 100}], msg_flags=0}, 0) = ?
-    +0   recvmsg(3, {msg_name(...)=..., msg_iov(2)=[{..., 1}, {..., 4096}], msg_flags=0}, MSG_DONTWAIT) = ?
-    +0   recvmsg(3, {msg_name(...)=..., msg_iov(1)=[{..., 100}], msg_flags=0}, MSG_ERRQUEUE) = ?
-    +0   sendmsg(3, {msg_name(...)=..., msg_iov(2)=[{..., 100}, {..., 1400}], msg_flags=0}, 0) = ?
-    +0   sendmsg(3, {msg_name(...)=..., msg_iov(1)=[{..., 4000}], msg_flags=0}, MSG_ZEROCOPY) = ?
-    +0   readv(3, [{..., 10}, {..., 1000}], 2) = ?
-    +0   writev(3, [{..., 1460}, {..., 1}], 2) = ?
-    +0   fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = ?
-    +0   fcntl(3, F_SETFL, O_RDWR) = ?
-    +0   ioctl(3, SIOCINQ, [0]) = ?
-    +0   getsockopt(3, SOL_SOCKET, SO_ERROR, [0], [4]) = ?
-    +0   getsockopt(3, SOL_TCP, TCP_MAXSEG, [0], [4]) = ?
-    +0   setsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=1, linger=0}, 8) = ?
-    +0   setsockopt(3, SOL_SOCKET, SO_LINGER, {onoff=1, linger=5}, 8) = ?
-    +0   setsockopt(3, SOL_TCP, TCP_CONGESTION, "reno", 5) = ?
-    +0   pipe([8, 9]) = 0
-    +0   epoll_create(1) = 9?
-    +0   epoll_ctl(9, EPOLL_CTL_ADD, 3, {events=EPOLLIN, fd=3}) = ?
-    +0   epoll_ctl(9, EPOLL_CTL_ADD, 3, {events=EPOLLIN|EPOLLOUT|EPOLLET, fd=3}) = ?
-    +0   epoll_ctl(9, EPOLL_CTL_DEL, 3, {events=0, fd=3}) = ?
-    +0   epoll_wait(9, {events=EPOLLIN, fd=3}, 1, 0) = ?
-    +0   epoll_wait(9, {events=EPOLLIN, fd=3}, 1, 1000) = ?
-    +0   select(6, {fds=[3, 5]}, NULL, NULL, {tv_sec=0, tv_usec=1000}) = ?
-    +0   select(6, {fds=[3]}, {fds=[3]}, NULL, {tv_sec=1, tv_usec=0}) = ?
-)";
-
-const std::vector<Step>& Statements() {
-  static const std::vector<Step> steps = ParseStatements(kStatements);
-  return steps;
 }
 
 uint8_t SomeOperand(Prng& random) {
@@ -124,7 +92,7 @@ std::span<const NewStepKind> NewStepKinds() {
       Fault("sysctl", 5, 2),
       Fault("snapshot", 6, 1),
       Fault("cpu busy", 7, 1),
-      NewStepKind{"statement", 8, kOpText, 1, false},
+      NewStepKind{"statement", 12, kOpText, 1, false},
       Call(SyscallName::kSocket, 3),
       Call(SyscallName::kBind, 2),
       Call(SyscallName::kConnect, 3),
@@ -140,7 +108,7 @@ std::span<const NewStepKind> NewStepKinds() {
       Call(SyscallName::kRecv, 2),
       Call(SyscallName::kSend, 3),
       Call(SyscallName::kShutdown, 2),
-      Call(SyscallName::kSetsockopt, 4),
+      Call(SyscallName::kSetsockopt, 6),
       Call(SyscallName::kGetsockname, 1),
       Call(SyscallName::kGetpeername, 1),
       Call(SyscallName::kDup, 1),
@@ -162,13 +130,23 @@ void AttachCall(Prng& random, const Script& script, size_t at, uint8_t host, Sys
   });
 }
 
+bool ChangeOption(Prng& random, SyscallStep& call) {
+  const bool has_option =
+      call.name == SyscallName::kSetsockopt || call.name == SyscallName::kGetsockopt;
+  if (!has_option || call.arguments.size() < 3) return false;
+  const SocketOption& option = Pick(random, SocketOptions());
+  call.arguments[1] = SocketOptionArgument(option.level);
+  call.arguments[2] = SocketOptionArgument(option.name);
+  return true;
+}
+
 Step NewStep(MutationContext& context, const Script& script, size_t at) {
   Prng& random = context.random;
   const NewStepKind& kind = NewStepKinds()[PickWeighted(random, context.swarm.kinds)];
   Step step;
   step.host = SomeHost(random, script);
   if (kind.first_op == kOpText) {
-    step.what = Pick(random, Statements()).what;
+    step.what = Pick(random, Vocabulary()).what;
   } else {
     const auto op = static_cast<uint8_t>(kind.first_op + random.Below(kind.ops));
     if (std::optional<Step> made = StepOfRecord(random, op); made.has_value()) {
@@ -178,6 +156,9 @@ Step NewStep(MutationContext& context, const Script& script, size_t at) {
   step.delay = SomeDelay(random);
   if (auto* const call = std::get_if<SyscallStep>(&step.what)) {
     AttachCall(random, script, at, step.host, *call);
+    // Operands are mostly small numbers, and options many. Of statements some have values that only
+    // their own option takes.
+    if (kind.first_op != kOpText || OneIn(random, 8)) ChangeOption(random, *call);
   } else if (auto* const segment = std::get_if<SegmentStep>(&step.what)) {
     segment->flow = SomeFlow(random, script);
   }

@@ -16,7 +16,7 @@ struct NewStepKind {
   std::string_view name;  // "segment"
   uint8_t weight;
   // Operations of the bytes spelling, of which one is taken with any operands; kOpText: a statement
-  // of those in new_step.cc.
+  // of the vocabulary.
   uint8_t first_op;
   uint8_t ops;
   // What hosts do not get over unharmed, nor a target whose promises know nothing of it.
@@ -33,6 +33,9 @@ Step NewStep(MutationContext& context, const Script& script, size_t at);
 // Has a call, step `at` of `script`, use what steps before it have made, what others use, or what
 // targets usually have open.
 void AttachCall(Prng& random, const Script& script, size_t at, uint8_t host, SyscallStep& call);
+
+// Has a setsockopt or getsockopt name any other option. False where `call` is neither.
+bool ChangeOption(Prng& random, SyscallStep& call);
 
 // A delay that means something to a stack: zero, the time between frames, timers.
 Duration SomeDelay(Prng& random);

@@ -17,6 +17,16 @@ void AppendInt(std::vector<uint8_t>& bytes, int64_t value) {
   }
 }
 
+// In network order, as kernel structures have them.
+void AppendAddress(std::vector<uint8_t>& bytes, const IpAddress& address) {
+  const auto append = [&](const auto& raw) { bytes.insert(bytes.end(), raw.begin(), raw.end()); };
+  if (address.is_v4()) {
+    append(address.v4().bytes());
+  } else {
+    append(address.v6().bytes());
+  }
+}
+
 // Of inet_addr("10.0.0.1"), inet6_addr("::1") and the like.
 std::optional<IpAddress> ToAddress(const Expression* value) {
   if (value == nullptr || value->kind != Expression::Kind::kFunction || value->items.empty() ||
@@ -107,7 +117,7 @@ SockAddr ArgumentReader::Address(size_t index, const Endpoint& by_default) {
 std::vector<uint8_t> ArgumentReader::OptionValue(size_t index) {
   const std::optional<std::vector<uint8_t>> bytes = ToOptionBytes(at(index));
   if (bytes.has_value()) return *bytes;
-  Expected(index, "[number], a string, {onoff, linger} or an address");
+  Expected(index, "[numbers and addresses], a string, {onoff, linger} or an address");
   return {};
 }
 
@@ -155,8 +165,13 @@ std::optional<std::vector<uint8_t>> ToOptionBytes(const Expression& value) {
   }
   if (value.is_list() && !value.items.empty()) {
     for (const Expression& item : value.items) {
-      if (!item.is_integer()) return std::nullopt;
-      AppendInt(bytes, item.value);
+      if (item.is_integer()) {
+        AppendInt(bytes, item.value);
+      } else if (const std::optional<IpAddress> address = ToAddress(&item); address.has_value()) {
+        AppendAddress(bytes, *address);
+      } else {
+        return std::nullopt;
+      }
     }
     return bytes;
   }
@@ -171,13 +186,7 @@ std::optional<std::vector<uint8_t>> ToOptionBytes(const Expression& value) {
   }
   const std::optional<IpAddress> address = ToAddress(&value);
   if (!address.has_value()) return std::nullopt;
-  if (address->is_v4()) {
-    const auto raw = address->v4().bytes();
-    bytes.assign(raw.begin(), raw.end());
-  } else {
-    const auto raw = address->v6().bytes();
-    bytes.assign(raw.begin(), raw.end());
-  }
+  AppendAddress(bytes, *address);
   return bytes;
 }
 

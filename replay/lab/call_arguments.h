@@ -57,7 +57,9 @@ class ArgumentReader {
 std::optional<Endpoint> ToEndpoint(const Expression& address);
 Expression FromEndpoint(const Endpoint& endpoint);
 
-// The bytes of a value of getsockopt or setsockopt; nullopt where `value` is none.
+// The bytes of a value of getsockopt or setsockopt: of a list of 32-bit numbers and of addresses
+// (inet_addr("239.1.2.3")), of {onoff, linger}, of a string, of an address; nullopt where `value`
+// is none.
 std::optional<std::vector<uint8_t>> ToOptionBytes(const Expression& value);
 
 // epoll_event's data, as {events=EPOLLIN, fd=4} and its kin ptr, u32, u64 name it; 0 for none.

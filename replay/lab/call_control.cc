@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "replay/lab/call_arguments.h"
 #include "stack/core/sockaddr.h"
 
 namespace tapedeck {
@@ -90,9 +91,11 @@ absl::StatusOr<Message> ToMessage(const Expression& cmsg) {
     message.data.resize(kTimestamps * sizeof(TimeSpec));
   } else if (data->is_struct() && data->FindValue("ee_errno") != nullptr) {
     AppendExtendedError(*data, message.level, message.data);
+  } else if (std::optional<std::vector<uint8_t>> bytes = ToOptionBytes(*data); bytes.has_value()) {
+    message.data = *std::move(bytes);
   } else {
     return absl::InvalidArgumentError(
-        "cmsg_data: expected a number, {scm_sec, scm_nsec} or {ee_errno, ...}");
+        "cmsg_data: expected a number, {scm_sec, scm_nsec}, {ee_errno, ...} or an option's value");
   }
   return message;
 }

@@ -10,6 +10,7 @@
 #include "replay/script/frame_bytes.h"
 #include "replay/script/script.h"
 #include "replay/script/symbols.h"
+#include "stack/base/check.h"
 
 namespace tapedeck {
 namespace {
@@ -228,10 +229,6 @@ bool WritePollEntries(RecordWriter& writer, const Expression& entries, const Exp
 
 // --- Socket options with a number as their value ---
 
-struct SocketOption {
-  std::string_view level;
-  std::string_view name;
-};
 constexpr SocketOption kSocketOptions[] = {
     {"SOL_SOCKET", "SO_REUSEADDR"},
     {"SOL_SOCKET", "SO_RCVBUF"},
@@ -263,31 +260,144 @@ constexpr SocketOption kSocketOptions[] = {
     {"SOL_SOCKET", "SO_TIMESTAMPING"},
     {"SOL_SOCKET", "SO_BROADCAST"},
     {"SOL_SOCKET", "SO_DONTROUTE"},
+    {"SOL_SOCKET", "SO_TIMESTAMP"},
+    {"SOL_SOCKET", "SO_TIMESTAMPNS"},
+    {"SOL_SOCKET", "SO_PRIORITY"},
+    {"SOL_SOCKET", "SO_MARK"},
+    {"SOL_SOCKET", "SO_RCVMARK"},
+    {"SOL_SOCKET", "SO_NO_CHECK"},
+    {"SOL_SOCKET", "SO_RXQ_OVFL"},
+    {"SOL_SOCKET", "SO_PEEK_OFF"},
+    {"SOL_SOCKET", "SO_INCOMING_CPU"},
+    {"SOL_SOCKET", "SO_BINDTOIFINDEX"},
+    {"SOL_SOCKET", "SO_MAX_PACING_RATE"},
+    {"SOL_SOCKET", "SO_RCVBUFFORCE"},
+    {"SOL_SOCKET", "SO_SNDBUFFORCE"},
+    {"SOL_SOCKET", "SO_SELECT_ERR_QUEUE"},
+    {"SOL_SOCKET", "SO_BUSY_POLL"},
+    {"SOL_SOCKET", "SO_TXREHASH"},
+    {"SOL_SOCKET", "SO_RESERVE_MEM"},
+    {"SOL_SOCKET", "SO_DEBUG"},
+    {"SOL_TCP", "TCP_THIN_LINEAR_TIMEOUTS"},
+    {"SOL_TCP", "TCP_REPAIR"},
+    {"SOL_TCP", "TCP_REPAIR_QUEUE"},
+    {"SOL_TCP", "TCP_QUEUE_SEQ"},
+    {"SOL_TCP", "TCP_TIMESTAMP"},
+    {"SOL_TCP", "TCP_SAVE_SYN"},
+    {"SOL_TCP", "TCP_SAVED_SYN"},
+    {"SOL_TCP", "TCP_FASTOPEN_NO_COOKIE"},
+    {"SOL_TCP", "TCP_INQ"},
+    {"SOL_TCP", "TCP_TX_DELAY"},
+    {"SOL_TCP", "TCP_RTO_MAX_MS"},
+    {"SOL_TCP", "TCP_RTO_MIN_US"},
+    {"SOL_TCP", "TCP_DELACK_MAX_US"},
+    {"SOL_UDP", "UDP_CORK"},
+    {"SOL_UDP", "UDP_SEGMENT"},
+    {"SOL_UDP", "UDP_GRO"},
+    {"SOL_UDP", "UDP_ENCAP"},
+    {"SOL_UDP", "UDP_NO_CHECK6_TX"},
+    {"SOL_UDP", "UDP_NO_CHECK6_RX"},
+    {"SOL_IP", "IP_PKTINFO"},
+    {"SOL_IP", "IP_RECVTTL"},
+    {"SOL_IP", "IP_RECVTOS"},
+    {"SOL_IP", "IP_RECVOPTS"},
+    {"SOL_IP", "IP_RETOPTS"},
+    {"SOL_IP", "IP_ORIGDSTADDR"},
+    {"SOL_IP", "IP_CHECKSUM"},
+    {"SOL_IP", "IP_RECVFRAGSIZE"},
+    {"SOL_IP", "IP_RECVERR_RFC4884"},
+    {"SOL_IP", "IP_FREEBIND"},
+    {"SOL_IP", "IP_TRANSPARENT"},
+    {"SOL_IP", "IP_BIND_ADDRESS_NO_PORT"},
+    {"SOL_IP", "IP_LOCAL_PORT_RANGE"},
+    {"SOL_IP", "IP_MINTTL"},
+    {"SOL_IP", "IP_NODEFRAG"},
+    {"SOL_IP", "IP_HDRINCL"},
+    {"SOL_IP", "IP_ROUTER_ALERT"},
+    {"SOL_IP", "IP_UNICAST_IF"},
+    {"SOL_IP", "IP_MULTICAST_TTL"},
+    {"SOL_IP", "IP_MULTICAST_LOOP"},
+    {"SOL_IP", "IP_MULTICAST_ALL"},
+    {"SOL_IP", "IP_MTU"},
+    {"SOL_IPV6", "IPV6_V6ONLY"},
+    {"SOL_IPV6", "IPV6_UNICAST_HOPS"},
+    {"SOL_IPV6", "IPV6_MULTICAST_HOPS"},
+    {"SOL_IPV6", "IPV6_MULTICAST_LOOP"},
+    {"SOL_IPV6", "IPV6_MULTICAST_IF"},
+    {"SOL_IPV6", "IPV6_MULTICAST_ALL"},
+    {"SOL_IPV6", "IPV6_UNICAST_IF"},
+    {"SOL_IPV6", "IPV6_MTU"},
+    {"SOL_IPV6", "IPV6_MTU_DISCOVER"},
+    {"SOL_IPV6", "IPV6_RECVERR"},
+    {"SOL_IPV6", "IPV6_RECVERR_RFC4884"},
+    {"SOL_IPV6", "IPV6_RECVPKTINFO"},
+    {"SOL_IPV6", "IPV6_RECVHOPLIMIT"},
+    {"SOL_IPV6", "IPV6_RECVTCLASS"},
+    {"SOL_IPV6", "IPV6_RECVHOPOPTS"},
+    {"SOL_IPV6", "IPV6_RECVDSTOPTS"},
+    {"SOL_IPV6", "IPV6_RECVRTHDR"},
+    {"SOL_IPV6", "IPV6_RECVPATHMTU"},
+    {"SOL_IPV6", "IPV6_RECVORIGDSTADDR"},
+    {"SOL_IPV6", "IPV6_RECVFRAGSIZE"},
+    {"SOL_IPV6", "IPV6_FLOWINFO"},
+    {"SOL_IPV6", "IPV6_FLOWINFO_SEND"},
+    {"SOL_IPV6", "IPV6_AUTOFLOWLABEL"},
+    {"SOL_IPV6", "IPV6_TCLASS"},
+    {"SOL_IPV6", "IPV6_DONTFRAG"},
+    {"SOL_IPV6", "IPV6_MINHOPCOUNT"},
+    {"SOL_IPV6", "IPV6_ADDR_PREFERENCES"},
+    {"SOL_IPV6", "IPV6_ADDRFORM"},
+    {"SOL_IPV6", "IPV6_CHECKSUM"},
+    {"SOL_IPV6", "IPV6_FREEBIND"},
+    {"SOL_IPV6", "IPV6_TRANSPARENT"},
+    {"SOL_IPV6", "IPV6_ROUTER_ALERT"},
 };
+
+struct OptionNumbers {
+  int64_t level;
+  int64_t name;
+};
+int64_t NumberOf(std::string_view symbol) {
+  const std::optional<int64_t> value = FindSymbol(symbol);
+  CHECK(value.has_value());
+  return *value;
+}
+// Of each of kSocketOptions.
+const std::array<OptionNumbers, std::size(kSocketOptions)>& Numbers() {
+  static const auto numbers = [] {
+    std::array<OptionNumbers, std::size(kSocketOptions)> all;
+    for (size_t i = 0; i < all.size(); ++i) {
+      all[i] = {NumberOf(kSocketOptions[i].level), NumberOf(kSocketOptions[i].name)};
+    }
+    return all;
+  }();
+  return numbers;
+}
+
 constexpr int32_t kValueList[] = {1, 0, -1, 2, 5, 100, 1000, 1460, 4096, 65536, INT32_MAX};
 constexpr int64_t kIntBytes = 4;
 
 void ReadOption(RecordReader& reader, std::vector<Expression>& arguments) {
   const SocketOption& option = kSocketOptions[reader.U8() % std::size(kSocketOptions)];
   for (const std::string_view name : {option.level, option.name}) {
-    arguments.push_back(Expression::Integer(FindSymbol(name).value_or(0), std::string(name)));
+    arguments.push_back(SocketOptionArgument(name));
   }
   arguments.push_back(Expression::List({Expression::Integer(reader.Choice(kValueList))}));
   arguments.push_back(Expression::Integer(kIntBytes));
 }
 
 bool WriteOption(RecordWriter& writer, std::span<const Expression, 4> arguments) {
-  const auto* const found = std::find_if(std::begin(kSocketOptions), std::end(kSocketOptions),
-                                         [&](const SocketOption& option) {
-                                           return FindSymbol(option.level) == arguments[0].value &&
-                                                  FindSymbol(option.name) == arguments[1].value;
-                                         });
+  const auto& numbers = Numbers();
+  const auto* const found =
+      std::find_if(numbers.begin(), numbers.end(), [&](const OptionNumbers& option) {
+        return option.level == arguments[0].value && option.name == arguments[1].value;
+      });
   const Expression& value = arguments[2];
-  if (found == std::end(kSocketOptions) || !value.is_list() || value.items.size() != 1 ||
+  if (found == numbers.end() || !value.is_list() || value.items.size() != 1 ||
       arguments[3].value != kIntBytes) {
     return false;
   }
-  writer.U8(static_cast<uint8_t>(found - kSocketOptions));
+  writer.U8(static_cast<uint8_t>(found - numbers.begin()));
   return WriteInt(writer, value.items[0], kValueList);
 }
 
@@ -347,6 +457,12 @@ bool WriteOperand(RecordWriter& writer, uint8_t host, ArgumentKind kind,
 }
 
 }  // namespace
+
+std::span<const SocketOption> SocketOptions() { return kSocketOptions; }
+
+Expression SocketOptionArgument(std::string_view name) {
+  return Expression::Integer(NumberOf(name), std::string(name));
+}
 
 size_t ArgumentsOf(ArgumentKind kind) {
   switch (kind) {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "replay/script/byte_record.h"
@@ -15,6 +16,15 @@ namespace tapedeck {
 // A call has operands if all its arguments do. Arguments that belong together are one operand: an
 // address and its length, poll's entries and their number, a socket option and its value.
 bool HasOperands(std::span<const ArgumentKind> signature);
+
+// Socket options whose value is a number: those that operands can say.
+struct SocketOption {
+  std::string_view level;  // "SOL_TCP"
+  std::string_view name;   // "TCP_NODELAY"
+};
+std::span<const SocketOption> SocketOptions();
+// A level or an option as an argument of setsockopt or getsockopt.
+Expression SocketOptionArgument(std::string_view name);
 
 // How many arguments the operand of the one of this kind says; 0: there is no such operand.
 size_t ArgumentsOf(ArgumentKind kind);
