@@ -80,10 +80,11 @@ bool IsForMany(uint32_t address) {
 
 // Whether what is dropped for this reason may be several segments that no header describes: those
 // that a backlog has made one (tcp_add_backlog), and those that are still to be made of what a
-// connection sends (tcp_write_xmit), where there is no way for them.
+// connection sends (tcp_write_xmit), where there is no way or no memory for them.
 bool MayBeSegments(uint64_t reason) {
   const std::string_view name = DropReasonName(static_cast<DropReason>(reason));
-  return name.starts_with("TCP_") || name.starts_with("SOCKET_") || name.ends_with("_OUTNOROUTES");
+  return name.starts_with("TCP_") || name.starts_with("SOCKET_") ||
+         name.ends_with("_OUTNOROUTES") || name == "SKB_GSO_SEG";
 }
 
 void CheckError(FrameBytes icmp) {

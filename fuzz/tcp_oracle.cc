@@ -22,6 +22,8 @@ namespace {
 // The rule that a socket breaks; nullptr: none.
 using Rule = const char*;
 
+constexpr Jiffies kRtoMaxSeconds = 120;  // TCP_RTO_MAX
+
 // --- Sequence space ---
 
 // An urgent byte that was not read, or not yet heard of, is behind what was read. Once a FIN has
@@ -45,7 +47,10 @@ Rule CheckOrder(const sock* sk) {
   if (UrgentByteIsRead(sk)) return "urgent_byte_is_unread";
   // The first one comes from what earlier connections have measured, times three and as it is
   // (tcp_init_metrics); only the timer is cut.
-  if (tp->icsk_retransmits != 0 && tp->icsk_rto > tcp_rto_max(sk)) return "rto_at_most_its_maximum";
+  // A lower maximum (TCP_RTO_MAX_MS) holds from the next timeout on, so this is the highest there
+  // is.
+  const Jiffies rto_max = sk->sk_net.kernel.hz() * kRtoMaxSeconds;
+  if (tp->icsk_retransmits != 0 && tp->icsk_rto > rto_max) return "rto_at_most_its_maximum";
   return nullptr;
 }
 

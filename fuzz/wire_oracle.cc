@@ -158,6 +158,16 @@ WireFault CheckPadding(Bytes frame_payload, size_t packet_bytes) {
   return AllZero(padding) ? kFine : WireFault{"uninitialised_padding", "frame"};
 }
 
+// Whether IPv4's options have a source route (RFC 791 3.1), loose or strict.
+bool HasSourceRoute(Bytes options) {
+  for (size_t i = 0; i < options.size() && options[i] != 0;) {
+    if (options[i] == 0x83 || options[i] == 0x89) return true;
+    if (options[i] != 1 && (i + 1 == options.size() || options[i + 1] < 2)) return false;
+    i += options[i] == 1 ? 1 : options[i + 1];
+  }
+  return false;
+}
+
 WireFault CheckIpv4(Bytes payload) {
   if (payload.size() < 20) return {"length", "ipv4"};
   const size_t header = size_t{4} * (payload[0] & 0x0f);
@@ -176,6 +186,8 @@ WireFault CheckIpv4(Bytes payload) {
   const WireFault padding = CheckPadding(payload, total);
   if (padding.rule != nullptr) return padding;
   if (more || offset != 0) return kFine;
+  // With a source route the checksum covers an address that is not the next one.
+  if (HasSourceRoute(payload.subspan(20, header - 20))) return kFine;
   return CheckTransport(payload[9], payload.subspan(header, total - header), payload.subspan(12, 8),
                         /*ipv6=*/false);
 }

@@ -10,6 +10,7 @@
 #include "fuzz/campaign/files.h"
 #include "replay/script/bytes.h"
 #include "replay/script/script.h"
+#include "replay/script/text_bytes.h"
 #include "stack/base/time.h"
 
 namespace tapedeck::fuzz {
@@ -32,6 +33,13 @@ std::vector<Duration> PlainerDelays(Duration delay) {
     plainer.push_back(candidate);
   }
   return plainer;
+}
+
+// What byte `i` of a record may become. In a statement spelled as text a zero is written as four
+// characters of a string, which would be zeros next: there only digits become plainer.
+uint8_t PlainByte(const Bytes& record, size_t i) {
+  if (record[0] != kOpText) return 0;
+  return record[i] >= '0' && record[i] <= '9' ? uint8_t{'0'} : record[i];
 }
 
 class Minimiser {
@@ -138,7 +146,7 @@ class Minimiser {
         Bytes shorter = record;
         shorter.erase(shorter.begin() + static_cast<std::ptrdiff_t>(i), shorter.end() - 1);
         Bytes zeroed = record;
-        zeroed[i] = 0;
+        zeroed[i] = PlainByte(record, i);
         for (const Bytes& plainer : {shorter, zeroed}) {
           const Bytes before = std::exchange(record, plainer);
           if (before != plainer && Take(JoinPieces(records))) break;

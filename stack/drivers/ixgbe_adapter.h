@@ -143,6 +143,8 @@ void ixgbe_clean_rx_ring(Adapter& adapter);
 
 // ixgbe_tx.cc.
 netdev_tx_t ixgbe_xmit_frame(sk_buff* skb, net_device* dev);
+// Without what a context descriptor cannot describe: headers that are longer than its fields say.
+netdev_features_t ixgbe_features_check(sk_buff* skb, net_device* dev, netdev_features_t features);
 // Frees what has been sent; true where nothing sent is left behind.
 bool ixgbe_clean_tx_irq(Adapter& adapter, int budget);
 void ixgbe_clean_tx_ring(Adapter& adapter);

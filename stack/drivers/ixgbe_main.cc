@@ -347,6 +347,7 @@ constexpr net_device_ops kNetdevOps = {
     .ndo_open = &Open,
     .ndo_stop = &Stop,
     .ndo_start_xmit = &ixgbe_xmit_frame,
+    .ndo_features_check = &ixgbe_features_check,
     .ndo_set_rx_mode = &SetRxMode,
     .ndo_set_mac_address = &SetMacAddress,
     .ndo_validate_addr = &eth_validate_addr,

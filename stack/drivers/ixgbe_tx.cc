@@ -1,8 +1,9 @@
+#include <cstddef>
+
 #include "stack/base/checksum.h"
 #include "stack/core/tx_timestamp.h"
 #include "stack/drivers/ixgbe_adapter.h"
 #include "stack/wire/ethernet.h"
-#include "stack/wire/ip_protocol.h"
 #include "stack/wire/ipv4.h"
 #include "stack/wire/ipv6.h"
 #include "stack/wire/tcp.h"
@@ -10,14 +11,6 @@
 namespace tapedeck::ixgbe {
 
 namespace {
-
-// The transport protocol of a packet whose checksum the device is to fill in.
-uint8_t TransportProtocol(const sk_buff* skb) {
-  if (skb->protocol == wire::kEtherTypeIpv4) {
-    return reinterpret_cast<const wire::Ipv4Header*>(skb_network_header(skb))->protocol;
-  }
-  return reinterpret_cast<const wire::Ipv6Header*>(skb_network_header(skb))->nexthdr;
-}
 
 // What the data descriptors of a packet say about it.
 struct TxOffload {
@@ -74,7 +67,9 @@ void WriteContext(TxRing& ring, const sk_buff* skb, const TxOffload& offload) {
   if (checksum) {
     vlan_macip_lens |= static_cast<uint32_t>(skb_transport_header(skb) - skb_network_header(skb));
     if (skb->protocol == wire::kEtherTypeIpv4) tucmd |= TXD_TUCMD_IPV4;
-    tucmd |= TransportProtocol(skb) == wire::kIpProtoTcp ? TXD_TUCMD_L4T_TCP : TXD_TUCMD_L4T_UDP;
+    // Extension headers may stand between IP's and the transport's.
+    const bool tcp = skb->csum_offset == offsetof(wire::TcpHeader, check);
+    tucmd |= tcp ? TXD_TUCMD_L4T_TCP : TXD_TUCMD_L4T_UDP;
   }
   TxDesc& desc = ring.desc[ring.next_to_use];
   desc.context.vlan_macip_lens = vlan_macip_lens;
@@ -157,6 +152,22 @@ void Unmap(Adapter& adapter, TxBuffer& buffer) {
 }
 
 }  // namespace
+
+netdev_features_t ixgbe_features_check(sk_buff* skb, net_device* /*dev*/,
+                                       netdev_features_t features) {
+  constexpr netdev_features_t kOfTransport =
+      NETIF_F_CSUM_MASK | NETIF_F_TSO | NETIF_F_TSO6 | NETIF_F_GSO_UDP_L4;
+  constexpr int kMaxMacHeaderBytes = 127;      // IXGBE_MAX_MAC_HDR_LEN: MACLEN's 7 bits
+  constexpr int kMaxNetworkHeaderBytes = 511;  // IXGBE_MAX_NETWORK_HDR_LEN: IPLEN's 9 bits
+  if (skb_network_offset(skb) > kMaxMacHeaderBytes) {
+    return features & ~(kOfTransport | NETIF_F_HW_VLAN_CTAG_TX);
+  }
+  if (skb->ip_summed == CHECKSUM_PARTIAL &&
+      skb->csum_start - skb->network_header > kMaxNetworkHeaderBytes) {
+    return features & ~kOfTransport;
+  }
+  return features;
+}
 
 netdev_tx_t ixgbe_xmit_frame(sk_buff* skb, net_device* dev) {
   TRACE_FUNCTION(*skb->owner, skb, ixgbe_xmit_frame, skb, dev);

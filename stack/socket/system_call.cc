@@ -167,6 +167,10 @@ void SystemCall::Abandon() {
   result_ = -EINTR;
   // Off the queue first: letting go of the file may free what the queue lies in.
   thread_.Wake(WakeReason::kInterrupted);
+  LetGo();
+}
+
+void SystemCall::LetGo() {
   if (writer_ != nullptr) --writer_->sk_write_pending;
   writer_ = nullptr;
   if (ubuf_ != nullptr) PutNotification();

@@ -197,7 +197,7 @@ class SystemCall : private Sleeper, public ListNode<> {
   SystemCall& operator=(const SystemCall&) = delete;
   // REQUIRES: it has ended, or was never started, or its thread has been deleted.
   ~SystemCall() {
-    if (state_ != State::kEnded) Leave();
+    if (state_ != State::kEnded) LetGo();
   }
 
   // --- co_await. The result is >= 0 or -errno. ---
@@ -248,6 +248,8 @@ class SystemCall : private Sleeper, public ListNode<> {
   static bool Again(Sleeper* sleeper, WakeReason reason);
   // The host goes down: ends with -EINTR, without running any more.
   void Abandon();
+  // Of all that a call which is not to go on holds.
+  void LetGo();
 
   // The notification of a zero-copy send is the user's from here on, or nobody's.
   void PutNotification();

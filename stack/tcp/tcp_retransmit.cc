@@ -57,7 +57,14 @@ void tcp_retrans_try_collapse(sock* sk, sk_buff* to, uint32_t space) {
   }
 }
 
-// Takes off what has been acknowledged meanwhile. 0 or -errno.
+// `skb` was `before` segments, and is as many as it is now.
+void AdjustCounts(sock* sk, sk_buff* skb, uint32_t before) {
+  const uint32_t after = tcp_skb_pcount(skb);
+  if (before == after) return;
+  tcp_skb_shift_counts(sk, skb, static_cast<int>(before) - static_cast<int>(after));
+}
+
+// Takes off what has been acknowledged and, for want of memory, is still there. 0 or -errno.
 int TrimAcked(sock* sk, sk_buff* skb) {
   const tcp_sock* const tp = tcp_sk(sk);
   tcp_skb_cb* const tcb = TCP_SKB_CB(skb);
@@ -67,7 +74,10 @@ int TrimAcked(sock* sk, sk_buff* skb) {
   }
   if (!tcb->seq.Before(tp->snd_una)) return 0;
   if (tcb->end_seq.Before(tp->snd_una)) return -EINVAL;
-  return tcp_trim_head(sk, skb, static_cast<uint32_t>(tp->snd_una - tcb->seq));
+  const uint32_t before = tcp_skb_pcount(skb);
+  const int err = tcp_trim_head(sk, skb, static_cast<uint32_t>(tp->snd_una - tcb->seq));
+  AdjustCounts(sk, skb, before);
+  return err;
 }
 
 // Makes `skb` as long as one retransmission of `segs` segments may be. 0 or -ENOMEM.
@@ -80,10 +90,8 @@ int FitToRetransmit(sock* sk, sk_buff* skb, uint32_t segs, uint32_t cur_mss, uin
   if (skb->len > len) return tcp_fragment(sk, tcp_queue::kRtx, skb, len, cur_mss);
   if (skb_unclone_keeptruesize(skb) != 0) return -ENOMEM;
   const uint32_t before = tcp_skb_pcount(skb);
-  const uint32_t after = tcp_set_skb_tso_segs(skb, cur_mss);
-  if (before != after) {
-    tcp_skb_shift_counts(sk, skb, static_cast<int>(before) - static_cast<int>(after));
-  }
+  tcp_set_skb_tso_segs(skb, cur_mss);
+  AdjustCounts(sk, skb, before);
   const uint32_t space = std::min(avail_wnd, cur_mss);
   if (skb->len < space) tcp_retrans_try_collapse(sk, skb, space);
   return 0;
