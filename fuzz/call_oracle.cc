@@ -47,9 +47,10 @@ class Errors {
 
 // What stands in sk_err and comes with the next call: what peers, routers and timers say
 // (icmp_err_convert, tcp_reset, tcp_write_err).
-constexpr Errors kPending = {ECONNREFUSED, ECONNRESET, ECONNABORTED, ETIMEDOUT, EHOSTUNREACH,
-                             ENETUNREACH,  EHOSTDOWN,  ENONET,       EPROTO,    ENOPROTOOPT,
-                             EOPNOTSUPP,   EMSGSIZE,   EACCES,       EPIPE,     ENETDOWN};
+constexpr Errors kPending = {ECONNREFUSED, ECONNRESET,  ECONNABORTED, ETIMEDOUT,
+                             EHOSTUNREACH, ENETUNREACH, EHOSTDOWN,    ENONET,
+                             EPROTO,       ENOPROTOOPT, EOPNOTSUPP,   EMSGSIZE,
+                             EACCES,       EPIPE,       ENETDOWN,     ENODEV};
 constexpr Errors kDescriptor = {EBADF, EINVAL, EFAULT, ENOMEM, ENOBUFS};
 constexpr Errors kSocket = kDescriptor | Errors{ENOTSOCK, EOPNOTSUPP};
 constexpr Errors kWaits = {EAGAIN, EINTR};

@@ -45,19 +45,31 @@ namespace {
   std::abort();
 }
 
-void CheckAdapter(const ixgbe::Adapter& adapter) {
-  if (!adapter.up || !adapter.link_up) return;
-  const ixgbe::RxRing& rx = adapter.rx;
+// The next descriptor has been written back, and the driver has not taken it.
+bool Waits(const ixgbe::RxRing& rx) {
   const bool filled = rx.next_to_clean != rx.next_to_use;
-  const uint32_t rx_status = rx.desc[rx.next_to_clean].wb.status_error.host();
-  if (filled && (rx_status & ixgbe::RXD_STAT_DD) != 0) RxRingWaits(rx);
-  const ixgbe::TxRing& tx = adapter.tx;
-  if (tx.next_to_clean == tx.next_to_use) {
-    if (netif_subqueue_stopped(adapter.netdev, tx.queue)) TxQueueSleeps(tx);
-    return;
-  }
+  const uint32_t status = rx.desc[rx.next_to_clean].wb.status_error.host();
+  return filled && (status & ixgbe::RXD_STAT_DD) != 0;
+}
+bool Waits(const ixgbe::TxRing& tx) {
+  if (tx.next_to_clean == tx.next_to_use) return false;
   const uint16_t last = tx.buffers[tx.next_to_clean].packet_end;
-  if ((tx.desc[last].wb.status.host() & ixgbe::TXD_STAT_DD) != 0) TxRingWaits(tx);
+  return (tx.desc[last].wb.status.host() & ixgbe::TXD_STAT_DD) != 0;
+}
+// Nothing is in the ring that could wake the queue.
+bool SleepsForGood(const ixgbe::Adapter& adapter) {
+  const ixgbe::TxRing& tx = adapter.tx;
+  return tx.next_to_clean == tx.next_to_use && netif_subqueue_stopped(adapter.netdev, tx.queue);
+}
+
+// Calls `look` for each NIC that is up. Devices act when somebody looks.
+template <typename Look>
+void ForEachAdapter(Lab& lab, Look look) {
+  for (int i = 0; i < lab.hosts(); ++i) {
+    const ixgbe::Adapter* const adapter = ixgbe::ixgbe_adapter_of(lab.device(i));
+    lab.nic(i).AdvanceTo(lab.world().now());
+    if (adapter != nullptr && adapter->up && adapter->link_up) look(*adapter);
+  }
 }
 
 }  // namespace
@@ -97,13 +109,20 @@ void NicOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) {
   if (event.kind == TraceKind::kNapiPoll && counting_) CheckPoll(event);
 }
 
+bool RingsServed(Lab& lab) {
+  bool served = true;
+  ForEachAdapter(lab, [&](const ixgbe::Adapter& adapter) {
+    served &= !Waits(adapter.rx) && !Waits(adapter.tx) && !SleepsForGood(adapter);
+  });
+  return served;
+}
+
 void CheckRingsServed(Lab& lab) {
-  for (int i = 0; i < lab.hosts(); ++i) {
-    const ixgbe::Adapter* const adapter = ixgbe::ixgbe_adapter_of(lab.device(i));
-    // Devices act when somebody looks.
-    lab.nic(i).AdvanceTo(lab.world().now());
-    if (adapter != nullptr) CheckAdapter(*adapter);
-  }
+  ForEachAdapter(lab, [](const ixgbe::Adapter& adapter) {
+    if (Waits(adapter.rx)) RxRingWaits(adapter.rx);
+    if (Waits(adapter.tx)) TxRingWaits(adapter.tx);
+    if (SleepsForGood(adapter)) TxQueueSleeps(adapter.tx);
+  });
 }
 
 }  // namespace tapedeck::fuzz

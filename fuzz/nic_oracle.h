@@ -51,8 +51,10 @@ class NicOracle : public TraceObserver {
   std::array<Counted, kHostsMax> before_;
 };
 
-// REQUIRES: nothing has happened for longer than any interrupt is moderated, and nothing has held
-// interrupts up: otherwise none of this is the driver's fault.
+// Whether drivers have taken all that their devices have done, and who waits for room is awake.
+bool RingsServed(Lab& lab);
+// The same as a promise. REQUIRES: nothing has happened for longer than any interrupt is moderated,
+// and nothing has held interrupts up: otherwise none of this is the driver's fault.
 void CheckRingsServed(Lab& lab);
 
 }  // namespace tapedeck::fuzz

@@ -7,16 +7,39 @@
 #include "fuzz/segment_view.h"
 #include "replay/lab/fault_steps.h"
 #include "replay/script/symbols.h"
+#include "stack/core/sock_cmsg.h"
+#include "stack/socket/sock_options.h"
 #include "stack/tcp/tcp_uapi.h"
 
 namespace tapedeck::fuzz {
 
 namespace {
 
-// Closed sockets, too, send again until TCP_USER_TIMEOUT is over.
+// Closed sockets, too, send again until TCP_USER_TIMEOUT is over, and no faster than
+// SO_MAX_PACING_RATE says.
 bool SaysHowLongItTries(const SyscallStep& call) {
-  return call.name == SyscallName::kSetsockopt && call.arguments[1].value == kSolTcp &&
-         call.arguments[2].value == kTcpUserTimeout;
+  if (call.name != SyscallName::kSetsockopt) return false;
+  const int64_t level = call.arguments[1].value;
+  const int64_t option = call.arguments[2].value;
+  return (level == kSolTcp && option == kTcpUserTimeout) ||
+         (level == kSolSocket && option == kSoMaxPacingRate);
+}
+
+// A router says how long a neighbour is waited for (RFC 4861 4.2, Retrans Timer): up to 49 days.
+// True also where tags or extension headers hide what there is.
+bool MayAdvertiseRouter(FrameBytes frame) {
+  constexpr size_t kIpv6Bytes = 40;
+  constexpr uint8_t kRouterAdvertisement = 134;
+  if (frame.size() < kEthernetBytes + kIpv6Bytes) return false;
+  const uint32_t type = Word16(frame, 12);
+  if (type == 0x8100 || type == 0x88a8) return true;
+  if (type != 0x86dd) return false;
+  const FrameBytes ip = frame.subspan(kEthernetBytes);
+  const uint8_t next = ip[6];
+  if (next == kProtocolIcmpv6) {
+    return ip.size() > kIpv6Bytes && ip[kIpv6Bytes] == kRouterAdvertisement;
+  }
+  return next != kProtocolTcp && next != kProtocolUdp;
 }
 
 // A line for each kind of step that says something.
@@ -27,6 +50,7 @@ struct TraitsVisitor {
     SegmentView segment;
     traits.sends_other_bytes |=
         FindSegment(PaddedFrame(frame.bytes).bytes(), &segment) != Carries::kOther;
+    traits.changes_settings |= MayAdvertiseRouter(frame.bytes);
   }
   void operator()(const SegmentStep& segment) const {
     traits.sends_other_bytes |= (segment.wrong & SegmentStep::kWrongDataOffset) != 0;

@@ -202,7 +202,11 @@ Stage::Played Stage::Play(const Script& script, const ScriptTraits& traits) {
   }
   Settle();
   CheckBetweenSteps(player.flows(), played);
-  if (!traits.interrupts_held_up) CheckRingsServed(lab_);
+  if (!traits.interrupts_held_up) {
+    // A timer may have sent something just now, whose interrupt is on its way.
+    if (!RingsServed(lab_)) Settle();
+    CheckRingsServed(lab_);
+  }
   state_.End();
   return {.frames = player.frames(), .cut_short = player.out_of_work()};
 }

@@ -56,15 +56,11 @@ bool IsLinear(const sk_buff* skb, uint32_t offset, uint32_t len) {
   return uint64_t{offset} + len <= skb_headlen(skb);
 }
 
-// Whether anybody else sees what a write to this packet would change, in itself or in its
-// frag_list.
+// Whether another packet has what a write to this one would change, in itself or in its frag_list.
+// Of a page somebody else may hold other bytes: a socket fills one piece by piece (sk_page_frag).
 bool DataShared(const sk_buff* skb) {
   if (skb_cloned(skb)) return true;
-  const skb_shared_info* const info = skb_shinfo(skb);
-  for (uint32_t i = 0; i < info->nr_frags; ++i) {
-    if (info->frags[i].page->refcount != 1) return true;
-  }
-  for (const sk_buff* part = info->frag_list; part != nullptr; part = part->next) {
+  for (const sk_buff* part = skb_shinfo(skb)->frag_list; part != nullptr; part = part->next) {
     if (skb_shared(part) || DataShared(part)) return true;
   }
   return false;
