@@ -158,6 +158,10 @@ void SegmentOracle::Received(const TraceEvent& event) {
   const bool syn = segment.Has(SegmentView::kSyn);
   if (syn && !segment.Has(SegmentView::kAck)) flow->peer_opens = true;
   if (syn) flow->peer_shift = std::max(flow->peer_shift, segment.shift.value_or(0));
+  if (!segment.data.empty()) {
+    const uint32_t end = segment.seq + (syn ? 1 : 0) + static_cast<uint32_t>(segment.data.size());
+    if (!flow->data_end.has_value() || IsBehind(end, *flow->data_end)) flow->data_end = end;
+  }
   if (segment.Has(SegmentView::kFin) && flow->fins.size() < kFinsMax) {
     flow->fins.push_back(segment.end());
   }
@@ -290,6 +294,11 @@ void SegmentOracle::StateChanged(const TraceEvent& event) {
     const sock* const sk = SocketOf(flow);
     if (sk == nullptr || sk->sk_id != event.args[0]) continue;
     const uint32_t rcv_nxt = tcp_sk(sk)->rcv_nxt.value();
+    // Data behind a FIN joins it where both came too early (tcp_ooo_try_coalesce).
+    const bool goes_on = std::any_of(flow.fins.begin(), flow.fins.end(), [&flow](uint32_t fin) {
+      return flow.data_end.has_value() && IsBehind(*flow.data_end, fin);
+    });
+    if (goes_on) continue;
     if (std::find(flow.fins.begin(), flow.fins.end(), rcv_nxt) == flow.fins.end()) {
       StreamEndFailed(rcv_nxt, flow.fins.back());
     }

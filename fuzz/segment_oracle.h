@@ -68,8 +68,9 @@ class SegmentOracle : public TraceObserver {
     bool heard = false;  // since the host last sent something
     std::optional<uint32_t> offered;
     uint8_t peer_shift = 0;
-    bool peer_opens = false;     // it has sent a SYN that acknowledges nothing
-    std::vector<uint32_t> fins;  // the numbers behind them
+    bool peer_opens = false;           // it has sent a SYN that acknowledges nothing
+    std::vector<uint32_t> fins;        // the numbers behind them
+    std::optional<uint32_t> data_end;  // behind the last byte
     SimTime heard_at;
     SimTime heard_before;
     // What the socket stood at, and may have come to since.

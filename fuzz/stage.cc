@@ -184,6 +184,7 @@ void Stage::Begin(const ScriptTraits& traits) {
   nics_.Begin(!traits.nic_lies, goes_back);
   calls_.Begin(punctual_);
   wire_.set_judging(honest);
+  wire_.set_memory_fails(traits.fails_allocations);
   segments_.Begin(judging, punctual_);
   replies_.Begin(judging && lab_.has_ports());
   datagrams_.Begin(!traits.nic_lies);

@@ -29,10 +29,14 @@ class WireOracle : public TraceObserver {
  public:
   // Off while users may write headers of their own: raw and packet sockets send what they like.
   void set_judging(bool judging) { judging_ = judging; }
+  // Without memory for a packet of its own a FIN joins what is not acknowledged (tcp_send_fin), be
+  // that a SYN.
+  void set_memory_fails(bool fails) { memory_fails_ = fails; }
   void Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) override;
 
  private:
   bool judging_ = true;
+  bool memory_fails_ = false;
 };
 
 }  // namespace tapedeck::fuzz

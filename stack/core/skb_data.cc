@@ -56,11 +56,15 @@ bool IsLinear(const sk_buff* skb, uint32_t offset, uint32_t len) {
   return uint64_t{offset} + len <= skb_headlen(skb);
 }
 
-// Whether another packet has what a write to this one would change, in itself or in its frag_list.
-// Of a page somebody else may hold other bytes: a socket fills one piece by piece (sk_page_frag).
+// Whether anybody else sees what a write to this packet would change, in itself or in its
+// frag_list.
 bool DataShared(const sk_buff* skb) {
   if (skb_cloned(skb)) return true;
-  for (const sk_buff* part = skb_shinfo(skb)->frag_list; part != nullptr; part = part->next) {
+  const skb_shared_info* const info = skb_shinfo(skb);
+  for (uint32_t i = 0; i < info->nr_frags; ++i) {
+    if (info->frags[i].page->refcount != 1) return true;
+  }
+  for (const sk_buff* part = info->frag_list; part != nullptr; part = part->next) {
     if (skb_shared(part) || DataShared(part)) return true;
   }
   return false;
@@ -111,6 +115,11 @@ int skb_copy_bits(const sk_buff* skb, uint32_t offset, void* to, uint32_t len) {
 int skb_store_bits(sk_buff* skb, uint32_t offset, const void* from, uint32_t len) {
   if (!InRange(skb, offset, len)) return -EFAULT;
   CHECK(!DataShared(skb));
+  return skb_store_own_bits(skb, offset, from, len);
+}
+
+int skb_store_own_bits(sk_buff* skb, uint32_t offset, const void* from, uint32_t len) {
+  if (!InRange(skb, offset, len)) return -EFAULT;
   const auto* const in = static_cast<const uint8_t*>(from);
   const auto store = [in](uint8_t* bytes, uint32_t count, uint32_t position) {
     std::memcpy(bytes, in + position, count);

@@ -15,6 +15,9 @@ namespace tapedeck {
 int skb_copy_bits(const sk_buff* skb, uint32_t offset, void* to, uint32_t len);
 // Overwrites bytes of the packet. REQUIRES: nobody shares the data it reaches (checked).
 int skb_store_bits(sk_buff* skb, uint32_t offset, const void* from, uint32_t len);
+// The same for who has made the packet himself. What it reaches may lie in a page of which others
+// hold other bytes (sk_page_frag).
+int skb_store_own_bits(sk_buff* skb, uint32_t offset, const void* from, uint32_t len);
 
 // `len` bytes at `offset`: in place where they are linear, else copied to `buffer`; nullptr where
 // the packet ends before.

@@ -192,7 +192,7 @@ int FillChecksum(raw_sock* sk, const flowi6& fl6) {
   uint16_t checksum = csum_ipv6_magic(fl6.saddr.bytes(), fl6.daddr.bytes(), total, fl6.proto, sum);
   if (checksum == 0 && fl6.proto == wire::kIpProtoUdp) checksum = kCsumMangled0;
   StoreBe16(field, checksum);
-  return skb_store_bits(skb, offset, field, sizeof(field));
+  return skb_store_own_bits(skb, offset, field, sizeof(field));
 }
 
 int rawv6_push_pending_frames(raw_sock* sk, const flowi6& fl6) {

@@ -131,6 +131,20 @@ TEST(ScriptPlayer, TellsOtherRevents) {
               HasSubstr("found +0 poll([{fd=3, events=POLLOUT, revents=POLLOUT}"));
 }
 
+// struct ip_mreq and struct in_pktinfo.
+TEST(ScriptPlayer, OptionsAndControlMessagesTakeAddresses) {
+  EXPECT_EQ(Difference(std::string(kBound) + R"(
++0 setsockopt(3, SOL_IP, IP_ADD_MEMBERSHIP, [inet_addr("239.1.2.3"), inet_addr("192.0.2.1")], 8) = 0
++0 setsockopt(3, SOL_IP, IP_ADD_MEMBERSHIP, [inet_addr("239.1.2.3"), inet_addr("192.0.2.1")], 8) = -1 EADDRINUSE
++0 setsockopt(3, SOL_IP, IP_DROP_MEMBERSHIP, [inet_addr("239.1.2.4"), inet_addr("192.0.2.1")], 8) = -1 EADDRNOTAVAIL
++0 sendmsg(3, {msg_name(...)=..., msg_iov(1)=[{..., 5}], msg_flags=0, msg_control=[
+     {cmsg_level=SOL_IP, cmsg_type=IP_PKTINFO, cmsg_data=[0, inet_addr("192.0.2.1"), 0]}]}, 0) = 5
++0 sendmsg(3, {msg_name(...)=..., msg_iov(1)=[{..., 5}], msg_flags=0, msg_control=[
+     {cmsg_level=SOL_IP, cmsg_type=IP_PKTINFO, cmsg_data=[0, inet_addr("192.0.2.9"), 0]}]}, 0) = -1 ENETUNREACH
+)"),
+            "");
+}
+
 TEST(ScriptPlayer, DescriptorsHaveTheScriptsNames) {
   EXPECT_EQ(Difference("0 socket(..., SOCK_DGRAM, 0) = 70\n"
                        "+0 socket(..., SOCK_DGRAM, 0) = 7\n"

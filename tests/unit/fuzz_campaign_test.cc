@@ -198,6 +198,25 @@ TEST(FuzzMinimise, AScriptLosesStepsButKeepsItsTimeAndSignature) {
   EXPECT_EQ(result->pieces, 1U);
 }
 
+// A zero in a string is four characters, which are no plainer as four zeros.
+TEST(FuzzMinimise, AStatementInTextGetsNoLonger) {
+  constexpr char kStatement[] =
+      "0 setsockopt(3, SOL_IP, IP_OPTIONS, \"\\x07\\x07\\x04\\x00\", 4) = ?\n";
+  const absl::StatusOr<Script> script = ParseScript(kStatement, "test");
+  ASSERT_TRUE(script.ok());
+  const absl::StatusOr<Bytes> input = EncodeScript(*script);
+  ASSERT_TRUE(input.ok());
+  FakeJudge judge([](std::span<const uint8_t> bytes) {
+    const Script played = DecodeScript(bytes);
+    if (played.steps.empty()) return "";
+    const auto* const call = std::get_if<SyscallStep>(&played.steps[0].what);
+    return call != nullptr && call->name == SyscallName::kSetsockopt ? "API:option:fd" : "";
+  });
+  const absl::StatusOr<Minimised> result = Minimise(judge, *input, {});
+  ASSERT_TRUE(result.ok());
+  EXPECT_LE(result->input.size(), input->size());
+}
+
 TEST(FuzzMinimise, NothingToKeepIsAnError) {
   FakeJudge judge([](std::span<const uint8_t>) { return ""; });
   EXPECT_EQ(Minimise(judge, ToInput("x"), {}).status().code(),

@@ -283,6 +283,46 @@ TEST_F(IxgbeTest, CutsTcpPackets) {
   EXPECT_EQ(sent, kPayload);
 }
 
+// The device sums a segment behind an IPv6 extension header, if a descriptor has room for the
+// headers' length; else the stack does.
+TEST_F(IxgbeTest, SumsSegmentsBehindExtensionHeaders) {
+  const Ipv6Address from(std::array<uint16_t, 8>{0x2001, 0xdb8, 0, 0, 0, 0, 0, 1});
+  const Ipv6Address to(std::array<uint16_t, 8>{0x2001, 0xdb8, 0, 0, 0, 0, 0, 2});
+  Up();
+  for (const size_t option_bytes : {size_t{8}, size_t{1024}}) {
+    std::vector<uint8_t> options(option_bytes);  // of zeros: Pad1
+    options[1] = static_cast<uint8_t>(option_bytes / 8 - 1);
+    wire::TcpHeader th;
+    th.seq = 1000;
+    th.set_flags(wire::kTcpAck);
+    uint8_t buffer[1200];
+    const std::span<uint8_t> packet = wire::FrameBuilder(buffer)
+                                          .Ethernet(kTheirs, kOurs)
+                                          .Ipv6({.hop_limit = 64, .saddr = from, .daddr = to})
+                                          .Ipv6Extension(wire::kIpProtoHopByHop, options)
+                                          .Tcp(th)
+                                          .Build();
+    sk_buff* const skb = alloc_skb(*net_, 1200);
+    skb_put_data(skb, packet.data(), static_cast<uint32_t>(packet.size()));
+    skb->dev = dev_;
+    skb->protocol = wire::kEtherTypeIpv6;
+    skb_set_network_header(skb, 14);
+    skb_set_transport_header(skb, static_cast<int>(54 + option_bytes));
+    auto* const header = reinterpret_cast<wire::TcpHeader*>(skb->data + 54 + option_bytes);
+    header->check =
+        static_cast<uint16_t>(~csum_ipv6_magic(from.bytes(), to.bytes(), 20, wire::kIpProtoTcp, 0));
+    skb->ip_summed = CHECKSUM_PARTIAL;
+    skb->csum_start = skb->transport_header;
+    skb->csum_offset = offsetof(wire::TcpHeader, check);
+    EXPECT_EQ(dev_queue_xmit(skb), NET_XMIT_SUCCESS);
+    RunFor(Duration::Milliseconds(1));
+    ASSERT_FALSE(wire_.sent.empty());
+    const std::span<const uint8_t> segment =
+        std::span<const uint8_t>(wire_.sent.back()).subspan(54 + option_bytes, 20);
+    EXPECT_TRUE(wire::TcpChecksumOk(wire::PseudoHeader(from, to), segment)) << option_bytes;
+  }
+}
+
 TEST_F(IxgbeTest, JumboFramesSpanBuffers) {
   Up({}, 9000);
   const Bytes frame = MakeFrame(kOurs, 9000);

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "replay/script/addresses.h"
+#include "replay/script/argument_bytes.h"
 #include "replay/script/bytes.h"
 #include "replay/script/text.h"
 #include "stack/base/prng.h"
@@ -212,6 +213,16 @@ TEST(ScriptBytes, CallsOfStreamSocketsInText) {
   EXPECT_EQ(EncodeText("0 setsockopt(3, SOL_TCP, TCP_NODELAY, [1], 4) = ?"),
             (Bytes{0x26, 0x00, 0x00, 0x03, 0x7e}));
   EXPECT_EQ(TextOf({0x25}), "");  // getsockopt has no operands
+}
+
+TEST(ScriptBytes, EverySocketOptionOfANumberHasOperands) {
+  for (const SocketOption& option : SocketOptions()) {
+    const std::string text = "0 setsockopt(3, " + std::string(option.level) + ", " +
+                             std::string(option.name) + ", [1], 4) = ?";
+    const Bytes bytes = EncodeText(text);
+    EXPECT_LE(bytes.size(), 5U) << text;
+    EXPECT_EQ(DecodeScript(bytes), Parse(text)) << text;
+  }
 }
 
 TEST(ScriptBytes, WhatHasNoOperationIsSpelledAsText) {
