@@ -362,17 +362,15 @@ int64_t NumberOf(std::string_view symbol) {
   CHECK(value.has_value());
   return *value;
 }
-// Of each of kSocketOptions.
-const std::array<OptionNumbers, std::size(kSocketOptions)>& Numbers() {
-  static const auto numbers = [] {
-    std::array<OptionNumbers, std::size(kSocketOptions)> all;
-    for (size_t i = 0; i < all.size(); ++i) {
-      all[i] = {NumberOf(kSocketOptions[i].level), NumberOf(kSocketOptions[i].name)};
-    }
-    return all;
-  }();
-  return numbers;
-}
+// Of each of kSocketOptions. Made when the program starts, not by the first who asks: to a fuzzer
+// that would be another way through the code.
+const std::array kOptionNumbers = [] {
+  std::array<OptionNumbers, std::size(kSocketOptions)> all;
+  for (size_t i = 0; i < all.size(); ++i) {
+    all[i] = {NumberOf(kSocketOptions[i].level), NumberOf(kSocketOptions[i].name)};
+  }
+  return all;
+}();
 
 constexpr int32_t kValueList[] = {1, 0, -1, 2, 5, 100, 1000, 1460, 4096, 65536, INT32_MAX};
 constexpr int64_t kIntBytes = 4;
@@ -387,17 +385,16 @@ void ReadOption(RecordReader& reader, std::vector<Expression>& arguments) {
 }
 
 bool WriteOption(RecordWriter& writer, std::span<const Expression, 4> arguments) {
-  const auto& numbers = Numbers();
   const auto* const found =
-      std::find_if(numbers.begin(), numbers.end(), [&](const OptionNumbers& option) {
+      std::find_if(kOptionNumbers.begin(), kOptionNumbers.end(), [&](const OptionNumbers& option) {
         return option.level == arguments[0].value && option.name == arguments[1].value;
       });
   const Expression& value = arguments[2];
-  if (found == numbers.end() || !value.is_list() || value.items.size() != 1 ||
+  if (found == kOptionNumbers.end() || !value.is_list() || value.items.size() != 1 ||
       arguments[3].value != kIntBytes) {
     return false;
   }
-  writer.U8(static_cast<uint8_t>(found - numbers.begin()));
+  writer.U8(static_cast<uint8_t>(found - kOptionNumbers.begin()));
   return WriteInt(writer, value.items[0], kValueList);
 }
 
