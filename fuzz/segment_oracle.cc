@@ -109,9 +109,10 @@ SegmentOracle::Key SegmentOracle::KeyOf(const TraceEvent& event, const SegmentVi
 }
 
 bool SegmentOracle::IsSocketOf(const Key& key, const sock_diag_entry& entry) {
+  // One that hears of one device only leaves its addresses to another.
   return entry.protocol == wire::kIpProtoTcp && entry.sk != nullptr &&
-         entry.local.port.host() == key.host_port && entry.peer.port.host() == key.peer_port &&
-         IsAddress(entry.peer.address, key.v6, key.peer);
+         entry.sk->sk_bound_dev_if == 0 && entry.local.port.host() == key.host_port &&
+         entry.peer.port.host() == key.peer_port && IsAddress(entry.peer.address, key.v6, key.peer);
 }
 
 const sock* SegmentOracle::SocketOf(const Flow& flow) const {
@@ -203,6 +204,7 @@ void SegmentOracle::CheckSentBytes(Flow& flow, const SegmentView& segment) {
 void SegmentOracle::CheckOffer(Flow& flow, const SegmentView& segment) {
   if (segment.data.empty() || segment.Has(SegmentView::kSyn) || !flow.offered.has_value()) return;
   const uint32_t end = segment.seq + static_cast<uint32_t>(segment.data.size());
+  if (flow.unasked_end.has_value() && !IsBehind(end, *flow.unasked_end)) return;
   if (IsBehind(end, *flow.offered)) OfferedWindowFailed(end, *flow.offered);
 }
 
@@ -235,9 +237,13 @@ void SegmentOracle::Sent(const TraceEvent& event) {
       flow->sent.clear();
       flow->sent_known = true;
       flow->offered.reset();
+      flow->unasked_end.reset();
     }
     flow->host_shift = segment.shift.value_or(0);
-    if (!segment.data.empty()) flow->sent_known = false;  // of fast open, and perhaps refused
+    if (!segment.data.empty()) {  // of fast open
+      flow->sent_known = false;   // perhaps refused
+      flow->unasked_end = segment.end();
+    }
   }
   if (!flow->isn.has_value()) return;
   CheckSentBytes(*flow, segment);

@@ -58,8 +58,9 @@ class SegmentOracle : public TraceObserver {
     // What the host has sent.
     std::optional<uint32_t> isn;
     uint32_t sent_end = 0;
-    std::vector<uint8_t> sent;  // from isn + 1 on
-    bool sent_known = true;     // all of it is in `sent`
+    std::vector<uint8_t> sent;            // from isn + 1 on
+    bool sent_known = true;               // all of it is in `sent`
+    std::optional<uint32_t> unasked_end;  // of a SYN's data, which may be sent again
     std::optional<uint32_t> told_ack;
     uint32_t told_edge = 0;
     bool told_by_syn = false;

@@ -15,6 +15,9 @@
 #include "replay/lab/script_player.h"
 #include "replay/script/text.h"
 #include "stack/base/check.h"
+#include "stack/socket/sock_diag.h"
+#include "stack/tcp/tcp_clock.h"
+#include "stack/tcp/tcp_sock.h"
 #include "stack/wire/ip_protocol.h"
 
 namespace tapedeck::fuzz {
@@ -43,6 +46,24 @@ bool IsLeftAlone(const ScriptTraits& traits) {
 LabOptions Varied(LabOptions options) {
   options.arena.fill = WantedVariation().fill;
   return options;
+}
+
+// A connection sends again what it began to send again longer ago than half the way around its
+// clock (of milliseconds, mostly): to Linux that lies ahead, and it goes on until the clock is
+// around (retransmits_timed_out()).
+bool AnyRetransmitsAroundClock(net& net) {
+  bool found = false;
+  sock_diag_for_each(
+      net,
+      [](const sock_diag_entry& entry, void* context) {
+        if (entry.protocol != wire::kIpProtoTcp || entry.sk == nullptr) return;
+        const tcp_sock* const tp = tcp_sk(entry.sk);
+        if (tp->retrans_stamp == 0 || tp->icsk_retransmits == 0) return;
+        const auto ago = static_cast<int32_t>(tcp_time_stamp_ts(tp) - tp->retrans_stamp);
+        if (ago < 0) *static_cast<bool*>(context) = true;
+      },
+      &found);
+  return found;
 }
 
 // What nobody may hold for ever when all is closed and nothing comes, who holds before what is
@@ -273,6 +294,9 @@ void Stage::CheckComesToRest() {
   for (const uint64_t minutes : {uint64_t{2}, uint64_t{18}, uint64_t{100}}) {
     if (HeldTooLong() == nullptr) return;
     lab_.world().RunUntil(lab_.world().now() + Duration::Seconds(minutes * 60));
+  }
+  for (int i = 0; i < lab_.hosts(); ++i) {
+    if (AnyRetransmitsAroundClock(lab_.host(i).network())) return;
   }
   CheckRests(HeldTooLong(), lab_);
 }

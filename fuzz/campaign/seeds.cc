@@ -1,10 +1,12 @@
 #include "fuzz/campaign/seeds.h"
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
 #include "absl/status/status.h"
 #include "fuzz/campaign/files.h"
+#include "fuzz/campaign/packet_seeds.h"
 #include "replay/capture/capture_reader.h"
 #include "replay/script/addresses.h"
 #include "replay/script/bytes.h"
@@ -101,6 +103,10 @@ absl::StatusOr<std::vector<Script>> FromText(const std::string& file) {
   if (!text.ok()) return text.status();
   absl::StatusOr<Script> script = ParseScript(*text, file);
   if (!script.ok()) return script.status();
+  const bool has_packets =
+      std::any_of(script->steps.begin(), script->steps.end(),
+                  [](const Step& step) { return std::holds_alternative<PacketStep>(step.what); });
+  if (has_packets) return std::vector<Script>{WithRelativeSegments(*script)};
   return std::vector<Script>{*std::move(script)};
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "stack/tcp/tcp_ack.h"
+#include "stack/tcp/tcp_ack_internal.h"
 #include "stack/tcp/tcp_clock.h"
 #include "stack/tcp/tcp_output.h"
 
@@ -127,12 +128,14 @@ void tcp_newreno_mark_lost(sock* sk, bool snd_una_advanced) {
 
   sk_buff* const skb = tcp_rtx_queue_head(sk);
   if ((TCP_SKB_CB(skb)->sacked & TCPCB_LOST) != 0) return;
-  // One segment; where splitting fails for want of memory, the whole packet.
+  // One segment; where splitting fails for want of memory, the whole packet, of which some may have
+  // been counted as arrived.
   const uint32_t mss = tcp_skb_mss(skb);
   if (tcp_skb_pcount(skb) > 1 && skb->len > mss) {
     static_cast<void>(tcp_fragment(sk, tcp_queue::kRtx, skb, mss, mss));
   }
   tcp_mark_skb_lost(sk, skb);
+  tcp_limit_reno_sacked(tp);
 }
 
 }  // namespace tapedeck

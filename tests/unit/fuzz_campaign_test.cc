@@ -16,6 +16,7 @@
 #include "fuzz/campaign/judge.h"
 #include "fuzz/campaign/minimise.h"
 #include "fuzz/campaign/observed_run.h"
+#include "fuzz/campaign/packet_seeds.h"
 #include "fuzz/campaign/pieces.h"
 #include "fuzz/campaign/report.h"
 #include "fuzz/campaign/signature.h"
@@ -31,6 +32,41 @@ namespace tapedeck::fuzz {
 namespace {
 
 Bytes ToInput(std::string_view text) { return {text.begin(), text.end()}; }
+
+// --- Seeds ---
+
+TEST(FuzzSeeds, PacketsBecomeSegmentsRelativeToWhatTheStackHasSaid) {
+  const absl::StatusOr<Script> script = ParseScript(R"(
+`sysctl -q net.ipv4.tcp_sack=1`
+0    socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0   bind(3, ..., ...) = 0
++0   listen(3, 1) = 0
++0   < S 0:0(0) win 65535 <mss 1000,sackOK,nop,nop,nop,wscale 8>
++0   > S. 0:0(0) ack 1 <...>
++.1  < . 1:1(0) ack 1 win 257
++0   accept(3, ..., ...) = 4
++0   write(4, ..., 3000) = 3000
++.2  > P. 1:3001(3000) ack 1
++.1  < P. 1:101(100) ack 1 win 257 <nop,nop,sack 1001:3001>
++0   %{ assert tcpi_sacked == 2 }%
+*    > . 3001:3001(0) ack 101
++.1  < F. 101:101(0) ack 3001 win 257 <kind 76 0102>
+)",
+                                                    "script");
+  ASSERT_TRUE(script.ok()) << script.status();
+  EXPECT_EQ(PrintScript(WithRelativeSegments(*script)), R"(+0 close(5) = ?
++0 sysctl "net/ipv4/tcp_sack=1"
++0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
++0 bind(3, ..., ...) = 0
++0 listen(3, 1) = 0
++0 segment 0 SYN mss 1000 wscale 8 sackok
++0.1 segment 0 ACK win 257
++0 accept(3, ..., ...) = 4
++0 write(4, ..., 3000) = 3000
++0.3 segment 0 PSH|ACK ack -3000 win 257 len 100 sack 1000 3000
++0.1 segment 0 FIN|ACK win 257 options { 4c040102 }
+)");
+}
 
 // --- Signatures ---
 
