@@ -133,7 +133,7 @@ absl::Status Campaign::AddJob(const Workspace& workspace, const char* engine, un
   job.corpus = options_.out + "/corpus";
   job.crashes = CrashFolder();
   job.afl_sync = options_.out + "/afl";
-  job.seeds = workspace.CorpusFolders(options_.target);
+  job.seeds = workspace.SeedFolders(options_.target);
   job.dictionary = workspace.Dictionary(options_.target);
   job.seed = options_.seed + number;
   job.is_main = is_main;

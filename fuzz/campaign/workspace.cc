@@ -166,6 +166,16 @@ std::vector<std::string> Workspace::CorpusFolders(const std::string& target) con
   return folders;
 }
 
+std::vector<std::string> Workspace::SeedFolders(const std::string& target) const {
+  std::vector<std::string> folders = CorpusFolders(target);
+  std::string richest = absl::StrCat(root_, "/corpus/fuzz/stack");
+  std::error_code error;
+  if (PlaysScripts(target) && target != "stack" && fs::is_directory(richest, error)) {
+    folders.push_back(std::move(richest));
+  }
+  return folders;
+}
+
 std::string Workspace::Dictionary(const std::string& target) const {
   std::string path = absl::StrCat(root_, "/fuzz/dictionaries/", target, ".dict");
   std::error_code error;

@@ -61,6 +61,9 @@ class Workspace {
 
   // The committed inputs of `target`: corpus/fuzz/<target> and corpus/regress/<target>.
   std::vector<std::string> CorpusFolders(const std::string& target) const;
+  // Where a campaign begins: those, and where `target` plays scripts, the seeds of `stack`, which
+  // are most.
+  std::vector<std::string> SeedFolders(const std::string& target) const;
   // fuzz/dictionaries/<target>.dict, or "".
   std::string Dictionary(const std::string& target) const;
 

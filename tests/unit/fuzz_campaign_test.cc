@@ -1,3 +1,4 @@
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
@@ -594,6 +595,17 @@ TEST(FuzzWorkspace, TheBuildAndTheToolsAgreeOnWhatInputsAre) {
     EXPECT_EQ(!PlaysScripts(target), build->find(line) != std::string::npos) << target;
     EXPECT_TRUE(PlaysScripts(target) || !TakesFaults(target)) << target;
   }
+}
+
+TEST(FuzzWorkspace, WhatPlaysScriptsBeginsWithTheSeedsOfStackToo) {
+  const absl::StatusOr<Workspace> workspace = Workspace::Find("");
+  ASSERT_TRUE(workspace.ok()) << workspace.status();
+  const std::string stack = workspace->root() + "/corpus/fuzz/stack";
+  EXPECT_THAT(workspace->SeedFolders("stack"),
+              testing::ElementsAreArray(workspace->CorpusFolders("stack")));
+  EXPECT_THAT(workspace->SeedFolders("sockets"),
+              testing::IsSupersetOf({workspace->root() + "/corpus/fuzz/sockets", stack}));
+  EXPECT_THAT(workspace->SeedFolders("capture"), testing::Not(testing::Contains(stack)));
 }
 
 TEST(FuzzWorkspace, TheSourcesHaveTargetsWithTheirKindsOfInput) {
