@@ -15,6 +15,7 @@
 #include "stack/core/sock.h"
 #include "stack/core/uapi.h"
 #include "stack/host.h"
+#include "stack/ipv4/inet_sock.h"
 #include "stack/socket/eventpoll.h"
 #include "stack/socket/file.h"
 #include "stack/socket/pipe.h"
@@ -116,6 +117,8 @@ class Prober {
     }
     const uint32_t mask = MaskOf(its);
     if ((mask & EPOLLOUT) == 0) return;
+    // A first send takes a port; that none is free is EAGAIN, too (inet_autobind).
+    if (!stream && inet_sk(sock.sk)->inet_num == 0) return;
     if (sys_.Sendto(thread_, fd, byte_, kDontWait).RunNow() == -EAGAIN) {
       WritableFailed(kind, fd, mask);
     }
