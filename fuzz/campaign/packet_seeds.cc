@@ -9,12 +9,16 @@
 #include <variant>
 #include <vector>
 
+#include "absl/status/statusor.h"
+#include "absl/strings/str_format.h"
 #include "replay/script/addresses.h"
 #include "replay/script/command.h"
 #include "replay/script/packet_step.h"
 #include "replay/script/segment_step.h"
 #include "replay/script/symbols.h"
 #include "replay/script/syscall_step.h"
+#include "replay/script/text.h"
+#include "stack/base/check.h"
 #include "stack/base/time.h"
 
 namespace tapedeck::fuzz {
@@ -80,8 +84,49 @@ SegmentStep RelativeTo(const Conversation& conversation, const TcpPacket& packet
   return segment;
 }
 
+// Where a call leaves a family or an address open, IPv6's; what players take there is IPv4's.
+void SayIpv6(SyscallStep& call) {
+  static const auto kAddresses = [] {
+    const absl::StatusOr<Script> script =
+        ParseScript(absl::StrFormat(R"(
+      +0 bind(3, {sa_family=AF_INET6, sin_port=htons(%1$d), sin_addr=inet6_addr("%2$s")}, 28) = 0
+      +0 bind(3, {sa_family=AF_INET6, sin_port=htons(%1$d), sin_addr=inet6_addr("%3$s")}, 28) = 0
+)",
+                                    kScriptPort, HostIpv6(0).ToString(), PeerIpv6(0).ToString()),
+                    "addresses");
+    CHECK(script.ok());
+    const auto arguments = [&](size_t step) {
+      return std::get<SyscallStep>(script->steps[step].what).arguments;
+    };
+    return std::array{arguments(0), arguments(1)};
+  }();
+  const auto say = [&](size_t argument, const std::vector<Expression>& from) {
+    if (!call.arguments[argument].is_ellipsis()) return;
+    call.arguments[argument] = from[1];
+    call.arguments[argument + 1] = from[2];
+  };
+  switch (call.name) {
+    case SyscallName::kSocket:
+      if (call.arguments[0].is_ellipsis()) call.arguments[0] = Expression::Integer(kDomainInet6);
+      break;
+    case SyscallName::kBind:
+      say(1, kAddresses[0]);
+      break;
+    case SyscallName::kConnect:
+      say(1, kAddresses[1]);
+      break;
+    case SyscallName::kSendto:
+      say(4, kAddresses[1]);
+      break;
+    default:
+      break;
+  }
+}
+
 class Converter {
  public:
+  explicit Converter(bool ipv6) : ipv6_(ipv6) {}
+
   Script Convert(const Script& script) {
     CloseWhatIsInTheWay(script);
     if (script.init.has_value()) Settings(*script.init);
@@ -94,6 +139,8 @@ class Converter {
       } else if (!std::holds_alternative<CodeStep>(step.what)) {
         Step kept = step;
         kept.base = TimeBase::kStepBefore;
+        auto* const call = std::get_if<SyscallStep>(&kept.what);
+        if (ipv6_ && call != nullptr) SayIpv6(*call);
         Add(std::move(kept));
       }
     }
@@ -139,7 +186,9 @@ class Converter {
     const auto [found, is_new] = conversations_.try_emplace(
         port, Conversation{.flow = static_cast<uint8_t>(conversations_.size() % kSegmentFlowsMax)});
     if (packet.inbound()) {
-      Add({.delay = {}, .what = RelativeTo(found->second, *tcp)});
+      SegmentStep segment = RelativeTo(found->second, *tcp);
+      segment.ipv6 = ipv6_;
+      Add({.delay = {}, .what = std::move(segment)});
     } else {
       found->second.Sent(*tcp);
     }
@@ -160,6 +209,7 @@ class Converter {
     }
   }
 
+  bool ipv6_;
   Script out_;
   Duration now_;   // of the script
   Duration last_;  // when the last step that was kept begins
@@ -168,6 +218,8 @@ class Converter {
 
 }  // namespace
 
-Script WithRelativeSegments(const Script& script) { return Converter().Convert(script); }
+Script WithRelativeSegments(const Script& script, bool ipv6) {
+  return Converter(ipv6).Convert(script);
+}
 
 }  // namespace tapedeck::fuzz

@@ -10,8 +10,9 @@ namespace tapedeck::fuzz {
 // reach the stack become segments relative to what the stack has said: what the script expects of
 // it tells how far both sides are. Commands become settings; expectations and code are left out,
 // and so are packets that are not TCP's. Before the first step, the target's sockets of the kinds
-// that the script opens are closed: they have its ports.
-Script WithRelativeSegments(const Script& script);
+// that the script opens are closed: they have its ports. With `ipv6`, what the script leaves open
+// is IPv6's.
+Script WithRelativeSegments(const Script& script, bool ipv6 = false);
 
 }  // namespace tapedeck::fuzz
 

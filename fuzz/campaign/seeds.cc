@@ -106,7 +106,10 @@ absl::StatusOr<std::vector<Script>> FromText(const std::string& file) {
   const bool has_packets =
       std::any_of(script->steps.begin(), script->steps.end(),
                   [](const Step& step) { return std::holds_alternative<PacketStep>(step.what); });
-  if (has_packets) return std::vector<Script>{WithRelativeSegments(*script)};
+  if (has_packets) {
+    return std::vector<Script>{WithRelativeSegments(*script),
+                               WithRelativeSegments(*script, /*ipv6=*/true)};
+  }
   return std::vector<Script>{*std::move(script)};
 }
 

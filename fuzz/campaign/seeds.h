@@ -10,9 +10,9 @@
 
 namespace tapedeck::fuzz {
 
-// A script (*.pkt) gives one input, and where packets are in it, WithRelativeSegments() of it. A
-// capture gives a few, of some frames each: those that its busiest IPv4 receiver got, which becomes
-// host 0 of the script, with the times between them. An error names the file.
+// A script (*.pkt) gives one input; where packets are in it two, WithRelativeSegments() over each
+// family. A capture gives a few, of some frames each: those that its busiest IPv4 receiver got,
+// which becomes host 0 of the script, with the times between them. An error names the file.
 absl::StatusOr<std::vector<Bytes>> SeedsFromFile(const std::string& file);
 
 }  // namespace tapedeck::fuzz

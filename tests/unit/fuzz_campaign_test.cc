@@ -67,6 +67,11 @@ TEST(FuzzSeeds, PacketsBecomeSegmentsRelativeToWhatTheStackHasSaid) {
 +0.3 segment 0 PSH|ACK ack -3000 win 257 len 100 sack 1000 3000
 +0.1 segment 0 FIN|ACK win 257 options { 4c040102 }
 )");
+  const std::string ipv6 = PrintScript(WithRelativeSegments(*script, /*ipv6=*/true));
+  for (const char* expected :
+       {"socket(AF_INET6, ", "bind(3, {sa_family=AF_INET6, ", "segment 0 SYN v6 mss 1000 "}) {
+    EXPECT_THAT(ipv6, testing::HasSubstr(expected));
+  }
 }
 
 // --- Signatures ---
