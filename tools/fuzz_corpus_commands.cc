@@ -227,9 +227,10 @@ FuzzSubcommand AddFuzzFromPcap(CLI::App& fuzz) {
   sub->footer(
       "A capture gives up to four inputs of six frames each: those that its busiest IPv4 receiver "
       "got, which becomes the\n"
-      "target's host, with the times between them. A script gives one, in which packets that reach "
-      "the stack are segments\n"
-      "relative to what it has said. `merge` keeps what is of use.\n"
+      "target's host, with the times between them. A script gives one; packets that "
+      "reach the stack become\n"
+      "segments relative to what it has said, over IPv4 in one input and over IPv6 in another. "
+      "`merge` keeps what is of use.\n"
       "\n"
       "Exit codes: 0 done, 2 wrong flags or input.");
   return {sub, [flags] { return RunFuzzFromPcap(*flags); }};
