@@ -90,9 +90,10 @@ Script Known(const Script& script) {
       SyscallStep plain = *call;
       plain.returns_after.reset();
       if (call->name == SyscallName::kShutdown) plain.arguments[1].value = kShutWrite;
-      // A read of nothing says nothing.
-      if (call->name == SyscallName::kRead && plain.arguments[2].value == 0) {
-        plain.arguments[2].value = 1;
+      // A read of nothing says nothing, and so does one to nowhere.
+      if (call->name == SyscallName::kRead) {
+        plain.arguments[1] = Expression::Ellipsis();
+        if (plain.arguments[2].value == 0) plain.arguments[2].value = 1;
       }
       kept.what = std::move(plain);
     } else {
