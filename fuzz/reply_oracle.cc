@@ -17,8 +17,8 @@ namespace tapedeck::fuzz {
 namespace {
 
 constexpr size_t kIcmpBytes = 8;
-// An Ethernet header, a tag and the longest datagram.
-constexpr uint64_t kDatagramMax = 65535 + 18;
+// An Ethernet header, a tag, and the longest datagram: IPv6's, whose length leaves out its header.
+constexpr uint64_t kDatagramMax = 18 + 40 + 65535;
 
 // AMPL. For each step and each frame that came a reply, ARP, what it released; a largest datagram
 // in fragments; segments of 24 bytes and more; and what timers send.
