@@ -10,19 +10,22 @@
 #include "stack/core/sock_cmsg.h"
 #include "stack/socket/sock_options.h"
 #include "stack/tcp/tcp_uapi.h"
+#include "stack/udp/udp.h"
 
 namespace tapedeck::fuzz {
 
 namespace {
 
+bool SetsOption(const SyscallStep& call, int level, int option) {
+  return call.name == SyscallName::kSetsockopt && call.arguments[1].value == level &&
+         call.arguments[2].value == option;
+}
+
 // Closed sockets, too, send again until TCP_USER_TIMEOUT is over, and no faster than
 // SO_MAX_PACING_RATE says.
 bool SaysHowLongItTries(const SyscallStep& call) {
-  if (call.name != SyscallName::kSetsockopt) return false;
-  const int64_t level = call.arguments[1].value;
-  const int64_t option = call.arguments[2].value;
-  return (level == kSolTcp && option == kTcpUserTimeout) ||
-         (level == kSolSocket && option == kSoMaxPacingRate);
+  return SetsOption(call, kSolTcp, kTcpUserTimeout) ||
+         SetsOption(call, kSolSocket, kSoMaxPacingRate);
 }
 
 // A router says how long a neighbour is waited for (RFC 4861 4.2, Retrans Timer): up to 49 days.
@@ -57,6 +60,7 @@ struct TraitsVisitor {
   }
   void operator()(const SyscallStep& call) const {
     traits.changes_settings |= SaysHowLongItTries(call);
+    traits.leaves_out_checksums |= SetsOption(call, kSolUdp, kUdpNoCheck6Tx);
     if (call.name != SyscallName::kSocket) return;
     const int64_t type = call.arguments[1].value & kSockTypeMask;
     traits.makes_headers |= type != kSockStream && type != kSockDgram;

@@ -23,6 +23,8 @@ struct ScriptTraits {
   // try again.
   bool changes_settings = false;
   bool fails_allocations = false;
+  // Datagrams over IPv6 may have no checksum: a user says so.
+  bool leaves_out_checksums = false;
 };
 
 ScriptTraits TraitsOf(const Script& script);

@@ -206,6 +206,7 @@ void Stage::Begin(const ScriptTraits& traits) {
   calls_.Begin(punctual_);
   wire_.set_judging(honest);
   wire_.set_memory_fails(traits.fails_allocations);
+  wire_.set_leaves_out_checksums(traits.leaves_out_checksums);
   segments_.Begin(judging, punctual_);
   replies_.Begin(judging && lab_.has_ports());
   datagrams_.Begin(!traits.nic_lies);

@@ -30,13 +30,18 @@ class WireOracle : public TraceObserver {
   // Off while users may write headers of their own: raw and packet sockets send what they like.
   void set_judging(bool judging) { judging_ = judging; }
   // Without memory for a packet of its own a FIN joins what is not acknowledged (tcp_send_fin), be
-  // that a SYN.
+  // that a SYN; and is all that is left of it once the SYN is acknowledged.
   void set_memory_fails(bool fails) { memory_fails_ = fails; }
+  // A user wants UDP over IPv6 without checksums (RFC 6935; UDP_NO_CHECK6_TX).
+  void set_leaves_out_checksums(bool leaves_out) { leaves_out_checksums_ = leaves_out; }
   void Observe(uint64_t number, const TraceEvent& event, const FrameLedger& ledger) override;
 
  private:
+  bool IsAllowed(const WireFault& fault) const;
+
   bool judging_ = true;
   bool memory_fails_ = false;
+  bool leaves_out_checksums_ = false;
 };
 
 }  // namespace tapedeck::fuzz

@@ -126,6 +126,7 @@ TEST(WireOracle, NamesWhatIsWrongInTransport) {
   EXPECT_EQ(FaultOf(TcpFrame(wire::kTcpSyn | wire::kTcpFin)), "syn_and_fin:tcp");
   EXPECT_EQ(FaultOf(TcpFrame(wire::kTcpSyn | wire::kTcpRst)), "syn_and_rst:tcp");
   EXPECT_EQ(FaultOf(TcpFrame(wire::kTcpPsh)), "acknowledges:tcp");
+  EXPECT_EQ(FaultOf(TcpFrame(wire::kTcpFin)), "fin_acknowledges:tcp");
   EXPECT_EQ(FaultOf(TcpFrame(wire::kTcpRst | wire::kTcpAck, {}, 1)), "no_data_in_rst:tcp");
 }
 
