@@ -28,13 +28,21 @@ constexpr Jiffies kRtoMaxSeconds = 120;  // TCP_RTO_MAX
 
 // --- Sequence space ---
 
+// A read to nowhere (EFAULT) steps over the urgent byte before it fails; then it is still queued.
+bool IsSteppedOver(const sock* sk) {
+  const tcp_sock* const tp = tcp_sk(sk);
+  const sk_buff* const first = skb_peek(&sk->sk_receive_queue);
+  return first != nullptr && !TCP_SKB_CB(first)->seq.After(tp->urg_seq) &&
+         tp->copied_seq == tp->urg_seq + 1;
+}
+
 // An urgent byte that was not read, or not yet heard of, is behind what was read. Once a FIN has
 // come nothing can be said: its number may be the urgent one, and Linux then waits for a byte there
-// for ever (tcp_recvmsg_locked, found_fin_ok). A read to nowhere has stepped over it when it fails.
+// for ever (tcp_recvmsg_locked, found_fin_ok).
 bool UrgentByteIsRead(const sock* sk) {
   const tcp_sock* const tp = tcp_sk(sk);
   return (tp->urg_data & (TCP_URG_NOTYET | TCP_URG_VALID)) != 0 && !sock_flag(sk, SOCK_DONE) &&
-         tp->copied_seq.After(tp->urg_seq + 1);
+         tp->copied_seq.After(tp->urg_seq) && !IsSteppedOver(sk);
 }
 
 Rule CheckOrder(const sock* sk) {
