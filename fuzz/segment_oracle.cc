@@ -202,6 +202,8 @@ void SegmentOracle::CheckSentBytes(Flow& flow, const SegmentView& segment) {
 }
 
 void SegmentOracle::CheckOffer(Flow& flow, const SegmentView& segment) {
+  // Where a NIC may have kept a SYN to itself, its data are nobody's.
+  if (!punctual_) return;
   if (segment.data.empty() || segment.Has(SegmentView::kSyn) || !flow.offered.has_value()) return;
   const uint32_t end = segment.seq + static_cast<uint32_t>(segment.data.size());
   if (flow.unasked_end.has_value() && !IsBehind(end, *flow.unasked_end)) return;

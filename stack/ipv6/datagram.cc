@@ -97,16 +97,16 @@ int ip6_datagram_dst_update(inet_sock* sk, bool fix_sk_saddr) {
     flowlabel = fl6_sock_lookup(sk, np->flow_label, &err);
     if (err != 0) return -EINVAL;
   }
-  flowi6* const fl6 = &sk->cork.fl.ip6;
-  *fl6 = FlowOfSocket(sk);
+  // Not cork.fl, where the flow of a datagram that is being put together is.
+  flowi6 fl6 = FlowOfSocket(sk);
   Ipv6Address final_daddr;
   const ipv6_txoptions* const opt = flowlabel != nullptr ? flowlabel->opt : np->opt;
-  const Ipv6Address* const final_dst = fl6_update_dst(fl6, opt, &final_daddr);
+  const Ipv6Address* const final_dst = fl6_update_dst(&fl6, opt, &final_daddr);
   int err = 0;
-  dst_entry* const dst = ip6_dst_lookup_flow(net, sk, fl6, final_dst, &err);
+  dst_entry* const dst = ip6_dst_lookup_flow(net, sk, &fl6, final_dst, &err);
   if (dst != nullptr) {
-    if (fix_sk_saddr) FixSource(sk, *fl6);
-    ip6_dst_store(sk, dst, fl6->daddr == sk->inet_daddr.v6());
+    if (fix_sk_saddr) FixSource(sk, fl6);
+    ip6_dst_store(sk, dst, fl6.daddr == sk->inet_daddr.v6());
   }
   fl6_sock_release(net, flowlabel);
   return err;

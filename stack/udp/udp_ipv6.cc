@@ -45,7 +45,19 @@ void Destroy6(sock* sk) {
 
 int Connect6(sock* sk, const void* addr, uint32_t addr_len) {
   lock_sock(sk);
-  const int err = __ip6_datagram_connect(inet_sk(sk), addr, addr_len);
+  udp_sock* const up = udp_sk(sk);
+  const flowi flow_before = up->cork.fl;
+  const int err = __ip6_datagram_connect(up, addr, addr_len);
+  // Over IPv4 that has written its flow where the flow of a datagram is that is being put together.
+  // Of one over IPv6 Linux then makes a packet with IPv4 addresses and ports in its own (seen on
+  // 6.18); here it is lost.
+  if (up->pending == kAfInet6) {
+    if (err == 0 && up->inet_daddr.is_v4()) {
+      udp_v6_flush_pending_frames(sk);
+    } else {
+      up->cork.fl = flow_before;
+    }
+  }
   if (err == 0) {
     net_udp(sk->sk_net).has_connected = true;
     udp_lib_rehash(sk);

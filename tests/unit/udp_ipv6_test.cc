@@ -177,6 +177,26 @@ TEST_F(Udp6Test, CorkedDatagramIsSentWhole) {
   EXPECT_EQ(host.RecvText(server), "one two");
 }
 
+TEST_F(Udp6Test, ConnectLeavesACorkedDatagramAlone) {
+  const int server = Bound(kIpv6Loopback);
+  const int fd = host.Socket6();
+  EXPECT_EQ(host.Sendto(fd, BytesFrom("one "), At(kIpv6Loopback, kPort), MSG_MORE), 4);
+  EXPECT_EQ(host.Connect(fd, At(kPeer6, 9)), 0);
+  EXPECT_EQ(host.Send(fd, BytesFrom("two"), 0), 3);
+  Settle();
+  EXPECT_EQ(host.RecvText(server), "one two");
+}
+
+TEST_F(Udp6Test, ConnectOverIpv4EndsACorkedDatagramOverIpv6) {
+  const int server = Bound(kIpv6Any);
+  const int fd = host.Socket6();
+  EXPECT_EQ(host.Sendto(fd, BytesFrom("one "), At(kIpv6Loopback, kPort), MSG_MORE), 4);
+  EXPECT_EQ(host.Connect(fd, At(kIpv4Loopback, kPort)), 0);
+  EXPECT_EQ(host.Send(fd, BytesFrom("two"), 0), 3);
+  Settle();
+  EXPECT_EQ(SourceOfNext(server, "two").address, IpAddress(kMapped127));
+}
+
 TEST_F(Udp6Test, PktinfoTellsWhereAnIpv4DatagramCameIn) {
   const int server = Bound(kIpv6Any);
   EXPECT_EQ(host.SetInt(server, kSolIpv6, kIpv6Recvpktinfo, 1), 0);
