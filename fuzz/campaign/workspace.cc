@@ -108,7 +108,7 @@ absl::StatusOr<std::string> Workspace::Build(const std::string& preset, const st
 
 absl::StatusOr<std::string> Workspace::BuildFile(const std::string& preset, const std::string& file,
                                                  const std::string& program, bool renew) const {
-  const std::string path = absl::StrCat(root_, "/build/", preset, "/", file);
+  std::string path = absl::StrCat(root_, "/build/", preset, "/", file);
   std::error_code error;
   if (!renew && fs::exists(path, error)) return path;
   const std::string log = absl::StrCat(root_, "/build/logs/fuzz-", preset, ".log");
