@@ -75,6 +75,7 @@ void Cpu::RunOne() {
     ksoftirqd_ = false;
     ksoftirqd_turn_ = false;
     EnterSoftirq();
+    in_ksoftirqd_ = true;
   } else if (softirq_pending_ != 0 && !ksoftirqd_) {
     EnterSoftirq();
   } else {
@@ -156,7 +157,7 @@ void Cpu::RunSoftirqSlice() {
   softirq_round_ &= static_cast<uint8_t>(softirq_round_ - 1);
   if (softirq_round_ != 0) return;
   if (softirq_pending_ == 0) {
-    softirq_active_ = false;
+    softirq_active_ = in_ksoftirqd_ = false;
     return;
   }
   // Raised again meanwhile: go on, but not for ever. Then ksoftirqd takes turns with the tasks.
@@ -165,7 +166,7 @@ void Cpu::RunSoftirqSlice() {
     softirq_pending_ = 0;
     return;
   }
-  softirq_active_ = false;
+  softirq_active_ = in_ksoftirqd_ = false;
   ksoftirqd_ = true;
 }
 

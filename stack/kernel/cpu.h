@@ -77,6 +77,8 @@ class Cpu {
   void ClearIrq(int irq) { irq_pending_ &= ~(uint64_t{1} << irq); }
   void raise_softirq(SoftirqVector vector) { softirq_pending_ |= uint8_t(1U << vector); }
   bool softirq_pending() const { return softirq_pending_ != 0; }
+  // Whether it is ksoftirqd that runs softirqs (this_cpu_ksoftirqd() == current): they kept coming.
+  bool in_ksoftirqd() const { return in_ksoftirqd_; }
   // Runs pending softirqs at once when a task calls it (the last act of code that had bottom halves
   // off).
   void local_bh_enable();
@@ -147,6 +149,7 @@ class Cpu {
   bool softirq_active_ = false;
   bool ksoftirqd_ = false;       // has been woken to go on with softirqs as a task
   bool ksoftirqd_turn_ = false;  // tasks and ksoftirqd take turns
+  bool in_ksoftirqd_ = false;
   int softirq_restarts_left_ = 0;
   SimTime softirq_start_;
   Thread* current_ = nullptr;

@@ -1,8 +1,5 @@
 // Sending no more than the device needs (TCP small queues), and not before its time (pacing). Both
 // end with the socket on its CPU's list or a timer, and output goes on in a softirq.
-//
-// Left out: the kernel's tcp_wfree wakes nobody from within ksoftirqd while packets of the socket
-// are still queued.
 #include <algorithm>
 
 #include "stack/tcp/netns_tcp.h"
@@ -78,12 +75,15 @@ void tcp_wfree(sk_buff* skb) {
   CHECK_GE(sk->sk_wmem_alloc, skb->truesize);
   // One unit is kept: it holds the socket until the softirq has been.
   sk->sk_wmem_alloc -= skb->truesize - 1;
-  if ((tp->tsq_flags & TSQF_THROTTLED) == 0 || (tp->tsq_flags & TSQF_QUEUED) != 0) {
+  Cpu& cpu = sk->sk_net.this_cpu();
+  // The CPU is under stress: it waits until all that is queued has left. A packet that is dropped
+  // at once would otherwise ask for the next one for ever.
+  const bool waits = cpu.in_ksoftirqd() && sk->sk_wmem_alloc >= SKB_TRUESIZE(1);
+  if (waits || (tp->tsq_flags & TSQF_THROTTLED) == 0 || (tp->tsq_flags & TSQF_QUEUED) != 0) {
     sk_free(sk);
     return;
   }
   tp->tsq_flags = static_cast<uint8_t>((tp->tsq_flags & ~TSQF_THROTTLED) | TSQF_QUEUED);
-  Cpu& cpu = sk->sk_net.this_cpu();
   sock_tcp(sk).tsq_list[cpu.id()].PushFront(tp);
   cpu.raise_softirq(TASKLET_SOFTIRQ);
 }
