@@ -19,9 +19,9 @@
 #include "stack/socket/eventpoll.h"
 #include "stack/socket/file.h"
 #include "stack/socket/pipe.h"
+#include "stack/socket/sock_options.h"
 #include "stack/socket/socket.h"
 #include "stack/tcp/tcp_sock.h"
-#include "stack/wire/ip_protocol.h"
 
 namespace tapedeck::fuzz {
 
@@ -118,7 +118,7 @@ class Prober {
     const uint32_t mask = MaskOf(its);
     if ((mask & EPOLLOUT) == 0) return;
     // A first send takes a port; that none is free is EAGAIN, too (inet_autobind).
-    if (!stream && inet_sk(sock.sk)->inet_num == 0) return;
+    if (!stream && sock.sk->sk_family != kAfUnix && inet_sk(sock.sk)->inet_num == 0) return;
     if (sys_.Sendto(thread_, fd, byte_, kDontWait).RunNow() == -EAGAIN) {
       WritableFailed(kind, fd, mask);
     }
@@ -172,7 +172,7 @@ class Prober {
   // bytes, where it is looked at from.
   static bool ReadsAsPolled(const sock& sk) {
     if (sk.sk_rcvlowat > 1 || sk.sk_peek_off >= 0) return false;
-    return sk.sk_protocol != wire::kIpProtoTcp || tcp_sk(&sk)->urg_data == 0;
+    return !sk_is_tcp(&sk) || tcp_sk(&sk)->urg_data == 0;
   }
 
   Host& host_;

@@ -160,10 +160,13 @@ void ReplyOracle::CheckReply(uint8_t host, FrameBytes ip, FrameBytes icmp) {
   EchoToAllFailed();
 }
 
-void ReplyOracle::Sent(const TraceEvent& event) {
+void ReplyOracle::Sent(const TraceEvent& event, const FrameLedger& ledger) {
   ++frames_out_;
   bytes_out_ += event.bytes.size() > 54 ? event.bytes.size() - 54 : 0;
   if (!judging_) return;
+  // What it passes on are others' words.
+  const FrameLedger::Frame* const entered = ledger.Find(static_cast<uint32_t>(event.args[0]));
+  if (entered != nullptr && entered->passed_on) return;
   const FrameBytes ip = FindIpv4(event.bytes);
   const FrameBytes icmp = FindIcmp(ip);
   if (icmp.empty()) return;
@@ -171,7 +174,7 @@ void ReplyOracle::Sent(const TraceEvent& event) {
   if (icmp[0] == 0) CheckReply(event.host, ip, icmp);
 }
 
-void ReplyOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedger&) {
+void ReplyOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedger& ledger) {
   if (event.kind == TraceKind::kDeliver && event.args[1] > kDatagramMax &&
       event.args[2] != wire::kIpProtoTcp) {
     LongDatagramFailed(event.args[1]);
@@ -181,7 +184,7 @@ void ReplyOracle::Observe(uint64_t, const TraceEvent& event, const FrameLedger&)
     LongDatagramFailed(event.args[2]);
   }
   if (event.kind == TraceKind::kWireRx && (event.args[3] & kWireFlagIp) == 0) Received(event);
-  if (event.kind == TraceKind::kWireTx && (event.args[3] & kWireFlagIp) == 0) Sent(event);
+  if (event.kind == TraceKind::kWireTx && (event.args[3] & kWireFlagIp) == 0) Sent(event, ledger);
 }
 
 }  // namespace tapedeck::fuzz

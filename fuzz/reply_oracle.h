@@ -49,7 +49,7 @@ class ReplyOracle : public TraceObserver {
   };
 
   void Received(const TraceEvent& event);
-  void Sent(const TraceEvent& event);
+  void Sent(const TraceEvent& event, const FrameLedger& ledger);
   void CheckReply(uint8_t host, std::span<const uint8_t> ip, std::span<const uint8_t> icmp);
   uint64_t Work() const;
 

@@ -60,9 +60,10 @@ Rule CheckOrder(const sock* sk) {
   // The first one comes from what earlier connections have measured, times three and as it is
   // (tcp_init_metrics); only the timer is cut.
   // A lower maximum (TCP_RTO_MAX_MS) holds from the next timeout on, so this is the highest there
-  // is.
+  // is. What is counted while a request is still there are SYN-ACKs, whose timeout is its own.
   const Jiffies rto_max = sk->sk_net.kernel.hz() * kRtoMaxSeconds;
-  if (tp->icsk_retransmits != 0 && tp->icsk_rto > rto_max) return "rto_at_most_its_maximum";
+  const bool timed_out = tp->icsk_retransmits != 0 && tp->fastopen_rsk == nullptr;
+  if (timed_out && tp->icsk_rto > rto_max) return "rto_at_most_its_maximum";
   return nullptr;
 }
 
