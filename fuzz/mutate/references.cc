@@ -116,8 +116,8 @@ void ForEachUsedFd(SyscallStep& call, const std::function<void(int64_t& fd)>& vi
 }
 
 void ForEachMadeFd(SyscallStep& call, const std::function<void(int64_t& fd)>& visit) {
-  if (call.name == SyscallName::kPipe) {
-    for (Expression& end : call.arguments[0].items) visit(end.value);
+  if (const std::optional<size_t> pair = FdPairArgumentOf(call.name)) {
+    for (Expression& end : call.arguments[*pair].items) visit(end.value);
   } else if (ReturnsFd(call.name) && call.fd != kFdNone) {
     int64_t fd = call.fd;
     visit(fd);
@@ -139,8 +139,10 @@ std::vector<FdName> MadeBy(const Step& step) {
   const auto* const call = std::get_if<SyscallStep>(&step.what);
   if (call == nullptr) return {};
   std::vector<FdName> names;
-  if (call->name == SyscallName::kPipe) {
-    for (const Expression& end : call->arguments[0].items) names.push_back({step.host, end.value});
+  if (const std::optional<size_t> pair = FdPairArgumentOf(call->name)) {
+    for (const Expression& end : call->arguments[*pair].items) {
+      names.push_back({step.host, end.value});
+    }
   } else if (ReturnsFd(call->name) && call->fd != kFdNone) {
     names.push_back({step.host, call->fd});
   }

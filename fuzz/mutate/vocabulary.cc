@@ -40,6 +40,17 @@ constexpr std::string_view kStatements = R"(
              {cmsg_level=SOL_IPV6, cmsg_type=IPV6_RTHDR, cmsg_data=[0x01020200, 0, inet_addr("2001:db8::65")]}]}, 0) = ?
     +0   sendmsg(3, {msg_name(...)=..., msg_iov(1)=[{..., 100}], msg_flags=0, msg_control=[
              {cmsg_level=SOL_IPV6, cmsg_type=IPV6_FLOWINFO, cmsg_data=0x01000000}]}, 0) = ?
+    +0   recvmmsg(3, [{msg_hdr={msg_name(...)=..., msg_iov(1)=[{..., 100}], msg_flags=0}, msg_len=100},
+             {msg_hdr={msg_name(...)=..., msg_iov(1)=[{..., 2000}], msg_flags=0}, msg_len=100}], 2, MSG_WAITFORONE, NULL) = ?
+    +0   recvmmsg(3, [{msg_hdr={msg_name(...)=..., msg_iov(1)=[{..., 1}], msg_flags=0}, msg_len=1},
+             {msg_hdr={msg_name(...)=..., msg_iov(1)=[{..., 1472}], msg_flags=0}, msg_len=1}], 2, 0, {tv_sec=0, tv_nsec=1000000}) = ?
+    +0   sendmmsg(3, [{msg_hdr={msg_name(...)=..., msg_iov(1)=[{..., 100}], msg_flags=0}, msg_len=100},
+             {msg_hdr={msg_name(...)=..., msg_iov(1)=[{..., 1472}], msg_flags=0}, msg_len=1472}], 2, 0) = ?
+    +0   sendmmsg(3, [{msg_hdr={msg_name(...)=..., msg_iov(2)=[{..., 1}, {..., 2000}], msg_flags=0}, msg_len=2001},
+             {msg_hdr={msg_name(...)=..., msg_iov(1)=[{..., 0}], msg_flags=0, msg_control=[
+                 {cmsg_level=SOL_UDP, cmsg_type=UDP_SEGMENT, cmsg_data=1000}]}, msg_len=0}], 2, MSG_MORE) = ?
+    +0   socketpair(AF_UNIX, SOCK_STREAM, 0, [3, 4]) = 0
+    +0   socketpair(AF_UNIX, SOCK_DGRAM, 0, [3, 4]) = 0
     +0   readv(3, [{..., 10}, {..., 1000}], 2) = ?
     +0   writev(3, [{..., 1460}, {..., 1}], 2) = ?
     +0   fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = ?

@@ -88,33 +88,60 @@ std::string CompareEpoll(const SyscallStep& step, const CallOutputs& outputs) {
   return difference;
 }
 
-std::string CompareMessage(const SyscallStep& step, const CallOutputs& outputs) {
-  const Expression& message = step.arguments[1];
+std::string CompareMessage(const Expression& message, const user_msghdr& found,
+                           const ScriptClock& clock) {
   if (!message.is_struct()) return "";
   // What is not written must be zero, as with the real tool.
   const Expression zero = Expression::Integer(0);
   const Expression* const flags = FieldOf(message, "msg_flags");
   std::string difference =
-      CompareNumber("msg_flags", flags != nullptr ? flags : &zero, outputs.message.msg_flags);
+      CompareNumber("msg_flags", flags != nullptr ? flags : &zero, found.msg_flags);
   if (!difference.empty()) return difference;
-  if (const Expression* const name = FieldOf(message, "msg_name")) {
-    difference = CompareAddress(*name, outputs.address);
+  if (const Expression* const name = FieldOf(message, "msg_name");
+      name != nullptr && found.msg_name != nullptr) {
+    difference = CompareAddress(*name, *found.msg_name);
     if (!difference.empty()) return difference;
   }
   const Expression* const control = FieldOf(message, "msg_control");
   if (control == nullptr || !control->is_list()) return "";
-  return CompareControl(*control, {outputs.message.msg_control, outputs.message.msg_controllen},
-                        outputs.clock);
+  return CompareControl(*control, {found.msg_control, found.msg_controllen}, clock);
 }
 
-// poll's events have names that the printer knows; others are spelled in hexadecimal.
+// Those that the call says it has sent or received.
+std::string CompareMessages(const SyscallStep& step, const CallOutputs& outputs) {
+  for (size_t i = 0; i < static_cast<size_t>(outputs.result); ++i) {
+    const Expression& expected = step.arguments[1].items[i];
+    const mmsghdr& found = outputs.messages[i];
+    std::string difference = CompareNumber("msg_len", FieldOf(expected, "msg_len"), found.msg_len);
+    if (difference.empty() && step.name == SyscallName::kRecvmmsg) {
+      difference = CompareMessage(*FieldOf(expected, "msg_hdr"), found.msg_hdr, outputs.clock);
+    }
+    if (!difference.empty()) return absl::StrCat(difference, " of message ", i);
+  }
+  return "";
+}
+
+// poll's events have names that the printer knows, and lengths are decimal; others are spelled in
+// hexadecimal.
 void SetField(Expression& structure, const char* name, int64_t value) {
   for (Expression& field : structure.items) {
     if (field.kind != Expression::Kind::kField || field.text != name) continue;
     if (field.items[0].is_integer() && field.items[0].value != value) {
-      const bool has_names = field.text == "revents";
+      const bool plain = field.text == "revents" || field.text == "msg_len";
       field.items[0] =
-          Expression::Integer(value, has_names ? std::string() : absl::StrFormat("0x%x", value));
+          Expression::Integer(value, plain ? std::string() : absl::StrFormat("0x%x", value));
+    }
+  }
+}
+
+void SetMessages(const CallOutputs& outputs, SyscallStep* step) {
+  for (size_t i = 0; i < static_cast<size_t>(outputs.result); ++i) {
+    Expression& message = step->arguments[1].items[i];
+    SetField(message, "msg_len", outputs.messages[i].msg_len);
+    if (step->name != SyscallName::kRecvmmsg) continue;
+    for (Expression& field : message.items) {
+      if (field.text != "msg_hdr") continue;
+      SetField(field.items[0], "msg_flags", outputs.messages[i].msg_hdr.msg_flags);
     }
   }
 }
@@ -173,7 +200,10 @@ std::string CompareOutputs(const SyscallStep& step, const CallOutputs& outputs) 
     case SyscallName::kEpollWait:
       return CompareEpoll(step, outputs);
     case SyscallName::kRecvmsg:
-      return CompareMessage(step, outputs);
+      return CompareMessage(step.arguments[1], outputs.message, outputs.clock);
+    case SyscallName::kSendmmsg:
+    case SyscallName::kRecvmmsg:
+      return CompareMessages(step, outputs);
     default:
       return "";
   }
@@ -212,6 +242,9 @@ void SetOutputs(const CallOutputs& outputs, SyscallStep* step) {
     case SyscallName::kRecvmsg:
       if (arguments[1].is_struct()) SetField(arguments[1], "msg_flags", outputs.message.msg_flags);
       return;
+    case SyscallName::kSendmmsg:
+    case SyscallName::kRecvmmsg:
+      return SetMessages(outputs, step);
     default:
       return;
   }

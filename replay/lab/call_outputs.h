@@ -19,6 +19,7 @@ struct CallOutputs {
   const SockAddr& address;
   std::span<const pollfd> fds;
   const user_msghdr& message;
+  std::span<const mmsghdr> messages;
   std::span<const uint8_t> option;
   uint32_t option_length = 0;
   int number = 0;  // of ioctl

@@ -22,13 +22,15 @@ Duration TimeoutOf(int64_t ms) {
   return ms < 0 ? Duration::Max() : Duration::Milliseconds(static_cast<uint64_t>(ms));
 }
 
-// NULL is for ever.
-Duration TimevalOf(const Expression& time) {
+// A timeval or a timespec; NULL is for ever.
+Duration TimeOf(const Expression& time) {
   if (!time.is_struct()) return Duration::Max();
   const auto part = [&](const char* name) {
-    return static_cast<uint64_t>(std::max<int64_t>(time.FindValue(name)->value, 0));
+    const Expression* const value = time.FindValue(name);
+    return value == nullptr ? 0 : static_cast<uint64_t>(std::max<int64_t>(value->value, 0));
   };
-  return Duration::Seconds(part("tv_sec")) + Duration::Microseconds(part("tv_usec"));
+  return Duration::Seconds(part("tv_sec")) + Duration::Microseconds(part("tv_usec")) +
+         Duration::Nanoseconds(part("tv_nsec"));
 }
 
 }  // namespace
@@ -60,13 +62,16 @@ class ScriptCall::Arguments {
   Made Sends();
   Made Receives();
   Made Messages();
+  Made ManyMessages();
   Made Pieces();
   Made Options();
   Made Waits();
   Made Files();
   int64_t* Offset(size_t index, int which);
-  void FillPieces(size_t index, const Expression& list, const Expression* count);
-  void FillMessage(const Expression& message, bool sends);
+  void FillPieces(size_t index, const Expression& list, const Expression* count,
+                  std::vector<iovec>* pieces);
+  void FillMessage(const Expression& message, bool sends, MessageMemory* memory,
+                   user_msghdr* header);
   void FillPollfds();
   fd_set_bits* FillSet(const Expression& set, fd_set_bits* bits);
 
@@ -86,6 +91,7 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Make() {
     case SyscallName::kFcntl:
     case SyscallName::kIoctl:
     case SyscallName::kDup:
+    case SyscallName::kSocketpair:
       return Sockets();
     case SyscallName::kBind:
     case SyscallName::kConnect:
@@ -105,6 +111,9 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Make() {
     case SyscallName::kSendmsg:
     case SyscallName::kRecvmsg:
       return Messages();
+    case SyscallName::kSendmmsg:
+    case SyscallName::kRecvmmsg:
+      return ManyMessages();
     case SyscallName::kReadv:
     case SyscallName::kWritev:
       return Pieces();
@@ -150,13 +159,17 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Sockets() {
     }
     case SyscallName::kDup:
       return Made(new SystemCall(sys_.Dup(thread_, Fd(0))));
+    case SyscallName::kSocketpair: {
+      const auto domain = static_cast<int>(args_.NumberOrEllipsis(0).value_or(kAfUnix));
+      return Made(new SystemCall(sys_.Socketpair(thread_, domain, Int(1), Int(2), call_.fd_pair_)));
+    }
     default:
       return Made(new SystemCall(sys_.Close(thread_, Fd(0))));
   }
 }
 
 std::unique_ptr<SystemCall> ScriptCall::Arguments::Addresses() {
-  SockAddr& address = call_.address_;
+  SockAddr& address = call_.memory_.address;
   switch (call_.step_.name) {
     case SyscallName::kBind:
       address = args_.Address(1, call_.defaults_.own);
@@ -206,8 +219,9 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Sends() {
       if (to.is_null() && to.text != "AF_UNSPEC") {
         return Made(new SystemCall(sys_.Sendto(thread_, Fd(0), data, Flags(3))));
       }
-      call_.address_ = args_.Address(4, call_.defaults_.peer);
-      return Made(new SystemCall(sys_.Sendto(thread_, Fd(0), data, Flags(3), call_.address_)));
+      call_.memory_.address = args_.Address(4, call_.defaults_.peer);
+      return Made(
+          new SystemCall(sys_.Sendto(thread_, Fd(0), data, Flags(3), call_.memory_.address)));
     }
   }
 }
@@ -222,16 +236,16 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Receives() {
     default: {
       const bool wants_address = !args_.at(4).is_null();
       if (const auto length = args_.NumberOrEllipsis(5); length.has_value() && wants_address) {
-        call_.address_.length = static_cast<uint32_t>(*length);
+        call_.memory_.address.length = static_cast<uint32_t>(*length);
       }
       return Made(new SystemCall(sys_.Recvfrom(thread_, Fd(0), data, Flags(3),
-                                               wants_address ? &call_.address_ : nullptr)));
+                                               wants_address ? &call_.memory_.address : nullptr)));
     }
   }
 }
 
 void ScriptCall::Arguments::FillPieces(size_t index, const Expression& list,
-                                       const Expression* count) {
+                                       const Expression* count, std::vector<iovec>* pieces) {
   for (const Expression& piece : list.items) {
     if (!piece.is_struct() || piece.items.size() != 2 || !piece.items[1].is_integer()) {
       return args_.Expected(index, "a list of {..., length}");
@@ -239,36 +253,37 @@ void ScriptCall::Arguments::FillPieces(size_t index, const Expression& list,
     const auto bytes = static_cast<size_t>(std::max<int64_t>(piece.items[1].value, 0));
     uint8_t* const base =
         piece.items[0].is_null() ? nullptr : call_.NewBuffer(bytes, /*zero=*/true);
-    call_.pieces_.push_back({base, bytes});
+    pieces->push_back({base, bytes});
   }
   if (count != nullptr && count->is_integer() &&
-      count->value != static_cast<int64_t>(call_.pieces_.size())) {
+      count->value != static_cast<int64_t>(pieces->size())) {
     args_.Expected(index, "as many pieces as it counts");
   }
 }
 
-void ScriptCall::Arguments::FillMessage(const Expression& message, bool sends) {
+void ScriptCall::Arguments::FillMessage(const Expression& message, bool sends,
+                                        MessageMemory* memory, user_msghdr* header) {
   for (const Expression& field : message.items) {
     if (field.kind != Expression::Kind::kField) continue;
     const Expression& value = field.items[0];
     const Expression* const count = field.items.size() > 1 ? &field.items[1] : nullptr;
     if (field.text == "msg_name" && !value.is_null()) {
-      call_.address_ = value.is_struct() ? SockAddr(ToEndpoint(value).value_or(Endpoint()))
-                                         : SockAddr(call_.defaults_.peer);
-      if (!sends) call_.address_.length = SockAddr::kBytes;
-      call_.message_.msg_name = &call_.address_;
+      memory->address = value.is_struct() ? SockAddr(ToEndpoint(value).value_or(Endpoint()))
+                                          : SockAddr(call_.defaults_.peer);
+      if (!sends) memory->address.length = SockAddr::kBytes;
+      header->msg_name = &memory->address;
     } else if (field.text == "msg_iov") {
-      FillPieces(1, value, count);
-      call_.message_.msg_iov = call_.pieces_;
+      FillPieces(1, value, count, &memory->pieces);
+      header->msg_iov = memory->pieces;
     } else if (field.text == "msg_control" && value.is_list()) {
       absl::StatusOr<std::vector<uint8_t>> control = EncodeControl(value);
       args_.Refuse(control.status());
       if (!control.ok()) return;
-      call_.control_ = *std::move(control);
-      call_.message_.msg_control = call_.control_.data();
-      call_.message_.msg_controllen = call_.control_.size();
+      memory->control = *std::move(control);
+      header->msg_control = memory->control.data();
+      header->msg_controllen = memory->control.size();
     } else if (field.text == "msg_flags" && sends && !value.is_null()) {
-      args_.Expected(1, "no msg_flags, which sendmsg does not look at");
+      args_.Expected(1, "no msg_flags, which sending does not look at");
     }
   }
 }
@@ -278,13 +293,32 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Messages() {
   const bool sends = call_.step_.name == SyscallName::kSendmsg;
   user_msghdr* header = nullptr;
   if (message.is_struct()) {
-    FillMessage(message, sends);
+    FillMessage(message, sends, &call_.memory_, &call_.message_);
     header = &call_.message_;
   } else if (!message.is_null()) {
     args_.Expected(1, "a struct msghdr");
   }
   if (sends) return Made(new SystemCall(sys_.Sendmsg(thread_, Fd(0), header, Flags(2))));
   return Made(new SystemCall(sys_.Recvmsg(thread_, Fd(0), header, Flags(2))));
+}
+
+std::unique_ptr<SystemCall> ScriptCall::Arguments::ManyMessages() {
+  const std::vector<Expression>& messages = args_.at(1).items;
+  const bool sends = call_.step_.name == SyscallName::kSendmmsg;
+  call_.messages_.resize(messages.size());
+  call_.memories_.resize(messages.size());
+  for (size_t i = 0; i < messages.size(); ++i) {
+    FillMessage(*messages[i].FindValue("msg_hdr"), sends, &call_.memories_[i],
+                &call_.messages_[i].msg_hdr);
+  }
+  std::span<mmsghdr> all = call_.messages_;
+  if (args_.at(1).is_null()) {
+    all = {static_cast<mmsghdr*>(nullptr), Flags(2)};
+  } else if (args_.Number(2) != static_cast<int64_t>(all.size())) {
+    args_.Expected(2, "the number of messages");
+  }
+  if (sends) return Made(new SystemCall(sys_.Sendmmsg(thread_, Fd(0), all, Flags(3))));
+  return Made(new SystemCall(sys_.Recvmmsg(thread_, Fd(0), all, Flags(3), TimeOf(args_.at(4)))));
 }
 
 // Offsets: NULL, 0 or [offset].
@@ -306,7 +340,7 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Files() {
       return Made(new SystemCall(sys_.Sendfile(thread_, Fd(0), Fd(1), Offset(2, 0),
                                                static_cast<size_t>(args_.Number(3)))));
     case SyscallName::kPipe:
-      return Made(new SystemCall(sys_.Pipe(thread_, call_.pipe_fds_)));
+      return Made(new SystemCall(sys_.Pipe(thread_, call_.fd_pair_)));
     default: {
       int64_t* const from = Offset(1, 0);
       int64_t* const to = Offset(3, 1);
@@ -317,10 +351,10 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Files() {
 }
 
 std::unique_ptr<SystemCall> ScriptCall::Arguments::Pieces() {
-  FillPieces(1, args_.at(1), &args_.at(2));
+  FillPieces(1, args_.at(1), &args_.at(2), &call_.memory_.pieces);
   const bool writes = call_.step_.name == SyscallName::kWritev;
-  if (writes) return Made(new SystemCall(sys_.Writev(thread_, Fd(0), call_.pieces_)));
-  return Made(new SystemCall(sys_.Readv(thread_, Fd(0), call_.pieces_)));
+  if (writes) return Made(new SystemCall(sys_.Writev(thread_, Fd(0), call_.memory_.pieces)));
+  return Made(new SystemCall(sys_.Readv(thread_, Fd(0), call_.memory_.pieces)));
 }
 
 std::unique_ptr<SystemCall> ScriptCall::Arguments::Options() {
@@ -400,7 +434,7 @@ std::unique_ptr<SystemCall> ScriptCall::Arguments::Waits() {
       fd_set_bits* sets[3] = {};
       for (size_t i = 0; i < 3; ++i) sets[i] = FillSet(args_.at(i + 1), &call_.sets_[i]);
       return Made(new SystemCall(
-          sys_.Select(thread_, Int(0), sets[0], sets[1], sets[2], TimevalOf(args_.at(4)))));
+          sys_.Select(thread_, Int(0), sets[0], sets[1], sets[2], TimeOf(args_.at(4)))));
     }
     default:
       FillPollfds();
@@ -429,7 +463,10 @@ uint8_t* ScriptCall::NewBuffer(size_t bytes, bool zero) {
   return buffers_.back().get();
 }
 
-Endpoint ScriptCall::address() const { return address_.ToEndpoint().value_or(Endpoint()); }
+Endpoint ScriptCall::address() const {
+  const SockAddr* const named = first_message().msg_name;
+  return (named != nullptr ? *named : memory_.address).ToEndpoint().value_or(Endpoint());
+}
 
 uint8_t ScriptCall::socket_protocol() const {
   const SyscallArgs& args = call_->args();
@@ -439,9 +476,10 @@ uint8_t ScriptCall::socket_protocol() const {
 }
 
 CallOutputs ScriptCall::View() const {
-  CallOutputs outputs = {.address = address_,
+  CallOutputs outputs = {.address = memory_.address,
                          .fds = fds_,
                          .message = message_,
+                         .messages = messages_,
                          .option = option_,
                          .option_length = option_length_,
                          .number = number_out_,

@@ -64,17 +64,23 @@ class ScriptCall {
 
   // The stack's descriptor that it is about, where its first argument is one.
   int32_t fd() const { return call_->args().fd; }
-  // What it was given or gave as a socket address; without a family where that was none.
+  // What it was given or gave as a socket address, of several messages in the first; without a
+  // family where that was none.
   Endpoint address() const;
-  bool has_address() const { return call_->args().has_address || message_.msg_name != nullptr; }
+  bool has_address() const {
+    return call_->args().has_address || first_message().msg_name != nullptr;
+  }
   // Of socket: IPPROTO_*, as its type implies where it names none.
   uint8_t socket_protocol() const;
-  // The descriptors of pipe, as the stack has them.
-  const int* pipe_fds() const { return pipe_fds_; }
+  // The descriptors of pipe and socketpair, as the stack has them.
+  const int* fd_pair() const { return fd_pair_; }
 
  private:
   class Arguments;  // makes call_ out of step_.arguments
   CallOutputs View() const;
+  const user_msghdr& first_message() const {
+    return messages_.empty() ? message_ : messages_[0].msg_hdr;
+  }
 
   static void OnDone(SystemCall* call, void* script_call);
 
@@ -91,11 +97,18 @@ class ScriptCall {
   std::unique_ptr<SystemCall> call_;
 
   std::vector<std::unique_ptr<uint8_t[]>> buffers_;
-  SockAddr address_;
-  std::vector<pollfd> fds_;
-  std::vector<iovec> pieces_;
+  // What a msghdr points to.
+  struct MessageMemory {
+    SockAddr address;
+    std::vector<iovec> pieces;
+    std::vector<uint8_t> control;
+  };
+  MessageMemory memory_;  // also the address and the pieces of calls without a msghdr
   user_msghdr message_;
-  std::vector<uint8_t> control_;
+  // Of sendmmsg and recvmmsg.
+  std::vector<mmsghdr> messages_;
+  std::vector<MessageMemory> memories_;
+  std::vector<pollfd> fds_;
   std::vector<uint8_t> option_;
   uint32_t option_length_ = 0;
   int number_out_ = 0;  // of ioctl
@@ -107,7 +120,7 @@ class ScriptCall {
     int real;
   };
   std::vector<SetMember> set_members_[3];
-  int pipe_fds_[2] = {-1, -1};
+  int fd_pair_[2] = {-1, -1};
   int64_t offsets_[2] = {0, 0};
 };
 

@@ -249,10 +249,10 @@ void ScriptPlayer::NoteEnd(const Played& played) {
     names_.Set(call.host(), step.fd, static_cast<int32_t>(result));
   } else if (result == 0 && step.name == SyscallName::kClose) {
     names_.Forget(call.host(), static_cast<int32_t>(step.arguments[0].value));
-  } else if (result == 0 && step.name == SyscallName::kPipe) {
+  } else if (const auto pair = FdPairArgumentOf(step.name); result == 0 && pair.has_value()) {
     for (size_t i = 0; i < 2; ++i) {
-      const auto name = static_cast<int32_t>(step.arguments[0].items[i].value);
-      names_.Set(call.host(), name, call.pipe_fds()[i]);
+      const auto name = static_cast<int32_t>(step.arguments[*pair].items[i].value);
+      names_.Set(call.host(), name, call.fd_pair()[i]);
     }
   }
   if (!difference_.has_value() && !AsExpected(played)) NoteDifference(call.number(), Found(played));

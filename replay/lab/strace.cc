@@ -84,6 +84,30 @@ std::string MessageText(const user_msghdr& msg, uint64_t bytes, size_t bytes_max
                          kMessageFlagSymbols.Print(static_cast<int32_t>(msg.msg_flags)));
 }
 
+// Those that were sent or received have a length.
+std::string MessagesText(const SyscallArgs& args, int64_t result, size_t bytes_max) {
+  const auto* const messages = static_cast<const mmsghdr*>(args.memory);
+  if (messages == nullptr) return absl::StrCat("NULL, ", args.length);
+  const bool sends = args.number == SyscallNumber::kSendmmsg;
+  std::vector<std::string> texts;
+  for (uint32_t i = 0; i < args.length; ++i) {
+    const mmsghdr& message = messages[i];
+    const bool done = int64_t{i} < result;
+    const uint64_t received = done ? message.msg_len : 0;
+    std::string text = absl::StrCat(
+        "{msg_hdr=", MessageText(message.msg_hdr, sends ? UINT64_MAX : received, bytes_max));
+    if (done) absl::StrAppend(&text, ", msg_len=", message.msg_len);
+    texts.push_back(text + "}");
+  }
+  return absl::StrCat("[", absl::StrJoin(texts, ", "), "], ", args.length);
+}
+
+std::string TimespecText(Duration time) {
+  if (time == Duration::Max()) return "NULL";
+  return absl::StrFormat("{tv_sec=%d, tv_nsec=%d}", time.ns() / 1'000'000'000,
+                         time.ns() % 1'000'000'000);
+}
+
 std::string PollText(const SyscallArgs& args, int64_t result) {
   const auto* const fds = static_cast<const pollfd*>(args.memory);
   std::vector<std::string> texts;
@@ -199,6 +223,11 @@ std::string DataArguments(const SyscallArgs& args, int64_t result, size_t bytes_
                                       sends ? UINT64_MAX : moved, bytes_max),
                           ", ", Flags(args.b));
     }
+    case SyscallNumber::kSendmmsg:
+      return absl::StrCat(MessagesText(args, result, bytes_max), ", ", Flags(args.b));
+    case SyscallNumber::kRecvmmsg:
+      return absl::StrCat(MessagesText(args, result, bytes_max), ", ", Flags(args.b), ", ",
+                          TimespecText(args.timeout));
     default:
       return "";
   }

@@ -405,7 +405,8 @@ bool TunPlayer::Do(const Step&, const SyscallStep& step, const When& when) {
 
 void TunPlayer::NoteConnect(const ScriptCall& call) {
   const SyscallName name = call.step().name;
-  const bool sends = name == SyscallName::kSendto || name == SyscallName::kSendmsg;
+  const bool sends = name == SyscallName::kSendto || name == SyscallName::kSendmsg ||
+                     name == SyscallName::kSendmmsg;
   if (name != SyscallName::kConnect && !(sends && call.has_address())) return;
   const int32_t fd = call.fd();
   if (fd >= 0) sockets_.OnConnect(fd, call.address());
@@ -415,10 +416,10 @@ void TunPlayer::NoteResult(const ScriptCall& call) {
   const SyscallStep& step = call.step();
   const auto result = static_cast<int32_t>(call.result());
   if (result < 0) return;
-  if (step.name == SyscallName::kPipe) {
-    const Expression& ends = step.arguments[0];
+  if (const std::optional<size_t> pair = FdPairArgumentOf(step.name)) {
+    const Expression& ends = step.arguments[*pair];
     for (size_t i = 0; i < 2 && i < ends.items.size(); ++i) {
-      names_.Set(0, static_cast<int32_t>(ends.items[i].value), call.pipe_fds()[i]);
+      names_.Set(0, static_cast<int32_t>(ends.items[i].value), call.fd_pair()[i]);
     }
   }
   if (ReturnsFd(step.name) && step.fd != kFdNone) names_.Set(0, step.fd, result);

@@ -20,11 +20,13 @@ namespace {
 
 struct Shape {
   std::span<const std::string_view> fields;
-  size_t required;  // how many of them, from the front
+  size_t required;               // how many of them, from the front
+  bool known_by_second = false;  // another one begins as it does
 };
 
 constexpr std::string_view kSockaddrFields[] = {"sa_family", "sin_port", "sin_addr"};
 constexpr std::string_view kMsghdrFields[] = {"msg_name", "msg_iov", "msg_flags", "msg_control"};
+constexpr std::string_view kMmsghdrFields[] = {"msg_hdr", "msg_len"};
 constexpr std::string_view kCmsgFields[] = {"cmsg_level", "cmsg_type", "cmsg_data"};
 constexpr std::string_view kExtendedErrorFields[] = {"ee_errno", "ee_origin", "ee_type",
                                                      "ee_code",  "ee_info",   "ee_data"};
@@ -32,14 +34,15 @@ constexpr std::string_view kTimestampFields[] = {"scm_sec", "scm_nsec"};
 constexpr std::string_view kPollfdFields[] = {"fd", "events", "revents"};
 constexpr std::string_view kLingerFields[] = {"onoff", "linger"};
 constexpr std::string_view kFdSetFields[] = {"fds", "ready"};
+constexpr std::string_view kTimespecFields[] = {"tv_sec", "tv_nsec"};
 constexpr std::string_view kTimevalFields[] = {"tv_sec", "tv_usec"};
 // Of an epoll_event, behind its events.
 constexpr std::string_view kEpollDataFields[] = {"fd", "ptr", "u32", "u64"};
 
 constexpr Shape kShapes[] = {
-    {kSockaddrFields, 3},      {kMsghdrFields, 3},    {kCmsgFields, 3},
-    {kExtendedErrorFields, 6}, {kTimestampFields, 2}, {kPollfdFields, 2},
-    {kLingerFields, 2},        {kFdSetFields, 1},     {kTimevalFields, 2},
+    {kSockaddrFields, 3},       {kMsghdrFields, 3},  {kCmsgFields, 3},    {kExtendedErrorFields, 6},
+    {kTimestampFields, 2},      {kPollfdFields, 2},  {kLingerFields, 2},  {kFdSetFields, 1},
+    {kTimespecFields, 2, true}, {kTimevalFields, 2}, {kMmsghdrFields, 1},
 };
 
 bool IsField(const Expression& item, std::string_view name) {
@@ -131,6 +134,8 @@ void ExpressionParser::CheckShape(const std::vector<Expression>& items,
   };
   for (const Shape& shape : kShapes) {
     if (!IsField(items[0], shape.fields[0])) continue;
+    if (shape.known_by_second && !(items.size() > 1 && IsField(items[1], shape.fields[1])))
+      continue;
     const size_t fields = std::max(items.size(), shape.required);
     if (fields > shape.fields.size()) {
       parser_.FailAt(begins[shape.fields.size()], "'}'");

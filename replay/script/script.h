@@ -37,6 +37,7 @@ inline constexpr uint8_t kNicsMax = 16;  // of one host
 inline constexpr size_t kFrameBytesMax = 16 * 1024;
 inline constexpr int32_t kFdMax = 1023;
 inline constexpr size_t kPollEntriesMax = 16;
+inline constexpr size_t kMessagesMax = 64;  // of one sendmmsg or recvmmsg
 // Of one buffer of a call, or of all pieces of one together: what the largest socket buffers of the
 // kernel's tests hold.
 inline constexpr uint32_t kTransferBytesMax = 1U << 22;

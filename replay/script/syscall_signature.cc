@@ -62,6 +62,9 @@ constexpr std::array<Signature, kSyscallNames> kSignatures = {
     Make(SyscallName::kEpollWait, {kFd, kOther, kInt, kTimeout}),
     Make(SyscallName::kDup, {kFd}),
     Make(SyscallName::kSelect, {kInt, kFdSet, kFdSet, kFdSet, kTimeval}),
+    Make(SyscallName::kSendmmsg, {kFd, kMessages, kInt, kMessageFlags}),
+    Make(SyscallName::kRecvmmsg, {kFd, kMessages, kInt, kMessageFlags, kTimespec}),
+    Make(SyscallName::kSocketpair, {kDomain, kSocketType, kProtocol, kFdPair}),
 };
 
 static_assert(IsByNumber(kSignatures));
@@ -93,22 +96,36 @@ bool ArePollEntries(const Expression& entries) {
   return true;
 }
 
-// [{..., 100}, {..., 5}], in all not beyond what one buffer may be.
-bool ArePieces(const Expression& pieces) {
+// [{..., 100}, {..., 5}], in all not beyond what one buffer may be and is left of it: *room.
+bool ArePieces(const Expression& pieces, int64_t* room) {
   if (!pieces.is_list()) return pieces.is_null();
-  int64_t bytes = 0;
   for (const Expression& piece : pieces.items) {
     if (!piece.is_struct() || piece.items.size() != 2) return false;
-    if (!IsIn(piece.items[1], 0, kTransferBytesMax)) return false;
-    bytes += piece.items[1].value;
+    if (!IsIn(piece.items[1], 0, *room)) return false;
+    *room -= piece.items[1].value;
   }
-  return bytes <= kTransferBytesMax;
+  return true;
 }
 
-bool IsMessage(const Expression& message) {
+bool IsMessage(const Expression& message, int64_t* room) {
   if (!message.is_struct()) return message.is_null();
   const Expression* const pieces = message.FindValue("msg_iov");
-  return pieces != nullptr && ArePieces(*pieces);
+  return pieces != nullptr && ArePieces(*pieces, room);
+}
+
+// As one message, in all.
+bool AreMessages(const Expression& messages) {
+  if (!messages.is_list()) return messages.is_null();
+  if (messages.items.size() > kMessagesMax) return false;
+  int64_t room = kTransferBytesMax;
+  for (const Expression& message : messages.items) {
+    if (!message.is_struct()) return false;
+    const Expression* const header = message.FindValue("msg_hdr");
+    const Expression* const length = message.FindValue("msg_len");
+    if (header == nullptr || !header->is_struct() || !IsMessage(*header, &room)) return false;
+    if (length != nullptr && !length->is_ellipsis() && !IsIn(*length, 0, UINT32_MAX)) return false;
+  }
+  return true;
 }
 
 bool IsFdPair(const Expression& pair) {
@@ -128,11 +145,12 @@ bool IsFdSet(const Expression& set) {
   return fds != nullptr && AreFds(*fds) && (ready == nullptr || AreFds(*ready));
 }
 
-bool IsTimeval(const Expression& time) {
+// `fraction`: the name of the part below a second.
+bool IsTime(const Expression& time, const char* fraction) {
   if (!time.is_struct()) return time.is_null();
   const Expression* const seconds = time.FindValue("tv_sec");
-  const Expression* const microseconds = time.FindValue("tv_usec");
-  return seconds != nullptr && IsInt(*seconds) && microseconds != nullptr && IsInt(*microseconds);
+  const Expression* const below = time.FindValue(fraction);
+  return seconds != nullptr && IsInt(*seconds) && below != nullptr && IsInt(*below);
 }
 
 // What a sockaddr's fields are, beyond their names.
@@ -150,6 +168,7 @@ bool IsSockaddr(const Expression& address) {
 }
 
 bool IsOfKind(ArgumentKind kind, const Expression& argument) {
+  int64_t room = kTransferBytesMax;
   switch (kind) {
     case kFd:
       return IsFd(argument);
@@ -179,9 +198,11 @@ bool IsOfKind(ArgumentKind kind, const Expression& argument) {
     case kPollEntries:
       return ArePollEntries(argument);
     case kMessage:
-      return IsMessage(argument);
+      return IsMessage(argument, &room);
+    case kMessages:
+      return AreMessages(argument);
     case kPieces:
-      return ArePieces(argument);
+      return ArePieces(argument, &room);
     case kFdPair:
       return IsFdPair(argument);
     case kPath:
@@ -189,7 +210,9 @@ bool IsOfKind(ArgumentKind kind, const Expression& argument) {
     case kFdSet:
       return IsFdSet(argument);
     case kTimeval:
-      return IsTimeval(argument);
+      return IsTime(argument, "tv_usec");
+    case kTimespec:
+      return IsTime(argument, "tv_nsec");
     case kOther:
       break;
   }
@@ -214,6 +237,9 @@ std::string Describe(ArgumentKind kind) {
       return absl::StrCat("[{fd=, events=, revents=}, ...] of at most ", kPollEntriesMax);
     case kMessage:
       return absl::StrCat("a msghdr of at most ", kTransferBytesMax, " bytes");
+    case kMessages:
+      return absl::StrCat("[{msg_hdr=, msg_len=}, ...] of at most ", kMessagesMax, " messages and ",
+                          kTransferBytesMax, " bytes");
     case kPieces:
       return absl::StrCat("[{..., length}, ...] of at most ", kTransferBytesMax, " bytes");
     case kFdPair:
@@ -224,6 +250,8 @@ std::string Describe(ArgumentKind kind) {
       return "{fds=[descriptor, ...], ready=[descriptor, ...]} or NULL";
     case kTimeval:
       return "{tv_sec=, tv_usec=} or NULL";
+    case kTimespec:
+      return "{tv_sec=, tv_nsec=} or NULL";
     default:
       return "a number of 32 bits";
   }

@@ -32,11 +32,13 @@ enum class ArgumentKind : uint8_t {
   kPollEntries,    // [{fd=3, events=POLLIN}], or NULL
   kPollCount,      // a number
   kMessage,        // {msg_name(...)=...}, or NULL
+  kMessages,       // [{msg_hdr={msg_name(...)=...}, msg_len=100}], or NULL
   kPieces,         // [{..., 100}], or NULL
   kFdPair,         // [3, 4]
   kPath,           // a string
   kFdSet,          // {fds=[3, 4], ready=[3]}: asked about, and found; or NULL
   kTimeval,        // {tv_sec=1, tv_usec=500000}, or NULL
+  kTimespec,       // {tv_sec=1, tv_nsec=500000000}, or NULL
   kOther,          // anything: what it may be depends on the arguments before it
 };
 

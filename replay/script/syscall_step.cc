@@ -49,6 +49,9 @@ constexpr std::array<Entry, kSyscallNames> kEntries = {{
     {kEpollWait, "epoll_wait", false},
     {kDup, "dup", true},
     {kSelect, "select", false},
+    {kSendmmsg, "sendmmsg", false},
+    {kRecvmmsg, "recvmmsg", false},
+    {kSocketpair, "socketpair", false},
 }};
 
 static_assert(IsByNumber(kEntries));
@@ -73,6 +76,12 @@ size_t ArgumentCountOf(SyscallName name) { return SignatureOf(name).size(); }
 bool TakesArguments(SyscallName name, size_t count) {
   const bool last_is_optional = name == kFcntl || name == kOpen;
   return count == ArgumentCountOf(name) || (last_is_optional && count + 1 == ArgumentCountOf(name));
+}
+
+std::optional<size_t> FdPairArgumentOf(SyscallName name) {
+  if (name == kPipe) return 0;
+  if (name == kSocketpair) return 3;
+  return std::nullopt;
 }
 
 }  // namespace tapedeck

@@ -52,8 +52,11 @@ enum class SyscallName : uint8_t {
   kEpollWait,
   kDup,
   kSelect,
+  kSendmmsg,
+  kRecvmmsg,
+  kSocketpair,
 };
-inline constexpr size_t kSyscallNames = static_cast<size_t>(SyscallName::kSelect) + 1;
+inline constexpr size_t kSyscallNames = static_cast<size_t>(SyscallName::kSocketpair) + 1;
 // Whether each entry of `table` stands at its number, `id`.
 template <typename Entry>
 constexpr bool IsByNumber(const std::array<Entry, kSyscallNames>& table) {
@@ -74,13 +77,16 @@ bool ReturnsFd(SyscallName name);
 size_t ArgumentCountOf(SyscallName name);
 bool TakesArguments(SyscallName name, size_t count);
 
+// Which argument of pipe and socketpair is the list of the two descriptors that the call makes.
+std::optional<size_t> FdPairArgumentOf(SyscallName name);
+
 // A descriptor that is none: -1 is passed to the call.
 inline constexpr int32_t kFdNone = -1;
 
 // A system call on a host, made by a thread of its own, and what it must do.
 //
 // Descriptors have the script's own names: what a call really returns is known by `fd` (and the two
-// ends of a pipe by what stands in its list) from then on.
+// ends of a pipe or a pair by what stands in its list) from then on.
 //
 // Arguments that the kernel writes are what it must have written: accept's address, getsockopt's
 // value and length ("[0], [4]"), what stands in a recvmsg's msghdr, revents, epoll_wait's event.

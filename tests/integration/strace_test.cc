@@ -37,6 +37,26 @@ TEST(StraceTest, DataAreCutAndAddressesSpelt) {
             "sin_addr=inet_addr(\"10.0.0.2\")}, 16)");
 }
 
+TEST(StraceTest, MessagesAreToldOneByOne) {
+  char data[] = "ab";
+  const iovec piece = {reinterpret_cast<uint8_t*>(data), 2};
+  mmsghdr messages[2];
+  messages[0] = {.msg_hdr = {.msg_iov = {&piece, 1}}, .msg_len = 1};
+  SyscallArgs args;
+  args.number = SyscallNumber::kRecvmmsg;
+  args.fd = 3;
+  args.memory = messages;
+  args.length = 2;
+  args.timeout = Duration::Milliseconds(1500);
+  EXPECT_EQ(StraceCallText(args, 1, kStringBytes),
+            "recvmmsg(3, [{msg_hdr={msg_name=NULL, msg_iov=[{iov_base=\"a\", iov_len=2}], 1, "
+            "msg_controllen=0, msg_flags=0}, msg_len=1}, {msg_hdr={msg_name=NULL, msg_iov=[], 0, "
+            "msg_controllen=0, msg_flags=0}}], 2, 0, {tv_sec=1, tv_nsec=500000000})");
+  args.number = SyscallNumber::kSendmmsg;
+  args.memory = nullptr;
+  EXPECT_EQ(StraceCallText(args, -EFAULT, kStringBytes), "sendmmsg(3, NULL, 2, 0)");
+}
+
 TEST(StraceTest, OptionsHaveTheirNames) {
   int32_t one = 1;
   SyscallArgs args;

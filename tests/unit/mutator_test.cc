@@ -557,6 +557,18 @@ TEST(References, AreSeenInEveryKindOfArgument) {
   EXPECT_EQ(used("+0 splice(3, NULL, 4, NULL, 10, 0) = 10\n"), (std::set<int64_t>{3, 4}));
 }
 
+TEST(References, AreMadeByCallsThatMakeTwo) {
+  const auto made = [](std::string_view text) {
+    std::set<int64_t> fds;
+    for (const FdName& name : MadeBy(Parse(text).steps[0])) fds.insert(name.fd);
+    return fds;
+  };
+  EXPECT_EQ(made("+0 pipe([5, 6]) = 0\n"), (std::set<int64_t>{5, 6}));
+  EXPECT_EQ(made("+0 socketpair(AF_UNIX, SOCK_STREAM, 0, [7, 8]) = 0\n"),
+            (std::set<int64_t>{7, 8}));
+  EXPECT_EQ(made("+0 close(7) = 0\n"), std::set<int64_t>{});
+}
+
 TEST(References, WhoLosesADescriptorGetsAnother) {
   Script script = Parse(
       "+0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 6\n+0 socket(..., SOCK_DGRAM, IPPROTO_UDP) = 7\n"

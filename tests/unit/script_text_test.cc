@@ -126,6 +126,13 @@ TEST(ScriptText, ArgumentsKeepTheirNotation) {
            "+0 epoll_ctl(4, EPOLL_CTL_ADD, 3, {events=EPOLLOUT|EPOLLET, fd=3}) = 0\n",
            "+0 epoll_wait(4, {events=1, ptr=4}, 1, 0) = 1\n",
            "+0 pipe([5, 6]) = 0\n",
+           "+0 socketpair(AF_UNIX, SOCK_STREAM, IPPROTO_IP, [5, 6]) = 0\n",
+           "+0 sendmmsg(3, [{msg_hdr={msg_name(...)=NULL, msg_iov(1)=[{..., 5}], msg_flags=0}}], "
+           "1, 0)"
+           " = 1\n",
+           "+0 recvmmsg(3, [{msg_hdr={msg_name(...)=..., msg_iov(1)=[{..., 5}], msg_flags=0}, "
+           "msg_len=5}], 1, MSG_WAITFORONE, {tv_sec=1, tv_nsec=5}) = 1\n",
+           "+0 recvmmsg(3, NULL, 1, 0, NULL) = -1 EFAULT\n",
            "+0 splice(5, NULL, 4, NULL, 100, 0) = 100\n",
            "+0 open(\"/tmp/file\", O_RDONLY) = 5\n",
            "+0 sendfile(4, 5, [0], 5) = 5\n",
@@ -307,6 +314,17 @@ TEST(ScriptText, SaysWhatIsWrongAndWhere) {
        "test:1:18: expected a length in 0..4194304, found '4194305'"},
       {"0 poll([{fd=3, events=0x10000}], 1, 0) = 0",
        "test:1:8: expected [{fd=, events=, revents=}, ...] of at most 16"},
+      {"0 sendmmsg(3, [{msg_len=1}], 1, 0) = 1",
+       "test:1:17: expected a field of a structure, found 'msg_len'"},
+      {"0 sendmmsg(3, [{msg_hdr=0}], 1, 0) = 1",
+       "test:1:15: expected [{msg_hdr=, msg_len=}, ...] of at most 64 messages and 4194304 bytes"},
+      {"0 recvmmsg(3, [{msg_hdr={msg_name(...)=NULL, msg_iov(1)=[{..., 4194304}], msg_flags=0}}, "
+       "{msg_hdr={msg_name(...)=NULL, msg_iov(1)=[{..., 1}], msg_flags=0}}], 2, 0, NULL) = 2",
+       "test:1:15: expected [{msg_hdr=, msg_len=}, ...] of at most 64 messages and 4194304 bytes"},
+      {"0 recvmmsg(3, NULL, 0, 0, {tv_sec=1, tv_usec=1}) = 0",
+       "test:1:27: expected {tv_sec=, tv_nsec=} or NULL"},
+      {"0 socketpair(AF_UNIX, SOCK_STREAM, 0, [3]) = 0",
+       "test:1:39: expected [descriptor, descriptor]"},
       {"0 host 16: pause", "test:1:8: expected a host in 0..15, found '16'"},
       {"0 host 1 pause", "test:1:10: expected ':', found 'pause'"},
       {"0 host 1: +1",
