@@ -49,7 +49,7 @@ void DropWithoutMemory(Adapter& adapter, uint32_t frame_id, uint32_t bytes) {
 // is to be had.
 sk_buff* BuildSkb(Adapter& adapter, RxBuffer& slot, uint32_t bytes) {
   const uint32_t frame_id = adapter.bus->dma_unmap_single(
-      adapter.slot, slot.dma, adapter.rx_packet_bytes, DmaDirection::kFromDevice);
+      adapter.slot, slot.dma, adapter.rx_packet_bytes, DmaDirection::kFromDevice, bytes);
   const PacketBuffer buffer = slot.buffer(adapter.rx_buffer_bytes);
   sk_buff* const skb = build_skb(*adapter.host_net, buffer, adapter.rx_buffer_bytes);
   if (skb == nullptr) {

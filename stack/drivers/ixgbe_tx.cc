@@ -98,7 +98,7 @@ uint32_t DescsFor(const sk_buff* skb) {
 }
 
 // One data descriptor over [data, data + bytes). For each piece of each packet: in one piece.
-[[gnu::flatten]] uint16_t WriteOneData(Adapter& adapter, const sk_buff* skb, const uint8_t* data,
+[[gnu::flatten]] uint16_t WriteOneData(Adapter& adapter, uint32_t frame_id, const uint8_t* data,
                                        uint32_t bytes, uint32_t cmd_type, uint32_t olinfo) {
   TxRing& ring = adapter.tx;
   const uint16_t index = ring.next_to_use;
@@ -106,7 +106,7 @@ uint32_t DescsFor(const sk_buff* skb) {
   buffer = TxBuffer{};
   buffer.bytes = bytes;
   buffer.dma = adapter.bus->dma_map_single(adapter.slot, const_cast<uint8_t*>(data), bytes,
-                                           DmaDirection::kToDevice, skb->frame_id);
+                                           DmaDirection::kToDevice, frame_id);
   TxDesc& desc = ring.desc[index];
   desc.read.buffer_addr = buffer.dma;
   desc.read.cmd_type_len = cmd_type | bytes;
@@ -115,15 +115,16 @@ uint32_t DescsFor(const sk_buff* skb) {
   return index;
 }
 
-// As many as it takes; the last one's index.
-uint16_t WriteData(Adapter& adapter, const sk_buff* skb, const uint8_t* data, uint32_t bytes,
+// As many as it takes; the last one's index. The frame is known by where it begins.
+uint16_t WriteData(Adapter& adapter, uint32_t frame_id, const uint8_t* data, uint32_t bytes,
                    uint32_t cmd_type, uint32_t olinfo) {
   while (bytes > kTxBytesPerDescMax) {
-    WriteOneData(adapter, skb, data, kTxBytesPerDescMax, cmd_type, olinfo);
+    WriteOneData(adapter, frame_id, data, kTxBytesPerDescMax, cmd_type, olinfo);
+    frame_id = 0;
     data += kTxBytesPerDescMax;
     bytes -= kTxBytesPerDescMax;
   }
-  return WriteOneData(adapter, skb, data, bytes, cmd_type, olinfo);
+  return WriteOneData(adapter, frame_id, data, bytes, cmd_type, olinfo);
 }
 
 // ixgbe_tx_map: the packet's linear part and fragments, in order.
@@ -131,11 +132,11 @@ void MapPacket(Adapter& adapter, sk_buff* skb, uint16_t first, const TxOffload& 
   TxRing& ring = adapter.tx;
   const uint32_t cmd_type = TXD_DCMD_DEXT | TXD_DTYP_DATA | TXD_DCMD_IFCS | offload.cmd_type;
   const uint32_t olinfo = offload.olinfo | (skb->len - offload.header_bytes) << TXD_PAYLEN_SHIFT;
-  uint16_t last = WriteData(adapter, skb, skb->data, skb_headlen(skb), cmd_type, olinfo);
+  uint16_t last = WriteData(adapter, skb->frame_id, skb->data, skb_headlen(skb), cmd_type, olinfo);
   const skb_shared_info* const shinfo = skb_shinfo(skb);
   for (int i = 0; i < shinfo->nr_frags; ++i) {
     const skb_frag_t* const frag = &shinfo->frags[i];
-    last = WriteData(adapter, skb, skb_frag_address(frag), skb_frag_size(frag), cmd_type, olinfo);
+    last = WriteData(adapter, 0, skb_frag_address(frag), skb_frag_size(frag), cmd_type, olinfo);
   }
   TxDesc& eop = ring.desc[last];
   eop.read.cmd_type_len = eop.read.cmd_type_len.host() | TXD_DCMD_EOP | TXD_DCMD_RS;

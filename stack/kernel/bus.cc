@@ -101,7 +101,7 @@ void DeviceBus::GrowMappings() {
 }
 
 bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction,
-                      bool coherent, uint32_t* frame_id) {
+                      bool coherent, uint32_t read_bytes, uint32_t* frame_id) {
   const uint32_t index = IndexOf(addr);
   const uint32_t tenant = TenantOf(addr, slot, direction, coherent);
   if (index >= mapping_count_ || OffsetOf(addr) != 0 || bytes == 0) [[unlikely]]
@@ -109,6 +109,8 @@ bool DeviceBus::Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection di
   Mapping* const mapping = At(index);
   if (mapping->tenant != tenant || mapping->bytes != bytes) [[unlikely]]
     return ReportUnmap(slot, addr, bytes, direction, coherent);
+  if (!coherent && read_bytes > mapping->written_bytes) [[unlikely]]
+    ClearUnwritten(mapping, std::min(read_bytes, bytes));
   *frame_id = mapping->frame_id;
   Changing(mapping)->memory = nullptr;
   mapping->bytes = 0;
@@ -135,11 +137,18 @@ bool DeviceBus::ReportUnmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirect
 
 // Once a packet: in one piece.
 [[gnu::flatten]] uint32_t DeviceBus::dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes,
-                                                      DmaDirection direction) {
+                                                      DmaDirection direction, uint32_t read_bytes) {
   SyncDevice(slot);
   uint32_t frame_id = 0;
-  Unmap(slot, addr, bytes, direction, /*coherent=*/false, &frame_id);
+  Unmap(slot, addr, bytes, direction, /*coherent=*/false, read_bytes, &frame_id);
   return frame_id;
+}
+
+void DeviceBus::ClearUnwritten(const Mapping* mapping, uint32_t end) {
+  uint8_t* const unwritten = mapping->memory + mapping->written_bytes;
+  const uint32_t bytes = end - mapping->written_bytes;
+  arena_.Touch(unwritten, bytes);
+  std::memset(unwritten, 0, bytes);
 }
 
 void* DeviceBus::dma_alloc_coherent(int slot, uint32_t bytes, dma_addr_t* addr) {
@@ -157,7 +166,8 @@ void DeviceBus::dma_free_coherent(int slot, uint32_t bytes, void* memory, dma_ad
   const Mapping* const mapping = Find(addr);
   Slab* const slab = mapping == nullptr ? nullptr : mapping->coherent_slab;
   uint32_t frame_id = 0;
-  if (!Unmap(slot, addr, bytes, DmaDirection::kBidirectional, /*coherent=*/true, &frame_id)) return;
+  if (!Unmap(slot, addr, bytes, DmaDirection::kBidirectional, /*coherent=*/true, 0, &frame_id))
+    return;
   world_.packets().Free({static_cast<uint8_t*>(memory), bytes, slab});
 }
 

@@ -111,8 +111,10 @@ class DeviceBus {
                             uint32_t frame_id = 0) {
     return Map(slot, memory, bytes, direction, /*coherent=*/false, frame_id);
   }
-  // Returns FrameId(addr) as it was last.
-  uint32_t dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction);
+  // Returns FrameId(addr) as it was last. The driver reads the first `read_bytes` next: what the
+  // device has not written of them is zeros, whatever an earlier tenant of the memory left there.
+  uint32_t dma_unmap_single(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction,
+                            uint32_t read_bytes = 0);
   // Memory that driver and device share (rings): both may touch it at any time. Lives until
   // dma_free_coherent.
   void* dma_alloc_coherent(int slot, uint32_t bytes, dma_addr_t* addr);
@@ -136,15 +138,18 @@ class DeviceBus {
     const Mapping* const mapping = Access(slot, at, addr, bytes, kMayRead);
     return mapping == nullptr ? nullptr : mapping->memory + OffsetOf(addr);
   }
-  // And *frame_id is FrameId(addr).
+  // And *frame_id is FrameId(addr), which is 0 from then on: a buffer that a device reads once more
+  // (its tail was set back) becomes another frame.
   const uint8_t* DeviceRead(int slot, SimTime at, dma_addr_t addr, uint32_t bytes,
                             uint32_t* frame_id) {
-    const Mapping* const mapping = Access(slot, at, addr, bytes, kMayRead);
-    if (mapping == nullptr) {
+    Mapping* const mapping = Access(slot, at, addr, bytes, kMayRead);
+    if (mapping == nullptr) [[unlikely]] {
       *frame_id = FrameId(addr);
+      SetFrameId(addr, 0);
       return nullptr;
     }
     *frame_id = mapping->frame_id;
+    if (mapping->frame_id != 0) Changing(mapping)->frame_id = 0;
     return mapping->memory + OffsetOf(addr);
   }
   // With `frame_id` the buffer holds that frame from now on (see SetFrameId).
@@ -159,6 +164,7 @@ class DeviceBus {
       arena_.Wrote(target, bytes);
     } else {
       arena_.Touch(target, bytes);
+      NoteWritten(mapping, OffsetOf(addr), bytes);
     }
     return target;
   }
@@ -191,6 +197,7 @@ class DeviceBus {
     uint8_t* memory = nullptr;  // nullptr: free
     union {
       Slab* coherent_slab = nullptr;  // of the packet buffer that dma_alloc_coherent took
+      uint32_t written_bytes;         // of one that is not coherent: from its start, by the device
       uint32_t next_free;
     };
     uint32_t bytes = 0;  // 0: free
@@ -243,7 +250,14 @@ class DeviceBus {
   }
   // False where there is no such mapping, which is then reported. *frame_id is what it last held.
   bool Unmap(int slot, dma_addr_t addr, uint32_t bytes, DmaDirection direction, bool coherent,
-             uint32_t* frame_id);
+             uint32_t read_bytes, uint32_t* frame_id);
+  // What a device leaves out becomes zeros as soon as it writes behind it.
+  void NoteWritten(Mapping* mapping, uint32_t offset, uint32_t bytes) {
+    if (offset > mapping->written_bytes) [[unlikely]]
+      ClearUnwritten(mapping, offset);
+    if (offset + bytes > mapping->written_bytes) Changing(mapping)->written_bytes = offset + bytes;
+  }
+  [[gnu::noinline]] void ClearUnwritten(const Mapping* mapping, uint32_t end);
   void SyncDevice(int slot);
   void SetOwner(dma_addr_t addr, uint32_t bytes, bool cpu_owns);
   // Mappings are tracked memory: what changes one, says so here.

@@ -2,6 +2,7 @@
 // messages.
 #include "stack/kernel/bus.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstring>
@@ -330,6 +331,29 @@ TEST_F(BusTest, DmaMarksThePagesItWrites) {
   EXPECT_EQ(buffer.data[100], 77);
 }
 
+// What a device has been told to write and has not must not depend on who had the memory before.
+TEST_F(BusTest, WhatADeviceHasNotWrittenReadsAsZeros) {
+  const PacketBuffer buffer = Buffer();
+  const auto map = [&] {
+    std::memset(buffer.data, 0xee, 512);
+    return bus_.dma_map_single(slot_, buffer.data, 512, DmaDirection::kFromDevice);
+  };
+  const auto unmap = [&](dma_addr_t addr, uint32_t read_bytes) {
+    bus_.dma_unmap_single(slot_, addr, 512, DmaDirection::kFromDevice, read_bytes);
+    return std::vector<uint8_t>(buffer.data, buffer.data + 8);
+  };
+  EXPECT_THAT(unmap(map(), 4), testing::ElementsAre(0, 0, 0, 0, 0xee, 0xee, 0xee, 0xee));
+  dma_addr_t addr = map();
+  *bus_.DeviceWrite(slot_, AtNs(1), addr + 2, 1) = 7;
+  *bus_.DeviceWrite(slot_, AtNs(2), addr, 1) = 5;
+  EXPECT_THAT(unmap(addr, 6), testing::ElementsAre(5, 0, 7, 0, 0, 0, 0xee, 0xee));
+  addr = map();
+  std::memset(bus_.DeviceWrite(slot_, AtNs(1), addr, 8), 9, 8);
+  EXPECT_THAT(unmap(addr, 8), testing::Each(9));
+  EXPECT_THAT(unmap(map(), 4096), testing::Each(0)) << "beyond the mapping, too, is cut";
+  EXPECT_EQ(bus_.faults(), 0U);
+}
+
 TEST_F(BusTest, FrameIdsFollowABuffer) {
   const PacketBuffer buffer = Buffer();
   const dma_addr_t addr = bus_.dma_map_single(slot_, buffer.data, 64, DmaDirection::kFromDevice);
@@ -343,6 +367,30 @@ TEST_F(BusTest, FrameIdsFollowABuffer) {
   bus_.SetFrameId(addr, id);  // nothing there: nothing happens
   const dma_addr_t again = bus_.dma_map_single(slot_, buffer.data, 64, DmaDirection::kFromDevice);
   EXPECT_EQ(bus_.FrameId(again), 0U) << "a new tenant has no frame yet";
+}
+
+// A device whose tail was set back sends what it has sent: that is another frame on the wire.
+TEST_F(BusTest, ADeviceTakesTheFrameIdAtItsFirstReading) {
+  const PacketBuffer buffer = Buffer();
+  const uint32_t id = host_.world.NewFrameId();
+  const dma_addr_t addr = bus_.dma_map_single(slot_, buffer.data, 64, DmaDirection::kToDevice, id);
+  uint32_t read = 0;
+  EXPECT_EQ(bus_.DeviceRead(slot_, AtNs(1), addr, 64, &read), buffer.data);
+  EXPECT_EQ(read, id);
+  EXPECT_EQ(bus_.DeviceRead(slot_, AtNs(2), addr, 64, &read), buffer.data);
+  EXPECT_EQ(read, 0U);
+}
+
+// Nor is what a faulty descriptor names twice one frame.
+TEST_F(BusTest, ADeviceTakesTheFrameIdOfWhatItCannotRead) {
+  const PacketBuffer buffer = Buffer();
+  const uint32_t id = host_.world.NewFrameId();
+  const dma_addr_t addr = bus_.dma_map_single(slot_, buffer.data, 64, DmaDirection::kToDevice, id);
+  uint32_t read = 0;
+  EXPECT_EQ(bus_.DeviceRead(slot_, AtNs(1), addr, 65, &read), nullptr);
+  EXPECT_EQ(read, id);
+  EXPECT_EQ(bus_.DeviceRead(slot_, AtNs(2), addr, 65, &read), nullptr);
+  EXPECT_EQ(read, 0U);
 }
 
 struct Interrupts {
